@@ -1,0 +1,106 @@
+/* Every tunable: its default with the reason, its name in the INI file, its environment variable,
+ * its label, and where a value came from. Precedence: command line > environment > label > file >
+ * preset > built-in. */
+#ifndef SUPERVISOR_BASE_CONFIG_H
+#define SUPERVISOR_BASE_CONFIG_H
+
+#include "base/error.h"
+#include "base/fact.h"
+#include <stdbool.h>
+#include <stdio.h>
+
+enum config_origin {
+    ORIGIN_BUILTIN,
+    ORIGIN_PRESET,
+    ORIGIN_FILE,
+    ORIGIN_LABEL,
+    ORIGIN_ENVIRONMENT,
+    ORIGIN_COMMAND_LINE
+};
+
+/* The settings. Sizes in bytes, durations in seconds, percentages 0 to 100. The table that fills it
+ * (config_table.c) has the reasons. */
+struct settings {
+    /* [supervisor] */
+    char mode[16];     /* "auto" (enforce for labelled, observe for found by image), "enforce",
+                          "observe"       label supervisor.mode */
+    double interval_s; /* 1: one sample a second 0.05 … 3600 */
+    double poll_s; /* 2: Ollama's API (older versions race on /api/ps: gently)                  0.05
+                      … 3600 */
+    char state[256];    /* /var/lib/supervisor */
+    char log[16];       /* "logfmt" | "json" */
+    char log_level[16]; /* "info" | debug warning error */
+    /* [docker] */
+    char docker_host[256];  /* unix:///var/run/docker.sock; environment DOCKER_HOST too */
+    char docker_label[128]; /* supervisor.enable */
+    char
+        docker_image[256]; /* comma-separated globs: "ollama/ollama,ollama/ollama:*,ollama/ollama@*"
+                              (and with a registry before: "*" "/ollama/ollama:*") */
+    /* [paths] */
+    char procfs[256], cgroupfs[256]; /* /proc, /sys/fs/cgroup */
+    /* [memory] */
+    fact memory_limit; /* unset (FACT_NONE) label supervisor.memory */
+    fact memory_high;  /* unset: memory.high, cgroup v2  label supervisor.memory.high */
+    /* [pressure] */
+    double level_medium, level_high, level_critical; /* 60 80 95 (row B4) */
+    double action_optimize; /* 90 % of the host's memory in use: page cache may be reclaimed (row
+                               B5) */
+    /* [leak] labels supervisor.leak.<key> */
+    double leak_hold_s;            /* 60 */
+    double leak_orphan_hold_s;     /* 60 */
+    double leak_stalled_hold_s;    /* 360: a stalled load keeps its client; more than
+                                      OLLAMA_LOAD_TIMEOUT (5 m) */
+    double leak_connected_hold_s;  /* 600: a foreign connection and no runner: nobody can tell what
+                                      it is from outside */
+    fact leak_threshold;           /* 1 GiB */
+    double leak_threshold_percent; /* 10 % of the limit */
+    fact leak_baseline;            /* unset: learned, at most 256 MiB; 128 MiB before */
+    double leak_grace_s;           /* 30 s up at least */
+    double leak_busy_cpu_percent;  /* 5 % of a core over 5 s */
+    fact leak_busy_received;       /* 64 KiB/s */
+    /* [remedy] labels supervisor.remedy.<key> */
+    double remedy_backoff_s, remedy_backoff_cap_s, remedy_healthy_s; /* 10, 300, 600 */
+    fact remedy_budget_per_hour;                                     /* 3                                     1 … 60 */
+    double remedy_stop_grace_s; /* unset (< 0): the container's own stop timeout, else 10 s */
+    /* [models] */
+    bool models_single; /* off                                                             label
+                           supervisor.single */
+    bool models_startup_unload; /* off: row C12 label supervisor.startup_unload */
+};
+
+struct config;
+
+/* Built-in values, then environment. Never touches a file. err on a bad environment value
+ * (FAILURE_USAGE, names variable and value). */
+int config_new(struct config **ret_config, struct error *err);
+void config_free(struct config *config);
+
+/* Reads an INI file (inih) below environment and command line. The first bad line is the error:
+ * file:line, the thing, the nearest known key. On error the config is as it was before. */
+int config_read_file(struct config *config, const char *path, struct error *err);
+/* "section.key=value", from the command line (--set) or "section.key", value. */
+int config_set(struct config *config, const char *assignment, enum config_origin origin,
+               struct error *err);
+
+/* What holds without labels. Valid until the next change. */
+const struct settings *config_settings(const struct config *config);
+
+struct label_error {
+    char label[128];
+    char message[256];
+};
+enum { CONFIG_LABEL_ERRORS_MAX = 8 };
+/* What holds for one container: labels "supervisor.*" over the file, under environment and command
+ * line. A malformed or unknown supervisor.* label is left out and told in errors (at most
+ * CONFIG_LABEL_ERRORS_MAX); the rest holds. get(userdata, i, &key, &value) iterates labels. */
+struct config_label {
+    const char *key, *value;
+};
+size_t config_for_labels(const struct config *config, const struct config_label *labels, size_t n,
+                         struct settings *ret_settings, struct label_error *errors);
+
+/* Every value with where it came from, as the INI file that would give it (origin as a comment), or
+ * as JSON. */
+void config_print(const struct config *config, FILE *to, bool json);
+
+#endif

@@ -1,0 +1,70 @@
+/* HTTP requests on the event loop: libcurl's multi interface wired to libuv, over TCP or a unix
+ * socket. */
+#ifndef SUPERVISOR_BASE_HTTP_H
+#define SUPERVISOR_BASE_HTTP_H
+
+#include "base/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct http;         /* one client on one loop */
+struct http_request; /* one request under way */
+
+enum {
+    HTTP_BODY_MAX = 8 * 1024 * 1024
+}; /* default cap of an answer's body; a longer one fails with -EMSGSIZE */
+
+struct http_response {
+    int result; /* 0: an HTTP answer came; else a negative errno (-ECONNREFUSED, -ETIMEDOUT, -ENOENT
+                   socket missing, -EACCES, -ECANCELED …) */
+    long status; /* HTTP status, 0 without an answer */
+    bool sent;   /* false: certainly nothing of the request left this process */
+    const char
+        *body; /* NUL-terminated, length bytes; valid during the callback only; "" for a stream */
+    size_t length;
+    double latency_ms;
+    char message[256]; /* curl's words on failure */
+};
+
+typedef void http_done(void *userdata, const struct http_response *response);
+/* A piece of a streamed body as it arrives. Return false to end the request (-ECANCELED). */
+typedef bool http_data(void *userdata, const char *data, size_t length);
+
+struct http_options {
+    const char *method;      /* "GET" … */
+    const char *unix_socket; /* NULL: TCP */
+    const char *url;         /* "http://d/v1.41/…" */
+    const char *body;        /* NULL: none; copied; sent as application/json */
+    long timeout_ms;         /* whole request; 0 = no limit (streams) */
+    long connect_timeout_ms; /* 0 = 2000 */
+    bool fresh_connection;   /* neither reuses nor keeps a connection (Ollama polls: no idle
+                                connection may look like a client) */
+    http_data *on_data;      /* NULL: the body is collected */
+    const char *header;      /* copied extra "Name: value" or NULL */
+};
+
+int http_new(uv_loop_t *loop, struct http **ret_http, struct error *err);
+/* Cancels what is under way (callbacks get -ECANCELED) and closes all handles; the loop must run
+ * once more before it is closed. */
+void http_free(struct http *http);
+
+/* Starts a request; done is called exactly once, never from within this call. ret_request (may be
+ * NULL) is valid until then. */
+int http_start(struct http *http, const struct http_options *options, http_done *done,
+               void *userdata, struct http_request **ret_request);
+/* done is called with -ECANCELED from the next turn of the loop. */
+void http_cancel(struct http_request *request);
+
+/* Local ports of TCP connections now open by this client; at most max, returns how many. */
+size_t http_local_ports(const struct http *http, uint16_t *ports, size_t max);
+
+/* DOCKER_HOST and --host: "unix:///path" -> "/path" (at most 107 bytes). Others are refused with a
+ * sentence (only unix:// is spoken). */
+int http_unix_path(const char *url, char *ret_path, size_t size, struct error *err);
+
+/* percent-encodes for a query string; -ENOBUFS if it does not fit. */
+int http_encode(const char *text, char *ret_text, size_t size);
+
+#endif

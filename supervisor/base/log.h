@@ -1,0 +1,39 @@
+/* One structured line an occurrence, on stderr: logfmt (default) or JSON. Only those who decide
+ * log; libraries do not. time=2026-11-21T03:48:28.972Z level=warning msg="leak found"
+ * container=ollama verdict=idle-leak held=2157969408 Values are quoted and escaped where needed, so
+ * that foreign bytes (names, server texts) cannot forge a line. */
+#ifndef SUPERVISOR_BASE_LOG_H
+#define SUPERVISOR_BASE_LOG_H
+
+#include "base/fact.h"
+
+enum log_level {
+    LOG_LEVEL_DEBUG,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_WARNING,
+    LOG_LEVEL_ERROR,
+    LOG_LEVEL_CRITICAL
+};
+enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
+
+void log_configure(enum log_level least, enum log_format format);
+
+enum log_type { LOG_END, LOG_STRING, LOG_NUMBER, LOG_REAL };
+struct log_field {
+    enum log_type type;
+    const char *key;
+    const char *string; /* NULL prints nothing for the field */
+    int64_t number;     /* FACT_UNKNOWN prints nothing for the field */
+    double real;
+};
+#define LS(k, v) ((struct log_field){.type = LOG_STRING, .key = (k), .string = (v)})
+#define LN(k, v) ((struct log_field){.type = LOG_NUMBER, .key = (k), .number = (v)})
+#define LR(k, v) ((struct log_field){.type = LOG_REAL, .key = (k), .real = (v)})
+
+/* log_line(LOG_LEVEL_INFO, "found", LS("container", name), LN("pid", pid)); */
+#define log_line(level, msg, ...)                                                                  \
+    log_fields((level), (msg),                                                                     \
+               (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.type = LOG_END}})
+void log_fields(enum log_level level, const char *msg, const struct log_field *fields);
+
+#endif

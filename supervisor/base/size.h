@@ -1,0 +1,28 @@
+/* Byte sizes, durations and percentages as people write and read them. */
+#ifndef SUPERVISOR_BASE_SIZE_H
+#define SUPERVISOR_BASE_SIZE_H
+
+#include "base/error.h"
+#include "base/fact.h"
+#include <stddef.h>
+
+/* "28g", "512M", "1.5GiB", "8GB" (all binary: 1 GB of a limit is 1 GiB, JUDGEMENT, Deploying),
+ * "1048576" (bytes). -EINVAL with a sentence
+ * ("28x" has no unit I know: use k, m, g or t), -ERANGE above 2^53. */
+int size_parse(const char *text, fact *ret_bytes, struct error *err);
+/* "60" or "60s", "500ms", "5m", "1.5h", "1d" -> seconds. */
+int duration_parse(const char *text, double *ret_seconds, struct error *err);
+/* "5" or "5%" -> 5.0. */
+int percent_parse(const char *text, double *ret_percent, struct error *err);
+
+/* "25.2 GiB", "8.0 MiB", "512 B", "-" for none, "?" for unknown. text: at least 16 bytes. Returns
+ * text. */
+const char *size_format(fact bytes, char *text, size_t size);
+/* "1h 04m", "12m 30s", "4.2 s". */
+const char *duration_format(double seconds, char *text, size_t size);
+
+/* Edit distance based: the candidate nearest to word, NULL if none is near enough to be meant (more
+ * than a third of its letters differ). */
+const char *nearest(const char *word, const char *const *candidates, size_t n);
+
+#endif

@@ -1,0 +1,96 @@
+/* What must survive the supervisor's own death: intents, their outcomes, holds. SQLite (WAL,
+ * synchronous FULL) in the state directory; the daemon and commands may have it open at once. Calls
+ * block (they commit): from the loop call them on a worker (uv_queue_work); one struct keep may be
+ * used from any thread, one call at a time (it has a mutex). */
+#ifndef SUPERVISOR_KEEP_KEEP_H
+#define SUPERVISOR_KEEP_KEEP_H
+
+#include "base/error.h"
+#include "base/fact.h"
+#include "sense/world.h"
+
+struct keep;
+
+/* Makes DIRECTORY (0700) and supervisor.db in it where missing, and preallocates: spare pages in
+ * the database and a WAL that is already long enough, so that on a full disk an intent and its
+ * outcome still find room. -EROFS/-EACCES/-ENOSPC …: names the directory. A corrupt file is set
+ * aside as supervisor.db.corrupt-<time> only if `repair` (the daemon); else it is an error. */
+int keep_open(const char *directory, bool repair, struct keep **ret_keep, struct error *err);
+void keep_close(struct keep *keep);
+
+enum intent_state {
+    INTENT_OPEN,
+    INTENT_DONE,
+    INTENT_FAILED,
+    INTENT_DROPPED /* was certainly not carried out */
+};
+
+struct intent {
+    int64_t id; /* given by keep_intent_begin */
+    char container[CONTAINER_ID_SIZE];
+    char started_at[48];
+    char key[CONTAINER_NAME_SIZE]; /* name + label: a recreated container does not start afresh
+                                      (JUDGEMENT, acting 10) */
+    char verdict[32],
+        step[16]; /* "idle-leak", "restart" | "kill" | "unload" | "limit" | "reclaim" */
+    fact pid, process_started_us; /* step kill */
+    fact grace_s;
+    int64_t begun_wall_ms;
+    char boot_id[40];
+    double begun_boottime_s;
+    fact attempt;                 /* 1, 2, … of the back-off */
+    fact held_before, held_after; /* bytes */
+    enum intent_state state;
+    int64_t ended_wall_ms; /* 0 while open */
+    char outcome[256];
+};
+
+/* Commits the intent durably (fsync) before it returns 0; fills intent->id. Any other result: the
+ * deed must not be done. -ENOSPC, -EROFS, -EIO, -EBUSY (another process held the database for more
+ * than 2 s). */
+int keep_intent_begin(struct keep *keep, struct intent *intent, struct error *err);
+/* Ends an open one with state, held_after and outcome. Ending twice keeps the first end. */
+int keep_intent_end(struct keep *keep, int64_t id, enum intent_state state, fact held_after,
+                    int64_t ended_wall_ms, const char *outcome, struct error *err);
+/* All open intents (for the next supervisor), oldest first; *ret_intents is the caller's (free). */
+int keep_intents_open(struct keep *keep, struct intent **ret_intents, size_t *ret_n,
+                      struct error *err);
+/* The newest n ended or open intents of a key ("" = all), newest first. */
+int keep_intents_recent(struct keep *keep, const char *key, size_t limit,
+                        struct intent **ret_intents, size_t *ret_n, struct error *err);
+
+struct restart_history {       /* of step "restart", not dropped ones, since the last release */
+    size_t in_last_hour;       /* wall time; a row from the future counts */
+    int64_t oldest_in_hour_ms; /* when the first slot frees: this + 3,600,000; 0 if none */
+    int64_t last_ms;           /* begun; 0 if never */
+    fact last_attempt;         /* its number in the back-off; 0 if never */
+};
+int keep_restarts(struct keep *keep, const char *key, int64_t now_wall_ms,
+                  struct restart_history *ret_history, struct error *err);
+
+/* HOLD: the restart budget is spent. since 0 = not held. */
+int keep_hold_set(struct keep *keep, const char *key, int64_t since_wall_ms, const char *why,
+                  struct error *err);
+int keep_hold_get(struct keep *keep, const char *key, int64_t *ret_since_wall_ms,
+                  struct error *err);
+/* Ends a hold and forgets the restarts counted so far for the key. -ENOENT: it was not held (the
+ * counters are cleared all the same). */
+int keep_release(struct keep *keep, const char *key, int64_t now_wall_ms, struct error *err);
+
+/* The most ever held with a model loaded, by key; raises only. For the floor of a limit (JUDGEMENT,
+ * acting 5). */
+int keep_footprint_raise(struct keep *keep, const char *key, fact held, struct error *err);
+int keep_footprint_get(struct keep *keep, const char *key, fact *ret_held,
+                       struct error *err); /* unknown if never seen */
+
+/* Locks by flock in DIRECTORY: "supervisor.lock" for the daemon, "locks/<id>.lock" per container.
+ * The kernel drops them with the process. -EWOULDBLOCK: somebody else has it; *ret_holder (may be
+ * NULL) gets its pid or unknown. */
+struct keep_lock;
+int keep_lock_daemon(const char *directory, struct keep_lock **ret_lock, fact *ret_holder,
+                     struct error *err);
+int keep_lock_container(const char *directory, const char *id, struct keep_lock **ret_lock,
+                        fact *ret_holder, struct error *err);
+void keep_unlock(struct keep_lock *lock);
+
+#endif

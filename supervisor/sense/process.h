@@ -1,0 +1,46 @@
+/* Processes, from a procfs whose root is a parameter ("/proc", "/host/proc", a fixture tree). */
+#ifndef SUPERVISOR_SENSE_PROCESS_H
+#define SUPERVISOR_SENSE_PROCESS_H
+
+#include "base/error.h"
+#include "sense/world.h"
+
+/* Remembers, per (pid, started_us), the kind, blob and port that were decided at first sight: a
+ * dying `ollama runner` loses its argv and would look like the server (JUDGEMENT, fact 5). An empty
+ * argv at first sight decides nothing yet. */
+struct process_memory;
+int process_memory_new(struct process_memory **ret_memory);
+void process_memory_free(struct process_memory *memory);
+
+/* Fills container->processes (replacing what is there) from the pids and sets processes_known. A
+ * pid that ended meanwhile is left out. Forgets kept kinds of processes of this container that are
+ * gone. 0; -EACCES or -ENOENT (no procfs, no pid: host) leaves processes_known false. */
+int processes_read(const char *procfs, struct process_memory *memory, const int64_t *pids,
+                   size_t n_pids, struct container *container);
+
+/* One process, without memory of kinds; -ESRCH if it is gone. */
+int process_read(const char *procfs, int64_t pid, struct process *ret_process);
+
+/* Decides from comm and argv (NUL-separated, length bytes; may be empty): serve = `ollama serve` in
+ * any path; runner = a child with --model in its argv (llama-server, `ollama runner`,
+ * ollama_llama_server, and `ollama runner --mlx-engine --model NAME`); helper = llama-server or
+ * ollama runner without --model; everything else other (`ollama list` too). Fills blob (the last
+ * path component if it is sha256-…) and port. */
+enum process_kind process_classify(const char *comm, const char *argv, size_t length,
+                                   struct process *process);
+
+struct own_port { /* the observer's own connection, by its local address as the server sees it */
+    uint16_t port;
+};
+
+/* Established connections to local port `port` in the network namespace of `pid`, from
+ * PROCFS/PID/net/tcp and tcp6, without those whose remote port is one of own[]. Dear: 2 to 4 ms
+ * (JUDGEMENT, fact 7). -ENOENT where no row listens on the port: then Ollama is not where it was
+ * thought. */
+int connections_count(const char *procfs, int64_t pid, uint16_t port, const struct own_port *own,
+                      size_t n_own, fact *ret_count);
+
+/* Bytes received by all interfaces but lo in the namespace of `pid` (PROCFS/PID/net/dev). */
+int received_read(const char *procfs, int64_t pid, fact *ret_bytes);
+
+#endif

@@ -1,0 +1,172 @@
+/* What was seen in one look at everything, in memory. WORLD.md is its JSON form
+ * (sense/world_json.h). Sizes are bytes, times as named. Strings are NUL-terminated, "" means
+ * unknown. */
+#ifndef SUPERVISOR_SENSE_WORLD_H
+#define SUPERVISOR_SENSE_WORLD_H
+
+#include "base/fact.h"
+#include <stddef.h>
+
+enum {
+    WORLD_CONTAINERS_MAX =
+        4096, /* supervised containers of one engine; more are not looked at (said once) */
+    WORLD_PROCESSES_MAX = 1024, /* processes of one container that are kept */
+    WORLD_MODELS_MAX = 128,     /* loaded models of one server that are kept */
+    WORLD_PAIRS_MAX = 512,      /* labels, or environment entries, of one container that are kept */
+    CONTAINER_ID_SIZE = 65,     /* 64 hexadecimal digits and the NUL */
+    CONTAINER_NAME_SIZE = 256,
+};
+
+struct psi { /* pressure stall information; unknown where the kernel has none */
+    double some_avg10, full_avg10; /* per cent; < 0 unknown */
+    fact some_total_us, full_total_us;
+};
+
+struct host {
+    fact cpus, total, available, swap_total, swap_used;
+    struct psi psi;
+};
+
+struct cgroup_memory { /* WORLD.md, `cgroup`: version 1 and 2 brought to one meaning */
+    int version;       /* 1, 2; 0 = could not be read at all */
+    fact inode, anon, file, shmem, kernel, swap, swapcached, inactive_file;
+    fact usage, peak, limit, swap_limit, high, oom_kills, cpu_us;
+    struct psi psi;
+};
+
+struct model {
+    char name[CONTAINER_NAME_SIZE];
+    char digest[65];
+    char blob[80]; /* "sha256-…" of its weights, from /api/show; "" unknown */
+    char expires_at[48];
+    fact size, size_vram, context_length;
+};
+
+struct ollama {
+    bool asked; /* false: nothing is known about this server (member `ollama` absent) */
+    bool reachable;
+    char version[32];
+    char error[160];   /* why it is not reachable */
+    double latency_ms; /* < 0 unknown */
+    double age_ms;     /* since the question was SENT, at the time of the world; 0 = fresh */
+    struct model *models;
+    size_t n_models;
+};
+
+enum process_kind { PROCESS_OTHER, PROCESS_SERVE, PROCESS_RUNNER, PROCESS_HELPER };
+
+struct process {
+    fact pid, ns_pid, ppid,
+        started_us; /* started_us: since boot; (pid, started_us) never names two processes */
+    char state;     /* R S D Z …; 0 unknown */
+    enum process_kind kind;
+    char comm[16];
+    char blob[80];
+    fact port, cpu_us, rss_anon, rss_file, swap; /* a zombie has no rss and no swap */
+};
+
+enum container_status {
+    STATUS_UNKNOWN,
+    STATUS_CREATED,
+    STATUS_RUNNING,
+    STATUS_PAUSED,
+    STATUS_RESTARTING,
+    STATUS_REMOVING,
+    STATUS_EXITED,
+    STATUS_DEAD
+};
+enum container_health {
+    HEALTH_UNKNOWN,
+    HEALTH_NONE,
+    HEALTH_STARTING,
+    HEALTH_HEALTHY,
+    HEALTH_UNHEALTHY
+};
+enum container_mode { MODE_OBSERVE, MODE_ENFORCE };
+
+struct pair {
+    char *key, *value;
+};
+
+struct container {
+    char id[CONTAINER_ID_SIZE];
+    char name[CONTAINER_NAME_SIZE]; /* without the leading slash */
+    char image[CONTAINER_NAME_SIZE];
+    struct pair *labels, *env; /* owned; env: only names that begin with OLLAMA_ or LLAMA_ARG_ */
+    size_t n_labels, n_env;
+    enum container_status status;
+    enum container_health health;
+    char started_at[48]; /* RFC 3339 as the engine has it: identity together with the id */
+    fact restart_count, exit_code, pid, oom_killed, auto_remove,
+        swarm_task; /* the last three 0 or 1 */
+    enum container_mode mode;
+    char mode_why[64]; /* "label", "image", "configuration", "command line"; not in WORLD.md's
+                          recordings */
+    fact baseline;     /* bytes; unknown until learned */
+    double uptime_s;   /* < 0 unknown */
+    struct cgroup_memory cgroup;
+    fact connections; /* foreign established ones to Ollama's port; unknown = not read in this look
+                       */
+    fact received;    /* bytes since the start of its network interfaces */
+    bool processes_known;
+    struct process *processes;
+    size_t n_processes;
+    struct ollama ollama;
+};
+
+struct world {
+    double monotonic_s; /* CLOCK_BOOTTIME, or any origin in a recording */
+    int64_t time_ms;    /* wall clock, Unix epoch */
+    struct host host;
+    struct container *containers;
+    size_t n_containers;
+};
+
+/* Sets every fact to unknown (bytes of 0 would be claims). */
+void world_init(struct world *world);
+void container_init(struct container *container);
+void process_init(struct process *process);
+void cgroup_memory_init(struct cgroup_memory *memory);
+
+/* Frees what the struct owns, not the struct; leaves it as after _init. */
+void world_clear(struct world *world);
+void container_clear(struct container *container);
+
+/* Appends one initialised element; NULL when memory or the cap is spent. The pointer is valid until
+ * the next append. */
+struct container *world_add_container(struct world *world);
+struct process *container_add_process(struct container *container);
+struct model *ollama_add_model(struct ollama *ollama);
+/* Copies key and value (n bytes of each need not be NUL-terminated strings: they are). 0, -ENOMEM,
+ * -E2BIG at the cap. */
+int pairs_add(struct pair **pairs, size_t *n_pairs, const char *key, const char *value);
+
+/* A deep copy into *copy (initialised by this call); 0 or -ENOMEM, then *copy is empty. */
+int container_copy(struct container *copy, const struct container *from);
+
+/* The label's (or environment entry's) value, NULL where there is none. */
+const char *container_label(const struct container *container, const char *key);
+const char *container_env(const struct container *container, const char *key);
+
+/* Held (JUDGEMENT, fact 1): anon + shmem + swap; on version 2 less swapcached. A part that the
+ * kernel lacks is filled: no swap on the host -> swap 0; v1 without swap accounting -> the
+ * processes' VmSwap; no swapcached on v2 -> RssAnon + VmSwap of the processes + shmem. Unknown if a
+ * part that exists could not be read. */
+fact container_held(const struct container *container, const struct host *host);
+
+/* The process that is Ollama itself: the main process (container->pid) if that is serve, else the
+ * oldest serve. NULL: none seen. */
+const struct process *container_serve(const struct container *container);
+
+/* RssAnon + VmSwap of a process; unknown if one is. A host without swap has no VmSwap to lack. */
+fact process_held(const struct process *process);
+
+const char *container_status_name(enum container_status status);
+enum container_status container_status_parse(
+    const char *name); /* STATUS_UNKNOWN for a foreign word */
+const char *container_health_name(enum container_health health);
+enum container_health container_health_parse(const char *name);
+const char *process_kind_name(enum process_kind kind);
+enum process_kind process_kind_parse(const char *name); /* PROCESS_OTHER for a foreign word */
+
+#endif
