@@ -1,0 +1,264 @@
+# supervisor: `make help` lists the targets.
+#
+# Everything in supervisor/ but main.c goes into one library for each flavour; the program, the
+# unit tests, the fuzzers and the benchmarks are linked to it. A flavour is a compiler with flags:
+#   release  gcc -O2 -g                   the program and the benchmarks
+#   asan     gcc, address and undefined   the unit tests
+#   clang    clang -O2 -g                 a second opinion on the warnings
+#   fuzz     clang, libFuzzer             the fuzzers
+FLAVOUR ?= release
+BUILD   ?= build
+WERROR  ?= 0
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+VERSION := $(shell cat VERSION)
+
+# ---- what must be installed: pkg-config's name and Debian's, asked only where something is built
+
+modules      := libcurl jansson libuv sqlite3 libcgroup inih
+package       = $(package_$(1))
+package_libcurl   := libcurl4-openssl-dev
+package_jansson   := libjansson-dev
+package_libuv     := libuv1-dev
+package_sqlite3   := libsqlite3-dev
+package_libcgroup := libcgroup-dev
+package_inih      := libinih-dev
+package_cmocka    := libcmocka-dev
+
+passive := help clean format format-check lint test bench up down
+goals   := $(or $(MAKECMDGOALS),all)
+ifneq ($(filter-out $(passive),$(goals)),)
+  ifeq ($(shell command -v pkg-config),)
+    $(error pkg-config is missing. Install it: apt-get install pkg-config)
+  endif
+  compiler := $(if $(filter clang fuzz,$(FLAVOUR)),clang,gcc)
+  ifeq ($(shell command -v $(compiler)),)
+    $(error the compiler $(compiler) is missing. Install it: apt-get install $(compiler))
+  endif
+  ifneq ($(filter unit unit-build run-unit everything,$(goals)),)
+    modules += cmocka
+  endif
+  missing := $(strip $(foreach m,$(modules),$(shell pkg-config --exists $(m) || echo $(m))))
+  ifneq ($(missing),)
+    $(foreach m,$(missing),$(info missing: $(m), of the package $(call package,$(m))))
+    $(error libraries are missing. Install them: apt-get install $(foreach m,$(missing),$(call package,$(m))))
+  endif
+  PKG_CFLAGS := $(shell pkg-config --cflags $(modules))
+  PKG_LIBS   := $(shell pkg-config --libs $(filter-out cmocka,$(modules)))
+endif
+
+# ---- flags
+
+flags_release := -O2 -g
+flags_clang   := -O2 -g
+flags_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+compiler_release := gcc
+compiler_asan    := gcc
+compiler_clang   := clang
+compiler_fuzz    := clang
+ifeq ($(flags_$(FLAVOUR)),)
+  $(error unknown FLAVOUR "$(FLAVOUR)"; there are: release asan clang fuzz)
+endif
+
+CC        = $(compiler_$(FLAVOUR))
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+ifeq ($(WERROR),1)
+  WARNINGS += -Werror
+endif
+CFLAGS   ?=
+CPPFLAGS ?=
+LDFLAGS  ?=
+cflags   = -std=gnu17 $(flags_$(FLAVOUR)) $(WARNINGS) -fstack-protector-strong -fno-common $(CFLAGS)
+cppflags = -D_GNU_SOURCE -DSUPERVISOR_VERSION='"$(VERSION)"' -Isupervisor $(PKG_CFLAGS) $(CPPFLAGS)
+ldflags  = $(flags_$(FLAVOUR)) -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
+libs     = $(PKG_LIBS) -lm -ldl
+
+# ---- what there is
+
+find      = $(sort $(shell find $(1) -name '$(2)' 2>/dev/null))
+out      := $(BUILD)/$(FLAVOUR)
+lib      := $(out)/libsupervisor.a
+lib_src  := $(filter-out supervisor/main.c,$(call find,supervisor,*.c))
+main_src := $(wildcard supervisor/main.c)
+test_src := $(call find,tests/unit,test_*.c)
+help_src := $(filter-out $(test_src),$(call find,tests/unit,*.c))
+fuzz_src := $(call find,tests/fuzz,fuzz_*.c)
+perf_src := $(call find,tests/bench,bench_*.c)
+pers_src := $(filter-out $(perf_src),$(call find,tests/bench,*.c))
+sim_src  := $(call find,tests/simollama,*.c)
+
+obj       = $(patsubst %.c,$(out)/obj/%.o,$(1))
+names     = $(basename $(notdir $(1)))
+tests    := $(addprefix $(out)/tests/,$(call names,$(test_src)))
+fuzzers  := $(addprefix $(BUILD)/fuzz/,$(call names,$(fuzz_src)))
+benches  := $(addprefix $(BUILD)/bench/,$(call names,$(perf_src)))
+program  := $(if $(main_src),$(out)/supervisor)
+
+.PHONY: all everything lib program unit unit-build run-unit test bench bench-build fuzz fuzz-build simollama
+.PHONY: format format-check lint up down install clean help
+
+## all: the program, build/supervisor
+all: program
+
+## everything: the program, the stand-in, the benchmarks and the unit tests, without running them
+everything: program simollama bench-build unit-build
+
+lib: $(lib)
+
+ifeq ($(FLAVOUR),release)
+program: $(if $(main_src),$(BUILD)/supervisor)
+$(BUILD)/supervisor: $(program)
+	@cp -f $< $@.new && mv -f $@.new $@
+else
+program: $(program)
+endif
+
+$(out)/supervisor: $(call obj,$(main_src)) $(lib)
+	$(CC) $(ldflags) -o $@ $^ $(libs)
+
+# `ar` refuses an archive without members in some versions; an empty tree gets an empty archive.
+$(lib): $(call obj,$(lib_src))
+	@mkdir -p $(@D)
+	@rm -f $@
+	@ar crs $@ $^
+
+# The command line's flags are remembered, so that other flags compile anew and the same ones do not.
+flagfile := $(out)/flags
+stamp     = $(CC) $(cflags) $(cppflags)
+ifneq ($(filter-out $(passive),$(goals)),)
+  $(shell mkdir -p $(out); printf '%s\n' '$(subst ','\'',$(stamp))' >$(flagfile).$$$$; \
+          cmp -s $(flagfile).$$$$ $(flagfile) && rm -f $(flagfile).$$$$ || mv -f $(flagfile).$$$$ $(flagfile))
+endif
+
+$(out)/obj/%.o: %.c $(flagfile)
+	@mkdir -p $(@D)
+	$(CC) $(cflags) $(cppflags) $(cppflags_$(firstword $(subst /, ,$(patsubst tests/%,%,$<)))) -MMD -MP -c -o $@ $<
+
+# Headers of the tests' own helpers; the benchmarks and fuzzers see theirs by directory.
+cppflags_unit  := -Itests/unit
+cppflags_fuzz  := -Itests/fuzz
+cppflags_bench := -Itests/bench
+
+# ---- unit tests: tests/unit/test_*.c, each a program; other files there are linked to each of them.
+# A test that needs flags of its own names them in tests/unit/flags.mk: ldflags_test_x := -Wl,--wrap=malloc
+
+-include tests/unit/flags.mk
+
+## unit: builds and runs the unit tests under the address and undefined-behaviour sanitizers
+unit:
+	@$(MAKE) --no-print-directory FLAVOUR=asan run-unit
+
+unit-build: $(tests)
+
+run-unit: $(tests)
+	@tests/unit/run $(tests)
+
+define unit_rule
+$(out)/tests/$(basename $(notdir $(1))): $(call obj,$(1)) $(call obj,$(help_src)) $(lib)
+	@mkdir -p $$(@D)
+	$$(CC) $$(ldflags) $$(ldflags_$(basename $(notdir $(1)))) -o $$@ $$^ $$(libs) -lcmocka
+endef
+$(foreach t,$(test_src),$(eval $(call unit_rule,$(t))))
+
+# ---- fuzzers: tests/fuzz/fuzz_*.c, each with LLVMFuzzerTestOneInput
+
+## fuzz: builds and runs the fuzzers, SECONDS=60 in all
+fuzz:
+	@$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz-build
+	@tests/fuzz/run $(or $(SECONDS),60) $(BUILD)/fuzz
+
+ifeq ($(FLAVOUR),fuzz)
+fuzz-build: $(fuzzers)
+else
+fuzz-build:
+	@$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz-build
+endif
+
+define fuzz_rule
+$(BUILD)/fuzz/$(basename $(notdir $(1))): $(call obj,$(1)) $(lib)
+	@mkdir -p $$(@D)
+	$$(CC) $$(ldflags) -fsanitize=fuzzer -o $$@ $$^ $$(libs)
+endef
+$(foreach f,$(fuzz_src),$(eval $(call fuzz_rule,$(f))))
+
+# ---- benchmarks: tests/bench/bench_*.c
+
+## bench: builds and runs the benchmarks and prints their bars
+bench:
+	@scripts/bench
+
+bench-build: $(benches)
+
+define bench_rule
+$(BUILD)/bench/$(basename $(notdir $(1))): $(call obj,$(1)) $(call obj,$(pers_src)) $(lib)
+	@mkdir -p $$(@D)
+	$$(CC) $$(ldflags) -o $$@ $$^ $$(libs)
+endef
+$(foreach b,$(perf_src),$(eval $(call bench_rule,$(b))))
+
+# ---- the stand-in for Ollama: static, so that its image needs nothing else
+
+## simollama: the stand-in for Ollama, build/simollama
+simollama: $(if $(sim_src),$(BUILD)/simollama)
+
+sim_libs = $(shell pkg-config --libs --static libuv-static jansson 2>/dev/null || echo -luv_a -ljansson -lpthread -ldl -lrt)
+sim_obj := $(patsubst %.c,$(out)/sim/%.o,$(sim_src))
+
+$(out)/sim/%.o: %.c $(flagfile)
+	@mkdir -p $(@D)
+	$(CC) $(cflags) -D_GNU_SOURCE -DSUPERVISOR_VERSION='"$(VERSION)"' -Itests/simollama -MMD -MP -c -o $@ $<
+
+$(BUILD)/simollama: $(sim_obj)
+	$(CC) $(flags_$(FLAVOUR)) -static $(LDFLAGS) -o $@.new $^ $(sim_libs)
+	@mv -f $@.new $@
+
+# ---- the look, the checks, the scripts
+
+sources = $(or $(FILES),$(call find,supervisor tests,*.[ch]))
+
+## format: lays out the sources by clang-format (FILES="a.c b.h" for some of them)
+format:
+	$(if $(sources),clang-format -i $(sources))
+
+## format-check: says which sources clang-format would change
+format-check:
+	$(if $(sources),clang-format --dry-run -Werror $(sources))
+
+## lint: banned functions, static analysis, shellcheck
+lint:
+	@scripts/lint
+
+## test: everything that proves the program (needs root, takes minutes)
+test:
+	@scripts/test
+
+## up: starts Ollama and the supervisor by Compose
+up:
+	@scripts/up
+
+## down: takes them away again
+down:
+	@scripts/down
+
+## install: the program into DESTDIR and PREFIX (/usr/local)
+install: all
+	install -D -m 0755 $(BUILD)/supervisor $(DESTDIR)$(PREFIX)/bin/supervisor
+
+## clean: removes build/
+clean:
+	rm -rf $(BUILD)
+
+## help: lists the targets
+help:
+	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do \
+	  printf '  make %-14s %s\n' "$$t" "$$d"; done
+	@echo '  Variables: FLAVOUR=release|asan|clang|fuzz  WERROR=1  BUILD=build  PREFIX=/usr/local  DESTDIR='
+
+-include $(call find,$(BUILD),*.d)
