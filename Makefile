@@ -80,6 +80,10 @@ cppflags = -D_GNU_SOURCE -DSUPERVISOR_VERSION='"$(VERSION)"' -Isupervisor $(PKG_
 ldflags  = $(flags_$(FLAVOUR)) -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
 libs     = $(PKG_LIBS) -lm -ldl
 
+# What is made gets its name when it is whole, so that two makes side by side do not read each other's halves.
+said  = $(if $(V),,@printf '  %-5s %s\n' $(1) $@;)
+half  = $@.$$$$.new
+
 # ---- what there is
 
 find      = $(sort $(shell find $(1) -name '$(2)' 2>/dev/null))
@@ -115,19 +119,17 @@ lib: $(lib)
 ifeq ($(FLAVOUR),release)
 program: $(if $(main_src),$(BUILD)/supervisor)
 $(BUILD)/supervisor: $(program)
-	@cp -f $< $@.new && mv -f $@.new $@
+	@cp -f $< $(half) && mv -f $(half) $@
 else
 program: $(program)
 endif
 
 $(out)/supervisor: $(call obj,$(main_src)) $(lib)
-	$(CC) $(ldflags) -o $@ $^ $(libs)
+	$(call said,LINK)$(CC) $(ldflags) -o $(half) $^ $(libs) && mv -f $(half) $@
 
-# `ar` refuses an archive without members in some versions; an empty tree gets an empty archive.
 $(lib): $(call obj,$(lib_src))
 	@mkdir -p $(@D)
-	@rm -f $@
-	@ar crs $@ $^
+	$(call said,AR)ar crs $(half) $^ && mv -f $(half) $@
 
 # The command line's flags are remembered, so that other flags compile anew and the same ones do not.
 flagfile := $(out)/flags
@@ -139,7 +141,8 @@ endif
 
 $(out)/obj/%.o: %.c $(flagfile)
 	@mkdir -p $(@D)
-	$(CC) $(cflags) $(cppflags) $(cppflags_$(firstword $(subst /, ,$(patsubst tests/%,%,$<)))) -MMD -MP -c -o $@ $<
+	$(call said,CC)$(CC) $(cflags) $(cppflags) $(cppflags_$(firstword $(subst /, ,$(patsubst tests/%,%,$<)))) \
+	  -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $(half) $< && mv -f $(half) $@
 
 # Headers of the tests' own helpers; the benchmarks and fuzzers see theirs by directory.
 cppflags_unit  := -Itests/unit
@@ -163,7 +166,7 @@ run-unit: $(tests)
 define unit_rule
 $(out)/tests/$(basename $(notdir $(1))): $(call obj,$(1)) $(call obj,$(help_src)) $(lib)
 	@mkdir -p $$(@D)
-	$$(CC) $$(ldflags) $$(ldflags_$(basename $(notdir $(1)))) -o $$@ $$^ $$(libs) -lcmocka
+	$$(call said,LINK)$$(CC) $$(ldflags) $$(ldflags_$(basename $(notdir $(1)))) -o $$(half) $$^ $$(libs) -lcmocka && mv -f $$(half) $$@
 endef
 $(foreach t,$(test_src),$(eval $(call unit_rule,$(t))))
 
@@ -184,7 +187,7 @@ endif
 define fuzz_rule
 $(BUILD)/fuzz/$(basename $(notdir $(1))): $(call obj,$(1)) $(lib)
 	@mkdir -p $$(@D)
-	$$(CC) $$(ldflags) -fsanitize=fuzzer -o $$@ $$^ $$(libs)
+	$$(call said,LINK)$$(CC) $$(ldflags) -fsanitize=fuzzer -o $$(half) $$^ $$(libs) && mv -f $$(half) $$@
 endef
 $(foreach f,$(fuzz_src),$(eval $(call fuzz_rule,$(f))))
 
@@ -199,7 +202,7 @@ bench-build: $(benches)
 define bench_rule
 $(BUILD)/bench/$(basename $(notdir $(1))): $(call obj,$(1)) $(call obj,$(pers_src)) $(lib)
 	@mkdir -p $$(@D)
-	$$(CC) $$(ldflags) -o $$@ $$^ $$(libs)
+	$$(call said,LINK)$$(CC) $$(ldflags) -o $$(half) $$^ $$(libs) && mv -f $$(half) $$@
 endef
 $(foreach b,$(perf_src),$(eval $(call bench_rule,$(b))))
 
@@ -213,11 +216,11 @@ sim_obj := $(patsubst %.c,$(out)/sim/%.o,$(sim_src))
 
 $(out)/sim/%.o: %.c $(flagfile)
 	@mkdir -p $(@D)
-	$(CC) $(cflags) -D_GNU_SOURCE -DSUPERVISOR_VERSION='"$(VERSION)"' -Itests/simollama -MMD -MP -c -o $@ $<
+	$(call said,CC)$(CC) $(cflags) -D_GNU_SOURCE -DSUPERVISOR_VERSION='"$(VERSION)"' -Itests/simollama \
+	  -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $(half) $< && mv -f $(half) $@
 
 $(BUILD)/simollama: $(sim_obj)
-	$(CC) $(flags_$(FLAVOUR)) -static $(LDFLAGS) -o $@.new $^ $(sim_libs)
-	@mv -f $@.new $@
+	$(call said,LINK)$(CC) $(flags_$(FLAVOUR)) -static $(LDFLAGS) -o $(half) $^ $(sim_libs) && mv -f $(half) $@
 
 # ---- the look, the checks, the scripts
 
@@ -259,6 +262,6 @@ clean:
 help:
 	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do \
 	  printf '  make %-14s %s\n' "$$t" "$$d"; done
-	@echo '  Variables: FLAVOUR=release|asan|clang|fuzz  WERROR=1  BUILD=build  PREFIX=/usr/local  DESTDIR='
+	@echo '  Variables: FLAVOUR=release|asan|clang|fuzz  WERROR=1  V=1  BUILD=build  PREFIX=/usr/local  DESTDIR='
 
 -include $(call find,$(BUILD),*.d)
