@@ -17,6 +17,9 @@ enum log_level {
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
 void log_configure(enum log_level least, enum log_format format);
+/* By the names of the settings supervisor.log_level ("debug" ... "critical") and supervisor.log
+ * ("logfmt", "json"); -EINVAL for others, and nothing is changed. */
+int log_configure_named(const char *level, const char *format);
 
 enum log_type { LOG_END, LOG_STRING, LOG_NUMBER, LOG_REAL };
 struct log_field {
@@ -31,6 +34,9 @@ struct log_field {
 #define LR(k, v) ((struct log_field){.type = LOG_REAL, .key = (k), .real = (v)})
 
 /* log_line(LOG_LEVEL_INFO, "found", LS("container", name), LN("pid", pid)); */
+/* A number that is FACT_NONE is printed as none (JSON null), a real that is not finite not at all.
+ * A string over 1,024 bytes is cut; a line has at most 4,096, and fields that do not fit are
+ * counted in a last field, `dropped`. */
 #define log_line(level, msg, ...)                                                                  \
     log_fields((level), (msg),                                                                     \
                (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.type = LOG_END}})

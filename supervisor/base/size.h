@@ -10,19 +10,20 @@
  * "1048576" (bytes). -EINVAL with a sentence
  * ("28x" has no unit I know: use k, m, g or t), -ERANGE above 2^53. */
 int size_parse(const char *text, fact *ret_bytes, struct error *err);
-/* "60" or "60s", "500ms", "5m", "1.5h", "1d" -> seconds. */
+/* "60" or "60s", "500ms", "5m", "1.5h", "1d", "1h 30m" -> seconds; -ERANGE above 10^9. */
 int duration_parse(const char *text, double *ret_seconds, struct error *err);
-/* "5" or "5%" -> 5.0. */
+/* "5" or "5%" -> 5.0; -ERANGE above 10^6: the caller has the closer bound. */
 int percent_parse(const char *text, double *ret_percent, struct error *err);
 
 /* "25.2 GiB", "8.0 MiB", "512 B", "-" for none, "?" for unknown. text: at least 16 bytes. Returns
  * text. */
 const char *size_format(fact bytes, char *text, size_t size);
-/* "1h 04m", "12m 30s", "4.2 s". */
+/* "3d 04h", "1h 04m", "12m 30s", "4.2 s", "20 ms", "?" for what is negative or no number. */
 const char *duration_format(double seconds, char *text, size_t size);
 
 /* Edit distance based: the candidate nearest to word, NULL if none is near enough to be meant (more
- * than a third of its letters differ). */
+ * than a third of the letters of the longer one differ; neighbours that are swapped count once) and
+ * it is not the beginning (3 letters or more) of exactly one of them. */
 const char *nearest(const char *word, const char *const *candidates, size_t n);
 
 #endif

@@ -1,0 +1,136 @@
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+double clock_boottime_s(void)
+{
+    struct timespec now = {0};
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+int64_t clock_wall_ms(void)
+{
+    struct timespec now = {0};
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void clock_format(int64_t wall_ms, char *text, size_t size)
+{
+    if (size == 0)
+        return;
+    text[0] = '\0';
+    int64_t ms = wall_ms % 1000;
+    if (ms < 0)
+        ms += 1000;
+    time_t seconds = (time_t)((wall_ms - ms) / 1000);
+    struct tm utc;
+    if (!gmtime_r(&seconds, &utc))
+        return;
+    snprintf(text, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1,
+             utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, (int)ms);
+}
+
+/* Exactly n digits at *cursor, which moves behind them. */
+static bool digits(const char **cursor, int n, int *ret_value)
+{
+    int value = 0;
+    for (int i = 0; i < n; i++) {
+        char c = (*cursor)[i];
+        if (c < '0' || c > '9')
+            return false;
+        value = value * 10 + (c - '0');
+    }
+    *cursor += n;
+    *ret_value = value;
+    return true;
+}
+
+static bool literal(const char **cursor, const char *any_of)
+{
+    if (**cursor == '\0' || !strchr(any_of, **cursor))
+        return false;
+    (*cursor)++;
+    return true;
+}
+
+/* ".972" with any number of digits; what is below a millisecond is cut off. */
+static bool fraction_ms(const char **cursor, int *ret_ms)
+{
+    int ms = 0, weight = 100, value;
+    if (!digits(cursor, 1, &value))
+        return false;
+    do {
+        ms += value * weight;
+        weight /= 10;
+    } while (digits(cursor, 1, &value));
+    *ret_ms = ms;
+    return true;
+}
+
+int clock_parse(const char *text, int64_t *ret_wall_ms)
+{
+    static const int month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int year, month, day, hour, minute, second, ms = 0, offset_hour = 0, offset_minute = 0;
+    bool west = false;
+    const char *c = text;
+    if (!text || !digits(&c, 4, &year) || !literal(&c, "-") || !digits(&c, 2, &month) ||
+        !literal(&c, "-") || !digits(&c, 2, &day) || !literal(&c, "Tt ") || !digits(&c, 2, &hour) ||
+        !literal(&c, ":") || !digits(&c, 2, &minute) || !literal(&c, ":") ||
+        !digits(&c, 2, &second))
+        return -EINVAL;
+    if (literal(&c, ".") && !fraction_ms(&c, &ms))
+        return -EINVAL;
+    if (!literal(&c, "Zz")) {
+        west = *c == '-';
+        if (!literal(&c, "+-") || !digits(&c, 2, &offset_hour) || !literal(&c, ":") ||
+            !digits(&c, 2, &offset_minute) || offset_hour > 23 || offset_minute > 59)
+            return -EINVAL;
+    }
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    if (*c != '\0' || month < 1 || month > 12 || day < 1 ||
+        day > month_days[month - 1] + (leap && month == 2) || hour > 23 || minute > 59 ||
+        second > 60) /* a leap second */
+        return -EINVAL;
+
+    struct tm utc = {.tm_year = year - 1900,
+                     .tm_mon = month - 1,
+                     .tm_mday = day,
+                     .tm_hour = hour,
+                     .tm_min = minute,
+                     .tm_sec = second};
+    int64_t offset_s = (offset_hour * 60 + offset_minute) * 60;
+    *ret_wall_ms = ((int64_t)timegm(&utc) + (west ? offset_s : -offset_s)) * 1000 + ms;
+    return 0;
+}
+
+void clock_boot_id(const char *procfs, char *text, size_t size)
+{
+    if (size == 0)
+        return;
+    text[0] = '\0';
+    enum { BOOT_ID_LENGTH = 36 };
+    char path[512], read_text[BOOT_ID_LENGTH];
+    int length = snprintf(path, sizeof(path), "%s/sys/kernel/random/boot_id", procfs);
+    if (size <= BOOT_ID_LENGTH || length < 0 || (size_t)length >= sizeof(path))
+        return;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t n = read(fd, read_text, sizeof(read_text));
+    close(fd);
+    if (n != BOOT_ID_LENGTH)
+        return;
+    for (size_t i = 0; i < BOOT_ID_LENGTH; i++)
+        if (!strchr("0123456789abcdef-", read_text[i]) || read_text[i] == '\0')
+            return;
+    memcpy(text, read_text, BOOT_ID_LENGTH);
+    text[BOOT_ID_LENGTH] = '\0';
+}

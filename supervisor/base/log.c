@@ -1,0 +1,218 @@
+#include "base/log.h"
+
+#include "base/clock.h"
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    LINE_MAX_BYTES = 4096,  /* PIPE_BUF: up to here a write to a pipe is not mixed with others */
+    VALUE_MAX_BYTES = 1024, /* of one string, before escaping */
+    TAIL_BYTES = 32         /* kept free for " dropped=N}" and the newline */
+};
+
+static const char *const level_names[] = {"debug", "info", "warning", "error", "critical"};
+static enum log_level least_level = LOG_LEVEL_INFO;
+static enum log_format line_format = LOG_FORMAT_LOGFMT;
+
+struct line {
+    char text[LINE_MAX_BYTES];
+    size_t length, limit;
+    bool full; /* something did not fit */
+};
+
+void log_configure(enum log_level least, enum log_format format)
+{
+    least_level = least;
+    line_format = format;
+}
+
+int log_configure_named(const char *level, const char *format)
+{
+    bool json = strcmp(format, "json") == 0;
+    if (!json && strcmp(format, "logfmt") != 0)
+        return -EINVAL;
+    for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++)
+        if (strcmp(level, level_names[i]) == 0) {
+            log_configure((enum log_level)i, json ? LOG_FORMAT_JSON : LOG_FORMAT_LOGFMT);
+            return 0;
+        }
+    return -EINVAL;
+}
+
+static void put(struct line *line, const char *bytes, size_t n)
+{
+    if (line->full || n > line->limit - line->length) {
+        line->full = true;
+        return;
+    }
+    memcpy(line->text + line->length, bytes, n);
+    line->length += n;
+}
+
+static void put_text(struct line *line, const char *text)
+{
+    put(line, text, strlen(text));
+}
+
+/* Length of the well-formed UTF-8 character at s, 0 if there is none; at most n bytes are read.
+ * Bounds of the second byte: Unicode 15, table 3-7. */
+static size_t character(const unsigned char *s, size_t n)
+{
+    unsigned char first = s[0], low = 0x80, high = 0xBF;
+    size_t length = first < 0x80                     ? 1
+                    : first >= 0xC2 && first <= 0xDF ? 2
+                    : first >= 0xE0 && first <= 0xEF ? 3
+                    : first >= 0xF0 && first <= 0xF4 ? 4
+                                                     : 0;
+    if (first == 0xE0)
+        low = 0xA0;
+    else if (first == 0xED)
+        high = 0x9F;
+    else if (first == 0xF0)
+        low = 0x90;
+    else if (first == 0xF4)
+        high = 0x8F;
+    if (length == 0 || length > n || (length > 1 && (s[1] < low || s[1] > high)))
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    return length;
+}
+
+/* Control characters (also those above 0x7F, which terminals obey too) and what is not UTF-8 are
+ * escaped; the same escapes are good in logfmt's quotes and in JSON. */
+static void put_quoted(struct line *line, const char *string, size_t n)
+{
+    const unsigned char *s = (const unsigned char *)string, *end = s + n;
+    put_text(line, "\"");
+    while (s < end) {
+        size_t length = character(s, (size_t)(end - s));
+        char escape[8];
+        if (length == 0) {
+            put_text(line, "\\ufffd");
+            length = 1;
+        } else if (*s == '"' || *s == '\\') {
+            put(line, (const char[]){'\\', (char)*s}, 2);
+        } else if (*s == '\n' || *s == '\r' || *s == '\t') {
+            put_text(line, *s == '\n' ? "\\n" : *s == '\r' ? "\\r" : "\\t");
+        } else if (*s < 0x20 || *s == 0x7F || (*s == 0xC2 && s[1] < 0xA0)) {
+            snprintf(escape, sizeof(escape), "\\u%04x", (unsigned)(length == 2 ? s[1] : s[0]));
+            put_text(line, escape);
+        } else {
+            put(line, (const char *)s, length);
+        }
+        s += length;
+    }
+    put_text(line, "\"");
+}
+
+static bool is_plain(const char *string, size_t n)
+{
+    if (n == 0)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)string[i];
+        if (c <= 0x20 || c >= 0x7F || c == '"' || c == '=' || c == '\\')
+            return false;
+    }
+    return true;
+}
+
+static void put_string(struct line *line, const char *string)
+{
+    size_t n = strnlen(string, VALUE_MAX_BYTES + 1);
+    if (n > VALUE_MAX_BYTES) { /* cut before a character, and say so */
+        char cut[VALUE_MAX_BYTES + 3];
+        n = VALUE_MAX_BYTES;
+        while (n > VALUE_MAX_BYTES - 4 && ((unsigned char)string[n] & 0xC0) == 0x80)
+            n--;
+        memcpy(cut, string, n);
+        memcpy(cut + n, "...", 3);
+        put_quoted(line, cut, n + 3);
+    } else if (line_format == LOG_FORMAT_LOGFMT && is_plain(string, n)) {
+        put(line, string, n);
+    } else {
+        put_quoted(line, string, n);
+    }
+}
+
+static void put_key(struct line *line, const char *key)
+{
+    if (line_format == LOG_FORMAT_JSON) {
+        put_text(line, line->length == 1 ? "\"" : ",\"");
+        put_text(line, key);
+        put_text(line, "\":");
+    } else {
+        put_text(line, line->length == 0 ? "" : " ");
+        put_text(line, key);
+        put_text(line, "=");
+    }
+}
+
+/* One field whole, or none of it. */
+static void put_field(struct line *line, const struct log_field *field, unsigned *dropped)
+{
+    size_t mark = line->length;
+    char number[32];
+    if ((field->type == LOG_STRING && !field->string) ||
+        (field->type == LOG_NUMBER && field->number == FACT_UNKNOWN) ||
+        (field->type == LOG_REAL && !isfinite(field->real)))
+        return;
+    put_key(line, field->key);
+    if (field->type == LOG_STRING) {
+        put_string(line, field->string);
+    } else if (field->type == LOG_NUMBER && field->number == FACT_NONE) {
+        put_text(line, line_format == LOG_FORMAT_JSON ? "null" : "none");
+    } else {
+        if (field->type == LOG_NUMBER)
+            snprintf(number, sizeof(number), "%lld", (long long)field->number);
+        else
+            snprintf(number, sizeof(number), "%.10g", field->real);
+        put_text(line, number);
+    }
+    if (line->full) {
+        line->length = mark;
+        line->full = false;
+        (*dropped)++;
+    }
+}
+
+void log_fields(enum log_level level, const char *msg, const struct log_field *fields)
+{
+    if (level < least_level)
+        return;
+    char time[32];
+    clock_format(clock_wall_ms(), time, sizeof(time));
+    struct line line;
+    line.length = 0;
+    line.full = false;
+    line.limit = sizeof(line.text) - TAIL_BYTES;
+    unsigned dropped = 0;
+    if (line_format == LOG_FORMAT_JSON)
+        put_text(&line, "{");
+    put_field(&line, &LS("time", time), &dropped);
+    put_field(&line, &LS("level", level_names[level]), &dropped);
+    put_field(&line, &LS("msg", msg), &dropped);
+    for (const struct log_field *field = fields; field->type != LOG_END; field++)
+        put_field(&line, field, &dropped);
+    line.limit = sizeof(line.text);
+    if (dropped > 0) {
+        unsigned none = 0;
+        put_field(&line, &LN("dropped", (int64_t)dropped), &none);
+    }
+    put_text(&line, line_format == LOG_FORMAT_JSON ? "}\n" : "\n");
+
+    /* A log that cannot be written has nobody to be told to. */
+    for (size_t done = 0; done < line.length;) {
+        ssize_t n = write(STDERR_FILENO, line.text + done, line.length - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
+}
