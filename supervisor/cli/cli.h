@@ -1,0 +1,106 @@
+/* The command line: one table of commands (commands.c), from which options are read and help is
+ * made. main.c reads the command line and the configuration and calls the command's function. */
+#ifndef SUPERVISOR_CLI_CLI_H
+#define SUPERVISOR_CLI_CLI_H
+
+#include "base/config.h"
+#include "base/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* One option of a command. */
+struct option_spec {
+    const char *name;     /* "hold": --hold; NULL ends a list */
+    char letter;          /* 'o': -o; 0: none */
+    const char *argument; /* NULL: takes none. "DURATION": must have one ("--hold 5s", "--hold=5s",
+                             "-h5s"). "[SECONDS]": a number may follow ("--watch 5", "--watch=5") */
+    const char *help;     /* one line of the help text, at most 48 columns */
+};
+
+enum { OPTIONS_MAX = 96, OPERANDS_MAX = 256 }; /* of one command line */
+
+/* What one command line said. Strings point into argv. */
+struct options {
+    struct {
+        const char *name, *value;
+    } given[OPTIONS_MAX]; /* in the order of the command line */
+    size_t given_n;
+    char *operands[OPERANDS_MAX + 1]; /* what is no option, in order; NULL after the last */
+    int operands_n;
+};
+
+struct cli;
+struct command {
+    const char *name, *summary; /* the summary: at most 60 columns */
+    const char *operands;       /* "[CONTAINER]", "MODEL..."; "" for none */
+    int operands_min, operands_max;
+    bool no_config; /* works without a configuration: cli->config is NULL when it is called */
+    const struct option_spec *options; /* ends with a NULL name; NULL: none */
+    const char *details;               /* paragraphs for the help text */
+    const char *examples;              /* one a line, "supervisor ...\n" */
+    const char *exits;                 /* "0  healthy\n1  ...\n"; what 2 and 3 mean is added */
+    int (*function)(struct cli *cli, int argc, char **argv);
+};
+
+/* What a command gets. Its options are read already; argc and argv are its operands, argv[0] is its
+ * name, argv[argc] is NULL. It returns the exit status: 0, or an enum failure (cli_fail). */
+struct cli {
+    const struct command *command;
+    struct options options;
+    struct config *config;   /* main's; NULL for commands with no_config */
+    const char *config_path; /* the file that was read, or NULL where none was: for SIGHUP */
+};
+
+/* Every option that the command (NULL: none) and the command line as a whole know. Before the first
+ * operand only those of the whole command line; "--" ends the options. -EINVAL: an unknown one (the
+ * nearest known one is named), a missing or a superfluous argument. */
+int options_parse(const struct command *command, int argc, char **argv, struct options *ret_options,
+                  struct error *err);
+bool options_has(const struct options *options, const char *name);
+/* The last value given, NULL where it was not given (or, for "[SECONDS]", given without one). */
+const char *options_value(const struct options *options, const char *name);
+
+/* -c, --host, --set, --state, --mode, --help: on any command. */
+extern const struct option_spec options_global[];
+
+/* All commands, in the order of the help text. */
+const struct command *const *commands(size_t *ret_n);
+const struct command *command_find(const char *name);
+/* "unknown command "statsu": did you mean status?" */
+int command_unknown(const char *name, struct error *err);
+
+/* The configuration as this command line wants it: built-in, environment, file (path, or the usual
+ * file where there is one and path is NULL), command line; checked as a whole. The daemon calls it
+ * again on SIGHUP. ret_path (may be NULL): the file that was read, or NULL. */
+int cli_config_new(const struct options *options, struct config **ret_config, const char **ret_path,
+                   struct error *err);
+/* Prints "supervisor: MESSAGE" on stderr; returns the exit status that belongs to it. */
+int cli_fail(const struct error *err);
+
+void help_print(FILE *to, int width);                                  /* all commands */
+void help_command(const struct command *command, FILE *to, int width); /* one of them */
+
+/* Whether colours are wanted on it: a terminal, NO_COLOR unset or empty, TERM neither unset, empty
+ * nor "dumb". */
+bool cli_colour(FILE *to);
+/* Columns of the terminal on stdout, else $COLUMNS, else 80; 20 to 1000. */
+int cli_width(void);
+
+/* One for each command; a file of its own. Weak: a command that is not linked is not in the table.
+ */
+#define COMMAND_FUNCTION __attribute__((weak))
+int cmd_status(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
+int cmd_fix_ollama(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
+int cmd_run(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
+int cmd_enforce(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
+int cmd_unload(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
+int cmd_flush(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
+int cmd_record(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
+int cmd_replay(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
+int cmd_config(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
+int cmd_release(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
+int cmd_version(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
+int cmd_help(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
+
+#endif
