@@ -32,6 +32,7 @@ struct cgroup_memory { /* WORLD.md, `cgroup`: version 1 and 2 brought to one mea
     fact inode, anon, file, shmem, kernel, swap, swapcached, inactive_file;
     fact usage, peak, limit, swap_limit, high, oom_kills, cpu_us;
     struct psi psi;
+    /* FACT_NONE: no limit; of swap (version 2): the kernel does not count it for cgroups. */
 };
 
 struct model {
@@ -50,7 +51,7 @@ struct ollama {
     double latency_ms; /* < 0 unknown */
     double age_ms;     /* since the question was SENT, at the time of the world; 0 = fresh */
     struct model *models;
-    size_t n_models;
+    size_t n_models, models_room; /* room: how many the memory holds; only the functions below */
 };
 
 enum process_kind { PROCESS_OTHER, PROCESS_SERVE, PROCESS_RUNNER, PROCESS_HELPER };
@@ -110,55 +111,63 @@ struct container {
     fact received;    /* bytes since the start of its network interfaces */
     bool processes_known;
     struct process *processes;
-    size_t n_processes;
+    size_t n_processes, processes_room;
     struct ollama ollama;
 };
 
 struct world {
     double monotonic_s; /* CLOCK_BOOTTIME, or any origin in a recording */
-    int64_t time_ms;    /* wall clock, Unix epoch */
+    int64_t time_ms;    /* wall clock, Unix epoch; < 0 unknown */
     struct host host;
     struct container *containers;
-    size_t n_containers;
+    size_t n_containers, containers_room;
 };
 
-/* Sets every fact to unknown (bytes of 0 would be claims). */
+/* Sets every fact to unknown (bytes of 0 would be claims), mode to observe. */
 void world_init(struct world *world);
 void container_init(struct container *container);
 void process_init(struct process *process);
 void cgroup_memory_init(struct cgroup_memory *memory);
+void psi_init(struct psi *psi);
+void host_init(struct host *host);
 
 /* Frees what the struct owns, not the struct; leaves it as after _init. */
 void world_clear(struct world *world);
 void container_clear(struct container *container);
+void ollama_clear(struct ollama *ollama); /* leaves `asked` false */
+void pairs_clear(struct pair **pairs, size_t *n_pairs);
+
+/* As after _init, but keeps the memory of processes and models for the next filling. */
+void container_reset(struct container *container);
 
 /* Appends one initialised element; NULL when memory or the cap is spent. The pointer is valid until
  * the next append. */
 struct container *world_add_container(struct world *world);
 struct process *container_add_process(struct container *container);
 struct model *ollama_add_model(struct ollama *ollama);
-/* Copies key and value (n bytes of each need not be NUL-terminated strings: they are). 0, -ENOMEM,
- * -E2BIG at the cap. */
+/* Appends a copy of key and value. 0, -ENOMEM, -E2BIG at the cap (WORLD_PAIRS_MAX). */
 int pairs_add(struct pair **pairs, size_t *n_pairs, const char *key, const char *value);
 
 /* A deep copy into *copy (initialised by this call); 0 or -ENOMEM, then *copy is empty. */
 int container_copy(struct container *copy, const struct container *from);
+int ollama_copy(struct ollama *copy, const struct ollama *from); /* the same */
 
 /* The label's (or environment entry's) value, NULL where there is none. */
 const char *container_label(const struct container *container, const char *key);
 const char *container_env(const struct container *container, const char *key);
 
 /* Held (JUDGEMENT, fact 1): anon + shmem + swap; on version 2 less swapcached. A part that the
- * kernel lacks is filled: no swap on the host -> swap 0; v1 without swap accounting -> the
- * processes' VmSwap; no swapcached on v2 -> RssAnon + VmSwap of the processes + shmem. Unknown if a
- * part that exists could not be read. */
+ * kernel lacks is filled: no swap on the host -> swap 0; no swap accounting (v1: no total_swap in
+ * memory.stat; v2: swap is FACT_NONE) -> the processes' VmSwap; no swapcached on v2 while some is
+ * swapped -> RssAnon + VmSwap of the processes + shmem. Unknown if a part that exists could not be
+ * read. host may be NULL: then nothing is known of its swap. */
 fact container_held(const struct container *container, const struct host *host);
 
 /* The process that is Ollama itself: the main process (container->pid) if that is serve, else the
  * oldest serve. NULL: none seen. */
 const struct process *container_serve(const struct container *container);
 
-/* RssAnon + VmSwap of a process; unknown if one is. A host without swap has no VmSwap to lack. */
+/* RssAnon + VmSwap of a process; unknown if one is. A zombie holds nothing: 0. */
 fact process_held(const struct process *process);
 
 const char *container_status_name(enum container_status status);

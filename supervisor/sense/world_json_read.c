@@ -1,0 +1,247 @@
+#include "base/clock.h"
+#include "sense/world_json.h"
+#include "sense/world_json_members.h"
+#include <string.h>
+
+/* Copies at most size - 1 bytes, cut at the end of a character. */
+static void copy_text(char *to, size_t size, const char *from, size_t length)
+{
+    if (length >= size) {
+        length = size - 1;
+        while (length > 0 && ((unsigned char)from[length] & 0xC0) == 0x80)
+            length--;
+    }
+    memcpy(to, from, length);
+    to[length] = '\0';
+}
+
+static void get_text(const json_t *object, const char *name, char *to, size_t size)
+{
+    const json_t *value = json_object_get(object, name);
+    if (json_is_string(value))
+        copy_text(to, size, json_string_value(value), json_string_length(value));
+}
+
+static fact fact_value(const json_t *value, bool may_be_none)
+{
+    if (json_is_integer(value) && json_integer_value(value) >= 0)
+        return json_integer_value(value);
+    return may_be_none && json_is_null(value) ? FACT_NONE : FACT_UNKNOWN;
+}
+
+/* `unknown` where the member is absent or no number from 0. */
+static double get_real(const json_t *object, const char *name, double unknown)
+{
+    const json_t *value = json_object_get(object, name);
+    double number = json_is_number(value) ? json_number_value(value) : -1;
+    return number >= 0 ? number : unknown;
+}
+
+/* Fills what is there into *to, which is initialised. */
+static void get_members(const json_t *object, const struct members *members, void *to)
+{
+    for (size_t i = 0; i < members->n; i++) {
+        const struct member *m = &members->list[i];
+        const json_t *value = json_object_get(object, m->name);
+        char *place = (char *)to + m->offset;
+
+        if (value == NULL)
+            continue;
+        switch (m->type) {
+        case MEMBER_FACT:
+        case MEMBER_LIMIT:
+            *(fact *)(void *)place = fact_value(value, m->type == MEMBER_LIMIT);
+            break;
+        case MEMBER_FLAG:
+            if (json_is_boolean(value))
+                *(fact *)(void *)place = json_is_true(value);
+            break;
+        case MEMBER_REAL:
+            if (json_is_number(value) && json_number_value(value) >= 0)
+                *(double *)(void *)place = json_number_value(value);
+            break;
+        case MEMBER_TEXT:
+        case MEMBER_TOKEN:
+            if (json_is_string(value) &&
+                (m->type == MEMBER_TEXT || json_string_length(value) < m->size))
+                copy_text(place, m->size, json_string_value(value), json_string_length(value));
+            break;
+        }
+    }
+}
+
+static void get_psi(const json_t *object, struct psi *psi)
+{
+    const json_t *value = json_object_get(object, "psi");
+    if (value != NULL)
+        get_members(value, &psi_members, psi);
+}
+
+static void get_cgroup(const json_t *object, struct cgroup_memory *memory)
+{
+    fact version = fact_value(json_object_get(object, "version"), false);
+
+    if (version != 1 && version != 2)
+        return;
+    memory->version = (int)version;
+    get_members(object, &cgroup_members, memory);
+    get_psi(object, &memory->psi);
+}
+
+/* The functions that allocate return false when memory is spent. */
+
+static bool get_pairs(json_t *object, const char *prefixes[2], struct pair **pairs, size_t *n_pairs)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(object, key, value)
+    {
+        if (!json_is_string(value) || *n_pairs >= WORLD_PAIRS_MAX)
+            continue;
+        if (prefixes != NULL && strncmp(key, prefixes[0], strlen(prefixes[0])) != 0 &&
+            strncmp(key, prefixes[1], strlen(prefixes[1])) != 0)
+            continue;
+        if (pairs_add(pairs, n_pairs, key, json_string_value(value)) < 0)
+            return false;
+    }
+    return true;
+}
+
+static bool get_ollama(const json_t *object, struct ollama *ollama)
+{
+    const json_t *reachable = json_object_get(object, "reachable");
+    const json_t *models = json_object_get(object, "models");
+    size_t i;
+    json_t *value;
+
+    if (!json_is_boolean(reachable) || (json_is_true(reachable) && !json_is_array(models)))
+        return true; /* without its models an answer would claim that there are none */
+    ollama->asked = true;
+    ollama->reachable = json_is_true(reachable);
+    get_text(object, "version", ollama->version, sizeof ollama->version);
+    get_text(object, "error", ollama->error, sizeof ollama->error);
+    ollama->latency_ms = get_real(object, "latency_ms", -1);
+    ollama->age_ms = get_real(object, "age_ms", 0);
+    json_array_foreach(models, i, value)
+    {
+        if (i >= WORLD_MODELS_MAX)
+            break;
+        struct model *model = ollama_add_model(ollama); /* a foreign element is a model too */
+        if (model == NULL)
+            return false;
+        get_members(value, &model_members, model);
+    }
+    return true;
+}
+
+static bool get_processes(const json_t *list, struct container *container)
+{
+    size_t i;
+    json_t *value;
+
+    if (!json_is_array(list) || json_array_size(list) > WORLD_PROCESSES_MAX)
+        return true;
+    json_array_foreach(list, i, value)
+    {
+        struct process *process = container_add_process(container);
+        if (process == NULL)
+            return false;
+        get_members(value, &process_members, process);
+        const json_t *kind = json_object_get(value, "kind");
+        if (json_is_string(kind))
+            process->kind = process_kind_parse(json_string_value(kind));
+        const json_t *state = json_object_get(value, "state");
+        if (json_is_string(state) && (unsigned char)json_string_value(state)[0] < 0x80)
+            process->state = json_string_value(state)[0];
+        if (process->pid < 0) { /* a list that leaves one out would claim that it ended */
+            container->n_processes = 0;
+            return true;
+        }
+    }
+    container->processes_known = true;
+    return true;
+}
+
+static bool get_container(const json_t *object, struct container *c)
+{
+    static const char *env_prefixes[] = {"OLLAMA_", "LLAMA_ARG_"};
+    const json_t *value;
+
+    get_members(object, &container_members, c);
+    get_members(object, &container_tail_members, c);
+    if (json_is_string(value = json_object_get(object, "status")))
+        c->status = container_status_parse(json_string_value(value));
+    if (json_is_string(value = json_object_get(object, "health")))
+        c->health = container_health_parse(json_string_value(value));
+    if (json_is_string(value = json_object_get(object, "mode")))
+        c->mode = strcmp(json_string_value(value), "enforce") == 0 ? MODE_ENFORCE : MODE_OBSERVE;
+    if ((value = json_object_get(object, "cgroup")) != NULL)
+        get_cgroup(value, &c->cgroup);
+    if ((value = json_object_get(object, "ollama")) != NULL && !get_ollama(value, &c->ollama))
+        return false;
+    return get_processes(json_object_get(object, "processes"), c) &&
+           get_pairs(json_object_get(object, "labels"), NULL, &c->labels, &c->n_labels) &&
+           get_pairs(json_object_get(object, "env"), env_prefixes, &c->env, &c->n_env);
+}
+
+static bool get_world(const json_t *object, double monotonic_s, struct world *world)
+{
+    const json_t *containers = json_object_get(object, "containers");
+    const json_t *time = json_object_get(object, "time"), *host = json_object_get(object, "host");
+    size_t i, n = 0;
+    json_t *value;
+
+    world->monotonic_s = monotonic_s;
+    world->time_ms = -1;
+    if (json_is_string(time) &&
+        (clock_parse(json_string_value(time), &world->time_ms) < 0 || world->time_ms < 0))
+        world->time_ms = -1;
+    host_init(&world->host);
+    get_members(host, &host_members, &world->host);
+    get_psi(host, &world->host.psi);
+    json_array_foreach(containers, i, value)
+    {
+        if (!json_is_object(value))
+            continue;
+        if (n < world->n_containers)
+            container_reset(&world->containers[n]);
+        else if (n >= WORLD_CONTAINERS_MAX)
+            break;
+        else if (world_add_container(world) == NULL)
+            return false;
+        if (!get_container(value, &world->containers[n++]))
+            return false;
+    }
+    while (world->n_containers > n)
+        container_clear(&world->containers[--world->n_containers]);
+    return true;
+}
+
+enum world_line world_from_json(const char *line, size_t length, struct world *ret_world,
+                                char *ret_event, size_t event_size)
+{
+    enum world_line kind = WORLD_LINE_FOREIGN;
+
+    if (length > WORLD_LINE_MAX)
+        return WORLD_LINE_FOREIGN;
+    json_t *object = json_loadb(line, length, 0, NULL);
+    const json_t *number = json_object_get(object, "world");
+    const json_t *event = json_object_get(object, "event");
+    double monotonic_s = get_real(object, "monotonic", -1);
+
+    if (json_is_integer(number)) {
+        if (json_integer_value(number) == 1 && monotonic_s >= 0) {
+            if (get_world(object, monotonic_s, ret_world))
+                kind = WORLD_LINE_WORLD;
+            else
+                world_clear(ret_world);
+        }
+    } else if (json_is_string(event)) {
+        kind = WORLD_LINE_EVENT;
+        if (ret_event != NULL && event_size > 0)
+            copy_text(ret_event, event_size, json_string_value(event), json_string_length(event));
+    }
+    json_decref(object);
+    return kind;
+}
