@@ -22,6 +22,7 @@ enum config_origin {
  * (config_table.c) has the reasons. */
 struct settings {
     /* [supervisor] */
+    char preset[16];   /* "" | "runbook" | "strict15g" | "router" | "homelab" */
     char mode[16];     /* "auto" (enforce for labelled, observe for found by image), "enforce",
                           "observe"       label supervisor.mode */
     double interval_s; /* 1: one sample a second 0.05 … 3600 */
@@ -60,8 +61,8 @@ struct settings {
     fact leak_busy_received;       /* 64 KiB/s */
     /* [remedy] labels supervisor.remedy.<key> */
     double remedy_backoff_s, remedy_backoff_cap_s, remedy_healthy_s; /* 10, 300, 600 */
-    fact remedy_budget_per_hour;                                     /* 3                                     1 … 60 */
-    double remedy_stop_grace_s; /* unset (< 0): the container's own stop timeout, else 10 s */
+    fact remedy_budget_per_hour; /* 3                                     1 … 60 */
+    double remedy_stop_grace_s;  /* unset (< 0): the container's own stop timeout, else 10 s */
     /* [models] */
     bool models_single; /* off                                                             label
                            supervisor.single */
@@ -70,20 +71,37 @@ struct settings {
 
 struct config;
 
-/* Built-in values, then environment. Never touches a file. err on a bad environment value
- * (FAILURE_USAGE, names variable and value). */
+/* Built-in values, then environment: SUPERVISOR_<SECTION>_<KEY>, but SUPERVISOR_<KEY> for section
+ * [supervisor], and DOCKER_HOST below SUPERVISOR_DOCKER_HOST. A variable that is empty is not
+ * there. Never touches a file. err on a bad value and on an unknown SUPERVISOR_* (FAILURE_USAGE,
+ * names variable and value). */
 int config_new(struct config **ret_config, struct error *err);
 void config_free(struct config *config);
 
-/* Reads an INI file (inih) below environment and command line. The first bad line is the error:
- * file:line, the thing, the nearest known key. On error the config is as it was before. */
+/* Reads an INI file (inih, at most 64 KiB) below environment and command line, in place of the file
+ * read before. The first bad line is the error: file:line, the thing, the nearest known key. The
+ * whole is checked too (config_check), so what the command line says goes in before. On error the
+ * config is as it was before. */
 int config_read_file(struct config *config, const char *path, struct error *err);
-/* "section.key=value", from the command line (--set) or "section.key", value. */
+/* "section.key=value", from the command line (--set). An empty value unsets what may be unset. */
 int config_set(struct config *config, const char *assignment, enum config_origin origin,
                struct error *err);
 
+/* Whether the settings fit together (medium below high below critical, memory.high not above
+ * memory.limit, remedy.backoff not above its cap): 0 or -EINVAL. Each one's own bounds are checked
+ * when it is set. */
+int config_check(const struct config *config, struct error *err);
+
+/* Where the value of "section.key" came from: "built-in", "preset", "file", "environment", "command
+ * line"; NULL for an unknown key. */
+const char *config_origin(const struct config *config, const char *name);
+
 /* What holds without labels. Valid until the next change. */
 const struct settings *config_settings(const struct config *config);
+
+/* "on", "true", "yes", "1" and their opposites, in any case: 0, or -EINVAL. (supervisor.enable,
+ * which is no setting, is read by it too.) */
+int switch_parse(const char *text, bool *ret_on, struct error *err);
 
 struct label_error {
     char label[128];
@@ -99,8 +117,9 @@ struct config_label {
 size_t config_for_labels(const struct config *config, const struct config_label *labels, size_t n,
                          struct settings *ret_settings, struct label_error *errors);
 
-/* Every value with where it came from, as the INI file that would give it (origin as a comment), or
- * as JSON. */
+/* Every value with where it came from: as the INI file that would give it, reason above and origin
+ * behind each as comments; or as JSON, {section: {key: {"value": ..., "origin": "file"}}} in bytes,
+ * seconds and per cent, null for what is unset. */
 void config_print(const struct config *config, FILE *to, bool json);
 
 #endif

@@ -11,11 +11,12 @@
 
 /* One option of a command. */
 struct option_spec {
-    const char *name;     /* "hold": --hold; NULL ends a list */
-    char letter;          /* 'o': -o; 0: none */
-    const char *argument; /* NULL: takes none. "DURATION": must have one ("--hold 5s", "--hold=5s",
-                             "-h5s"). "[SECONDS]": a number may follow ("--watch 5", "--watch=5") */
-    const char *help;     /* one line of the help text, at most 48 columns */
+    const char *name; /* "hold": --hold; NULL ends a list */
+    char letter;      /* 'o': -o; 0: none */
+    const char
+        *argument;    /* NULL: takes none. "FILE": must have one ("--output F", "--output=F",
+                         "-o F", "-oF"). "[SECONDS]": a number may follow ("--watch 5", "--watch=5") */
+    const char *help; /* one line of the help text, at most 48 columns */
 };
 
 enum { OPTIONS_MAX = 96, OPERANDS_MAX = 256 }; /* of one command line */
@@ -87,20 +88,21 @@ bool cli_colour(FILE *to);
 /* Columns of the terminal on stdout, else $COLUMNS, else 80; 20 to 1000. */
 int cli_width(void);
 
-/* One for each command; a file of its own. Weak: a command that is not linked is not in the table.
- */
-#define COMMAND_FUNCTION __attribute__((weak))
-int cmd_status(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
-int cmd_fix_ollama(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
-int cmd_run(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
-int cmd_enforce(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
-int cmd_unload(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
-int cmd_flush(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
-int cmd_record(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
-int cmd_replay(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
-int cmd_config(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
-int cmd_release(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
-int cmd_version(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
-int cmd_help(struct cli *cli, int argc, char **argv) COMMAND_FUNCTION;
+/* One for each command, in a file of its own. A weak one need not exist: while it does not, it is
+ * left out of the table. (A weak reference does not fetch its definition from an archive, so
+ * COMMAND_FUTURE goes from the line as soon as the file is there.) */
+#define COMMAND_FUTURE __attribute__((weak))
+int cmd_status(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
+int cmd_fix_ollama(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
+int cmd_run(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
+int cmd_enforce(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
+int cmd_unload(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
+int cmd_flush(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
+int cmd_record(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
+int cmd_replay(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
+int cmd_config(struct cli *cli, int argc, char **argv);
+int cmd_release(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
+int cmd_version(struct cli *cli, int argc, char **argv);
+int cmd_help(struct cli *cli, int argc, char **argv);
 
 #endif

@@ -1,0 +1,200 @@
+#include "base/config_layers.h"
+
+#include "base/size.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const origin_names[LAYERS_N] = {"built-in", "preset",      "file",
+                                                   "label",    "environment", "command line"};
+
+const char *config_origin_name(enum config_origin origin)
+{
+    return origin_names[origin];
+}
+
+/* The settings' own words are right by a unit test; each is read once. */
+static void fill_builtin(struct layer *layer)
+{
+    for (int i = 0; i < SETTINGS_N; i++)
+        layer->given[i] =
+            setting_parse(&settings_table[i], settings_table[i].initial, &layer->values, NULL) == 0;
+}
+
+static void fill_preset(struct layer *layer, const char *name)
+{
+    memset(layer->given, 0, sizeof(layer->given));
+    for (const struct preset *p = presets_table; p->name; p++) {
+        int row = strcmp(p->name, name) == 0 ? setting_find(p->section, p->key) : -1;
+        if (row >= 0)
+            layer->given[row] =
+                setting_parse(&settings_table[row], p->value, &layer->values, NULL) == 0;
+    }
+}
+
+static void resolve_row(struct config *config, int row)
+{
+    for (int origin = 0; origin < LAYERS_N; origin++)
+        if (config->layers[origin].given[row]) {
+            setting_copy(&settings_table[row], &config->settings, &config->layers[origin].values);
+            config->origin[row] = (uint8_t)origin;
+        }
+}
+
+void config_resolve(struct config *config)
+{
+    resolve_row(config, setting_find("supervisor", "preset"));
+    fill_preset(&config->layers[ORIGIN_PRESET], config->settings.preset);
+    for (int i = 0; i < SETTINGS_N; i++)
+        resolve_row(config, i);
+}
+
+/* Variables that the process manager supervisord sets in what it starts: not meant for us. */
+static bool is_supervisord(const char *variable)
+{
+    static const char *const theirs[] = {"SUPERVISOR_ENABLED", "SUPERVISOR_SERVER_URL",
+                                         "SUPERVISOR_PROCESS_NAME", "SUPERVISOR_GROUP_NAME"};
+    for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
+        if (strcmp(theirs[i], variable) == 0)
+            return true;
+    return false;
+}
+
+static int unknown_variable(const char *variable, struct error *err)
+{
+    const char *names[SETTINGS_N];
+    for (int i = 0; i < SETTINGS_N; i++)
+        names[i] = settings_table[i].environment;
+    const char *meant = nearest(variable, names, SETTINGS_N);
+    return error_set(err, FAILURE_USAGE, -EINVAL, "unknown environment variable %s: %s%s%s",
+                     variable, meant ? "did you mean " : "unset it", meant ? meant : "",
+                     meant ? "?" : "");
+}
+
+static int set_row(struct config *config, int row, const char *value, enum config_origin origin,
+                   const char *name, struct error *err)
+{
+    struct layer *layer = &config->layers[origin];
+    int code = setting_parse(&settings_table[row], value, &layer->values, err);
+    if (code < 0) {
+        error_wrap(err, "%s", name);
+        return code;
+    }
+    layer->given[row] = true;
+    return 0;
+}
+
+static int read_environment(struct config *config, struct error *err)
+{
+    const char *docker_host = getenv("DOCKER_HOST");
+    if (docker_host && docker_host[0] != '\0') {
+        int code = set_row(config, setting_find("docker", "host"), docker_host, ORIGIN_ENVIRONMENT,
+                           "DOCKER_HOST", err);
+        if (code < 0)
+            return code;
+    }
+    for (char **entry = environ; entry && *entry; entry++) {
+        const char *equals = strchr(*entry, '=');
+        if (!equals || strncmp(*entry, "SUPERVISOR_", strlen("SUPERVISOR_")) != 0 ||
+            equals[1] == '\0')
+            continue;
+        char variable[SETTING_NAME_MAX];
+        snprintf(variable, sizeof(variable), "%.*s", (int)(equals - *entry), *entry);
+        int row = setting_find_environment(variable);
+        if (row < 0 && is_supervisord(variable))
+            continue;
+        int code = row < 0 ? unknown_variable(variable, err)
+                           : set_row(config, row, equals + 1, ORIGIN_ENVIRONMENT, variable, err);
+        if (code < 0)
+            return code;
+    }
+    return 0;
+}
+
+int config_new(struct config **ret_config, struct error *err)
+{
+    struct config *config = calloc(1, sizeof(*config));
+    if (!config)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "no memory for the configuration");
+    fill_builtin(&config->layers[ORIGIN_BUILTIN]);
+    int code = read_environment(config, err);
+    if (code < 0) {
+        config_free(config);
+        return code;
+    }
+    config_resolve(config);
+    *ret_config = config;
+    return 0;
+}
+
+void config_free(struct config *config)
+{
+    free(config);
+}
+
+int config_set(struct config *config, const char *assignment, enum config_origin origin,
+               struct error *err)
+{
+    const char *equals = strchr(assignment, '=');
+    if (!equals)
+        return error_set(err, FAILURE_USAGE, -EINVAL,
+                         "\"%.*s\" sets nothing: write section.key=value, as in leak.hold=30s",
+                         SETTING_NAME_MAX, assignment);
+    char name[SETTING_NAME_MAX];
+    snprintf(name, sizeof(name), "%.*s", (int)(equals - assignment), assignment);
+    int row = setting_find_name(name);
+    int code =
+        row < 0 ? setting_unknown(name, err) : set_row(config, row, equals + 1, origin, name, err);
+    if (code == 0)
+        config_resolve(config);
+    return code;
+}
+
+int config_misfit(const struct settings *settings, int ret_rows[2], struct error *err)
+{
+    const struct {
+        const char *lower, *upper, *remedy;
+        bool misfit;
+    } pairs[] = {
+        {"pressure.level_medium", "pressure.level_high", "must be below it",
+         settings->level_medium >= settings->level_high},
+        {"pressure.level_high", "pressure.level_critical", "must be below it",
+         settings->level_high >= settings->level_critical},
+        {"memory.high", "memory.limit", "must not be above it",
+         fact_known(settings->memory_high) && fact_known(settings->memory_limit) &&
+             settings->memory_high > settings->memory_limit},
+        {"remedy.backoff", "remedy.backoff_cap", "must not be above it",
+         settings->remedy_backoff_s > settings->remedy_backoff_cap_s},
+    };
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        if (!pairs[i].misfit)
+            continue;
+        ret_rows[0] = setting_find_name(pairs[i].lower);
+        ret_rows[1] = setting_find_name(pairs[i].upper);
+        char lower[64], upper[64];
+        setting_format(&settings_table[ret_rows[0]], settings, lower, sizeof(lower));
+        setting_format(&settings_table[ret_rows[1]], settings, upper, sizeof(upper));
+        return error_set(err, FAILURE_USAGE, -EINVAL, "%s = %s does not fit %s = %s: it %s",
+                         pairs[i].lower, lower, pairs[i].upper, upper, pairs[i].remedy);
+    }
+    return 0;
+}
+
+int config_check(const struct config *config, struct error *err)
+{
+    int rows[2];
+    return config_misfit(&config->settings, rows, err);
+}
+
+const struct settings *config_settings(const struct config *config)
+{
+    return &config->settings;
+}
+
+const char *config_origin(const struct config *config, const char *name)
+{
+    int row = setting_find_name(name);
+    return row < 0 ? NULL : origin_names[config->origin[row]];
+}

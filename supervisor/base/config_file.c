@@ -1,0 +1,186 @@
+/* The INI file: inih parses, a reader of our own feeds it line by line, so that every refusal has
+ * its line number and nothing is cut in silence. */
+#include "base/config_layers.h"
+
+#include "base/size.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct source {
+    const char *name, *text;
+    size_t length, at;
+    int line; /* of the last that was handed out */
+    int line_of[SETTINGS_N];
+    struct config *config;
+    struct error *err;
+    int code; /* the first refusal */
+};
+
+static int __attribute__((format(printf, 2, 3)))
+refuse(struct source *source, const char *format, ...)
+{
+    char why[256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, sizeof(why), format, arguments);
+    va_end(arguments);
+    source->code = error_set(source->err, FAILURE_USAGE, -EINVAL, "%s:%d: %s", source->name,
+                             source->line, why);
+    return source->code;
+}
+
+/* "[leak]": inih tells of a section only when a key follows, and reads "[leak" and "[leak] x". */
+static void check_section(struct source *source, const char *line)
+{
+    const char *end = strchr(line, ']');
+    if (!end) {
+        refuse(source, "\"%.*s\" begins a section without an end: write [leak]",
+               (int)strcspn(line, "\r\n"), line);
+        return;
+    }
+    size_t length = (size_t)(end - line - 1), n = 0;
+    const char *sections[SETTINGS_N];
+    for (int i = 0; i < SETTINGS_N; i++) {
+        const char *section = settings_table[i].section;
+        if (strlen(section) == length && strncmp(section, line + 1, length) == 0)
+            return;
+        if (n == 0 || strcmp(sections[n - 1], section) != 0)
+            sections[n++] = section;
+    }
+    char name[SETTING_NAME_MAX];
+    snprintf(name, sizeof(name), "%.*s", (int)length, line + 1);
+    const char *meant = nearest(name, sections, n);
+    refuse(source, "unknown section [%s]%s%s%s", name, meant ? ": did you mean [" : "",
+           meant ? meant : "", meant ? "]?" : "");
+}
+
+/* ini_reader: the next line without its indentation (to inih an indented line goes on with the one
+ * before; here it is a line like others); NULL at the end and after a refusal. */
+static char *next_line(char *to, int size, void *userdata)
+{
+    struct source *source = userdata;
+    if (source->code < 0 || source->at >= source->length || size <= 2)
+        return NULL;
+    const char *line = source->text + source->at;
+    const char *newline = memchr(line, '\n', source->length - source->at);
+    size_t length = newline ? (size_t)(newline - line) : source->length - source->at;
+    source->at += length + (newline ? 1 : 0);
+    source->line++;
+    while (length > 0 && (*line == ' ' || *line == '\t')) {
+        line++;
+        length--;
+    }
+    if (length > 0 && (*line == ';' || *line == '#'))
+        length = 0; /* a comment may be as long as it likes */
+    if (length > (size_t)size - 2) {
+        refuse(source, "a line longer than %d characters", size - 2);
+        return NULL;
+    }
+    memcpy(to, line, length);
+    memcpy(to + length, "\n", 2);
+    if (to[0] == '[') {
+        check_section(source, to);
+        if (source->code < 0)
+            return NULL;
+    }
+    return to;
+}
+
+/* ini_handler. */
+static int take(void *userdata, const char *section, const char *key, const char *value)
+{
+    struct source *source = userdata;
+    if (source->code < 0)
+        return 0;
+    if (section[0] == '\0')
+        return refuse(source, "\"%.40s\" stands before any section: begin with one, as [leak]",
+                      key) == 0;
+    char name[SETTING_NAME_MAX * 2];
+    snprintf(name, sizeof(name), "%s.%s", section, key);
+    int row = setting_find(section, key);
+    if (row < 0) {
+        source->code = setting_unknown(name, source->err);
+        error_wrap(source->err, "%s:%d", source->name, source->line);
+        return 0;
+    }
+    if (source->line_of[row] > 0)
+        return refuse(source, "%s is set a second time, after line %d", name,
+                      source->line_of[row]) == 0;
+    source->line_of[row] = source->line;
+    struct layer *layer = &source->config->layers[ORIGIN_FILE];
+    source->code =
+        setting_parse(&settings_table[row], value ? value : "", &layer->values, source->err);
+    if (source->code < 0)
+        error_wrap(source->err, "%s:%d: %s", source->name, source->line, name);
+    layer->given[row] = true;
+    return source->code == 0;
+}
+
+int config_read_text(struct config *config, const char *name, const char *text, size_t length,
+                     struct error *err)
+{
+    if (length > CONFIG_FILE_MAX)
+        return error_set(err, FAILURE_USAGE, -EFBIG, "%s is larger than %d KiB: no configuration",
+                         name, CONFIG_FILE_MAX / 1024);
+    if (memchr(text, '\0', length))
+        return error_set(err, FAILURE_USAGE, -EINVAL, "%s is not a text file", name);
+    struct config *wanted = malloc(sizeof(*wanted));
+    if (!wanted)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "no memory for the configuration");
+    *wanted = *config;
+    memset(wanted->layers[ORIGIN_FILE].given, 0, sizeof(wanted->layers[ORIGIN_FILE].given));
+
+    struct source source = {
+        .name = name, .text = text, .length = length, .config = wanted, .err = err};
+    int bad_line = ini_parse_stream(next_line, &source, take, &source);
+    if (bad_line > 0 && source.code == 0) {
+        source.line = bad_line;
+        refuse(&source, "no setting and no comment: write key = value");
+    } else if (bad_line < 0 && source.code == 0) {
+        source.code = error_set(err, FAILURE_JOB, -ENOMEM, "no memory to read %s", name);
+    }
+    if (source.code == 0) {
+        config_resolve(wanted);
+        source.code = config_check(wanted, err);
+        if (source.code < 0)
+            error_wrap(err, "%s", name);
+    }
+    if (source.code == 0)
+        *config = *wanted;
+    free(wanted);
+    return source.code;
+}
+
+int config_read_file(struct config *config, const char *path, struct error *err)
+{
+    int code = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
+    char *text = malloc(CONFIG_FILE_MAX + 1);
+    size_t length = 0;
+    if (fd < 0) {
+        code =
+            error_set(err, FAILURE_USAGE, -errno, "%s cannot be read: %s", path, strerror(errno));
+    } else if (!text) {
+        code = error_set(err, FAILURE_JOB, -ENOMEM, "no memory to read %s", path);
+    }
+    while (code == 0 && length <= CONFIG_FILE_MAX) {
+        ssize_t n = read(fd, text + length, CONFIG_FILE_MAX + 1 - length);
+        if (n == 0)
+            break;
+        if (n < 0 && errno != EINTR)
+            code = error_set(err, FAILURE_USAGE, -errno, "%s cannot be read: %s", path,
+                             strerror(errno));
+        length += n > 0 ? (size_t)n : 0;
+    }
+    if (code == 0)
+        code = config_read_text(config, path, text, length, err);
+    free(text);
+    if (fd >= 0)
+        close(fd);
+    return code;
+}

@@ -1,0 +1,203 @@
+#include "base/config_table.h"
+
+#include "base/size.h"
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FIELD(f) .offset = offsetof(struct settings, f), .size = sizeof(((struct settings *)0)->f)
+
+#define BYTES_MIN_LIMIT (6.0 * 1024 * 1024)        /* the engine takes no less */
+#define BYTES_MAX       (double)(INT64_C(1) << 53) /* size_parse takes no more */
+#define HOUR            3600.0
+#define DAY             86400.0
+#define IMAGES                                                                                     \
+    "ollama/ollama,ollama/ollama:*,ollama/ollama@*,"                                               \
+    "*/ollama/ollama,*/ollama/ollama:*,*/ollama/ollama@*"
+
+const struct setting settings_table[SETTINGS_N] = {
+    {"supervisor", "preset", "SUPERVISOR_PRESET", NULL, SETTING_CHOICE, true, "",
+     "runbook, strict15g, router or homelab: other defaults, set by set",
+     .choices = "runbook strict15g router homelab", FIELD(preset)},
+    {"supervisor", "mode", "SUPERVISOR_MODE", "supervisor.mode", SETTING_CHOICE, false, "auto",
+     "who labels a container wants it healed; one found by its image is only watched",
+     .choices = "auto enforce observe", FIELD(mode)},
+    {"supervisor", "interval", "SUPERVISOR_INTERVAL", NULL, SETTING_DURATION, false, "1s",
+     "time between two samples: memory grows by gigabytes a second while a model loads",
+     .min = 0.05, .max = HOUR, FIELD(interval_s)},
+    {"supervisor", "poll", "SUPERVISOR_POLL", NULL, SETTING_DURATION, false, "2s",
+     "time between two questions to Ollama: older versions race on /api/ps, so gently", .min = 0.05,
+     .max = HOUR, FIELD(poll_s)},
+    {"supervisor", "state", "SUPERVISOR_STATE", NULL, SETTING_PATH, false, "/var/lib/supervisor",
+     "what must survive a restart, and the locks: one directory for all on a host", FIELD(state)},
+    {"supervisor", "log", "SUPERVISOR_LOG", NULL, SETTING_CHOICE, false, "logfmt",
+     "form of the log's lines: logfmt reads well, json is for collectors", .choices = "logfmt json",
+     FIELD(log)},
+    {"supervisor", "log_level", "SUPERVISOR_LOG_LEVEL", NULL, SETTING_CHOICE, false, "info",
+     "the least that is logged: one line for each verdict and action",
+     .choices = "debug info warning error critical", FIELD(log_level)},
+
+    {"docker", "host", "SUPERVISOR_DOCKER_HOST", NULL, SETTING_TEXT, false,
+     "unix:///var/run/docker.sock", "where every distribution puts it", FIELD(docker_host)},
+    {"docker", "label", "SUPERVISOR_DOCKER_LABEL", NULL, SETTING_TEXT, false, "supervisor.enable",
+     "the label by which a container asks to be supervised, or not to be", FIELD(docker_label)},
+    {"docker", "image", "SUPERVISOR_DOCKER_IMAGE", NULL, SETTING_TEXT, true, IMAGES,
+     "patterns of images that are Ollama: by any tag or digest, from any registry",
+     FIELD(docker_image)},
+
+    {"paths", "procfs", "SUPERVISOR_PATHS_PROCFS", NULL, SETTING_PATH, false, "/proc",
+     "elsewhere inside a container: /host/proc", FIELD(procfs)},
+    {"paths", "cgroupfs", "SUPERVISOR_PATHS_CGROUPFS", NULL, SETTING_PATH, false, "/sys/fs/cgroup",
+     "elsewhere inside a container: /host/sys/fs/cgroup", FIELD(cgroupfs)},
+
+    {"memory", "limit", "SUPERVISOR_MEMORY_LIMIT", "supervisor.memory", SETTING_SIZE, true, "",
+     "only who runs the host knows what a container may have; unset: none is applied",
+     .min = BYTES_MIN_LIMIT, .max = BYTES_MAX, FIELD(memory_limit)},
+    {"memory", "high", "SUPERVISOR_MEMORY_HIGH", "supervisor.memory.high", SETTING_SIZE, true, "",
+     "memory.high of cgroup v2: slows down before the limit kills; unset: left as it is",
+     .min = BYTES_MIN_LIMIT, .max = BYTES_MAX, FIELD(memory_high)},
+
+    {"pressure", "level_medium", "SUPERVISOR_PRESSURE_LEVEL_MEDIUM", NULL, SETTING_PERCENT, false,
+     "60%", "of what may be held; below it all models can be loaded", .min = 1, .max = 100,
+     FIELD(level_medium)},
+    {"pressure", "level_high", "SUPERVISOR_PRESSURE_LEVEL_HIGH", NULL, SETTING_PERCENT, false,
+     "80%", "from here on models that are not needed may go", .min = 1, .max = 100,
+     FIELD(level_high)},
+    {"pressure", "level_critical", "SUPERVISOR_PRESSURE_LEVEL_CRITICAL", NULL, SETTING_PERCENT,
+     false, "95%", "above it the next load can meet the limit", .min = 1, .max = 100,
+     FIELD(level_critical)},
+    {"pressure", "action_optimize", "SUPERVISOR_PRESSURE_ACTION_OPTIMIZE", NULL, SETTING_PERCENT,
+     false, "90%", "of the host's memory in use: page cache may be reclaimed", .min = 1, .max = 100,
+     FIELD(action_optimize)},
+
+    {"leak", "hold", "SUPERVISOR_LEAK_HOLD", "supervisor.leak.hold", SETTING_DURATION, false, "60s",
+     "for so long nothing else may explain it: an unload has ended after a few seconds", .min = 0.1,
+     .max = DAY, FIELD(leak_hold_s)},
+    {"leak", "orphan_hold", "SUPERVISOR_LEAK_ORPHAN_HOLD", "supervisor.leak.orphan_hold",
+     SETTING_DURATION, false, "60s", "the same for a runner that Ollama does not name", .min = 0.1,
+     .max = DAY, FIELD(leak_orphan_hold_s)},
+    {"leak", "stalled_hold", "SUPERVISOR_LEAK_STALLED_HOLD", "supervisor.leak.stalled_hold",
+     SETTING_DURATION, false, "360s",
+     "a load that stalls keeps its client: longer than OLLAMA_LOAD_TIMEOUT (5m)", .min = 0.1,
+     .max = DAY, FIELD(leak_stalled_hold_s)},
+    {"leak", "connected_hold", "SUPERVISOR_LEAK_CONNECTED_HOLD", "supervisor.leak.connected_hold",
+     SETTING_DURATION, false, "600s",
+     "somebody is connected and nothing runs: from outside nobody can tell why", .min = 0.1,
+     .max = DAY, FIELD(leak_connected_hold_s)},
+    {"leak", "threshold", "SUPERVISOR_LEAK_THRESHOLD", "supervisor.leak.threshold", SETTING_SIZE,
+     false, "1g", "less is not worth a restart", .min = 1024 * 1024, .max = BYTES_MAX,
+     FIELD(leak_threshold)},
+    {"leak", "threshold_percent", "SUPERVISOR_LEAK_THRESHOLD_PERCENT",
+     "supervisor.leak.threshold_percent", SETTING_PERCENT, false, "10%",
+     "of the limit, where that is more: what is little in a large container", .min = 0, .max = 100,
+     FIELD(leak_threshold_percent)},
+    {"leak", "baseline", "SUPERVISOR_LEAK_BASELINE", "supervisor.leak.baseline", SETTING_SIZE, true,
+     "", "what an idle server holds; unset: learned, 128m until then and 256m at most", .min = 0,
+     .max = BYTES_MAX, FIELD(leak_baseline)},
+    {"leak", "grace", "SUPERVISOR_LEAK_GRACE", "supervisor.leak.grace", SETTING_DURATION, false,
+     "30s", "a server that has just started is not judged", .min = 0, .max = DAY,
+     FIELD(leak_grace_s)},
+    {"leak", "busy_cpu_percent", "SUPERVISOR_LEAK_BUSY_CPU_PERCENT",
+     "supervisor.leak.busy_cpu_percent", SETTING_PERCENT, false, "5%",
+     "of a core over 5 s; an idle server takes 0.2, under emulation 3", .min = 0.1, .max = 100,
+     FIELD(leak_busy_cpu_percent)},
+    {"leak", "busy_received", "SUPERVISOR_LEAK_BUSY_RECEIVED", "supervisor.leak.busy_received",
+     SETTING_SIZE, false, "64k", "a second; more is a model being pulled", .min = 1,
+     .max = BYTES_MAX, FIELD(leak_busy_received)},
+
+    {"remedy", "backoff", "SUPERVISOR_REMEDY_BACKOFF", "supervisor.remedy.backoff",
+     SETTING_DURATION, false, "10s", "before the second restart; doubled each time", .min = 0.1,
+     .max = DAY, FIELD(remedy_backoff_s)},
+    {"remedy", "backoff_cap", "SUPERVISOR_REMEDY_BACKOFF_CAP", "supervisor.remedy.backoff_cap",
+     SETTING_DURATION, false, "300s", "the longest wait: whoever looks, looks within minutes",
+     .min = 0.1, .max = DAY, FIELD(remedy_backoff_cap_s)},
+    {"remedy", "healthy", "SUPERVISOR_REMEDY_HEALTHY", "supervisor.remedy.healthy",
+     SETTING_DURATION, false, "600s", "after so long without a fault the wait is short again",
+     .min = 0.1, .max = DAY, FIELD(remedy_healthy_s)},
+    {"remedy", "budget_per_hour", "SUPERVISOR_REMEDY_BUDGET_PER_HOUR",
+     "supervisor.remedy.budget_per_hour", SETTING_COUNT, false, "3",
+     "restarts; what three do not heal needs a person", .min = 1, .max = 60,
+     FIELD(remedy_budget_per_hour)},
+    {"remedy", "stop_grace", "SUPERVISOR_REMEDY_STOP_GRACE", "supervisor.remedy.stop_grace",
+     SETTING_DURATION, true, "", "unset: the container's own stop timeout, else the engine's 10s",
+     .min = 0, .max = HOUR, FIELD(remedy_stop_grace_s)},
+
+    {"models", "single", "SUPERVISOR_MODELS_SINGLE", "supervisor.single", SETTING_SWITCH, false,
+     "off", "Ollama itself keeps several; on: only the one used last stays", FIELD(models_single)},
+    {"models", "startup_unload", "SUPERVISOR_MODELS_STARTUP_UNLOAD", "supervisor.startup_unload",
+     SETTING_SWITCH, false, "off", "what is loaded when the supervisor starts may be wanted",
+     FIELD(models_startup_unload)},
+};
+
+/* runbook's levels are the built-in ones and its three tiers live side by side; homelab loads small
+ * models beside each other: neither differs in what there is to set. */
+const struct preset presets_table[] = {
+    {"strict15g", "models", "single", "on"}, /* 15 GB of memory: a second model would swap */
+    {"router", "models", "single", "on"},    /* the router loads the one that it asks */
+    {"router", "models", "startup_unload", "on"},
+    {NULL, NULL, NULL, NULL},
+};
+
+int setting_find(const char *section, const char *key)
+{
+    for (int i = 0; i < SETTINGS_N; i++)
+        if (strcmp(settings_table[i].section, section) == 0 &&
+            strcmp(settings_table[i].key, key) == 0)
+            return i;
+    return -1;
+}
+
+int setting_find_name(const char *name)
+{
+    char text[SETTING_NAME_MAX];
+    for (int i = 0; i < SETTINGS_N; i++)
+        if (strcmp(setting_name(&settings_table[i], text), name) == 0)
+            return i;
+    return -1;
+}
+
+int setting_find_label(const char *label)
+{
+    for (int i = 0; i < SETTINGS_N; i++)
+        if (settings_table[i].label && strcmp(settings_table[i].label, label) == 0)
+            return i;
+    return -1;
+}
+
+int setting_find_environment(const char *variable)
+{
+    for (int i = 0; i < SETTINGS_N; i++)
+        if (strcmp(settings_table[i].environment, variable) == 0)
+            return i;
+    return -1;
+}
+
+const char *setting_name(const struct setting *setting, char text[static SETTING_NAME_MAX])
+{
+    snprintf(text, SETTING_NAME_MAX, "%s.%s", setting->section, setting->key);
+    return text;
+}
+
+int setting_unknown(const char *name, struct error *err)
+{
+    char names[SETTINGS_N][SETTING_NAME_MAX];
+    const char *full[SETTINGS_N], *keys[SETTINGS_N];
+    for (int i = 0; i < SETTINGS_N; i++) {
+        full[i] = setting_name(&settings_table[i], names[i]);
+        keys[i] = settings_table[i].key;
+    }
+    const char *meant = nearest(name, full, SETTINGS_N);
+    if (!meant) { /* perhaps the right key in the wrong section, or in none */
+        const char *dot = strchr(name, '.');
+        const char *key = nearest(dot ? dot + 1 : name, keys, SETTINGS_N);
+        for (int i = 0; key && !meant && i < SETTINGS_N; i++)
+            meant = key == keys[i] ? full[i] : NULL;
+    }
+    if (meant)
+        return error_set(err, FAILURE_USAGE, -EINVAL, "unknown setting \"%.*s\": did you mean %s?",
+                         SETTING_NAME_MAX, name, meant);
+    return error_set(err, FAILURE_USAGE, -EINVAL,
+                     "unknown setting \"%.*s\": `supervisor config show` lists all that there are",
+                     SETTING_NAME_MAX, name);
+}

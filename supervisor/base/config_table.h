@@ -1,0 +1,67 @@
+/* The one table of settings, and what can be done with a row of it. Inside of config only. */
+#ifndef SUPERVISOR_BASE_CONFIG_TABLE_H
+#define SUPERVISOR_BASE_CONFIG_TABLE_H
+
+#include "base/config.h"
+
+enum setting_type {
+    SETTING_TEXT,
+    SETTING_PATH,   /* absolute */
+    SETTING_CHOICE, /* one of `choices` */
+    SETTING_SWITCH,
+    SETTING_SIZE,     /* fact, bytes */
+    SETTING_COUNT,    /* fact */
+    SETTING_DURATION, /* double, seconds */
+    SETTING_PERCENT   /* double */
+};
+
+struct setting {
+    const char *section, *key;
+    const char *environment; /* name of its variable */
+    const char *label;       /* NULL: not for one container */
+    enum setting_type type;
+    bool optional;       /* may be unset, by an empty value */
+    const char *initial; /* the built-in value, as text; "" = unset */
+    const char *reason;  /* why that value */
+    double min, max;     /* of numbers, in the unit that is stored */
+    const char *choices; /* separated by spaces */
+    size_t offset, size; /* of its field in struct settings */
+};
+
+enum { SETTINGS_N = 35 };
+extern const struct setting settings_table[SETTINGS_N];
+
+struct preset {
+    const char *name, *section, *key, *value;
+};
+/* The rows where a preset differs from the built-in values; ends with a NULL name. */
+extern const struct preset presets_table[];
+
+/* Index of a row, or -1. */
+int setting_find(const char *section, const char *key);
+int setting_find_name(const char *name); /* "section.key" */
+int setting_find_label(const char *label);
+int setting_find_environment(const char *variable);
+
+enum { SETTING_NAME_MAX = 64 };
+/* "section.key" into text; returns it. */
+const char *setting_name(const struct setting *setting, char text[static SETTING_NAME_MAX]);
+/* FAILURE_USAGE: `unknown setting "leak.hld": did you mean leak.hold?` Returns -EINVAL. */
+int setting_unknown(const char *name, struct error *err);
+
+/* Reads text into the row's field of *to; on error *to is unchanged. The sentence names the value
+ * but not the setting. */
+int setting_parse(const struct setting *setting, const char *text, struct settings *to,
+                  struct error *err);
+/* The field as text that setting_parse reads back to the same value; "" when unset. */
+void setting_format(const struct setting *setting, const struct settings *from, char *text,
+                    size_t size);
+bool setting_is_set(const struct setting *setting, const struct settings *from);
+void setting_copy(const struct setting *setting, struct settings *to, const struct settings *from);
+
+static inline const void *setting_field(const struct setting *setting, const struct settings *from)
+{
+    return (const char *)from + setting->offset;
+}
+
+#endif
