@@ -146,9 +146,11 @@ int config_read_text(struct config *config, const char *name, const char *text, 
         source.code = error_set(err, FAILURE_JOB, -ENOMEM, "no memory to read %s", name);
     }
     if (source.code == 0) {
+        int rows[2];
+        const bool *given = wanted->layers[ORIGIN_FILE].given;
         config_resolve(wanted);
-        source.code = config_check(wanted, err);
-        if (source.code < 0)
+        source.code = config_misfit(&wanted->settings, rows, err);
+        if (source.code < 0 && (given[rows[0]] || given[rows[1]]))
             error_wrap(err, "%s", name);
     }
     if (source.code == 0)

@@ -40,7 +40,8 @@ struct command {
     const struct option_spec *options; /* ends with a NULL name; NULL: none */
     const char *details;               /* paragraphs for the help text */
     const char *examples;              /* one a line, "supervisor ...\n" */
-    const char *exits;                 /* "0  healthy\n1  ...\n"; what 2 and 3 mean is added */
+    const char *exits;                 /* "0  healthy\n1  ...\n"; NULL: the usual ones. 2 and, for
+                                          those with a configuration, 3 are added */
     int (*function)(struct cli *cli, int argc, char **argv);
 };
 
@@ -62,7 +63,7 @@ bool options_has(const struct options *options, const char *name);
 /* The last value given, NULL where it was not given (or, for "[SECONDS]", given without one). */
 const char *options_value(const struct options *options, const char *name);
 
-/* -c, --host, --set, --state, --mode, --help: on any command. */
+/* -c, --host, --set, --state, --mode, --help, --version: with any command. */
 extern const struct option_spec options_global[];
 
 /* All commands, in the order of the help text. */
@@ -71,11 +72,14 @@ const struct command *command_find(const char *name);
 /* "unknown command "statsu": did you mean status?" */
 int command_unknown(const char *name, struct error *err);
 
-/* The configuration as this command line wants it: built-in, environment, file (path, or the usual
- * file where there is one and path is NULL), command line; checked as a whole. The daemon calls it
+/* The file that is read where it exists and -c names no other. */
+#define CLI_CONFIG_PATH "/etc/supervisor/supervisor.conf"
+
+/* The configuration as this command line wants it: built-in, environment, file, command line,
+ * checked as a whole. path NULL: what -c names, else CLI_CONFIG_PATH where it exists. run calls it
  * again on SIGHUP. ret_path (may be NULL): the file that was read, or NULL. */
-int cli_config_new(const struct options *options, struct config **ret_config, const char **ret_path,
-                   struct error *err);
+int cli_config_new(const struct options *options, const char *path, struct config **ret_config,
+                   const char **ret_path, struct error *err);
 /* Prints "supervisor: MESSAGE" on stderr; returns the exit status that belongs to it. */
 int cli_fail(const struct error *err);
 

@@ -1,0 +1,228 @@
+/* The table of commands. */
+#include "base/size.h"
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, 0, NULL, NULL                                                                        \
+    }
+#define JSON                                                                                       \
+    {                                                                                              \
+        "json", 0, NULL, "for programs"                                                            \
+    }
+#define DRY                                                                                        \
+    {                                                                                              \
+        "dry-run", 0, NULL, "tells what would be done and does nothing"                            \
+    }
+
+static const struct option_spec status_options[] = {
+    JSON, {"watch", 'w', "[SECONDS]", "repeats, every 2 seconds or as said"}, END};
+
+static const struct option_spec fix_options[] = {
+    {"hold", 0, "DURATION", "how long it must hold, 5s"},
+    DRY,
+    {"force", 0, NULL, "although it is busy"},
+    JSON,
+    END};
+
+static const struct option_spec enforce_options[] = {DRY, JSON, END};
+
+static const struct option_spec unload_options[] = {
+    {"container", 0, "NAME", "only in this container"},
+    {"wait", 0, NULL, "waits for what is busy or loading"},
+    {"force", 0, NULL, "ends the runner that does not go"},
+    DRY,
+    JSON,
+    END};
+
+static const struct option_spec record_options[] = {
+    {"output", 'o', "FILE", "appends to it, instead of standard output"},
+    {"seconds", 0, "N", "ends after so long; else by Ctrl-C"},
+    END};
+
+static const struct option_spec replay_options[] = {
+    {"summary", 0, NULL, "only the counts at the end"}, END};
+
+static const struct option_spec json_options[] = {JSON, END};
+
+static const struct command table[] = {
+    {.name = "status",
+     .summary = "shows the host, the containers, their models and verdicts",
+     .operands = "",
+     .options = status_options,
+     .details = "One look at everything: the host's memory, swap and pressure, and for each Ollama "
+                "container its mode and why, state, limit, what it holds, page cache, models, "
+                "runners and verdict. Changes nothing. With --json it is one line of the world "
+                "with its verdicts. A daemon that is running is asked for its verdicts; without "
+                "one, one look can only suspect.",
+     .examples = "supervisor status\n"
+                 "supervisor status --watch 5\n"
+                 "supervisor status --json | jq .containers[].verdicts\n",
+     .function = cmd_status},
+    {.name = "fix-ollama",
+     .summary = "finds what leaks in a container and heals it",
+     .operands = "[CONTAINER]",
+     .operands_max = 1,
+     .options = fix_options,
+     .details = "Looks for some seconds, names what it found with the numbers, takes the smallest "
+                "remedy that helps (unload, reclaim, end one runner, restart), checks that the "
+                "bytes came back and prints before and after. Without a name: the containers in "
+                "mode enforce, or the only Ollama container that there is. What is busy is left "
+                "alone unless --force is given.",
+     .examples = "supervisor fix-ollama\n"
+                 "supervisor fix-ollama ollama --dry-run\n"
+                 "supervisor fix-ollama ollama --hold 30s\n",
+     .exits = "0  healed, or nothing to heal\n1  busy, unknown or not healed\n",
+     .function = cmd_fix_ollama},
+    {.name = "run",
+     .summary = "supervises until it is told to end: the daemon",
+     .operands = "",
+     .details = "Follows all Ollama containers as they come and go, samples, judges, and acts in "
+                "those in mode enforce; in mode observe it only tells. Logs one line for each "
+                "verdict and action. SIGHUP reads the configuration anew, SIGTERM ends it. Only "
+                "one can run on a state directory.",
+     .examples = "supervisor run\n"
+                 "supervisor run --mode observe --state /tmp/try\n"
+                 "supervisor -c my.conf run\n",
+     .exits = "0  ended by SIGTERM or SIGINT\n1  could not start or go on\n",
+     .function = cmd_run},
+    {.name = "enforce",
+     .summary = "applies memory limits and the single-model policy, once",
+     .operands = "[CONTAINER]",
+     .operands_max = 1,
+     .options = enforce_options,
+     .details =
+         "Applies the wanted memory limit (memory.limit, label supervisor.memory) and, where "
+         "models.single is on, unloads all models but the one used last. A limit below what "
+         "the container needs is refused with the reason.",
+     .examples = "supervisor enforce --dry-run\n"
+                 "supervisor --set memory.limit=28g enforce ollama\n",
+     .exits = "0  applied, or nothing to apply\n1  refused or failed\n",
+     .function = cmd_enforce},
+    {.name = "unload",
+     .summary = "unloads models and shows what came back",
+     .operands = "MODEL...",
+     .operands_min = 1,
+     .operands_max = OPERANDS_MAX,
+     .options = unload_options,
+     .details =
+         "Asks Ollama to unload the models, and is done when they are gone from its list and "
+         "their runners have ended. A model that is busy or loading is told, not "
+         "interrupted.",
+     .examples = "supervisor unload llama3.1:70b\n"
+                 "supervisor unload qwen3:8b gpt-oss:20b --container ollama --wait\n",
+     .exits = "0  unloaded, or was not loaded\n1  busy, pending or failed\n",
+     .function = cmd_unload},
+    {.name = "flush",
+     .summary = "unloads all models and shows what came back",
+     .operands = "",
+     .options = unload_options,
+     .details = "As unload, for every model that is loaded: at most 10 seconds for one and 30 for "
+                "all.",
+     .examples = "supervisor flush\n"
+                 "supervisor flush --container ollama --dry-run\n",
+     .exits = "0  nothing is loaded any more\n1  busy, pending or failed\n",
+     .function = cmd_flush},
+    {.name = "record",
+     .summary = "writes what is seen as JSON lines",
+     .operands = "[CONTAINER]",
+     .operands_max = 1,
+     .options = record_options,
+     .details = "One line a sample, every supervisor.interval. Without a name: all containers.",
+     .examples = "supervisor record -o leak.jsonl --seconds 300\n"
+                 "supervisor record ollama --set supervisor.interval=200ms | gzip >leak.jsonl.gz\n",
+     .function = cmd_record},
+    {.name = "replay",
+     .summary = "judges a recording and prints what would have been done",
+     .operands = "FILE",
+     .operands_min = 1,
+     .operands_max = 1,
+     .options = replay_options,
+     .details = "Reads the lines that record wrote (- is standard input) and prints one JSON line "
+                "for each change of a verdict and each action. Touches nothing else.",
+     .examples = "supervisor replay leak.jsonl\n"
+                 "supervisor replay leak.jsonl --set leak.hold=10s --set leak.threshold=512m\n",
+     .exits = "0  replayed\n1  could not be read to its end\n",
+     .function = cmd_replay},
+    {.name = "config",
+     .summary = "shows or checks the configuration",
+     .operands = "show|check [FILE]",
+     .operands_min = 1,
+     .operands_max = 2,
+     .no_config = true,
+     .options = json_options,
+     .details = "show prints every setting with its reason and with where its value came from: "
+                "command line before environment before file before preset before built-in. Its "
+                "output is a configuration file. check only reads: FILE, or the file that would be "
+                "used.",
+     .examples = "supervisor config show >my.conf\n"
+                 "supervisor config show --json --set leak.hold=5m\n"
+                 "supervisor config check my.conf\n",
+     .exits = "0  good\n",
+     .function = cmd_config},
+    {.name = "release",
+     .summary = "ends the hold of a container whose restarts were used up",
+     .operands = "CONTAINER",
+     .operands_min = 1,
+     .operands_max = 1,
+     .details = "After remedy.budget_per_hour restarts within an hour a container is left as it is "
+                "until the hour frees one, or until this command.",
+     .examples = "supervisor release ollama\n",
+     .exits = "0  released, or was not held\n1  failed\n",
+     .function = cmd_release},
+    {.name = "version",
+     .summary = "prints the version",
+     .operands = "",
+     .no_config = true,
+     .options = json_options,
+     .examples = "supervisor version --json\n",
+     .function = cmd_version},
+    {.name = "help",
+     .summary = "explains a command",
+     .operands = "[COMMAND]",
+     .operands_max = 1,
+     .no_config = true,
+     .examples = "supervisor help fix-ollama\n",
+     .function = cmd_help},
+};
+
+enum { COMMANDS_N = sizeof(table) / sizeof(table[0]) };
+
+const struct command *const *commands(size_t *ret_n)
+{
+    static const struct command *present[COMMANDS_N];
+    size_t n = 0;
+    for (size_t i = 0; i < COMMANDS_N; i++)
+        if (table[i].function)
+            present[n++] = &table[i];
+    *ret_n = n;
+    return present;
+}
+
+const struct command *command_find(const char *name)
+{
+    size_t n;
+    const struct command *const *list = commands(&n);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i]->name, name) == 0)
+            return list[i];
+    return NULL;
+}
+
+int command_unknown(const char *name, struct error *err)
+{
+    const char *names[COMMANDS_N];
+    size_t n;
+    const struct command *const *list = commands(&n);
+    for (size_t i = 0; i < n; i++)
+        names[i] = list[i]->name;
+    const char *meant = nearest(name, names, n);
+    if (meant)
+        return error_set(err, FAILURE_USAGE, -EINVAL, "unknown command \"%.64s\": did you mean %s?",
+                         name, meant);
+    return error_set(err, FAILURE_USAGE, -EINVAL,
+                     "unknown command \"%.64s\": `supervisor help` lists them", name);
+}
