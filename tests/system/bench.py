@@ -1,0 +1,78 @@
+"""A workplace of one test or one module: a state directory, containers, daemons; all gone at its end."""
+
+import pathlib
+import shutil
+import tempfile
+import time
+
+import program
+from ollama import Ollama
+
+INTERVAL, POLL, HOLD = 0.5, 1.0, 3.0
+BUSY = 5.0  # the window of JUDGEMENT's fact 6
+QUICK = {"supervisor.interval": f"{INTERVAL:g}s", "supervisor.poll": f"{POLL:g}s", "leak.hold": f"{HOLD:g}s",
+         "leak.orphan_hold": f"{HOLD:g}s", "leak.grace": "1s", "remedy.backoff": "1s", "remedy.stop_grace": "5s"}
+
+
+def in_time(hold=HOLD, interval=INTERVAL, poll=POLL, busy=BUSY):
+    """Seconds from the last byte leaked to the verdict: the hold, or the busy window until the work of
+    leaking has left it, where that is longer; then two samples and a poll."""
+    return max(busy, hold) + 2 * interval + poll
+
+
+class Bench:
+    """`settings` go to every command as --set; `label` keeps its containers from other benches' eyes."""
+
+    def __init__(self, engine, settings=None, label=None):
+        self.engine, self.label = engine, label or "supervisor.enable"
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="sv-bench-"))
+        self.state = self.directory / "state"
+        self.settings = dict(QUICK if settings is None else settings)
+        if label:
+            self.settings |= {"docker.label": label, "docker.image": "found-by-label-alone"}
+        self.containers, self.daemons = [], []
+
+    def ollama(self, name="ollama", mode="enforce", **options):
+        """A container; mode None: without the label, so that only its image tells what it is."""
+        labels = options.pop("labels", {})
+        if mode:
+            labels = {self.label: "true"} | labels
+        if mode == "observe":
+            labels |= {"supervisor.mode": "observe"}
+        container = Ollama(self.engine, name, labels=labels, **options)
+        self.containers.append(container)
+        return container
+
+    def options(self, settings=None, state=None):
+        pairs = self.settings | (settings or {})
+        sets = [word for key, value in pairs.items() for word in ("--set", f"{key}={value}")]
+        return ["--host", self.engine.url, "--state", state or self.state, *sets]
+
+    def daemon(self, *containers, env=None, state=None, before=(), **settings):
+        """A daemon, waited for until it supervises `containers`. A setting's dot is written __."""
+        pairs = {k.replace("__", "."): v for k, v in settings.items()}
+        daemon = program.Daemon([*before, *self.options(pairs, state)], env)
+        self.daemons.append(daemon)
+        daemon.wait("started", 10)
+        for container in containers:
+            daemon.wait("supervising", 10, container=container.name)
+        return daemon
+
+    def supervisor(self, *arguments, env=None, timeout=60, **settings):
+        """A one-shot command on this bench's engine and state."""
+        pairs = {k.replace("__", "."): v for k, v in settings.items()}
+        return program.run(*self.options(pairs), *arguments, env=env, timeout=timeout)
+
+    def close(self):
+        for daemon in self.daemons:
+            if daemon.alive():
+                daemon.end(9)
+            print(daemon.text())  # pytest shows it if the test failed
+        for container in self.containers:
+            container.remove()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def outlive_grace(seconds=1.5):
+    """Lets containers grow older than the grace of QUICK."""
+    time.sleep(seconds)

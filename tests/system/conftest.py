@@ -1,0 +1,120 @@
+"""Fixtures of the system tests: one private engine for all of them, a bench for each."""
+
+import os
+import shutil
+import signal
+
+import pytest
+
+import guest
+import program
+from bench import Bench
+from engine import Engine
+from full_length import FullLength
+
+INSIDE_GUEST = os.environ.get("SUPERVISOR_INSIDE_GUEST") == "1"
+collect_ignore = [] if INSIDE_GUEST else ["inside"]
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "engine(suite): needs the engine of a newer Debian suite")
+    config.addinivalue_line("markers", "guest: needs the emulated machine (QEMU, a stock kernel)")
+    config.addinivalue_line("markers", "slow: takes more than half a minute")
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("told to stop (signal 15)"))
+
+
+def lacking(item):
+    """What this machine lacks for a test, or nothing."""
+    if os.geteuid() != 0:
+        return "root"
+    if item.get_closest_marker("guest"):
+        for tool in ("qemu-system-x86_64", "busybox", "cpio", "mkfs.ext4"):
+            if not shutil.which(tool):
+                return tool
+        if not any(name.startswith("vmlinuz-") and name.endswith("-amd64") for name in os.listdir("/boot")):
+            return "a kernel in /boot (linux-image-amd64)"
+    if item.get_closest_marker("engine") and not shutil.which("apt-get"):
+        return "apt-get, to fetch a newer engine"
+    for tool in ("dockerd", "runc", "iptables", "ip", "curl"):
+        if not shutil.which(tool):
+            return tool
+    return None
+
+
+def pytest_runtest_setup(item):
+    what = lacking(item)
+    if what:
+        pytest.skip(f"this machine lacks {what}")
+
+
+@pytest.fixture(scope="session")
+def built():
+    assert os.access(program.PROGRAM, os.X_OK), f"{program.PROGRAM} is not there: run make first"
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """The host's docker.io, privately started."""
+    one = Engine(parent="/data" if INSIDE_GUEST else None)
+    try:
+        yield one.start()
+    finally:
+        one.close()
+
+
+@pytest.fixture
+def bench(engine, built):
+    one = Bench(engine)
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def shared_bench(engine, built):
+    """One bench for a whole module, whose containers wait at the same time."""
+    one = Bench(engine)
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def emulated(built):
+    """The emulated machine, with its tests under way."""
+    one = guest.Guest()
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def at_full_length(engine, built):
+    one = FullLength(engine)
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+LASTING = ("at_full_length", "emulated")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def early(request):
+    """What lasts begins before the first test and is looked at by the last ones."""
+    for name in LASTING:
+        if any(name in item.fixturenames and not lacking(item) for item in request.session.items):
+            request.getfixturevalue(name)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: any(name in item.fixturenames for name in LASTING))
+
+
+if INSIDE_GUEST:
+    def pytest_runtest_logreport(report):
+        guest.tell(report)

@@ -1,0 +1,60 @@
+"""The emulated machine: runs tests/system/inside there, once, beside the other tests, and keeps each result."""
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+
+from engine import LAB, ROOT
+
+INSIDE = ROOT / "tests/system/inside"
+MARK = "GUEST-RESULT "
+MEMORY_MIB, SWAP_MIB, DISK_MIB, SECONDS = 5120, 3072, 8192, 900
+
+
+def names():
+    """The tests inside, by reading them."""
+    return [name for file in sorted(INSIDE.glob("test_*.py")) for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)]
+
+
+class Guest:
+    def __init__(self):
+        self.output = tempfile.TemporaryFile(mode="w+", errors="replace")
+        # Whoever shares the processor with it comes first.
+        self.process = subprocess.Popen(
+            ["nice", "-n", "10", LAB / "guest", "-m", str(MEMORY_MIB), "-s", str(SWAP_MIB), "-d", str(DISK_MIB),
+             "-t", str(SECONDS), "/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--tb=long", INSIDE],
+            cwd=ROOT, env=os.environ | {"SUPERVISOR_INSIDE_GUEST": "1"}, stdin=subprocess.DEVNULL,
+            stdout=self.output, stderr=subprocess.STDOUT, start_new_session=True)
+        self.results = None
+
+    def wait(self):
+        """{test: (outcome, text)} of all that ran; and all it said."""
+        if self.results is None:
+            self.process.wait(SECONDS + 60)
+            self.output.seek(0)
+            self.text = self.output.read()
+            self.results = {}
+            for line in self.text.splitlines():
+                if MARK in line:
+                    said = json.loads(line.split(MARK, 1)[1])
+                    self.results.setdefault(said["test"], (said["outcome"], said["text"]))
+        return self.results
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, 9)
+                self.process.wait()
+        self.output.close()
+
+
+def tell(report):
+    """Inside: one line for each test that ended, for the eyes outside."""
+    if report.when == "call" or report.outcome != "passed":
+        text = report.longreprtext + "".join(f"\n--- {title}\n{content}" for title, content in report.sections)
+        print("\n" + MARK + json.dumps({"test": report.nodeid.split("::")[-1], "outcome": report.outcome, "text": text}), flush=True)

@@ -1,0 +1,154 @@
+"""What differs under cgroup v2 with swap. Runs in the emulated machine (tests/system/guest.py), where all is slow."""
+
+import os
+import subprocess
+import time
+import types
+
+import pytest
+
+import intents
+import memory
+import wait
+from bench import QUICK, Bench, outlive_grace
+from engine import ROOT
+from ollama import Ollama
+from sizes import GIB, MIB
+
+HOLD = 5.0
+RAISED = HOLD + 12  # seconds, emulated
+HEALED = 60
+
+
+@pytest.fixture(scope="module")
+def world(engine, built):
+    """A leak in memory, a leak in swap, page cache that is no leak: all under one daemon."""
+    bench = Bench(engine, QUICK | {"leak.hold": f"{HOLD:g}s", "leak.orphan_hold": f"{HOLD:g}s", "supervisor.interval": "1s",
+                                   "supervisor.poll": "2s", "remedy.stop_grace": "20s"})
+    files = "/data/files"
+    os.makedirs(files, exist_ok=True)
+    try:
+        c = {
+            "cached": bench.ollama("cached", binds=[f"{files}:/files"]),
+            "swapped": bench.ollama("swapped"),
+            "leaked": bench.ollama("leaked"),
+            "tight": bench.ollama("tight", labels={"supervisor.memory": "256m", "supervisor.leak.threshold": "8G"}),
+            "wanted": bench.ollama("wanted", labels={"supervisor.memory": "1g", "supervisor.memory.high": "900m"}),
+        }
+        c["cached"].fill("/files/weights", 2 * GIB)
+        c["tight"].leak(300 * MIB)
+        c["swapped"].leak(2 * GIB)
+        reclaim(c["swapped"], 2 * GIB)
+        started = {name: one.started_at() for name, one in c.items()}
+        daemon = bench.daemon(*c.values())
+        outlive_grace()
+        moment = c["leaked"].leak(2 * GIB)
+        yield types.SimpleNamespace(bench=bench, containers=c, daemon=daemon, started=started, leaked=moment)
+    finally:
+        bench.close()
+
+
+def reclaim(one, size):
+    """Has the kernel swap out most of what it holds."""
+    path = memory.directory(one.id)
+    end = time.monotonic() + 60
+    while int((path / "memory.swap.current").read_text()) < 0.7 * size and time.monotonic() < end:
+        try:
+            (path / "memory.reclaim").write_text(f"{64 * MIB}")
+        except OSError:
+            time.sleep(0.1)
+    assert int((path / "memory.swap.current").read_text()) >= 0.7 * size, "the kernel did not swap it out"
+
+
+def healed(world, name):
+    one = world.containers[name]
+    record = world.daemon.wait("healed", HEALED, container=name)
+    assert int(record["before"]) >= 2 * GIB - 64 * MIB and int(record["after"]) < 100 * MIB
+    assert one.held() < 100 * MIB and one.started_at() != world.started[name] and one.stop_signals() == 1
+    return record
+
+
+def test_machine_is_what_it_should_be():
+    assert memory.V2 and os.path.exists("/proc/pressure/memory")
+    assert len(open("/proc/swaps").readlines()) == 2
+
+
+def test_leak_is_raised_and_healed(world):
+    raised = world.daemon.wait("verdict raised", RAISED, container="leaked", verdict="idle-leak")
+    assert raised.at - world.leaked <= RAISED
+    healed(world, "leaked")
+
+
+def test_leak_that_was_swapped_out_is_raised_and_healed(world):
+    raised = world.daemon.wait("verdict raised", RAISED, container="swapped", verdict="idle-leak")
+    assert int(raised["held"]) >= 2 * GIB - 64 * MIB and int(raised["swap"]) >= GIB
+    healed(world, "swapped")
+
+
+def test_page_cache_is_no_leak(world):
+    world.daemon.wait("healed", HEALED, container="leaked")
+    one = world.containers["cached"]
+    assert one.page_cache() >= GIB, "the page cache was not there to be mistaken"
+    time.sleep(5 * HOLD)
+    assert {r["verdict"] for r in world.daemon.find("verdict raised", container="cached")} <= {"no-limit"}
+    assert one.started_at() == world.started["cached"] and one.stop_signals() == 0
+
+
+def test_limit_below_what_is_held_is_refused(world):
+    """Under version 2 the kernel would kill for it."""
+    world.daemon.wait("limit refused", RAISED, container="tight")
+    one = world.containers["tight"]
+    assert memory.limit(one.id) is None and one.held() >= 300 * MIB
+    assert "oom_kill 0" in (memory.directory(one.id) / "memory.events").read_text()
+
+
+def test_wanted_limit_and_high_are_written(world):
+    world.daemon.wait("limit applied", RAISED, container="wanted")
+    one = world.containers["wanted"]
+    wait.until(lambda: memory.limit(one.id) == GIB, 20, "memory.max is 1 GiB")
+    wait.until(lambda: (memory.directory(one.id) / "memory.high").read_text().strip() == str(900 * MIB), 20,
+               lambda: f"memory.high is 900 MiB\n{world.daemon.text()}")
+
+
+def test_page_cache_is_reclaimed_under_pressure(world):
+    """Pressure is made by moving the threshold: nearly any machine uses 5 % of its memory."""
+    world.daemon.end()
+    one = world.containers["cached"]
+    before = one.page_cache()
+    daemon = world.bench.daemon(one, pressure__action_optimize="5")
+    daemon.wait("acting", 30, container="cached", step="reclaim")
+    wait.until(lambda: one.page_cache() <= before - 256 * MIB, 30,
+               lambda: f"page cache was {before}, is {one.page_cache()}\n{daemon.text()}")
+    assert one.started_at() == world.started["cached"]
+    daemon.end()
+
+
+def test_compose_file_with_the_supervisor_inside_heals(engine, built):
+    engine.tag("0.33", "supervisor-standin", "latest")
+    state = "/data/compose-state"
+    variables = os.environ | {"DOCKER_HOST": engine.url, "OLLAMA_IMAGE": "supervisor-standin:latest", "OLLAMA_MEMORY": "3g",
+                              "SUPERVISOR_STATE": state}
+    variables = {k: v for k, v in variables.items() if not k.startswith("SUPERVISOR_") or k == "SUPERVISOR_STATE"}
+
+    def script(name):
+        done = subprocess.run([ROOT / "scripts" / name], env=variables, stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=300, check=False)
+        assert done.returncode == 0, f"scripts/{name}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+    try:
+        said = script("up")
+        assert state in said and "status" in said
+        one = Ollama.found(engine, "ollama")
+        one.wait_until_it_answers()
+        started = one.started_at()
+        time.sleep(30)  # the grace, which no setting shortens here
+        one.leak(2 * GIB)
+        wait.until(lambda: one.started_at() != started, 150,
+                   lambda: f"the container is restarted\n{engine.api.logs('supervisor')}", every=1)
+        one.wait_until_it_answers()
+        wait.until(lambda: one.held() < 100 * MIB, 20, "it holds less than 100 MiB")
+        wait.until(lambda: 'msg="healed"' in engine.api.logs("supervisor") or "msg=healed" in engine.api.logs("supervisor"),
+                   30, lambda: engine.api.logs("supervisor"))
+        assert [row["step"] for row in intents.rows(state, "restart")] == ["restart"]
+    finally:
+        script("down")

@@ -1,0 +1,42 @@
+"""What a container holds, read from its cgroup by the tests themselves, to judge the program's words."""
+
+import os
+import pathlib
+
+V2 = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
+ROOT = pathlib.Path("/sys/fs/cgroup" if V2 else "/sys/fs/cgroup/memory")
+
+
+def directory(container_id):
+    """The container's memory cgroup, found by its id."""
+    for path, names, _ in os.walk(ROOT):
+        for name in names:
+            if container_id in name:
+                return pathlib.Path(path, name)
+    raise FileNotFoundError(f"no cgroup of {container_id[:12]} under {ROOT}")
+
+
+def stat(path):
+    return {k: int(v) for k, v in (line.split() for line in (path / "memory.stat").read_text().splitlines())}
+
+
+def held(container_id):
+    """anon + shmem + swap, less swapcached on version 2."""
+    path = directory(container_id)
+    values = stat(path)
+    if V2:
+        swap = path / "memory.swap.current"
+        swapped = int(swap.read_text()) - values.get("swapcached", 0) if swap.exists() else 0
+        return values["anon"] + values["shmem"] + swapped
+    return values["total_rss"] + values.get("total_shmem", 0) + values.get("total_swap", 0)
+
+
+def page_cache(container_id):
+    values = stat(directory(container_id))
+    return values["file"] - values["shmem"] if V2 else values["total_cache"] - values.get("total_shmem", 0)
+
+
+def limit(container_id):
+    path = directory(container_id)
+    text = (path / ("memory.max" if V2 else "memory.limit_in_bytes")).read_text().strip()
+    return None if text == "max" or int(text) > 1 << 60 else int(text)

@@ -1,0 +1,124 @@
+"""unload, flush, release, config, version, help."""
+
+import json
+import time
+
+import pytest
+
+import program
+from sizes import MIB
+
+COMMANDS = ("status", "fix-ollama", "run", "enforce", "unload", "flush", "record", "replay", "config", "release",
+            "version", "help")
+
+
+def test_unload_says_before_and_after(bench):
+    one = bench.ollama("one", models="first=200M,second=200M")
+    one.load("first")
+    one.load("second")
+    started = one.started_at()
+    done = bench.supervisor("unload", "first", "--container", "one")
+    assert done.code == 0 and "first" in done.out and "MiB" in done.out, done
+    assert one.loaded() == ["second"] and len(one.runners()) == 1
+    assert one.started_at() == started
+    absent = bench.supervisor("unload", "first", "--container", "one")
+    assert absent.code == 0 or "first" in absent.err, absent
+    wrong = bench.supervisor("unload", "secnod", "--container", "one")
+    assert wrong.code in (1, 2) and "second" in wrong.err, wrong
+    assert one.loaded() == ["second"]
+
+
+def test_flush_unloads_all(bench):
+    one = bench.ollama("all", models="first=200M,second=200M")
+    one.load("first")
+    one.load("second")
+    before = one.held()
+    done = bench.supervisor("flush")
+    assert done.code == 0 and "MiB" in done.out, done
+    assert one.loaded() == [] and one.runners() == [] and before - one.held() > 380 * MIB
+    nothing = bench.supervisor("flush")
+    assert nothing.code == 0, nothing
+
+
+def test_unload_of_a_busy_model_is_pending(bench):
+    one = bench.ollama("busy", models="big=200M")
+    one.load("big")
+    with one.streaming("big") as lines:
+        time.sleep(1)
+        done = bench.supervisor("unload", "big", "--container", "busy", timeout=30)
+        assert done.code == 1 and "pending" in done.out + done.err, done
+        told = len(lines)
+        time.sleep(1)
+        assert len(lines) > told, "the request was interrupted"
+    assert one.stop_signals() == 0
+
+
+def test_unload_waits_if_asked(bench):
+    one = bench.ollama("brief", models="big=200M")
+    one.set(tokens_per_s=20)
+    one.load("big")
+    with one.streaming("big", tokens=80):
+        time.sleep(0.5)
+        done = bench.supervisor("unload", "big", "--container", "brief", "--wait", timeout=60)
+    assert done.code == 0 and one.loaded() == [] and one.runners() == [], done
+
+
+def test_unload_that_does_not_happen(bench):
+    one = bench.ollama("deaf", models="big=200M")
+    one.load("big")
+    one.set(keep_answering=True)
+    started = one.started_at()
+    done = bench.supervisor("unload", "big", "--container", "deaf", timeout=40)
+    assert done.code == 1 and done.took < 15, done  # 10 s a model
+    assert one.started_at() == started and len(one.runners()) == 1, "unload never kills or restarts"
+
+
+def test_config_shows_every_value_with_its_origin(bench, tmp_path):
+    file = tmp_path / "supervisor.ini"
+    file.write_text("[leak]\nhold = 45s\n")
+    shown = program.run("-c", file, "--set", "leak.threshold=2G", "config", "show", env={"SUPERVISOR_LEAK_GRACE": "7s"})
+    assert shown.code == 0, shown
+    lines = {line.split("=")[0].strip(): line for line in shown.out.splitlines() if "=" in line}
+    assert "45" in lines["hold"] and str(file) in lines["hold"] or "file" in lines["hold"]
+    assert "command line" in lines["threshold"] and "environment" in lines["grace"], shown
+    for key in ("interval", "poll", "state", "label", "image", "procfs", "cgroupfs", "limit", "backoff", "single"):
+        assert key in lines, f"{key} is not shown\n{shown}"
+    again = tmp_path / "again.ini"
+    again.write_text(shown.out)  # what it prints is a configuration
+    checked = program.run("-c", again, "config", "check")
+    assert checked.code == 0, checked
+
+
+def test_config_precedence(tmp_path):
+    file = tmp_path / "supervisor.ini"
+    file.write_text("[leak]\nhold = 45s\n")
+
+    def hold(*options, env=None):
+        shown = program.run("-c", file, *options, "config", "show", env=env)
+        return next(line for line in shown.out.splitlines() if line.startswith("hold"))
+    assert "45" in hold()
+    assert "50" in hold(env={"SUPERVISOR_LEAK_HOLD": "50s"})
+    assert "55" in hold("--set", "leak.hold=55s", env={"SUPERVISOR_LEAK_HOLD": "50s"})
+
+
+def test_version_and_help():
+    version = program.run("version")
+    assert version.code == 0 and version.out.strip().split()[-1][0].isdigit(), version
+    general = program.run("help")
+    assert general.code == 0 and general.err == "", general
+    for command in COMMANDS:
+        assert command in general.out
+        one = program.run("help", command)
+        assert one.code == 0 and command in one.out and max(map(len, one.out.splitlines())) <= 80, one
+    assert program.run("--help").code == 0
+    assert max(map(len, general.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("help", "version", "replay", "config", "run")])
+def test_every_command_tells_an_unreachable_engine(command, tmp_path):
+    arguments = {"unload": ["m"], "release": ["c"], "record": ["--seconds", "1"]}.get(command, [])
+    done = program.run("--host", f"unix://{tmp_path}/none.sock", "--state", tmp_path / "s", command, *arguments)
+    assert done.code == 3 or command == "release", done
+    if command != "release":
+        assert "none.sock" in done.err and len(done.err.splitlines()) == 1, done
+    assert done.out == "" or json.loads(done.out)

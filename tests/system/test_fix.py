@@ -1,0 +1,137 @@
+"""`supervisor fix-ollama`: audits, heals as far as needed, verifies, and says what it did."""
+
+import re
+import socket
+import time
+
+import pytest
+
+from bench import outlive_grace
+from ollama import PORT
+from sizes import GIB, MIB
+
+SMALL = {"leak.threshold": "128M", "leak.threshold_percent": "0", "leak.baseline": "64M"}
+
+
+@pytest.fixture
+def fix(bench):
+    bench.settings |= SMALL
+    return lambda *arguments, **more: bench.supervisor("fix-ollama", *arguments, **more)
+
+
+def untouched(one, started):
+    return one.started_at() == started and one.stop_signals() == 0
+
+
+def test_healthy_container(bench, fix):
+    one = bench.ollama("healthy", models="small=200M")
+    one.load("small")
+    outlive_grace()
+    started = one.started_at()
+    done = fix("healthy")
+    assert done.code == 0 and "nothing to heal" in done.out, done
+    assert untouched(one, started) and one.loaded() == ["small"]
+
+
+def test_leak_is_healed_with_its_numbers(bench, fix):
+    one = bench.ollama("leaky")
+    outlive_grace()
+    one.leak(2 * GIB)
+    started = one.started_at()
+
+    dry = fix("leaky", "--dry-run")
+    assert "idle-leak" in dry.out and "restart" in dry.out, dry
+    assert untouched(one, started), dry
+
+    done = fix("leaky")
+    assert done.code == 0, done
+    assert one.started_at() != started and one.stop_signals() == 1
+    assert one.held() < 100 * MIB
+    assert "idle-leak" in done.out and "%" in done.out, done
+    assert re.search(r"2\.\d+ (GiB|GB)", done.out) and re.search(r"\d+(\.\d+)? (MiB|MB|KiB)", done.out), done
+    assert 5 <= done.took < 25, done
+    again = fix("leaky")
+    assert again.code == 0 and "nothing to heal" in again.out, again
+
+
+def test_hold_option_and_no_name(bench, fix):
+    """Without a name: the enforce containers; the others are told with the command that would do it."""
+    one = bench.ollama("mine")
+    other = bench.ollama("theirs", mode=None)
+    outlive_grace()
+    one.leak(300 * MIB)
+    other.leak(300 * MIB)
+    started = other.started_at()
+    done = fix("--hold", "7s")
+    assert done.code == 0 and done.took >= 7, done
+    assert one.stop_signals() == 1 and one.held() < 100 * MIB
+    assert untouched(other, started)
+    assert "fix-ollama theirs" in done.out + done.err, done
+    named = fix("theirs")
+    assert named.code == 0 and other.stop_signals() == 1, named  # named is the person's word
+
+
+def test_only_ollama_there_is(bench, fix):
+    one = bench.ollama("only", mode=None)
+    outlive_grace()
+    one.leak(300 * MIB)
+    done = fix()
+    assert done.code == 0 and one.stop_signals() == 1, done
+
+
+def test_busy_container(bench, fix):
+    one = bench.ollama("busy", models="small=300M")
+    one.load("small")
+    started = one.started_at()
+    with one.streaming("small"):
+        time.sleep(1)
+        done = fix("busy")
+        assert done.code == 1 and "busy" in done.out + done.err, done
+    assert untouched(one, started) and one.loaded() == ["small"]
+
+
+def test_force_overrides_a_foreign_connection(bench, fix):
+    one = bench.ollama("pooled")
+    outlive_grace()
+    one.leak(300 * MIB)
+    started = one.started_at()
+    with socket.create_connection((one.address, PORT)):
+        done = fix("pooled")
+        assert done.code == 1 and "--force" in done.out + done.err, done
+        assert untouched(one, started)
+        forced = fix("pooled", "--force")
+        assert forced.code == 0 and one.stop_signals() == 1, forced
+
+
+def test_orphan_dies_alone(bench, fix):
+    one = bench.ollama("orphaned")
+    outlive_grace()
+    one.orphan(300 * MIB)
+    started = one.started_at()
+    done = fix("orphaned", leak__orphan_hold="5s", timeout=90)
+    assert done.code == 0 and "orphan-runner" in done.out, done
+    assert untouched(one, started) and one.runners() == [] and one.held() < 100 * MIB
+
+
+def test_unreachable_ollama_is_unknown(bench, fix):
+    one = bench.ollama("mute")
+    outlive_grace()
+    one.leak(300 * MIB)
+    one.set(hang=True)
+    started = one.started_at()
+    for arguments in (["mute"], ["mute", "--force"]):
+        done = fix(*arguments, timeout=60)
+        assert done.code == 1, done
+        assert untouched(one, started), done
+
+
+def test_beside_a_daemon_only_one_restarts(bench, fix):
+    one = bench.ollama("shared", env={"SIMOLLAMA_STOP_DELAY_MS": 2000})
+    daemon = bench.daemon(one, leak__hold="5s")
+    outlive_grace()
+    one.leak(300 * MIB)
+    done = fix("shared", "--hold", "5s")  # both come to their verdict at the same moment
+    assert done.code in (0, 1), done
+    daemon.wait("verdict cleared", 20, container="shared")
+    time.sleep(3)
+    assert one.stop_signals() == 1 and one.starts() == 2, f"{done}\n{daemon.text()}"

@@ -1,0 +1,83 @@
+"""The single-model policy: one model stays, the one used last."""
+
+import time
+
+import wait
+from bench import HOLD
+from sizes import MIB
+
+SINGLE = {"supervisor.single": "on"}
+
+
+def test_second_model_goes_and_the_one_used_last_stays(bench):
+    models = "first=200M,second=200M"
+    c = {n: bench.ollama(n, models=models, labels=SINGLE if n != "free" else {}) for n in ("newer", "older", "free")}
+    watched = bench.ollama("watched", mode="observe", models=models, labels=SINGLE)
+    for one in (*c.values(), watched):
+        one.load("first")
+        one.load("second")
+    c["older"].set(tokens_per_s=50)
+    c["older"].generate("first", tokens=50)
+    before = {name: one.started_at() for name, one in c.items()}
+    daemon = bench.daemon(*c.values(), watched)
+    daemon.wait("verdict raised", 10, container="newer", verdict="too-many-models")
+    wait.until(lambda: c["newer"].loaded() == ["second"], 15, lambda: f"newer keeps second: {c['newer'].loaded()}")
+    wait.until(lambda: c["older"].loaded() == ["first"], 15, lambda: f"older keeps first: {c['older'].loaded()}")
+    for name in ("newer", "older"):
+        healed = daemon.wait("healed", 15, container=name, step="unload")
+        assert int(healed["before"]) - int(healed["after"]) >= 100 * MIB
+        assert len(c[name].runners()) == 1
+        assert c[name].started_at() == before[name]
+    daemon.wait("would act", 5, container="watched", step="unload")
+    assert sorted(watched.loaded()) == sorted(c["free"].loaded()) == ["first", "second"]
+
+
+def test_busy_model_is_never_unloaded(bench):
+    one = bench.ollama("busy", models="first=100M,second=100M", labels=SINGLE)
+    one.set(tokens_per_s=20)
+    one.load("first")
+    one.load("second")
+    with one.streaming("first") as first, one.streaming("second") as second:
+        wait.until(lambda: first and second, 10, "both stream")
+        daemon = bench.daemon(one)
+        daemon.wait("verdict raised", 10, container="busy", verdict="too-many-models")
+        time.sleep(HOLD)
+        assert sorted(one.loaded()) == ["first", "second"]
+        told = len(first), len(second)
+        time.sleep(1)
+        assert len(first) > told[0] and len(second) > told[1]
+    wait.until(lambda: len(one.loaded()) == 1, 30, lambda: f"one model stays: {one.loaded()}\n{daemon.text()}")
+
+
+def test_models_of_before_are_unloaded_at_the_start_if_wished(bench):
+    wished = bench.ollama("wished", models="first=100M", labels={"supervisor.startup_unload": "on"})
+    kept = bench.ollama("kept", models="first=100M")
+    wished.load("first")
+    kept.load("first")
+    daemon = bench.daemon(wished, kept)
+    wait.until(lambda: wished.loaded() == [], 10, lambda: f"first is unloaded\n{daemon.text()}")
+    assert kept.loaded() == ["first"]
+    wished.load("first")  # one that comes later is welcome
+    time.sleep(2 * HOLD)
+    assert wished.loaded() == ["first"] and wished.stop_signals() == 0
+
+
+def test_enforce_applies_it_once(bench):
+    one = bench.ollama("one", models="first=100M,second=100M", labels=SINGLE)
+    one.load("first")
+    one.load("second")
+    done = bench.supervisor("enforce", "one")
+    assert done.code == 0, done
+    assert one.loaded() == ["second"], done
+
+
+def test_unload_that_does_not_happen_is_told_and_not_escalated(bench):
+    one = bench.ollama("deaf", models="first=100M,second=100M", labels=SINGLE)
+    one.load("first")
+    one.load("second")
+    one.set(keep_answering=True)
+    daemon = bench.daemon(one)
+    record = daemon.wait("not healed", 30, container="deaf", step="unload")
+    assert record["level"] in ("warning", "error")
+    assert one.stop_signals() == 0 and len(one.runners()) == 2
+    assert {r["step"] for r in daemon.find("acting", container="deaf")} == {"unload"}

@@ -1,0 +1,178 @@
+"""No false restart: what looks like a leak and is none. All at once under one daemon, for five holds."""
+
+import socket
+import threading
+import time
+import types
+
+import pytest
+
+from bench import BUSY, HOLD, Bench, in_time, outlive_grace
+from ollama import CONTROL, PORT
+from sizes import GIB, KIB, MIB
+
+WATCHED = 5 * HOLD + BUSY
+LOW = {"supervisor.leak.threshold": "128M", "supervisor.leak.threshold_percent": "0"}
+
+
+class Upload:
+    """A pull, as the container's network sees one: bytes that come in all the time."""
+
+    def __init__(self, container, per_second=512 * KIB):
+        self.connection = socket.create_connection((container.address, CONTROL), 10)
+        self.connection.sendall(b"POST /sim/sink HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
+        self.piece, self.ended, self.sent = bytes(per_second // 10), threading.Event(), 0
+        self.thread = threading.Thread(target=self._send, daemon=True)
+        self.thread.start()
+
+    def _send(self):
+        while not self.ended.wait(0.1):
+            try:
+                self.connection.sendall(self.piece)
+            except OSError:
+                return
+            self.sent += len(self.piece)
+
+    def close(self):
+        self.ended.set()
+        self.thread.join(5)
+        self.connection.close()
+
+
+def prepare(bench):
+    """The containers, each with a reason to look ill and none to be."""
+    slow, low = {"load_ms": int(3 * HOLD * 1000)}, {"labels": LOW}
+    c = {
+        "page-cache": bench.ollama("page-cache", models="filed=64M:2G"),
+        "slow-load": bench.ollama("slow-load", models="big=1500M"),
+        "idle-model": bench.ollama("idle-model", models="big=1200M"),
+        "streaming": bench.ollama("streaming", models="big=300M", **low),
+        "stalled": bench.ollama("stalled", models="big=300M", **low),
+        "pulling": bench.ollama("pulling", **low),
+        "connected": bench.ollama("connected", **low),
+        "tmpfs": bench.ollama("tmpfs", tmpfs={"/models": "size=2200m"}),
+        "foreign": bench.ollama("foreign"),
+        "ghost": bench.ollama("ghost", models="big=300M", **low),
+        "polled": bench.ollama("polled", models="big=300M", **low),
+    }
+    c["page-cache"].load("filed")
+    c["page-cache"].unload("filed")
+    c["idle-model"].load("big")
+    c["tmpfs"].fill("/models/weights", 2 * GIB)
+    c["slow-load"].set(**slow)
+    c["streaming"].load("big")
+    c["streaming"].set(tokens_per_s=20)
+    c["stalled"].set(stall_load=True)
+    c["ghost"].load("big")
+    return c
+
+
+@pytest.fixture(scope="module")
+def quiet(engine, built):
+    bench = Bench(engine)
+    c = prepare(bench)
+    excuses = {}
+    try:
+        started = {name: one.started_at() for name, one in c.items()}
+        daemon = bench.daemon(*c.values())
+        outlive_grace()
+        excuses["pulling"] = Upload(c["pulling"])
+        time.sleep(1)
+        c["pulling"].leak(300 * MIB)
+        excuses["connected"] = socket.create_connection((c["connected"].address, PORT), 5)
+        c["connected"].leak(300 * MIB)
+        c["foreign"].foreign(2 * GIB, 120)
+        c["ghost"].sim("ghost")
+        with c["stalled"].streaming("big"), c["slow-load"].streaming("big") as loaded, \
+                c["streaming"].streaming("big") as tokens:
+            began = time.monotonic()
+            while time.monotonic() < began + WATCHED:
+                c["polled"].loaded()  # somebody else's eyes on /api/ps are not a reason for anything
+                time.sleep(0.5)
+            yield types.SimpleNamespace(bench=bench, containers=c, daemon=daemon, started=started, excuses=excuses,
+                                        tokens=list(tokens), loaded=list(loaded), uploaded=excuses["pulling"].sent)
+    finally:
+        for excuse in excuses.values():
+            excuse.close()
+        bench.close()
+
+
+def nothing_happened(quiet, name, *verdicts):
+    """No remedy was taken, and no verdict raised but these."""
+    one = quiet.containers[name]
+    assert one.started_at() == quiet.started[name]
+    assert one.stop_signals() == 0
+    for msg in ("acting", "would act", "healed"):
+        assert not quiet.daemon.find(msg, container=name), quiet.daemon.text()
+    raised = {r["verdict"] for r in quiet.daemon.find("verdict raised", container=name)}
+    assert raised - {"no-limit"} <= set(verdicts)
+    for verdict in verdicts:
+        record = quiet.daemon.wait("verdict raised", 5, container=name, verdict=verdict)
+        assert record["remedy"] == "none"
+    return one
+
+
+def test_page_cache_of_an_unloaded_model(quiet):
+    one = nothing_happened(quiet, "page-cache")
+    assert one.page_cache() >= 2 * GIB - 64 * MIB, "the page cache was not there to be mistaken"
+
+
+def test_load_of_three_holds(quiet):
+    one = nothing_happened(quiet, "slow-load")
+    assert one.loaded() == ["big"]
+    assert quiet.loaded, "the request that waited for the load got no answer"
+
+
+def test_idle_model(quiet):
+    one = nothing_happened(quiet, "idle-model")
+    assert one.loaded() == ["big"] and one.held() >= 1200 * MIB
+
+
+def test_one_answer_streamed_for_three_holds(quiet):
+    nothing_happened(quiet, "streaming")
+    assert len(quiet.tokens) > 20 * 3 * HOLD, "the stream stopped"
+
+
+def test_stalled_load_with_its_client_waiting(quiet):
+    one = nothing_happened(quiet, "stalled", "stalled-load")
+    assert one.loaded() == [] and len(one.runners()) == 1
+
+
+def test_pull(quiet):
+    one = nothing_happened(quiet, "pulling")
+    assert quiet.uploaded >= 64 * KIB * WATCHED, "too little was received to be a pull"
+    assert one.held() >= 300 * MIB
+
+
+def test_foreign_connection(quiet):
+    nothing_happened(quiet, "connected")
+
+
+def test_tmpfs(quiet):
+    one = nothing_happened(quiet, "tmpfs", "held-elsewhere")
+    assert one.held() >= 2 * GIB
+
+
+def test_foreign_process(quiet):
+    one = nothing_happened(quiet, "foreign", "held-elsewhere")
+    assert one.held() >= 2 * GIB
+
+
+def test_ghost_model(quiet):
+    one = nothing_happened(quiet, "ghost")
+    assert one.loaded() == ["big"] and one.runners() == []
+
+
+def test_foreign_polls(quiet):
+    nothing_happened(quiet, "polled")
+
+
+@pytest.mark.parametrize("name", ["pulling", "connected"])
+def test_leak_is_found_when_its_excuse_ends(quiet, name):
+    """So that the quiet above was the excuse's doing. (Last: it heals these two.)"""
+    quiet.excuses[name].close()
+    ended = time.monotonic()
+    record = quiet.daemon.wait("verdict raised", in_time() + 5, container=name, verdict="idle-leak")
+    assert record.at - ended <= in_time()
+    quiet.daemon.wait("healed", 15, container=name)
+    assert quiet.containers[name].stop_signals() == 1

@@ -1,0 +1,113 @@
+"""`supervisor status`: what a person reads, and the world as JSON."""
+
+import json
+import re
+import subprocess
+import types
+
+import pytest
+
+import memory
+import program
+from bench import in_time, outlive_grace
+from sizes import GIB, MIB
+
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@pytest.fixture(scope="module")
+def seen(shared_bench):
+    bench = shared_bench
+    c = {
+        "ollama": bench.ollama("ollama", models="small=200M:64M", memory_limit=3 * GIB),
+        "a-name-that-is-longer-than-any-column-would-like-it-to-be": bench.ollama(
+            "a-name-that-is-longer-than-any-column-would-like-it-to-be", mode=None),
+        "leaky": bench.ollama("leaky", mode="observe", labels={"supervisor.leak.threshold": "128M"}),
+        "stopped": bench.ollama("stopped"),
+    }
+    c["ollama"].load("small")
+    c["leaky"].leak(300 * MIB)
+    bench.engine.api.raw("POST", f"/containers/{c['stopped'].id}/stop", query={"t": 5})
+    outlive_grace()
+    return types.SimpleNamespace(bench=bench, containers=c, text=bench.supervisor("status"),
+                                 json=bench.supervisor("status", "--json"))
+
+
+def test_text_names_what_matters(seen):
+    assert seen.text.code == 0 and seen.text.err == "", seen.text
+    for word in ("ollama", "leaky", "stopped", "enforce", "observe", "small", "swap"):
+        assert word in seen.text.out, f"{word} is missing\n{seen.text}"
+    runner = seen.containers["ollama"].runners()[0]
+    assert str(runner) in seen.text.out, f"the runner's pid {runner} is missing\n{seen.text}"
+
+
+def test_text_fits_eighty_columns(seen):
+    assert max(map(len, seen.text.out.splitlines())) <= 80, seen.text
+
+
+def test_colours_only_on_a_terminal_and_not_with_no_color(seen):
+    options = seen.bench.options()
+    assert not ESCAPE.search(seen.text.out)
+    code, text = program.run_on_terminal(*options, "status")
+    assert code == 0 and ESCAPE.search(text), text
+    assert max(len(ESCAPE.sub("", line)) for line in text.splitlines()) <= 80, text
+    code, text = program.run_on_terminal(*options, "status", env={"NO_COLOR": "1"})
+    assert code == 0 and not ESCAPE.search(text), text
+
+
+def test_json_is_one_world(seen):
+    assert seen.json.code == 0 and seen.json.err == "", seen.json
+    assert len(seen.json.out.splitlines()) == 1
+    world = json.loads(seen.json.out)
+    assert world["world"] == 1 and isinstance(world["monotonic"], float) and isinstance(world["verdicts"], list)
+    assert world["host"]["total"] == 1024 * int(next(
+        line.split()[1] for line in open("/proc/meminfo") if line.startswith("MemTotal")))
+    assert {c["name"] for c in world["containers"]} == set(seen.containers)
+
+
+def test_json_has_the_true_numbers(seen):
+    one = seen.containers["ollama"]
+    world = json.loads(seen.json.out)
+    said = next(c for c in world["containers"] if c["name"] == "ollama")
+    assert said["id"] == one.id and said["pid"] == one.pid() and said["started_at"] == one.started_at()
+    assert said["mode"] == "enforce" and said["status"] == "running"
+    assert said["cgroup"]["limit"] == 3 * GIB and said["cgroup"]["version"] == (2 if memory.V2 else 1)
+    assert abs(said["cgroup"]["anon"] - one.held()) < 4 * MIB
+    assert [m["name"] for m in said["ollama"]["models"]] == ["small:latest"] and said["ollama"]["reachable"] is True
+    kinds = {p["kind"]: p for p in said["processes"]}
+    assert kinds["serve"]["pid"] == one.pid() and kinds["runner"]["pid"] == one.runners()[0]
+    assert kinds["runner"]["rss_anon"] >= 200 * MIB and kinds["runner"]["ppid"] == one.pid()
+    assert all(k.startswith(("OLLAMA_", "LLAMA_ARG_")) for k in said.get("env", {}))
+    stopped = next(c for c in world["containers"] if c["name"] == "stopped")
+    assert stopped["status"] == "exited" and "anon" not in stopped.get("cgroup", {})
+
+
+def test_without_a_daemon_a_leak_is_a_suspect(seen):
+    world = json.loads(seen.json.out)
+    states = {v["state"] for v in world["verdicts"] if v["verdict"] == "idle-leak"}
+    assert states <= {"suspect"}
+
+
+def test_with_a_daemon_its_verdicts_are_shown(seen):
+    daemon = seen.bench.daemon(seen.containers["leaky"])
+    raised = daemon.wait("verdict raised", in_time() + 5, container="leaky", verdict="idle-leak")
+    world = json.loads(seen.bench.supervisor("status", "--json").out)
+    verdict = next(v for v in world["verdicts"] if v["container"] == "leaky" and v["verdict"] == "idle-leak")
+    assert verdict["state"] == "raised" and verdict["remedy"] == "restart"
+    assert verdict["hold_s"] == 3 and verdict["evidence"]["held"] >= 300 * MIB
+    assert abs(verdict["since"] - float(raised["since"])) < 1.5
+    text = seen.bench.supervisor("status")
+    assert "idle-leak" in text.out, text
+    daemon.end()
+
+
+def test_watch_repeats(seen):
+    child = subprocess.Popen([program.PROGRAM, *map(str, seen.bench.options()), "status", "--json", "--watch"],
+                             env=program.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    try:
+        worlds = [json.loads(child.stdout.readline()) for _ in range(3)]
+    finally:
+        child.terminate()
+        child.wait(5)
+        child.stdout.close()
+    assert worlds[0]["monotonic"] < worlds[1]["monotonic"] < worlds[2]["monotonic"]

@@ -1,0 +1,28 @@
+"""Waiting: always bounded, always saying what was waited for."""
+
+import time
+
+
+class TimedOut(AssertionError):
+    """What was waited for did not come in time."""
+
+
+def until(seen, timeout, what, every=0.05):
+    """Calls seen() until it gives something true and returns that; TimedOut after `timeout` seconds."""
+    end = time.monotonic() + timeout
+    while True:
+        value = seen()
+        if value:
+            return value
+        if time.monotonic() >= end:
+            raise TimedOut(f"waited {timeout:g} s in vain: {what() if callable(what) else what}")
+        time.sleep(every)
+
+
+def never(seen, seconds, what, every=0.1):
+    """Watches for `seconds` that seen() stays false."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = seen()
+        assert not value, f"{what}: {value}"
+        time.sleep(every)
