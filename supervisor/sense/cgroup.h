@@ -13,9 +13,10 @@ struct cgroup; /* one container's directory with its open files */
 /* Opens the cgroup of container `id` (64 hex). pid > 0 must be listed there (else -ESRCH); pid <= 0
  * skips the check. Looks under ROOT/memory (v1), ROOT (v2), ROOT/unified (hybrid: v1 memory, PSI
  * from unified); docker/<id>, system.slice/docker-<id>.scope, then a bounded walk (depth 6, 20,000
- * directories) for CgroupParent, crun's /container and docker-in-docker. cpu from cpuacct (v1) or
- * cpu.stat (v2). -ENOENT: no such directory; -EACCES: may not be read. err says which path and what
- * to do. */
+ * directories; only where it is not in the usual places) for CgroupParent, crun's /container and
+ * docker-in-docker. cpu from cpuacct (v1) or cpu.stat (v2). Keeps up to 11 descriptors open.
+ * -ENOENT: no such directory; -EACCES: may not be read; -EMFILE. err says which path and what to
+ * do. */
 int cgroup_open(const char *root, const char *id, int64_t pid, struct cgroup **ret_cgroup,
                 struct error *err);
 void cgroup_close(struct cgroup *cgroup); /* NULL is fine */
@@ -32,8 +33,9 @@ int cgroup_version(const struct cgroup *cgroup);
 /* true if memory.high (v2) can be written here (access(2) only). */
 bool cgroup_writable(const struct cgroup *cgroup);
 
-/* All pids in the cgroup and its children (cgroup.procs), host numbering, at most max; returns how
- * many, or -errno. */
+/* All pids in the cgroup and its children (cgroup.procs), each once, ascending; 0 stands for
+ * processes that the reader's pid namespace does not show. Returns how many, or -errno: -E2BIG
+ * where there are more than max (a list that lacks some would say that they ended). */
 int cgroup_pids(struct cgroup *cgroup, int64_t *pids, size_t max);
 
 #endif

@@ -1,0 +1,252 @@
+#include "sense/cgroup.h"
+#include "sense/cgroup_find.h"
+#include "sense/cgroup_parse.h"
+#include "sense/proc_file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum file {
+    FILE_STAT, /* the first: the only one that must be there */
+    FILE_USAGE,
+    FILE_PEAK,
+    FILE_LIMIT,
+    FILE_SWAP,
+    FILE_SWAP_LIMIT,
+    FILE_HIGH,
+    FILE_EVENTS,
+    FILE_KERNEL,
+    FILE_CPU,
+    FILE_PRESSURE,
+    FILES
+};
+
+/* In the container's directory; NULL: that version has none, or has it in another hierarchy. */
+static const char *const file_names[2][FILES] = {
+    {
+        [FILE_STAT] = "memory.stat",
+        [FILE_USAGE] = "memory.usage_in_bytes",
+        [FILE_PEAK] = "memory.max_usage_in_bytes",
+        [FILE_LIMIT] = "memory.limit_in_bytes",
+        [FILE_SWAP_LIMIT] = "memory.memsw.limit_in_bytes",
+        [FILE_EVENTS] = "memory.oom_control",
+        [FILE_KERNEL] = "memory.kmem.usage_in_bytes",
+    },
+    {
+        [FILE_STAT] = "memory.stat",
+        [FILE_USAGE] = "memory.current",
+        [FILE_PEAK] = "memory.peak", /* from 5.19 */
+        [FILE_LIMIT] = "memory.max",
+        [FILE_SWAP] = "memory.swap.current",
+        [FILE_SWAP_LIMIT] = "memory.swap.max",
+        [FILE_HIGH] = "memory.high",
+        [FILE_EVENTS] = "memory.events",
+        [FILE_CPU] = "cpu.stat",
+        [FILE_PRESSURE] = "memory.pressure",
+    },
+};
+
+enum { STAT_SIZE = 16 * 1024 }; /* memory.stat has 2 KiB on 6.18 */
+
+struct cgroup {
+    int version, directory;
+    int files[FILES]; /* descriptors; -errno of the opening where it failed */
+    char path[];      /* the directory's */
+};
+
+/* PATH/NAME, or -ENAMETOOLONG. */
+static int join(char *to, size_t size, const char *path, const char *name)
+{
+    int n = snprintf(to, size, "%s/%s", path, name);
+    return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+static int open_in(const char *root, const char *hierarchy, const char *relative, const char *name)
+{
+    char above[PATH_MAX], directory[PATH_MAX], path[PATH_MAX];
+
+    if (join(above, sizeof above, root, hierarchy) < 0 ||
+        join(directory, sizeof directory, above, relative) < 0 ||
+        join(path, sizeof path, directory, name) < 0)
+        return -ENAMETOOLONG;
+    return proc_file_open(AT_FDCWD, path);
+}
+
+/* On version 1 CPU time and pressure are in hierarchies of their own, where the container mostly
+ * has the same path, but need not (memory.md C5). */
+static void open_elsewhere(struct cgroup *cgroup, const char *root, const char *id,
+                           const char *relative)
+{
+    static const char *const accounts[] = {"cpuacct", "cpu,cpuacct", "cpuacct,cpu"};
+    char by_cgroupfs[128], by_systemd[128];
+    const char *const places[] = {relative, by_cgroupfs, by_systemd};
+
+    snprintf(by_cgroupfs, sizeof by_cgroupfs, "docker/%s", id);
+    snprintf(by_systemd, sizeof by_systemd, "system.slice/docker-%s.scope", id);
+    for (size_t p = 0; p < sizeof places / sizeof places[0]; p++) {
+        for (size_t a = 0; a < sizeof accounts / sizeof accounts[0]; a++)
+            if (cgroup->files[FILE_CPU] < 0)
+                cgroup->files[FILE_CPU] = open_in(root, accounts[a], places[p], "cpuacct.usage");
+        if (cgroup->files[FILE_PRESSURE] < 0)
+            cgroup->files[FILE_PRESSURE] = open_in(root, "unified", places[p], "memory.pressure");
+    }
+}
+
+static int refuse(struct error *err, const struct cgroup *cgroup, int code, const char *file)
+{
+    const char *remedy = code == -EACCES   ? ": run as root"
+                         : code == -EMFILE ? ": raise the limit of open files (ulimit -n)"
+                         : code == -ENOENT && cgroup->version == 2
+                             ? ": the memory controller is not on there (cgroup.subtree_control of "
+                               "the directory above)"
+                             : "";
+    return error_set(err, FAILURE_UNREACHABLE, code, "%.300s%s%s cannot be read (%s)%s",
+                     cgroup->path, file[0] != '\0' ? "/" : "", file, strerror(-code), remedy);
+}
+
+int cgroup_open(const char *root, const char *id, int64_t pid, struct cgroup **ret_cgroup,
+                struct error *err)
+{
+    struct cgroup_place place;
+    int r = cgroup_find(root, id, pid, &place, err);
+    if (r < 0)
+        return r;
+
+    size_t path_size = strlen(place.hierarchy) + strlen(place.relative) + sizeof "/";
+    struct cgroup *cgroup = calloc(1, sizeof *cgroup + path_size);
+    if (cgroup == NULL)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "no memory for a container's cgroup");
+    cgroup->version = place.version;
+    cgroup->directory = -1;
+    for (int i = 0; i < FILES; i++)
+        cgroup->files[i] = -ENOENT;
+    join(cgroup->path, path_size, place.hierarchy, place.relative);
+    r = cgroup->directory = proc_directory_open(AT_FDCWD, cgroup->path);
+    if (r < 0) {
+        refuse(err, cgroup, r, "");
+        cgroup_close(cgroup);
+        return r;
+    }
+    for (int i = 0; i < FILES; i++) {
+        const char *name = file_names[place.version - 1][i];
+        if (name != NULL)
+            cgroup->files[i] = proc_file_open(cgroup->directory, name);
+        if (cgroup->files[i] == -EMFILE || (i == FILE_STAT && cgroup->files[i] < 0)) {
+            r = refuse(err, cgroup, cgroup->files[i], name);
+            cgroup_close(cgroup);
+            return r;
+        }
+    }
+    if (place.version == 1)
+        open_elsewhere(cgroup, root, id, place.relative);
+    *ret_cgroup = cgroup;
+    return 0;
+}
+
+void cgroup_close(struct cgroup *cgroup)
+{
+    if (cgroup == NULL)
+        return;
+    for (int i = 0; i < FILES; i++)
+        proc_file_close(&cgroup->files[i]);
+    proc_file_close(&cgroup->directory);
+    free(cgroup);
+}
+
+static void take(const struct cgroup *cgroup, enum file file, struct text text,
+                 struct cgroup_memory *memory)
+{
+    switch (file) {
+    case FILE_STAT:
+        cgroup_parse_stat(text, cgroup->version, memory);
+        break;
+    case FILE_USAGE:
+        memory->usage = cgroup_parse_number(text);
+        break;
+    case FILE_PEAK:
+        memory->peak = cgroup_parse_number(text);
+        break;
+    case FILE_LIMIT:
+        memory->limit = cgroup_parse_limit(text);
+        break;
+    case FILE_SWAP:
+        memory->swap = cgroup_parse_number(text);
+        break;
+    case FILE_SWAP_LIMIT:
+        memory->swap_limit = cgroup_parse_limit(text);
+        break;
+    case FILE_HIGH:
+        memory->high = cgroup_parse_limit(text);
+        break;
+    case FILE_EVENTS:
+        memory->oom_kills = cgroup_parse_key(text, "oom_kill");
+        break;
+    case FILE_KERNEL:
+        memory->kernel = cgroup_parse_number(text);
+        break;
+    case FILE_CPU:
+        memory->cpu_us =
+            cgroup->version == 2 ? cgroup_parse_key(text, "usage_usec") : cgroup_parse_number(text);
+        if (cgroup->version == 1 && memory->cpu_us >= 0)
+            memory->cpu_us /= 1000; /* nanoseconds there */
+        break;
+    case FILE_PRESSURE:
+        psi_parse(text, &memory->psi);
+        break;
+    case FILES:
+        break;
+    }
+}
+
+int cgroup_read(struct cgroup *cgroup, struct cgroup_memory *ret_memory)
+{
+    char buffer[STAT_SIZE];
+    struct text text;
+    struct stat st;
+
+    cgroup_memory_init(ret_memory);
+    /* A removed directory has no links on most file systems; on cgroupfs the reads say -ENODEV. */
+    if (fstat(cgroup->directory, &st) < 0 || st.st_nlink == 0)
+        return -ENOENT;
+    for (enum file file = FILE_STAT; file < FILES; file++) {
+        if (cgroup->files[file] < 0)
+            continue;
+        int r = proc_file_read(cgroup->files[file], buffer, sizeof buffer, &text);
+        if (r == -ENODEV && file != FILE_CPU && file != FILE_PRESSURE) {
+            cgroup_memory_init(ret_memory);
+            return -ENODEV;
+        }
+        if (r == 0)
+            take(cgroup, file, text, ret_memory);
+    }
+    ret_memory->version = cgroup->version;
+    ret_memory->inode = (fact)st.st_ino;
+    if (cgroup->version == 2 && cgroup->files[FILE_SWAP] == -ENOENT)
+        ret_memory->swap = FACT_NONE; /* the kernel does not count it */
+    return 0;
+}
+
+const char *cgroup_path(const struct cgroup *cgroup)
+{
+    return cgroup->path;
+}
+
+int cgroup_version(const struct cgroup *cgroup)
+{
+    return cgroup->version;
+}
+
+bool cgroup_writable(const struct cgroup *cgroup)
+{
+    return cgroup->version == 2 &&
+           faccessat(cgroup->directory, "memory.high", W_OK, AT_EACCESS) == 0;
+}
+
+int cgroup_pids(struct cgroup *cgroup, int64_t *pids, size_t max)
+{
+    return cgroup_procs(cgroup->directory, pids, max);
+}

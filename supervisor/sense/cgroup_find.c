@@ -1,0 +1,209 @@
+#include "sense/cgroup_find.h"
+#include "sense/cgroup_parse.h"
+#include "sense/proc_file.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ID_LENGTH = 64, PROCS_MAX = 65536 };
+
+static bool valid_id(const char *id)
+{
+    return strspn(id, "0123456789abcdef") == ID_LENGTH && id[ID_LENGTH] == '\0';
+}
+
+static bool exists(const char *directory, const char *name)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s", directory, name);
+    return n > 0 && (size_t)n < sizeof path && access(path, F_OK) == 0;
+}
+
+/* The hierarchy that has the memory controller. 0; -ENOENT; -EACCES; -ENAMETOOLONG. */
+static int find_hierarchy(const char *root, struct cgroup_place *place)
+{
+    const char *below = "";
+
+    CLOSE_FD int fd = proc_directory_open(AT_FDCWD, root);
+    if (fd < 0)
+        return fd;
+    if (exists(root, "cgroup.controllers"))
+        place->version = 2;
+    else if (exists(root, "memory"))
+        place->version = 1, below = "/memory";
+    else if (exists(root, "unified/cgroup.controllers"))
+        place->version = 2, below = "/unified";
+    else
+        return -ENOENT;
+    int n = snprintf(place->hierarchy, sizeof place->hierarchy, "%s%s", root, below);
+    return n < 0 || (size_t)n >= sizeof place->hierarchy ? -ENAMETOOLONG : 0;
+}
+
+struct search {
+    const char *id;
+    int64_t pid;
+    int directories;
+    bool found;      /* a directory carries the id */
+    bool other_pids; /* its cgroup.procs has 0: processes that this namespace does not show */
+    int refused;     /* -EACCES or such, 0 */
+    char relative[PATH_MAX]; /* the directory that is looked at, or was refused */
+};
+
+/* true if pid is in the cgroup or a child; 0 as a pid is another namespace's. */
+static int holds_pid(int directory, int64_t pid, bool *ret_other_pids)
+{
+    int64_t *pids = malloc(PROCS_MAX * sizeof *pids);
+    int n = pids == NULL ? -ENOMEM : cgroup_procs(directory, pids, PROCS_MAX), held = 0;
+
+    for (int i = 0; i < n && !held; i++) {
+        held = pids[i] == pid;
+        if (pids[i] == 0)
+            *ret_other_pids = true;
+    }
+    free(pids);
+    return n < 0 ? n : held;
+}
+
+/* The directory of s->relative carries the id: is it the one? true ends the search. */
+static bool confirm(int hierarchy, struct search *s)
+{
+    CLOSE_FD int fd = proc_directory_open(hierarchy, s->relative);
+    int r = fd < 0 ? fd : s->pid <= 0 ? 1 : holds_pid(fd, s->pid, &s->other_pids);
+
+    if (r == -ENOENT || r == -ENODEV || r == -ENOTDIR)
+        return false;
+    s->found = true;
+    if (r < 0)
+        s->refused = r;
+    return r == 1;
+}
+
+/* true if the id was found at s->relative + "/" + name or below. */
+static bool walk(int hierarchy, int parent, const char *name, size_t length, int depth,
+                 struct search *s)
+{
+    int fd = proc_directory_open(parent, name);
+    DIR *children = fd < 0 ? NULL : fdopendir(fd);
+    bool done = false;
+
+    if (children == NULL) {
+        if (fd == -EACCES || fd == -EPERM)
+            s->refused = fd;
+        proc_file_close(&fd);
+        return false;
+    }
+    const struct dirent *entry;
+    while (!done && (entry = readdir(children)) != NULL) {
+        if (entry->d_name[0] == '.' || (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
+            continue;
+        int n = snprintf(s->relative + length, sizeof s->relative - length, "%s%s",
+                         length > 0 ? "/" : "", entry->d_name);
+        if (n < 0 || (size_t)n >= sizeof s->relative - length)
+            continue;
+        if (strstr(entry->d_name, s->id) != NULL && confirm(hierarchy, s)) {
+            done = true;
+            break;
+        }
+        if (depth > 1 && ++s->directories < CGROUP_DIRECTORIES_MAX)
+            done = walk(hierarchy, fd, entry->d_name, length + (size_t)n, depth - 1, s);
+    }
+    if (!done)
+        s->relative[length] = '\0';
+    closedir(children);
+    return done;
+}
+
+/* Where Docker puts it by its two drivers (memory.md C4), then everywhere. */
+static bool search(int hierarchy, struct search *s)
+{
+    snprintf(s->relative, sizeof s->relative, "docker/%s", s->id);
+    if (confirm(hierarchy, s))
+        return true;
+    snprintf(s->relative, sizeof s->relative, "system.slice/docker-%s.scope", s->id);
+    if (confirm(hierarchy, s))
+        return true;
+    s->relative[0] = '\0';
+    return walk(hierarchy, hierarchy, ".", 0, CGROUP_DEPTH_MAX, s);
+}
+
+/* crun with systemd puts processes and limits one level deeper, into "container" (memory.md C4). */
+static void descend(int hierarchy, int version, struct search *s)
+{
+    static const char *const limits[] = {"memory.limit_in_bytes", "memory.max"};
+    char buffer[64];
+    struct text text;
+    size_t length = strlen(s->relative);
+
+    CLOSE_FD int above = proc_directory_open(hierarchy, s->relative);
+    CLOSE_FD int below = proc_directory_open(above, "container");
+    if (above < 0 || below < 0 ||
+        proc_file_read_at(above, limits[version == 2], buffer, sizeof buffer, &text) < 0 ||
+        cgroup_parse_limit(text) != FACT_NONE)
+        return;
+    if (s->pid > 0 && holds_pid(below, s->pid, &s->other_pids) == 1)
+        snprintf(s->relative + length, sizeof s->relative - length, "/container");
+}
+
+static int refuse(struct error *err, int code, const char *root, const struct cgroup_place *place,
+                  const struct search *s)
+{
+    const char *hierarchy = place->version != 0 ? place->hierarchy : root;
+
+    if (code == -EACCES || code == -EPERM)
+        return error_set(err, FAILURE_UNREACHABLE, -EACCES,
+                         "the cgroup of container %.12s under %s may not be read (%s): run as root",
+                         s->id, hierarchy, strerror(-code));
+    if (place->version == 0 && code == -ENOENT)
+        return error_set(err, FAILURE_UNREACHABLE, code,
+                         "%s is no mounted cgroup hierarchy: mount the host's /sys/fs/cgroup and "
+                         "name it as cgroupfs in [paths]",
+                         root);
+    if (code == -ESRCH)
+        return error_set(err, FAILURE_UNREACHABLE, code,
+                         s->other_pids
+                             ? "the cgroup of container %.12s under %s lists processes of another "
+                               "pid namespace, and not %lld: run with pid: host"
+                             : "the cgroup of container %.12s under %s does not list its main "
+                               "process %lld: it has just ended, or another pid namespace is meant",
+                         s->id, hierarchy, (long long)s->pid);
+    if (code == -ENOENT)
+        return error_set(err, FAILURE_UNREACHABLE, code,
+                         "no cgroup of container %.12s under %s: mount the host's /sys/fs/cgroup "
+                         "and name it as cgroupfs in [paths]",
+                         s->id, hierarchy);
+    return error_set(err, FAILURE_UNREACHABLE, code,
+                     "the cgroup of container %.12s under %s cannot be read: %s%s", s->id,
+                     hierarchy, strerror(-code),
+                     code == -EMFILE ? "; raise the limit of open files (ulimit -n)" : "");
+}
+
+int cgroup_find(const char *root, const char *id, int64_t pid, struct cgroup_place *ret_place,
+                struct error *err)
+{
+    struct cgroup_place place = {0};
+    struct search s = {.id = id, .pid = pid};
+
+    if (!valid_id(id))
+        return error_set(err, FAILURE_USAGE, -EINVAL,
+                         "\"%.80s\" is not a container's id of 64 hexadecimal digits", id);
+    int r = find_hierarchy(root, &place);
+    if (r < 0)
+        return refuse(err, r, root, &place, &s);
+    CLOSE_FD int hierarchy = proc_directory_open(AT_FDCWD, place.hierarchy);
+    if (hierarchy < 0)
+        return refuse(err, hierarchy, root, &place, &s);
+    if (!search(hierarchy, &s))
+        return refuse(err,
+                      s.refused < 0 ? s.refused
+                      : s.found     ? -ESRCH
+                                    : -ENOENT,
+                      root, &place, &s);
+    descend(hierarchy, place.version, &s);
+    memcpy(place.relative, s.relative, sizeof place.relative);
+    *ret_place = place;
+    return 0;
+}

@@ -1,0 +1,32 @@
+/* Where a container's cgroup lies, and who is in a cgroup. */
+#ifndef SUPERVISOR_SENSE_CGROUP_FIND_H
+#define SUPERVISOR_SENSE_CGROUP_FIND_H
+
+#include "base/error.h"
+#include "base/fact.h"
+#include <limits.h>
+#include <stddef.h>
+
+enum {
+    CGROUP_DEPTH_MAX = 6,           /* directories below the hierarchy's root */
+    CGROUP_DIRECTORIES_MAX = 20000, /* that one search visits */
+};
+
+struct cgroup_place {
+    int version;              /* of the memory controller: 1 or 2 */
+    char hierarchy[PATH_MAX]; /* its root: ROOT/memory, ROOT or ROOT/unified */
+    char relative[PATH_MAX];  /* the container's directory below it, without a leading slash */
+};
+
+/* Finds the directory of container `id` (64 hex) under the mounted ROOT and confirms it by pid > 0
+ * in its cgroup.procs or a child's. 0; -EINVAL: not an id; -ENOENT; -EACCES; -ESRCH: found, but the
+ * process is not there. err says which path and what to do. */
+int cgroup_find(const char *root, const char *id, int64_t pid, struct cgroup_place *ret_place,
+                struct error *err);
+
+/* All pids of the cgroup open at `directory` and its children, each once, ascending. How many;
+ * -E2BIG: more than max (or than CGROUP_DIRECTORIES_MAX children); -ENOENT, -ENODEV: it is gone; or
+ * another -errno. A list that would lack some is not given. */
+int cgroup_procs(int directory, int64_t *pids, size_t max);
+
+#endif

@@ -1,0 +1,122 @@
+#include "sense/cgroup_parse.h"
+
+/* "key value" of a line. */
+static bool take_pair(struct text line, struct text *ret_key, int64_t *ret_value)
+{
+    return text_word(&line, ret_key) && text_number(&line, ret_value) && line.at == line.end;
+}
+
+static fact difference(fact a, fact b)
+{
+    if (a < 0 || b < 0)
+        return FACT_UNKNOWN;
+    return a > b ? a - b : 0; /* counters of one file need not agree to the page */
+}
+
+static void keep_known(fact *place, fact value)
+{
+    if (fact_known(value))
+        *place = value;
+}
+
+void cgroup_parse_stat(struct text text, int version, struct cgroup_memory *memory)
+{
+    struct {
+        const char *name;
+        fact value;
+    } keys[2][7] =
+        {
+            {{"total_cache", -1},
+             {"total_rss", -1},
+             {"total_shmem", -1},
+             {"total_swap", -1},
+             {"total_inactive_file", -1},
+             {NULL, -1}},
+            {{"file", -1},
+             {"anon", -1},
+             {"shmem", -1},
+             {"kernel", -1},
+             {"inactive_file", -1},
+             {"swapcached", -1},
+             {NULL, -1}},
+        },
+      (*wanted)[7] = &keys[version == 2];
+    struct text line, key;
+    int64_t value;
+
+    while (text_line(&text, &line)) {
+        /* Most keys are not wanted: their first letters say so without reading on. */
+        if (version == 1 && (line.at == line.end || *line.at != 't'))
+            continue;
+        if (!take_pair(line, &key, &value))
+            continue;
+        for (size_t i = 0; (*wanted)[i].name != NULL; i++)
+            if (text_is(key, (*wanted)[i].name)) {
+                (*wanted)[i].value = value;
+                break;
+            }
+    }
+    keep_known(&memory->file, difference((*wanted)[0].value, (*wanted)[2].value));
+    keep_known(&memory->anon, (*wanted)[1].value);
+    keep_known(&memory->shmem, (*wanted)[2].value);
+    keep_known(version == 1 ? &memory->swap : &memory->kernel, (*wanted)[3].value);
+    keep_known(&memory->inactive_file, (*wanted)[4].value);
+    if (version == 2)
+        keep_known(&memory->swapcached, (*wanted)[5].value);
+}
+
+fact cgroup_parse_number(struct text text)
+{
+    int64_t number;
+    return text_number(&text, &number) && text_is(text, "\n") ? number : FACT_UNKNOWN;
+}
+
+fact cgroup_parse_limit(struct text text)
+{
+    fact limit = cgroup_parse_number(text);
+    return text_is(text, "max\n") || limit >= CGROUP_UNLIMITED ? FACT_NONE : limit;
+}
+
+fact cgroup_parse_key(struct text text, const char *key)
+{
+    struct text line, name;
+    int64_t value;
+
+    while (text_line(&text, &line))
+        if (take_pair(line, &name, &value) && text_is(name, key))
+            return value;
+    return FACT_UNKNOWN;
+}
+
+/* "12.34" in a word of its own; -1 if it is none. */
+static double parse_average(struct text word)
+{
+    int64_t whole, hundredths;
+
+    if (!text_number(&word, &whole) || !text_take(&word, "."))
+        return -1;
+    const char *start = word.at;
+    if (!text_number(&word, &hundredths) || word.at != word.end || word.at - start != 2)
+        return -1;
+    return (double)whole + (double)hundredths / 100;
+}
+
+void psi_parse(struct text text, struct psi *psi)
+{
+    struct text line, word;
+
+    psi_init(psi);
+    while (text_line(&text, &line)) {
+        bool some = text_take(&line, "some ");
+        if (!some && !text_take(&line, "full "))
+            continue;
+        while (text_word(&line, &word)) {
+            int64_t total;
+            if (text_take(&word, "avg10="))
+                *(some ? &psi->some_avg10 : &psi->full_avg10) = parse_average(word);
+            else if (text_take(&word, "total=") && text_number(&word, &total) &&
+                     word.at == word.end)
+                *(some ? &psi->some_total_us : &psi->full_total_us) = total;
+        }
+    }
+}

@@ -1,0 +1,105 @@
+#include "sense/cgroup_find.h"
+#include "sense/proc_file.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct pids {
+    int64_t *list;
+    size_t n, max;
+    int directories;
+};
+
+static int add_pid(struct text line, void *userdata)
+{
+    struct pids *pids = userdata;
+    int64_t pid;
+
+    if (!text_number(&line, &pid) || line.at != line.end)
+        return -EIO;
+    if (pids->n == pids->max)
+        return -E2BIG;
+    pids->list[pids->n++] = pid;
+    return 0;
+}
+
+static bool ended(int r)
+{
+    return r == -ENOENT || r == -ENODEV;
+}
+
+static int collect(int directory, int depth, struct pids *pids);
+
+/* The children of the directory. One that ends meanwhile took its processes along. */
+static int collect_children(int directory, int depth, struct pids *pids)
+{
+    int fd = proc_directory_open(directory, ".");
+    DIR *children = fd < 0 ? NULL : fdopendir(fd);
+    int r = fd < 0 ? fd : children == NULL ? -errno : 0;
+
+    if (children == NULL) {
+        proc_file_close(&fd);
+        return r;
+    }
+    while (r == 0) {
+        errno = 0;
+        const struct dirent *entry = readdir(children);
+        if (entry == NULL) {
+            r = -errno;
+            break;
+        }
+        if (entry->d_name[0] == '.' || (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
+            continue;
+        CLOSE_FD int child = proc_directory_open(fd, entry->d_name);
+        if (child == -ENOTDIR)
+            continue;
+        r = child < 0 ? child : collect(child, depth - 1, pids);
+        if (ended(r))
+            r = 0;
+    }
+    closedir(children);
+    return r;
+}
+
+static int collect(int directory, int depth, struct pids *pids)
+{
+    struct stat st;
+
+    if (++pids->directories > CGROUP_DIRECTORIES_MAX)
+        return -E2BIG;
+    int r = proc_file_lines(directory, "cgroup.procs", add_pid, pids);
+    if (r == -EOPNOTSUPP) /* a threaded child: its processes stand in the one above */
+        r = 0;
+    if (r < 0)
+        return r;
+    /* Without children there are two links (kernfs keeps count): that saves the listing. */
+    if (fstat(directory, &st) == 0 && st.st_nlink == 2)
+        return 0;
+    return depth > 0 ? collect_children(directory, depth, pids) : 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+int cgroup_procs(int directory, int64_t *pids, size_t max)
+{
+    struct pids all = {pids, 0, max, 0};
+    size_t n = 0;
+    int r = collect(directory, CGROUP_DEPTH_MAX, &all);
+
+    if (r < 0)
+        return r;
+    /* Version 1 may name one twice, and one that moved between two reads is in both. */
+    if (all.n > 1)
+        qsort(pids, all.n, sizeof *pids, compare);
+    for (size_t i = 0; i < all.n; i++)
+        if (n == 0 || pids[i] != pids[n - 1])
+            pids[n++] = pids[i];
+    return (int)n;
+}

@@ -1,0 +1,32 @@
+/* Files of procfs and cgroupfs: small, made anew by the kernel at every read from the start. */
+#ifndef SUPERVISOR_SENSE_PROC_FILE_H
+#define SUPERVISOR_SENSE_PROC_FILE_H
+
+#include "sense/text.h"
+
+/* One read of a kept descriptor from the start into buffer. 0 and the text, or -errno. A file
+ * longer than size is given as far as it goes: its last line lacks the newline then and does not
+ * count. */
+int proc_file_read(int fd, char *buffer, size_t size, struct text *ret_text);
+
+/* Opens path below directory (AT_FDCWD: as it is), reads once, closes. */
+int proc_file_read_at(int directory, const char *path, char *buffer, size_t size,
+                      struct text *ret_text);
+
+/* Opens for reading, closed on exec. The descriptor or -errno. */
+int proc_file_open(int directory, const char *path);
+/* The same for a directory. */
+int proc_directory_open(int directory, const char *path);
+
+/* Reads the whole file in pieces and hands every whole line (without newline) to line(); a line
+ * longer than PROC_LINE_MAX and a last one without a newline are left out. 0; -errno; -E2BIG after
+ * PROC_FILE_MAX bytes; whatever negative value line() returns ends the reading. */
+enum { PROC_LINE_MAX = 4096, PROC_FILE_MAX = 64 * 1024 * 1024 };
+int proc_file_lines(int directory, const char *path, int (*line)(struct text line, void *userdata),
+                    void *userdata);
+
+/* For __attribute__((cleanup)). */
+void proc_file_close(int *fd);
+#define CLOSE_FD __attribute__((cleanup(proc_file_close)))
+
+#endif
