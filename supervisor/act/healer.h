@@ -1,0 +1,83 @@
+/* The healer: carries out what a verdict asks for, one remedy a container at a time, as
+ * docs/judgement.md ("Acting") says: a lock, a fresh look, the intent committed, the deed, the
+ * check by bytes, the outcome committed. What an earlier supervisor left half done is finished
+ * first. */
+#ifndef SUPERVISOR_ACT_HEALER_H
+#define SUPERVISOR_ACT_HEALER_H
+
+#include "judge/judge.h"
+#include "keep/keep.h"
+#include "sense/sense.h"
+
+struct healer;
+
+enum heal_event_kind {
+    HEAL_WOULD_ACT, /* observe mode or dry run */
+    HEAL_ACTING,    /* the intent is committed, the deed begins */
+    HEAL_DONE,      /* verified */
+    HEAL_NOT_DONE,  /* carried out, but the bytes did not come back; or refused by the engine */
+    HEAL_DROPPED,   /* the fresh look no longer bears it, or somebody was faster */
+    HEAL_PENDING,   /* an unload that waits for a request or a load */
+    HEAL_HOLD,      /* the budget is spent: CRITICAL ALERT */
+    HEAL_HOLD_OVER,
+    HEAL_WAITING,         /* back-off; text says how long */
+    HEAL_LOCKED,          /* another supervisor works on it */
+    HEAL_NO_MEMORY_OF_IT, /* the intent cannot be committed: nothing is done */
+    HEAL_RECOVERED,       /* what an earlier supervisor had begun was followed to its end */
+};
+
+struct heal_event {
+    enum heal_event_kind kind;
+    const char *id, *name;
+    const char *verdict, *step;     /* "idle-leak"; "restart" "kill" "unload" "limit" */
+    const struct verdict *evidence; /* may be NULL */
+    const char *model;              /* "" unless the step is about one */
+    fact before, after;             /* held, bytes */
+    fact attempt;
+    double took_s;
+    const char *text; /* one sentence, "" if there is nothing to add */
+};
+
+struct healer_options {
+    uv_loop_t *loop;
+    const struct config *config;
+    struct docker *docker;
+    struct sense *sense;
+    struct judge *judge;
+    struct keep *keep; /* NULL: nothing can be remembered, so nothing is done */
+    const char *state; /* directory of the locks */
+    bool dry_run;      /* tell, do nothing */
+    void (*tell)(void *userdata, const struct heal_event *event);
+    void *userdata;
+};
+
+int healer_new(const struct healer_options *options, struct healer **ret_healer);
+/* Leaves what is under way where it is (the next supervisor takes it up). Then docker_free,
+ * sense_free, and the loop turned until its workers are done; healer_delete frees the rest. */
+void healer_free(struct healer *healer);
+void healer_delete(struct healer *healer);
+
+/* After every look: both are those of this look and stay valid until the next. automatic: what is
+ * raised is acted on; else only a person's word begins anything. */
+void healer_consider(struct healer *healer, const struct world *world,
+                     const struct judgement *judgement, bool automatic);
+
+/* Follows open intents of earlier supervisors to their end; called once at the start and whenever
+ * the engine came back. */
+void healer_recover(struct healer *healer);
+
+/* A person's word: heals this container of this verdict (from the last judgement, or made by the
+ * caller) now. force: although it is busy or a client is connected; never against an identity that
+ * changed. 0, -EBUSY (a remedy is under way there). The end is told. */
+int healer_heal(struct healer *healer, const struct verdict *verdict, bool force);
+/* A person's word: unloads one model. wait_s: how long to wait for a busy or loading one. force:
+ * the context reset, its runner is killed when the memory does not come back (row C6). */
+int healer_unload(struct healer *healer, const struct container *container, const char *model,
+                  double wait_s, bool force);
+
+/* Remedies under way. */
+size_t healer_busy(const struct healer *healer);
+/* What was last done or is in the way for a container, for status ("acted"); "" if nothing. */
+const char *healer_acted(const struct healer *healer, const char *id);
+
+#endif

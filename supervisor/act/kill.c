@@ -1,0 +1,94 @@
+/* Killing one runner: by pidfd, after its start time was compared (docs/judgement.md,
+ * orphan-runner). */
+#include "act/run.h"
+#include "base/clock.h"
+#include "sense/process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const double exit_s = 10; /* a runner with 30 GB needs a while to give it back */
+static const uint64_t look_ms = 100;
+
+static bool alive(struct run *run, int64_t pid, int64_t started_us)
+{
+    struct process p;
+    return process_read(run_settings(run)->procfs, pid, &p) == 0 && p.started_us == started_us &&
+           p.state != 'Z' && p.state != 'X';
+}
+
+static int prepare(struct run *run, char *why, size_t size)
+{
+    int64_t pid = run->verdict.pid;
+    run->expected = (fact)verdict_evidence(&run->verdict, "runner");
+    run->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+    if (run->pidfd < 0) {
+        int code = -errno;
+        snprintf(why, size, "process %lld: %s", (long long)pid, strerror(-code));
+        return code;
+    }
+    if (!alive(run, pid, run->verdict.started_us)) {
+        snprintf(why, size, "process %lld is another one now, or gone", (long long)pid);
+        return -ESRCH;
+    }
+    return 0;
+}
+
+static void compare(struct run *run)
+{
+    fact held = run_held(run);
+    bool back =
+        fact_known(held) && fact_known(run->before) && run->before - held >= run->expected / 2;
+    if (!back && clock_boottime_s() < run->deadline_s) {
+        sense_look_now(run_sense(run));
+        run_later(run, look_ms, compare);
+        return;
+    }
+    run_end(run, INTENT_DONE, back ? HEAL_DONE : HEAL_NOT_DONE, held,
+            back ? "" : "the runner is gone, but its memory did not come back");
+}
+
+static void wait_for_exit(struct run *run)
+{
+    if (!alive(run, run->verdict.pid, run->verdict.started_us)) {
+        run->deadline_s = clock_boottime_s() + 2;
+        sense_look_now(run_sense(run));
+        run_later(run, look_ms, compare);
+        return;
+    }
+    if (clock_boottime_s() > run->deadline_s) {
+        run_end(run, INTENT_FAILED, HEAL_NOT_DONE, run_held(run),
+                "process %lld was killed and does not end", (long long)run->verdict.pid);
+        return;
+    }
+    run_later(run, look_ms, wait_for_exit);
+}
+
+static void deed(struct run *run)
+{
+    if (syscall(SYS_pidfd_send_signal, run->pidfd, SIGKILL, NULL, 0) < 0) {
+        int code = errno;
+        run_end(run, INTENT_DROPPED, HEAL_NOT_DONE, FACT_UNKNOWN,
+                "process %lld cannot be killed: %s%s", (long long)run->verdict.pid, strerror(code),
+                code == EPERM ? " (the capability KILL is missing)" : "");
+        return;
+    }
+    run->deadline_s = clock_boottime_s() + exit_s;
+    run_later(run, look_ms, wait_for_exit);
+}
+
+static void recover(struct run *run)
+{
+    if (alive(run, run->intent.pid, run->intent.process_started_us))
+        run_end(run, INTENT_DROPPED, HEAL_RECOVERED, FACT_UNKNOWN,
+                "an earlier supervisor's kill was not carried out");
+    else
+        run_end(run, INTENT_DONE, HEAL_RECOVERED, run_held(run),
+                "an earlier supervisor's kill was carried out");
+}
+
+const struct step step_kill = {"kill", prepare, deed, recover};

@@ -1,0 +1,57 @@
+/* Applying the wanted memory limit, and memory.high where cgroup v2 allows (row C4). */
+#include "act/run.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static const uint64_t look_ms = 200;
+static const double apply_s = 5;
+static const fact page = 4096;
+
+static void check(struct run *run)
+{
+    const struct container *c = run_container(run);
+    fact wanted = run_settings(run)->memory_limit;
+    sense_look_now(run_sense(run));
+    if (c && fact_known(c->cgroup.limit) && c->cgroup.limit / page == wanted / page) {
+        run_end(run, INTENT_DONE, HEAL_DONE, run_held(run), "%s", "");
+        return;
+    }
+    if (clock_boottime_s() < run->deadline_s)
+        run_later(run, look_ms, check);
+    else
+        run_end(run, INTENT_FAILED, HEAL_NOT_DONE, run_held(run),
+                "the engine took the limit, but the cgroup does not have it");
+}
+
+static void on_updated(void *userdata, int result, const struct error *err)
+{
+    struct run *run = userdata;
+    if (run_closed(run))
+        return;
+    if (result < 0) {
+        run_end(run, INTENT_FAILED, HEAL_NOT_DONE, FACT_UNKNOWN, "%s",
+                err ? err->message : "the engine refused the limit");
+        return;
+    }
+    run->deadline_s = clock_boottime_s() + apply_s;
+    check(run);
+}
+
+static void deed(struct run *run)
+{
+    const struct docker_details *d = sense_details(run_sense(run), run->id);
+    if (!d) {
+        run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, "it is gone");
+        return;
+    }
+    fact wanted = run_settings(run)->memory_limit;
+    run->request_under_way = true;
+    /* Memory + swap = memory: a limit that lets a leak go on in swap is none (facts on Docker, 1.5:
+     * the engine's own default is twice). */
+    docker_update(run_docker(run), run->id, wanted, wanted, d->restart_policy,
+                  d->restart_max_retries, on_updated, run);
+}
+
+const struct step step_limit = {"limit", NULL, deed, NULL};

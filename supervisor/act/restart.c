@@ -1,0 +1,189 @@
+/* Restarting a container, and finding out whether it was restarted (docs/judgement.md, "Acting" 3).
+ */
+#include "act/run.h"
+#include "base/clock.h"
+#include "base/size.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What the engine may need beyond the stop grace: JUDGEMENT, acting 3. */
+static const double margin_s = 10;
+static const long client_margin_ms = 60000; /* the client waits longer than the engine may take */
+static const uint64_t look_ms = 250;
+/* After the start: how long Ollama may take to answer before its memory is compared all the same.
+ */
+static const double answer_s = 20;
+
+static void look_for_it(struct run *run);
+
+/* The new life is there and its memory was read: did the bytes come back? */
+static void compare(struct run *run)
+{
+    const struct container *c = run_container(run);
+    bool new_life = c && strcmp(c->started_at, run->started_at) && c->status == STATUS_RUNNING;
+    fact held = new_life ? run_held(run) : FACT_UNKNOWN;
+    bool ready = fact_known(held) && c->ollama.asked && c->ollama.reachable;
+    if (!ready && clock_boottime_s() < run->deadline_s) {
+        run_later(run, look_ms, compare);
+        return;
+    }
+    if (run->recovering) {
+        run_end(run, INTENT_DONE, HEAL_RECOVERED, held,
+                "an earlier supervisor's restart was carried out");
+        return;
+    }
+    if (!fact_known(held)) {
+        run_end(run, INTENT_DONE, HEAL_NOT_DONE, held, "restarted, but its memory cannot be read");
+        return;
+    }
+    fact back = run->before - held;
+    char text[2][16];
+    if (fact_known(run->before) && back < run->expected / 2)
+        run_end(run, INTENT_DONE, HEAL_NOT_DONE, held,
+                "restarted, but %s came back where %s were expected",
+                size_format(back > 0 ? back : 0, text[0], sizeof text[0]),
+                size_format(run->expected, text[1], sizeof text[1]));
+    else
+        run_end(run, INTENT_DONE, HEAL_DONE, held, "%s", ready ? "" : "Ollama does not answer yet");
+}
+
+static void seen_restarted(struct run *run)
+{
+    run->deadline_s = clock_boottime_s() + answer_s;
+    compare(run);
+}
+
+static void on_event(void *userdata, const struct docker_event *event)
+{
+    struct run *run = userdata;
+    if (!strcmp(event->action, "kill") || !strcmp(event->action, "die") ||
+        !strcmp(event->action, "stop") || !strcmp(event->action, "restart"))
+        run->started_it = true;
+}
+
+/* Nothing changed within grace + 10 s: was a signal sent at all? */
+static void on_events(void *userdata, int result, const struct error *err)
+{
+    (void)err;
+    struct run *run = userdata;
+    if (run_closed(run))
+        return;
+    if (result < 0) {
+        run_later(run, 1000, look_for_it); /* the engine is away: ask again when it is back */
+        return;
+    }
+    if (run->started_it)
+        run_end(run, INTENT_FAILED, run->recovering ? HEAL_RECOVERED : HEAL_NOT_DONE, run_held(run),
+                "it was told to stop and did not restart; it is left to a person");
+    else
+        run_end(run, INTENT_DROPPED, run->recovering ? HEAL_RECOVERED : HEAL_DROPPED, run_held(run),
+                "the restart was not carried out");
+}
+
+static void on_started(void *userdata, int result, const struct error *err)
+{
+    (void)result, (void)err;
+    struct run *run = userdata;
+    if (run_closed(run))
+        return;
+    run_later(run, look_ms, look_for_it);
+}
+
+static void on_looked(void *userdata, int result, const struct container *c,
+                      const struct docker_details *details, const struct error *err)
+{
+    (void)details, (void)err;
+    struct run *run = userdata;
+    if (run_closed(run))
+        return;
+    double now_s = clock_boottime_s();
+    if (result == -ENOENT) {
+        run_end(run, INTENT_FAILED, run->recovering ? HEAL_RECOVERED : HEAL_DROPPED, FACT_UNKNOWN,
+                "it is gone");
+        return;
+    }
+    if (result < 0) { /* the engine is away: nothing can be known, and the deadline is not over for
+                         anybody */
+        run_later(run, 1000, look_for_it);
+        return;
+    }
+    bool running = c->status == STATUS_RUNNING && fact_known(c->pid);
+    if (strcmp(c->started_at, run->started_at) && running) {
+        seen_restarted(run);
+        return;
+    }
+    if (now_s < run->deadline_s) {
+        run_later(run, look_ms, look_for_it);
+        return;
+    }
+    run->request_under_way = true;
+    if (!running && c->status != STATUS_PAUSED) { /* stopped half-way: start it */
+        run->deadline_s = now_s + margin_s;
+        docker_start(run_docker(run), run->id, on_started, run);
+        return;
+    }
+    docker_events_between(run_docker(run), run->id, run->intent.begun_wall_ms - 1000,
+                          clock_wall_ms(), on_event, on_events, run);
+}
+
+static void look_for_it(struct run *run)
+{
+    run->request_under_way = true;
+    docker_inspect(run_docker(run), run->id, on_looked, run);
+}
+
+static void on_restarted(void *userdata, int result, const struct error *err)
+{
+    struct run *run = userdata;
+    if (run_closed(run))
+        return;
+    if (result == -ENOENT && err && err->failure != FAILURE_UNREACHABLE) {
+        run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, "it is gone");
+        return;
+    }
+    if ((result == -ECONNREFUSED || result == -ENOENT || result == -EACCES) && err &&
+        err->failure == FAILURE_UNREACHABLE) {
+        run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, "%s",
+                err->message); /* certainly not sent */
+        return;
+    }
+    /* Carried out, refused half-way or the answer lost: look, whatever it said. */
+    run->deadline_s =
+        clock_boottime_s() + (result == 0 ? margin_s : (double)run->intent.grace_s + margin_s);
+    look_for_it(run);
+}
+
+static int prepare(struct run *run, char *why, size_t size)
+{
+    (void)why, (void)size;
+    double serve = verdict_evidence(&run->verdict, "serve"),
+           baseline = verdict_evidence(&run->verdict, "baseline");
+    run->expected = serve >= 0 && baseline >= 0 && serve > baseline ? (fact)(serve - baseline) : 0;
+    return 0;
+}
+
+static void deed(struct run *run)
+{
+    run->request_under_way = true;
+    docker_restart(run_docker(run), run->id, run->intent.grace_s,
+                   (long)run->intent.grace_s * 1000 + client_margin_ms, on_restarted, run);
+}
+
+/* For the whole grace inspect shows the old life, and a second POST would send a second signal:
+ * wait until it changed or grace + 10 s are over since the intent (of another boot: from now). */
+static void recover(struct run *run)
+{
+    double now_s = clock_boottime_s(),
+           grace_s = fact_known(run->intent.grace_s) ? (double)run->intent.grace_s : 10;
+    char boot_id[sizeof run->intent.boot_id];
+    clock_boot_id(run_settings(run)->procfs, boot_id, sizeof boot_id);
+    double from_s = !strcmp(boot_id, run->intent.boot_id) && run->intent.begun_boottime_s <= now_s
+                        ? run->intent.begun_boottime_s
+                        : now_s;
+    run->deadline_s = from_s + grace_s + margin_s;
+    look_for_it(run);
+}
+
+const struct step step_restart = {"restart", prepare, deed, recover};

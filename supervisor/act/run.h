@@ -1,0 +1,79 @@
+/* One remedy under way. Private to the room act. */
+#ifndef SUPERVISOR_ACT_RUN_H
+#define SUPERVISOR_ACT_RUN_H
+
+#include "act/healer.h"
+
+struct run;
+typedef void run_next(struct run *run);
+
+struct step { /* what kind of deed */
+    const char *name;
+    /* Before the intent is committed: opens what the deed needs. 0, or -errno with a sentence: the
+     * remedy is dropped. */
+    int (*prepare)(struct run *run, char *why, size_t size);
+    /* The deed; ends in run_end. */
+    void (*deed)(struct run *run);
+    /* Follows run->intent of an earlier supervisor to its end; ends in run_end. NULL: the deed may
+     * be repeated, the intent is dropped. */
+    void (*recover)(struct run *run);
+};
+
+extern const struct step step_restart, step_kill, step_unload, step_limit;
+
+struct run {
+    struct healer *healer;
+    const struct step *step;
+    struct verdict verdict; /* a copy */
+    char id[CONTAINER_ID_SIZE], name[CONTAINER_NAME_SIZE], started_at[48], key[CONTAINER_NAME_SIZE];
+    char model[CONTAINER_NAME_SIZE];
+    bool asked; /* a person's word: no back-off */
+    bool force, recovering, begun, ending;
+    double wait_s; /* unload: how long to wait for a busy or loading model */
+    size_t budget; /* restarts an hour */
+    struct keep_lock *lock;
+    struct intent intent;
+    fact before, expected; /* held before; bytes that should come back */
+    double began_s;        /* boottime */
+    double deadline_s;     /* boottime: of the phase under way */
+    int pidfd;
+    bool answer_lost, started_it, request_under_way;
+    uv_timer_t timer;
+    uv_work_t work;
+    bool working;
+    run_next *after_work, *on_timer;
+    int work_result;
+    struct error work_error;
+    struct restart_history restarts;
+    int64_t hold_since_ms;
+    struct intent *open;
+    size_t n_open;
+    enum intent_state end_state;
+    enum heal_event_kind end_kind;
+    fact after;
+    char text[320];
+    struct run *next;
+};
+
+/* true: the healer is going, and the run with it; every callback asks this first. */
+bool run_closed(struct run *run);
+/* Calls next on the loop after delay_ms. */
+void run_later(struct run *run, uint64_t delay_ms, run_next *next);
+/* The end: the outcome is committed, told, and the run freed. state is ignored where no intent was
+ * committed. */
+void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind, fact after,
+             const char *format, ...) __attribute__((format(printf, 5, 6)));
+void run_tell(struct run *run, enum heal_event_kind kind, fact after, const char *text);
+
+/* What the healer's last look says of the run's container; NULL: it is gone. */
+const struct container *run_container(const struct run *run);
+fact run_held(const struct run *run);
+
+struct docker *run_docker(const struct run *run);
+struct sense *run_sense(const struct run *run);
+const struct settings *run_settings(const struct run *run);
+
+/* The stop grace in seconds: remedy.stop_grace, else the container's own, else the engine's 10. */
+fact run_grace_s(const struct run *run);
+
+#endif

@@ -1,0 +1,180 @@
+/* Unloading one model: asked for by the API, believed only when the model left /api/ps and its
+ * runner is gone (docs/judgement.md, acting 4). */
+#include "act/run.h"
+#include "base/clock.h"
+#include "base/size.h"
+#include "sense/process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const long request_ms = 10000; /* row C6: 10 s a model */
+static const double unload_s = 10;
+static const uint64_t look_ms = 250;
+/* Row C6: less than this released, or half of what was expected, calls for the context reset. */
+static const fact released_enough = 512 << 20;
+
+static const struct model *listed(const struct container *c, const char *name)
+{
+    for (size_t i = 0; i < c->ollama.n_models; i++)
+        if (!strcmp(c->ollama.models[i].name, name))
+            return &c->ollama.models[i];
+    return NULL;
+}
+
+/* The live runner that serves the model; NULL where its blob does not tell. */
+static const struct process *runner_of(const struct container *c, const struct model *model)
+{
+    const struct process *found = NULL, *only = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_processes; i++) {
+        const struct process *p = &c->processes[i];
+        if (p->kind != PROCESS_RUNNER || p->state == 'Z' || p->state == 'X')
+            continue;
+        n++;
+        only = p;
+        if (model->blob[0] && !strcmp(p->blob, model->blob))
+            found = p;
+    }
+    return found ? found : n == 1 && c->ollama.n_models == 1 ? only : NULL;
+}
+
+static int prepare(struct run *run, char *why, size_t size)
+{
+    const struct container *c = run_container(run);
+    const struct model *model = listed(c, run->model);
+    if (!model) {
+        snprintf(why, size, "%.100s is not loaded", run->model);
+        return -ENOENT;
+    }
+    if (!sense_ollama(run_sense(run), run->id)) {
+        snprintf(why, size, "where its Ollama answers is unknown");
+        return -ENOTCONN;
+    }
+    const struct process *p = runner_of(c, model);
+    run->verdict.pid = p ? p->pid : FACT_UNKNOWN;
+    run->verdict.started_us = p ? p->started_us : FACT_UNKNOWN;
+    run->expected = p ? process_held(p) : FACT_UNKNOWN;
+    if (p)
+        run->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)p->pid, 0);
+    return 0;
+}
+
+static bool runner_alive(const struct run *run, const struct container *c)
+{
+    for (size_t i = 0; i < c->n_processes; i++)
+        if (c->processes[i].pid == run->verdict.pid &&
+            c->processes[i].started_us == run->verdict.started_us && c->processes[i].state != 'Z' &&
+            c->processes[i].state != 'X')
+            return true;
+    return false;
+}
+
+static void watch(struct run *run);
+
+static void after_look(void *userdata, int result)
+{
+    (void)result;
+    struct run *run = userdata;
+    if (run_closed(run))
+        return;
+    watch(run);
+}
+
+/* A look whose answer of /api/ps is newer than the question. */
+static void look_again(struct run *run)
+{
+    run->request_under_way = true;
+    if (sense_fresh(run_sense(run), run->id, after_look, run) < 0) {
+        run->request_under_way = false;
+        run_later(run, look_ms, watch);
+    }
+}
+
+/* The context reset (row C6): only by a person's --force, only this runner. */
+static bool reset_context(struct run *run)
+{
+    if (!run->force || run->pidfd < 0 || run->started_it)
+        return false;
+    run->started_it = true;
+    if (syscall(SYS_pidfd_send_signal, run->pidfd, SIGKILL, NULL, 0) < 0)
+        return false;
+    run->deadline_s = clock_boottime_s() + unload_s;
+    run_later(run, look_ms, look_again);
+    return true;
+}
+
+static void watch(struct run *run)
+{
+    const struct container *c = run_container(run);
+    if (!c || strcmp(c->started_at, run->started_at)) {
+        run_end(run, INTENT_DONE, HEAL_DROPPED, FACT_UNKNOWN,
+                "it was restarted or removed meanwhile");
+        return;
+    }
+    bool there = listed(c, run->model) != NULL, alive = runner_alive(run, c);
+    bool over = clock_boottime_s() > run->deadline_s;
+    fact held = run_held(run),
+         back = fact_known(run->before) && fact_known(held) ? run->before - held : 0;
+    bool enough =
+        !fact_known(run->expected) || back >= run->expected / 2 || back >= released_enough;
+    bool answered = c->ollama.asked && c->ollama.reachable;
+    if (answered && !there && !alive && (enough || over)) {
+        char text[2][16];
+        if (enough)
+            run_end(run, INTENT_DONE, HEAL_DONE, held, "%s",
+                    run->started_it ? "its runner had to be killed" : "");
+        else
+            run_end(run, INTENT_DONE, HEAL_NOT_DONE, held,
+                    "unloaded, but %s came back where %s were expected",
+                    size_format(back > 0 ? back : 0, text[0], sizeof text[0]),
+                    size_format(run->expected, text[1], sizeof text[1]));
+        return;
+    }
+    if (run->started_it && answered && !alive &&
+        (enough || over)) { /* a killed runner stays listed until the next request */
+        run_end(run, INTENT_DONE, HEAL_DONE, held,
+                "its runner had to be killed; /api/ps lists it until the next request");
+        return;
+    }
+    if (!over) {
+        run_later(run, look_ms, look_again);
+        return;
+    }
+    if (reset_context(run))
+        return;
+    run_end(run, INTENT_DONE, HEAL_PENDING, held,
+            "it is still loaded: a request or a load is under way, and it goes when that ends "
+            "(--wait waits, --force kills its runner)");
+}
+
+static void on_asked(void *userdata, int result, const struct error *err)
+{
+    struct run *run = userdata;
+    if (run_closed(run))
+        return;
+    if (result < 0) {
+        run_end(run, INTENT_DROPPED, HEAL_NOT_DONE, FACT_UNKNOWN, "%s",
+                err ? err->message : "Ollama did not take the request");
+        return;
+    }
+    run->deadline_s = clock_boottime_s() + (run->wait_s > unload_s ? run->wait_s : unload_s);
+    run_later(run, look_ms, look_again);
+}
+
+static void deed(struct run *run)
+{
+    struct ollama_client *client = sense_ollama(run_sense(run), run->id);
+    if (!client) {
+        run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, "it does not run any more");
+        return;
+    }
+    run->request_under_way = true;
+    ollama_unload(client, run->model, request_ms, on_asked, run);
+}
+
+const struct step step_unload = {"unload", prepare, deed, NULL};

@@ -1,0 +1,214 @@
+#include "flow.h"
+#include "base/clock.h"
+#include "judge/verdict_json.h"
+#include "sense/world_json.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct flow {
+    struct flow_options o;
+    uv_loop_t loop;
+    struct http *http;
+    struct docker *docker;
+    struct sense *sense;
+    struct judge *judge;
+    struct healer *healer;
+    struct keep *keep;
+    struct world *world;
+    struct judgement judgement;
+    bool recovered;
+    int status;
+};
+
+static void on_look(void *userdata, struct world *world)
+{
+    struct flow *flow = userdata;
+    flow->world = world;
+    if (judge_look(flow->judge, world, &flow->judgement) < 0)
+        return; /* memory is spent: no judgement, no deed */
+    for (size_t i = 0; i < flow->judgement.n_assessments; i++) {
+        const struct assessment *a = &flow->judgement.assessments[i];
+        world->containers[i].baseline = a->baseline;
+        if (a->wants_connections)
+            sense_want_connections(flow->sense, a->id);
+    }
+    if (flow->healer) {
+        healer_consider(flow->healer, world, &flow->judgement, flow->o.automatic);
+        if (!flow->recovered && flow->o.automatic) {
+            flow->recovered = true;
+            healer_recover(flow->healer);
+        }
+    }
+    if (flow->o.look)
+        flow->o.look(flow->o.userdata, world, &flow->judgement);
+}
+
+static void on_note(void *userdata, enum sense_note note, const struct container *container,
+                    const char *text)
+{
+    struct flow *flow = userdata;
+    if (note == NOTE_FOUND && flow->keep) {
+        fact held = FACT_UNKNOWN;
+        if (!keep_footprint_get(flow->keep, container->name, &held, NULL))
+            judge_tell_footprint(flow->judge, container->id, held);
+        flow->recovered = false; /* something may have been left half done there */
+    }
+    if (flow->o.note)
+        flow->o.note(flow->o.userdata, note, container, text);
+}
+
+static void on_heal(void *userdata, const struct heal_event *event)
+{
+    struct flow *flow = userdata;
+    if (flow->o.heal)
+        flow->o.heal(flow->o.userdata, event);
+}
+
+static int open_parts(struct flow *flow, struct error *err)
+{
+    const struct settings *s = config_settings(flow->o.config);
+    char socket_path[108];
+    int r = http_unix_path(s->docker_host, socket_path, sizeof socket_path, err);
+    if (r < 0)
+        return r;
+    if (flow->o.act && (r = keep_open(s->state, flow->o.repair, &flow->keep, err)) < 0)
+        return r;
+    if ((r = http_new(&flow->loop, &flow->http, err)) < 0)
+        return r;
+    if ((r = docker_new(flow->http, socket_path, &flow->docker)) < 0 ||
+        (r = judge_new(flow->o.config, &flow->judge)) < 0)
+        return error_set(err, FAILURE_JOB, r, "not enough memory");
+    struct sense_options sense = {.loop = &flow->loop,
+                                  .http = flow->http,
+                                  .docker = flow->docker,
+                                  .config = flow->o.config,
+                                  .named = flow->o.named,
+                                  .only_named = flow->o.named != NULL,
+                                  .callbacks = {on_look, on_note, flow}};
+    if ((r = sense_new(&sense, &flow->sense)) < 0)
+        return error_set(err, FAILURE_JOB, r, "not enough memory");
+    struct healer_options healer = {.loop = &flow->loop,
+                                    .config = flow->o.config,
+                                    .docker = flow->docker,
+                                    .sense = flow->sense,
+                                    .judge = flow->judge,
+                                    .keep = flow->keep,
+                                    .state = s->state,
+                                    .dry_run = flow->o.dry_run,
+                                    .tell = on_heal,
+                                    .userdata = flow};
+    if ((flow->o.act || flow->o.dry_run) && (r = healer_new(&healer, &flow->healer)) < 0)
+        return error_set(err, FAILURE_JOB, r, "not enough memory");
+    return sense_start(flow->sense, err);
+}
+
+int flow_new(const struct flow_options *options, struct flow **ret_flow, struct error *err)
+{
+    struct flow *flow = calloc(1, sizeof *flow);
+    if (!flow)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "not enough memory");
+    signal(SIGPIPE, SIG_IGN);
+    flow->o = *options;
+    uv_loop_init(&flow->loop);
+    int r = open_parts(flow, err);
+    if (r < 0) {
+        flow_free(flow);
+        return r;
+    }
+    *ret_flow = flow;
+    return 0;
+}
+
+int flow_run(struct flow *flow)
+{
+    uv_run(&flow->loop, UV_RUN_DEFAULT);
+    return flow->status;
+}
+
+void flow_stop(struct flow *flow, int status)
+{
+    flow->status = status;
+    uv_stop(&flow->loop);
+}
+
+void flow_free(struct flow *flow)
+{
+    if (!flow)
+        return;
+    if (flow->sense)
+        sense_stop(flow->sense);
+    healer_free(flow->healer);
+    docker_free(flow->docker);
+    sense_free(flow->sense);
+    http_free(flow->http);
+    /* What still turns are closing handles and workers that commit; a commit waits 2 s at most. */
+    while (uv_run(&flow->loop, UV_RUN_ONCE))
+        ;
+    uv_loop_close(&flow->loop);
+    healer_delete(flow->healer);
+    judge_free(flow->judge);
+    keep_close(flow->keep);
+    judgement_clear(&flow->judgement);
+    free(flow);
+}
+
+uv_loop_t *flow_loop(struct flow *flow)
+{
+    return &flow->loop;
+}
+
+struct sense *flow_sense(struct flow *flow)
+{
+    return flow->sense;
+}
+
+struct healer *flow_healer(struct flow *flow)
+{
+    return flow->healer;
+}
+
+struct docker *flow_docker(struct flow *flow)
+{
+    return flow->docker;
+}
+
+struct keep *flow_keep(struct flow *flow)
+{
+    return flow->keep;
+}
+
+const struct world *flow_world(const struct flow *flow)
+{
+    return flow->world;
+}
+
+const struct judgement *flow_judgement(const struct flow *flow)
+{
+    return &flow->judgement;
+}
+
+void flow_settings_changed(struct flow *flow)
+{
+    judge_settings_changed(flow->judge);
+    sense_settings_changed(flow->sense);
+}
+
+json_t *flow_to_json(struct flow *flow)
+{
+    json_t *json = flow->world ? world_to_json(flow->world) : NULL;
+    if (!json)
+        return NULL;
+    json_t *verdicts = json_array();
+    for (size_t i = 0; i < flow->judgement.n_verdicts; i++) {
+        const struct verdict *v = &flow->judgement.verdicts[i];
+        if (v->state != VERDICT_CLEARED)
+            json_array_append_new(
+                verdicts,
+                verdict_to_json(v, flow->healer ? healer_acted(flow->healer, v->id) : ""));
+    }
+    json_object_set_new(json, "verdicts", verdicts);
+    return json;
+}

@@ -1,0 +1,223 @@
+#include "judge/history.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void condition_reset(struct condition *condition)
+{
+    *condition = (struct condition){TRI_UNKNOWN, -1, -1};
+}
+
+void condition_take(struct condition *condition, enum tri value, double true_from_s, double now_s,
+                    double allowance_s)
+{
+    condition->now = value;
+    if (value == TRI_UNKNOWN) {
+        if (condition->unknown_since_s < 0)
+            condition->unknown_since_s = now_s;
+        if (now_s - condition->unknown_since_s > allowance_s)
+            condition->since_s = -1;
+        return;
+    }
+    condition->unknown_since_s = -1;
+    if (value == TRI_FALSE)
+        condition->since_s = -1;
+    else if (condition->since_s < 0)
+        condition->since_s = true_from_s;
+}
+
+double conditions_since(const struct condition *conditions, size_t n, bool *ret_all_now,
+                        bool *ret_contradicted)
+{
+    double since_s = 0;
+    *ret_all_now = true;
+    *ret_contradicted = false;
+    for (size_t i = 0; i < n; i++) {
+        if (conditions[i].since_s < 0)
+            since_s = -1;
+        else if (since_s >= 0 && conditions[i].since_s > since_s)
+            since_s = conditions[i].since_s;
+        *ret_all_now &= conditions[i].now == TRI_TRUE;
+        *ret_contradicted |= conditions[i].now == TRI_FALSE;
+    }
+    return since_s;
+}
+
+/* JUDGEMENT, fact 6: over the last 5 s. */
+static const double window_s = 5;
+
+void window_take(struct window *window, double now_s, fact cpu_us, fact received)
+{
+    /* Looks may come faster than the ring is long: keep what is enough to span the window. */
+    if (window->n > 1) {
+        size_t last = (window->first + window->n - 1) % WINDOW_SAMPLES;
+        size_t before = (window->first + window->n - 2) % WINDOW_SAMPLES;
+        if (now_s - window->samples[before].t_s < 2 * window_s / WINDOW_SAMPLES) {
+            window->samples[last].t_s = now_s;
+            window->samples[last].cpu_us = cpu_us;
+            window->samples[last].received = received;
+            return;
+        }
+    }
+    if (window->n == WINDOW_SAMPLES) {
+        window->first = (window->first + 1) % WINDOW_SAMPLES;
+        window->n--;
+    }
+    size_t at = (window->first + window->n++) % WINDOW_SAMPLES;
+    window->samples[at].t_s = now_s;
+    window->samples[at].cpu_us = cpu_us;
+    window->samples[at].received = received;
+    /* Drop what is older than needed, but keep the newest one that is at least the window old. */
+    while (window->n > 2 &&
+           now_s - window->samples[(window->first + 1) % WINDOW_SAMPLES].t_s >= window_s) {
+        window->first = (window->first + 1) % WINDOW_SAMPLES;
+        window->n--;
+    }
+}
+
+static double rate(fact from, fact to, double span_s, fact *ret_used)
+{
+    *ret_used = from < 0 || to < 0 || to < from ? FACT_UNKNOWN : to - from;
+    return *ret_used < 0 || span_s <= 0 ? -1 : (double)*ret_used / span_s;
+}
+
+struct window_use window_use(const struct window *window, double now_s)
+{
+    struct window_use use = {.from_s = now_s,
+                             .cpu_percent = -1,
+                             .received_per_s = -1,
+                             .cpu_used_us = -1,
+                             .received_bytes = -1};
+    if (window->n < 2)
+        return use;
+    size_t first = window->first, last = (window->first + window->n - 1) % WINDOW_SAMPLES;
+    use.from_s = window->samples[first].t_s;
+    use.span_s = window->samples[last].t_s - use.from_s;
+    double cpu_us_per_s = rate(window->samples[first].cpu_us, window->samples[last].cpu_us,
+                               use.span_s, &use.cpu_used_us);
+    use.cpu_percent =
+        cpu_us_per_s < 0 ? -1 : cpu_us_per_s / 1e4; /* 1e6 us a second is 100 % of a core */
+    use.received_per_s = rate(window->samples[first].received, window->samples[last].received,
+                              use.span_s, &use.received_bytes);
+    return use;
+}
+
+bool process_is_live_runner(const struct process *process)
+{
+    return process->kind == PROCESS_RUNNER && process->state != 'Z' && process->state != 'X';
+}
+
+struct runner *history_runner(struct history *history, const struct process *process)
+{
+    for (size_t i = 0; i < history->n_runners; i++)
+        if (history->runners[i].pid == process->pid &&
+            history->runners[i].started_us == process->started_us)
+            return &history->runners[i];
+    if (history->n_runners == RUNNERS_MAX)
+        return NULL;
+    struct runner *runners = realloc(history->runners, (history->n_runners + 1) * sizeof *runners);
+    if (!runners)
+        return NULL;
+    history->runners = runners;
+    struct runner *runner = &runners[history->n_runners++];
+    *runner = (struct runner){.pid = process->pid,
+                              .started_us = process->started_us,
+                              .flat_from_s = -1,
+                              .used_s = -1,
+                              .used_cpu_us = -1};
+    for (size_t i = 0; i < ORPHAN_CONDITIONS; i++)
+        condition_reset(&runner->conditions[i]);
+    return runner;
+}
+
+void history_reset_holds(struct history *history)
+{
+    for (size_t i = 0; i < IDLE_CONDITIONS; i++)
+        condition_reset(&history->idle[i]);
+    condition_reset(&history->elsewhere);
+    condition_reset(&history->no_limit);
+    condition_reset(&history->drift);
+    history->window = (struct window){0};
+    history->connections_at_s = -1;
+    for (size_t i = 0; i < history->n_runners; i++) {
+        struct runner *runner = &history->runners[i];
+        for (size_t k = 0; k < ORPHAN_CONDITIONS; k++)
+            condition_reset(&runner->conditions[k]);
+        runner->flat_from_s = -1;
+        runner->window = (struct window){0};
+    }
+    for (size_t i = 0; i < history->n_surplus; i++)
+        condition_reset(&history->surplus[i].condition);
+}
+
+enum tri runner_listed(const struct look *look, const struct process *process)
+{
+    const struct ollama *ollama = &look->container->ollama;
+    if (look->answered != TRI_TRUE)
+        return TRI_UNKNOWN;
+    if (ollama->n_models == 0)
+        return TRI_FALSE;
+    bool all_known = process->blob[0] != 0;
+    for (size_t i = 0; i < ollama->n_models; i++) {
+        if (!ollama->models[i].blob[0])
+            all_known = false;
+        else if (!strcmp(ollama->models[i].blob, process->blob))
+            return TRI_TRUE; /* of several runners on one blob nobody can tell which one is listed
+                              */
+    }
+    if (all_known)
+        return TRI_FALSE;
+    /* As many models as runners: each runner is somebody's. */
+    return look->live_runners <= ollama->n_models ? TRI_TRUE : TRI_UNKNOWN;
+}
+
+struct verdict *look_verdict(struct look *look, enum verdict_kind kind)
+{
+    struct judgement *j = look->judgement;
+    if (j->n_verdicts == j->cap_verdicts) {
+        size_t cap = j->cap_verdicts ? 2 * j->cap_verdicts : 4;
+        struct verdict *verdicts =
+            cap > JUDGEMENT_VERDICTS_MAX ? NULL : realloc(j->verdicts, cap * sizeof *verdicts);
+        if (!verdicts)
+            return NULL;
+        j->verdicts = verdicts;
+        j->cap_verdicts = cap;
+    }
+    struct verdict *v = &j->verdicts[j->n_verdicts++];
+    *v = (struct verdict){.kind = kind,
+                          .mode = look->container->mode,
+                          .pid = FACT_UNKNOWN,
+                          .started_us = FACT_UNKNOWN};
+    memcpy(v->id, look->container->id, sizeof v->id);
+    memcpy(v->name, look->container->name, sizeof v->name);
+    memcpy(v->started_at, look->container->started_at, sizeof v->started_at);
+    return v;
+}
+
+struct verdict *look_settle(struct look *look, enum verdict_kind kind, struct standing *standing,
+                            double since_s, bool all_now, bool contradicted, bool suspicious,
+                            double hold_s)
+{
+    bool was_raised = standing->raised;
+    if (contradicted ||
+        (was_raised &&
+         since_s > standing->since_s)) /* a hold that began anew ends what the old one had raised */
+        standing->raised = false;
+    if (!contradicted && all_now && since_s >= 0 && look->now_s - since_s >= hold_s) {
+        standing->raised = true;
+        standing->since_s = since_s;
+    }
+    if (!standing->raised && !was_raised && (contradicted || !suspicious))
+        return NULL;
+    struct verdict *v = look_verdict(look, kind);
+    if (!v)
+        return NULL;
+    v->state = standing->raised ? VERDICT_RAISED : was_raised ? VERDICT_CLEARED : VERDICT_SUSPECT;
+    v->changed = standing->raised != was_raised;
+    v->confirmed = standing->raised && all_now && look->now_s - since_s >= hold_s;
+    v->since_s = standing->raised || was_raised ? standing->since_s
+                 : since_s >= 0                 ? since_s
+                                                : look->now_s;
+    v->hold_s = hold_s;
+    return v;
+}

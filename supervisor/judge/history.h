@@ -1,0 +1,162 @@
+/* What the judge remembers of one container between looks. Private to the judge's room. */
+#ifndef SUPERVISOR_JUDGE_HISTORY_H
+#define SUPERVISOR_JUDGE_HISTORY_H
+
+#include "judge/judge.h"
+
+enum tri { TRI_UNKNOWN, TRI_FALSE, TRI_TRUE };
+
+/* One condition of a verdict over time. */
+struct condition {
+    enum tri now;
+    double since_s;         /* when it became true and was not contradicted since; < 0: it is not */
+    double unknown_since_s; /* < 0: it is known */
+};
+
+/* Takes one look's value. true_from_s: since when a true value has held at the latest (now, or
+ * earlier if one look proves more). Unknown neither counts nor contradicts, for allowance_s;
+ * longer, and the condition starts anew. */
+void condition_take(struct condition *condition, enum tri value, double true_from_s, double now_s,
+                    double allowance_s);
+void condition_reset(struct condition *condition);
+
+/* The last of them to become true; < 0 if one is not. *ret_all_now: all are true in this look.
+ * *ret_contradicted: one is false now. */
+double conditions_since(const struct condition *conditions, size_t n, bool *ret_all_now,
+                        bool *ret_contradicted);
+
+enum { WINDOW_SAMPLES = 64 };
+
+/* The last five seconds of CPU time and received bytes. */
+struct window {
+    struct {
+        double t_s;
+        fact cpu_us, received;
+    } samples[WINDOW_SAMPLES];
+    size_t first, n;
+};
+
+void window_take(struct window *window, double now_s, fact cpu_us, fact received);
+
+/* Use over the window. */
+struct window_use {
+    double span_s;                      /* how much the window really covers */
+    double from_s;                      /* when it began */
+    double cpu_percent, received_per_s; /* of one core; < 0 unknown */
+    fact cpu_used_us, received_bytes;   /* in the window; unknown if not read */
+};
+struct window_use window_use(const struct window *window, double now_s);
+
+enum idle_condition {
+    IDLE_UP,
+    IDLE_NOTHING_LOADED,
+    IDLE_NO_RUNNER,
+    IDLE_NOT_BUSY,
+    IDLE_EXCESS,
+    IDLE_CONDITIONS
+};
+enum orphan_condition {
+    ORPHAN_UNLISTED,
+    ORPHAN_FLAT,
+    ORPHAN_AWAKE,
+    ORPHAN_CHILD,
+    ORPHAN_CONDITIONS
+};
+
+/* A verdict's memory between looks. */
+struct standing {
+    bool raised;
+    double since_s;
+};
+
+struct runner { /* one live runner, by (pid, started_us) */
+    fact pid, started_us;
+    double seen_s;
+    double flat_from_s; /* since when CPU, anon and file have been flat */
+    double flat_at_s;   /* the reference's time */
+    fact flat_cpu_us, flat_anon, flat_file;
+    double used_s; /* when its CPU time advanced last; < 0 never seen to */
+    fact used_cpu_us;
+    struct window window;
+    struct condition conditions[ORPHAN_CONDITIONS];
+    struct standing orphan, stalled;
+};
+
+enum { RUNNERS_MAX = 64 }; /* of one container; more are not judged */
+
+struct history {
+    char id[CONTAINER_ID_SIZE], started_at[48];
+    fact inode;
+    bool alive; /* met in the current look */
+    struct settings settings;
+    bool settings_known;
+    double first_seen_s, first_uptime_s;
+    bool start_seen;
+    double last_s;
+    int64_t last_wall_ms;
+    double last_runner_seen_s; /* < 0 never */
+    struct window window;
+    struct condition idle[IDLE_CONDITIONS];
+    struct condition elsewhere, no_limit, drift;
+    struct standing leak, elsewhere_standing, no_limit_standing, drift_standing;
+    double connections_at_s; /* < 0 never read */
+    fact connections;
+    double idle_learned_s; /* idle time that went into the baseline */
+    fact learned_baseline;
+    fact held_with_model;
+    struct runner *runners; /* owned */
+    size_t n_runners;
+    struct {
+        char model[CONTAINER_NAME_SIZE];
+        struct condition condition;
+        struct standing standing;
+        bool met;
+    } surplus[8]; /* loaded models that the single-model policy would unload */
+    size_t n_surplus;
+};
+
+/* One look at one container, with what several rules need. */
+struct look {
+    const struct world *world;
+    const struct container *container;
+    struct history *history;
+    struct judgement *judgement;
+    struct assessment *assessment;
+    double now_s, interval_s, poll_s, allowance_s;
+    struct window_use use;
+    const struct process *serve;
+    fact held, serve_held, baseline, threshold;
+    fact connections; /* unknown when not read within two polls */
+    double connections_age_s;
+    enum tri
+        answered;  /* /api/ps is fresh and says something about now; false: it does not answer */
+    enum tri busy; /* by CPU or received bytes */
+    size_t live_runners;
+    const char *unanswered; /* why answered is not true */
+};
+
+/* Adds a verdict about the look's container; NULL when memory or the cap is spent. */
+struct verdict *look_verdict(struct look *look, enum verdict_kind kind);
+
+/* Brings a standing up to date and writes the verdict if there is one: raised when since_s >= 0,
+ * all are true now and the hold is over; stays raised until contradicted; else suspect if
+ * suspicious. Returns the verdict (to add evidence) or NULL. */
+struct verdict *look_settle(struct look *look, enum verdict_kind kind, struct standing *standing,
+                            double since_s, bool all_now, bool contradicted, bool suspicious,
+                            double hold_s);
+
+bool process_is_live_runner(const struct process *process);
+/* Whether the fresh answer of /api/ps lists the runner: by its blob; unknown where the blobs do not
+ * tell. */
+enum tri runner_listed(const struct look *look, const struct process *process);
+struct runner *history_runner(struct history *history, const struct process *process);
+
+void judge_leak(struct look *look);
+void judge_elsewhere(struct look *look);
+void judge_runners(struct look *look);
+void judge_limit(struct look *look);
+void judge_single(struct look *look);
+
+void history_reset_holds(struct history *history);
+
+#endif

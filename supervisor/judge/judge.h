@@ -1,0 +1,29 @@
+/* The judge: world + settings + its own small history -> verdicts. Pure: no clock, no file, no
+ * socket; same input, same output. The rules are those of docs/judgement.md. */
+#ifndef SUPERVISOR_JUDGE_JUDGE_H
+#define SUPERVISOR_JUDGE_JUDGE_H
+
+#include "base/config.h"
+#include "judge/verdict.h"
+
+struct judge;
+
+/* config must live as long as the judge. 0 or -ENOMEM. */
+int judge_new(const struct config *config, struct judge **ret_judge);
+void judge_free(struct judge *judge);
+
+/* Judges one world, looks coming in order of time. *judgement belongs to the caller and is reused
+ * from look to look (start it with {0}); it is valid until the next call. 0 or -ENOMEM (then the
+ * judgement is empty and the history as before the look). */
+int judge_look(struct judge *judge, const struct world *world, struct judgement *judgement);
+
+/* The settings changed (SIGHUP): labels are applied anew at the next look; holds go on. */
+void judge_settings_changed(struct judge *judge);
+/* What is known of a container from before this history began: the most it ever held with a model
+ * (from keep). */
+void judge_tell_footprint(struct judge *judge, const char *id, fact held_with_model);
+/* Forgets the holds of a container: a remedy was carried out, so the next verdict must be earned
+ * anew. */
+void judge_restart_holds(struct judge *judge, const char *id);
+
+#endif

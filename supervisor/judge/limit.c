@@ -1,0 +1,73 @@
+/* no-limit and limit-drift: is the memory limit the wanted one, and may it be set
+ * (docs/judgement.md)? */
+#include "judge/history.h"
+
+#include <stdio.h>
+
+static const fact page = 4096; /* the kernel rounds a limit down to pages */
+
+/* Never below max(held + kernel, the most ever held with a model) + 20 % (JUDGEMENT, acting 5). */
+static fact floor_of(const struct look *look)
+{
+    fact kernel = look->container->cgroup.kernel;
+    if (!fact_known(look->held))
+        return FACT_UNKNOWN;
+    fact most = look->held + (fact_known(kernel) ? kernel : 0);
+    if (look->history->held_with_model > most)
+        most = look->history->held_with_model;
+    return most + most / 5;
+}
+
+void judge_limit(struct look *look)
+{
+    struct history *h = look->history;
+    const struct cgroup_memory *m = &look->container->cgroup;
+    fact wanted = h->settings.memory_limit;
+    look->assessment->floor = floor_of(look);
+
+    enum tri none = m->limit == FACT_UNKNOWN              ? TRI_UNKNOWN
+                    : m->limit == FACT_NONE && wanted < 0 ? TRI_TRUE
+                                                          : TRI_FALSE;
+    condition_take(&h->no_limit, none, look->now_s, look->now_s, look->allowance_s);
+    enum tri drift = TRI_FALSE;
+    if (wanted >= 0)
+        drift = m->limit == FACT_UNKNOWN || !fact_known(look->held)         ? TRI_UNKNOWN
+                : m->limit != FACT_NONE && m->limit / page == wanted / page ? TRI_FALSE
+                                                                            : TRI_TRUE;
+    condition_take(&h->drift, drift, look->now_s, look->now_s, look->allowance_s);
+
+    /* Two looks in a row, so that a limit that is just being changed is not contradicted. */
+    bool all_now, contradicted;
+    double since_s = conditions_since(&h->no_limit, 1, &all_now, &contradicted);
+    struct verdict *v = look_settle(look, VERDICT_NO_LIMIT, &h->no_limit_standing, since_s, all_now,
+                                    contradicted, false, look->interval_s / 2);
+    if (v) {
+        verdict_add_fact(v, "held", UNIT_BYTES, look->held);
+        verdict_add_fact(v, "total", UNIT_BYTES, look->world->host.total);
+        snprintf(v->why, sizeof v->why,
+                 "nothing bounds its memory but the host's; set the label supervisor.memory or "
+                 "memory.limit to have one kept");
+    }
+    since_s = conditions_since(&h->drift, 1, &all_now, &contradicted);
+    v = look_settle(look, VERDICT_LIMIT_DRIFT, &h->drift_standing, since_s, all_now, contradicted,
+                    false, look->interval_s / 2);
+    if (!v)
+        return;
+    fact floor = look->assessment->floor;
+    verdict_add_fact(v, "wanted", UNIT_BYTES, wanted);
+    verdict_add_fact(v, "limit", UNIT_BYTES, m->limit);
+    verdict_add_fact(v, "floor", UNIT_BYTES, floor);
+    verdict_add_fact(v, "held", UNIT_BYTES, look->held);
+    verdict_add_fact(v, "held_with_model", UNIT_BYTES, h->held_with_model);
+    if (fact_known(floor) && wanted >= floor) {
+        v->remedy = REMEDY_LIMIT;
+        snprintf(v->why, sizeof v->why,
+                 m->limit == FACT_NONE ? "it has no limit and one is wanted"
+                                       : "its limit is not the wanted one");
+    } else {
+        v->remedy = REMEDY_NONE;
+        snprintf(v->why, sizeof v->why,
+                 "the wanted limit is below the floor: what it holds, or has held with a model, "
+                 "plus 20 %%");
+    }
+}

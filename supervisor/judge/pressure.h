@@ -1,0 +1,20 @@
+/* Levels of pressure (row B4): of the host, of a container's limit, of both together. They inform;
+ * they act on nothing. */
+#ifndef SUPERVISOR_JUDGE_PRESSURE_H
+#define SUPERVISOR_JUDGE_PRESSURE_H
+
+#include "base/config.h"
+#include "sense/world.h"
+
+enum pressure_level { LEVEL_UNKNOWN, LEVEL_LOW, LEVEL_MEDIUM, LEVEL_HIGH, LEVEL_CRITICAL };
+
+/* used of total against pressure.level_*: medium from level_medium, high from level_high, critical
+ * above level_critical. */
+enum pressure_level pressure_of(fact used, fact total, const struct settings *settings);
+/* The host: MemTotal - MemAvailable (never MemFree) of MemTotal. */
+enum pressure_level pressure_of_host(const struct host *host, const struct settings *settings);
+/* The higher one; unknown yields to known. */
+enum pressure_level pressure_combine(enum pressure_level a, enum pressure_level b);
+const char *pressure_name(enum pressure_level level);
+
+#endif

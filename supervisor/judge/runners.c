@@ -1,0 +1,147 @@
+/* orphan-runner and stalled-load (docs/judgement.md). */
+#include "judge/history.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What may change while a runner is called flat: its counters are read in ticks and pages, and an
+ * idle one under emulation used 3 %. */
+static const fact flat_bytes = 1024 * 1024;
+static const double flat_slack_us = 50e3;
+
+static bool moved(fact from, fact to)
+{
+    return llabs((long long)(to - from)) > flat_bytes;
+}
+
+static enum tri flat(const struct look *look, struct runner *r, const struct process *p)
+{
+    if (!fact_known(p->cpu_us) || !fact_known(p->rss_anon) || !fact_known(p->rss_file))
+        return TRI_UNKNOWN;
+    double allowed_us =
+        look->history->settings.leak_busy_cpu_percent * 1e4 * (look->now_s - r->flat_at_s) +
+        flat_slack_us;
+    if (r->flat_from_s < 0 || (double)(p->cpu_us - r->flat_cpu_us) > allowed_us ||
+        moved(r->flat_anon, p->rss_anon) || moved(r->flat_file, p->rss_file)) {
+        bool first = r->flat_from_s < 0;
+        r->flat_from_s = r->flat_at_s = look->now_s;
+        r->flat_cpu_us = p->cpu_us;
+        r->flat_anon = p->rss_anon;
+        r->flat_file = p->rss_file;
+        return first ? TRI_UNKNOWN : TRI_FALSE;
+    }
+    return TRI_TRUE;
+}
+
+static void add_evidence(const struct look *look, const struct process *p, struct verdict *v)
+{
+    v->pid = p->pid;
+    v->started_us = p->started_us;
+    verdict_add_fact(v, "pid", UNIT_COUNT, p->pid);
+    verdict_add_fact(v, "runner", UNIT_BYTES, process_held(p));
+    verdict_add_fact(v, "runner_file", UNIT_BYTES, p->rss_file);
+    verdict_add_fact(v, "runner_cpu_us", UNIT_COUNT, p->cpu_us);
+    verdict_add_fact(v, "held", UNIT_BYTES, look->held);
+    verdict_add(v, "models", UNIT_COUNT, (double)look->container->ollama.n_models);
+    verdict_add(v, "runners", UNIT_COUNT, (double)look->live_runners);
+    verdict_add_fact(v, "connections", UNIT_COUNT, look->connections);
+}
+
+static void judge_runner(struct look *look, struct runner *r, const struct process *p)
+{
+    struct history *h = look->history;
+    double now_s = look->now_s;
+    const struct settings *s = &h->settings;
+
+    enum tri listed = runner_listed(look, p);
+    enum tri unlisted = listed == TRI_UNKNOWN ? TRI_UNKNOWN
+                        : listed == TRI_TRUE  ? TRI_FALSE
+                                              : TRI_TRUE;
+    condition_take(&r->conditions[ORPHAN_UNLISTED], unlisted, now_s, now_s, look->allowance_s);
+    enum tri is_flat = flat(look, r, p);
+    condition_take(&r->conditions[ORPHAN_FLAT], is_flat, r->flat_from_s, now_s, look->allowance_s);
+    enum tri awake = !p->state ? TRI_UNKNOWN : p->state == 'D' ? TRI_FALSE : TRI_TRUE;
+    condition_take(&r->conditions[ORPHAN_AWAKE], awake, now_s, now_s, look->allowance_s);
+    enum tri child = !look->serve || !fact_known(p->ppid) ? TRI_UNKNOWN
+                     : p->ppid == look->serve->pid        ? TRI_TRUE
+                                                          : TRI_FALSE;
+    condition_take(&r->conditions[ORPHAN_CHILD], child, now_s, now_s, look->allowance_s);
+
+    bool all_now, contradicted;
+    double since_s = conditions_since(r->conditions, ORPHAN_CONDITIONS, &all_now, &contradicted);
+    bool waiting = fact_known(look->connections) && look->connections > 0;
+    if (since_s >= 0 && all_now &&
+        now_s - since_s >= s->leak_orphan_hold_s - 2 * look->interval_s) {
+        double patience_s = waiting || r->orphan.raised ? 10 : 0;
+        look->assessment->wants_connections |=
+            look->connections_age_s < 0 || look->connections_age_s + look->interval_s > patience_s;
+    }
+    double hold_s = waiting && s->leak_stalled_hold_s > s->leak_orphan_hold_s
+                        ? s->leak_stalled_hold_s
+                        : s->leak_orphan_hold_s;
+    struct verdict *v = look_settle(look, VERDICT_ORPHAN_RUNNER, &r->orphan, since_s,
+                                    all_now && fact_known(look->connections), contradicted,
+                                    since_s >= 0 && all_now && !waiting, hold_s);
+    if (v) {
+        v->confirmed &= look->connections_age_s == 0;
+        v->remedy = REMEDY_KILL_RUNNER;
+        add_evidence(look, p, v);
+        if (!fact_known(look->connections))
+            snprintf(v->missing, sizeof v->missing, "connections to Ollama's port");
+        snprintf(v->why, sizeof v->why,
+                 "process %lld serves a model that the server no longer lists, and nothing happens "
+                 "in it",
+                 (long long)p->pid);
+    }
+    v = look_settle(look, VERDICT_STALLED_LOAD, &r->stalled, since_s, all_now && waiting,
+                    contradicted || r->orphan.raised, false, s->leak_orphan_hold_s);
+    if (v) {
+        add_evidence(look, p, v);
+        snprintf(v->why, sizeof v->why,
+                 "the load of process %lld stands still while a client waits for it; "
+                 "OLLAMA_LOAD_TIMEOUT (5 minutes) ends it",
+                 (long long)p->pid);
+    }
+}
+
+/* A runner that is gone: what it had raised is cleared. */
+static void clear_gone(struct look *look, struct runner *r)
+{
+    struct verdict *v =
+        look_settle(look, VERDICT_ORPHAN_RUNNER, &r->orphan, -1, false, true, false, 0);
+    if (v)
+        v->pid = r->pid, v->started_us = r->started_us;
+    v = look_settle(look, VERDICT_STALLED_LOAD, &r->stalled, -1, false, true, false, 0);
+    if (v)
+        v->pid = r->pid, v->started_us = r->started_us;
+}
+
+void judge_runners(struct look *look)
+{
+    struct history *h = look->history;
+    const struct container *c = look->container;
+    if (!c->processes_known)
+        return;
+    for (size_t i = 0; i < c->n_processes; i++) {
+        const struct process *p = &c->processes[i];
+        struct runner *r = process_is_live_runner(p) ? history_runner(h, p) : NULL;
+        if (!r)
+            continue;
+        r->seen_s = look->now_s;
+        window_take(&r->window, look->now_s, p->cpu_us, FACT_UNKNOWN);
+        if (fact_known(p->cpu_us)) {
+            if (fact_known(r->used_cpu_us) && p->cpu_us > r->used_cpu_us)
+                r->used_s = look->now_s;
+            r->used_cpu_us = p->cpu_us;
+        }
+        judge_runner(look, r, p);
+    }
+    for (size_t i = 0; i < h->n_runners;) {
+        if (h->runners[i].seen_s >= look->now_s) {
+            i++;
+            continue;
+        }
+        clear_gone(look, &h->runners[i]);
+        h->runners[i] = h->runners[--h->n_runners];
+    }
+}

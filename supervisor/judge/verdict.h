@@ -1,0 +1,112 @@
+/* What the judge says: verdicts with their evidence, and what each container is doing. */
+#ifndef SUPERVISOR_JUDGE_VERDICT_H
+#define SUPERVISOR_JUDGE_VERDICT_H
+
+#include "judge/pressure.h"
+#include "sense/world.h"
+
+enum verdict_kind {
+    VERDICT_IDLE_LEAK,       /* serve itself holds far more than its baseline with nothing loaded or
+                                running */
+    VERDICT_ORPHAN_RUNNER,   /* a runner that the server has forgotten */
+    VERDICT_HELD_ELSEWHERE,  /* held lies in tmpfs or in foreign processes: told with its owner,
+                                never restarted away */
+    VERDICT_STALLED_LOAD,    /* a load stands still while its client waits: told */
+    VERDICT_NO_LIMIT,        /* no memory limit and none wanted: told */
+    VERDICT_LIMIT_DRIFT,     /* the limit is not the wanted one; remedy none where the wanted one is
+                                below the floor */
+    VERDICT_TOO_MANY_MODELS, /* single-model policy on, and this loaded model is not the one used
+                                last */
+    VERDICT_KINDS
+};
+
+enum verdict_state {
+    VERDICT_SUSPECT,
+    VERDICT_RAISED,
+    VERDICT_CLEARED /* listed once, in the look that ends it */
+};
+
+enum remedy { REMEDY_NONE, REMEDY_UNLOAD, REMEDY_KILL_RUNNER, REMEDY_RESTART, REMEDY_LIMIT };
+
+enum unit { UNIT_BYTES, UNIT_SECONDS, UNIT_PERCENT, UNIT_COUNT, UNIT_BYTES_PER_SECOND };
+
+enum { EVIDENCE_MAX = 14 };
+
+struct evidence {
+    const char *name; /* static */
+    enum unit unit;
+    double value; /* bytes are exact below 2^53 */
+};
+
+struct verdict {
+    char id[CONTAINER_ID_SIZE], name[CONTAINER_NAME_SIZE], started_at[48];
+    enum container_mode mode;
+    enum verdict_kind kind;
+    enum verdict_state state;
+    bool changed;   /* state differs from the last look's */
+    bool confirmed; /* raised, and every condition was known and true in this very look */
+    double since_s; /* monotonic: when the last of its conditions became true */
+    double hold_s;
+    enum remedy remedy;
+    fact pid, started_us;            /* subject: a runner, else unknown */
+    char model[CONTAINER_NAME_SIZE]; /* subject: a model, else "" */
+    char why[256];                   /* one sentence for a person */
+    char missing[128];               /* what is unknown, "" if nothing is */
+    struct evidence evidence[EVIDENCE_MAX];
+    size_t n_evidence;
+};
+
+enum activity {
+    ACTIVITY_UNKNOWN,
+    ACTIVITY_STOPPED,
+    ACTIVITY_IDLE,
+    ACTIVITY_LOADED,
+    ACTIVITY_LOADING,
+    ACTIVITY_BUSY
+};
+
+/* What one container is doing, whether or not there is a verdict. */
+struct assessment {
+    char id[CONTAINER_ID_SIZE];
+    enum activity activity;
+    char why[128]; /* "cpu 43 %", "receiving 3.1 MiB/s", "the answer of /api/ps is 9 s old" … */
+    fact held, baseline, floor; /* floor: the lowest limit that may be set (JUDGEMENT, acting 5) */
+    fact held_with_model;       /* the most ever held with a model loaded, as far as seen */
+    fact serve_held, threshold; /* the server's own, and how far above the baseline is a leak */
+    size_t live_runners;        /* runners alive, listed or not */
+    bool answered;              /* /api/ps said something about now */
+    enum pressure_level level;  /* of held against the limit; unknown without one */
+    bool wants_connections; /* every other condition of a verdict holds: read the connections with
+                               the next sample */
+};
+
+enum { JUDGEMENT_VERDICTS_MAX = 8192 };
+
+struct judgement {
+    struct verdict *verdicts;
+    size_t n_verdicts, cap_verdicts;
+    struct assessment *assessments; /* one for each container of the world, in its order */
+    size_t n_assessments, cap_assessments;
+    enum pressure_level host_level;
+};
+
+void judgement_clear(struct judgement *judgement); /* frees; leaves it empty */
+
+/* The first verdict of that container (64-hex id) and kind; any kind with VERDICT_KINDS. NULL if
+ * there is none or it was cleared. */
+const struct verdict *judgement_find(const struct judgement *judgement, const char *id,
+                                     enum verdict_kind kind);
+const struct assessment *judgement_assessment(const struct judgement *judgement, const char *id);
+
+const char *verdict_kind_name(enum verdict_kind kind);    /* "idle-leak" … */
+const char *verdict_state_name(enum verdict_state state); /* "suspect" "raised" "cleared" */
+const char *remedy_name(enum remedy remedy); /* "none" "unload" "kill-runner" "restart" "limit" */
+const char *activity_name(enum activity activity);
+
+/* Adds a number to the evidence; unknown facts and what exceeds EVIDENCE_MAX are left out. */
+void verdict_add(struct verdict *verdict, const char *name, enum unit unit, double value);
+void verdict_add_fact(struct verdict *verdict, const char *name, enum unit unit, fact value);
+/* The evidence's value, or -1. */
+double verdict_evidence(const struct verdict *verdict, const char *name);
+
+#endif

@@ -1,0 +1,179 @@
+#include "sense/watch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OWN_PORTS_MAX = 64 };
+
+static void read_connections(struct watch *w, const struct sampler *sampler)
+{
+    uint16_t ports[OWN_PORTS_MAX];
+    struct own_port own[OWN_PORTS_MAX];
+    size_t n = http_local_ports(sampler->http, ports, OWN_PORTS_MAX);
+    for (size_t i = 0; i < n; i++)
+        own[i].port = ports[i];
+    fact count;
+    if (!connections_count(sampler->procfs, w->container.pid, w->details.port, own, n, &count))
+        w->container.connections = count;
+}
+
+static void open_cgroup(struct watch *w, const struct sampler *sampler, double now_s)
+{
+    struct error err = {0};
+    if (now_s < w->cgroup_retry_s)
+        return;
+    w->cgroup_retry_s = now_s + 1;
+    int r = cgroup_open(sampler->cgroupfs, w->container.id, w->container.pid, &w->cgroup, &err);
+    if (r == -ESRCH) /* found, but not that process: the pid is of another namespace or the life
+                        just changed */
+        snprintf(w->cgroup_error, sizeof w->cgroup_error, "%s", err.message);
+    else
+        snprintf(w->cgroup_error, sizeof w->cgroup_error, "%s", r < 0 ? err.message : "");
+}
+
+enum { PIDS_MAX = WORLD_PROCESSES_MAX };
+
+static void read_processes(struct watch *w, const struct sampler *sampler, double now_s)
+{
+    struct container *c = &w->container;
+    int64_t pids[PIDS_MAX];
+    int n = cgroup_pids(w->cgroup, pids, PIDS_MAX);
+    if (n < 0 || processes_read(sampler->procfs, sampler->processes, pids, (size_t)n, c) < 0) {
+        c->processes_known = false;
+        return;
+    }
+    /* Without the host's pids (no pid: host) the numbers in cgroup.procs are 0 or name nothing
+     * here. */
+    bool main_seen = false;
+    for (size_t i = 0; i < c->n_processes; i++) {
+        if (c->processes[i].pid != c->pid)
+            continue;
+        main_seen = true;
+        if (c->uptime_s < 0 && fact_known(c->processes[i].started_us))
+            c->uptime_s = now_s - (double)c->processes[i].started_us / 1e6;
+    }
+    c->processes_known = main_seen;
+}
+
+void watch_sample(struct watch *w, const struct sampler *sampler, double now_s)
+{
+    struct container *c = &w->container;
+    c->connections = c->received = FACT_UNKNOWN;
+    c->uptime_s = -1;
+    if (c->status != STATUS_RUNNING || !fact_known(c->pid)) {
+        cgroup_memory_init(&c->cgroup);
+        c->processes_known = false;
+        c->n_processes = 0;
+        return;
+    }
+    if (!w->cgroup)
+        open_cgroup(w, sampler, now_s);
+    if (w->cgroup && cgroup_read(w->cgroup, &c->cgroup) < 0) {
+        cgroup_close(w->cgroup);
+        w->cgroup = NULL;
+    }
+    if (!w->cgroup) {
+        if (!w->stats_pending && c->cgroup.inode != FACT_UNKNOWN)
+            cgroup_memory_init(&c->cgroup);
+        c->processes_known = false;
+        return;
+    }
+    read_processes(w, sampler, now_s);
+    received_read(sampler->procfs, c->pid, &c->received);
+    if (w->want_connections && c->processes_known)
+        read_connections(w, sampler);
+    w->want_connections = false;
+}
+
+static void drop_client(struct watch *w)
+{
+    ollama_client_free(w->client);
+    w->client = NULL;
+    free(w->container.ollama.models);
+    w->container.ollama = (struct ollama){.latency_ms = -1};
+    w->answered_once = false;
+    w->poll_due_s = 0;
+}
+
+struct ollama_client *watch_client(struct watch *w, const struct sampler *sampler)
+{
+    bool running = w->container.status == STATUS_RUNNING && w->details.address[0];
+    bool same = !strcmp(w->client_address, w->details.address) && w->client_port == w->details.port;
+    if (w->client && (!running || !same))
+        drop_client(w);
+    if (!w->client && running) {
+        snprintf(w->client_address, sizeof w->client_address, "%s", w->details.address);
+        w->client_port = w->details.port;
+        if (ollama_client_new(sampler->http, w->client_address, w->client_port, &w->client) < 0)
+            w->client = NULL;
+    }
+    return w->client;
+}
+
+bool watch_take(struct watch *w, const struct container *from, const struct docker_details *details)
+{
+    struct container *c = &w->container;
+    bool new_life =
+        strcmp(c->started_at, from->started_at) || strcmp(c->id, from->id) || c->pid != from->pid;
+    bool changed = new_life || c->status != from->status || strcmp(c->name, from->name) ||
+                   w->details.memory != details->memory ||
+                   w->details.memory_swap != details->memory_swap;
+    struct container fresh;
+    if (container_copy(&fresh, from) < 0)
+        return false;
+    /* What inspect does not say stays as it was sampled. */
+    fresh.cgroup = c->cgroup;
+    fresh.processes = c->processes;
+    fresh.n_processes = c->n_processes;
+    fresh.processes_known = c->processes_known;
+    fresh.ollama = c->ollama;
+    fresh.baseline = c->baseline;
+    fresh.uptime_s = c->uptime_s;
+    c->processes = NULL;
+    c->ollama = (struct ollama){0};
+    container_clear(c);
+    *c = fresh;
+    w->details = *details;
+    if (new_life) {
+        cgroup_close(w->cgroup);
+        w->cgroup = NULL;
+        w->cgroup_retry_s = 0;
+        w->cgroup_error[0] = 0;
+        cgroup_memory_init(&c->cgroup);
+        c->processes_known = false;
+        c->n_processes = 0;
+        c->uptime_s = -1;
+        c->baseline = FACT_UNKNOWN;
+        drop_client(w);
+    }
+    return changed;
+}
+
+void watch_answer(struct watch *w, const struct ollama *answer, uint64_t sent_ns)
+{
+    struct ollama *o = &w->container.ollama;
+    free(o->models);
+    *o = *answer;
+    o->models = NULL;
+    if (answer->n_models) {
+        o->models = malloc(answer->n_models * sizeof *o->models);
+        if (o->models)
+            memcpy(o->models, answer->models, answer->n_models * sizeof *o->models);
+        else
+            o->n_models = 0, o->reachable = false; /* unknown, never empty */
+    }
+    w->answer_sent_ns = sent_ns;
+    w->answered_once = true;
+}
+
+void watch_free(struct watch *w)
+{
+    if (!w)
+        return;
+    ollama_client_free(w->client);
+    cgroup_close(w->cgroup);
+    container_clear(&w->container);
+    free(w);
+}

@@ -1,0 +1,52 @@
+/* One container under supervision: what was last seen of it and how to see it again. Private to
+ * sense/sense.c and sense/watch.c. */
+#ifndef SUPERVISOR_SENSE_WATCH_H
+#define SUPERVISOR_SENSE_WATCH_H
+
+#include "sense/cgroup.h"
+#include "sense/process.h"
+#include "sense/sense.h"
+
+struct watch {
+    struct sense *sense;
+    struct container container; /* owned */
+    struct docker_details details;
+    struct settings settings;
+    struct cgroup *cgroup; /* NULL: not open */
+    char cgroup_error[512];
+    double cgroup_retry_s; /* boottime: not before */
+    bool stats_pending, cgroup_said;
+    struct ollama_client *client;
+    char client_address[64];
+    uint16_t client_port;
+    uint64_t answer_sent_ns; /* uv_hrtime */
+    double poll_due_s;
+    bool answered_once, lost;
+    bool want_connections, inspecting, inspect_again, named, listed;
+    bool refreshing, refresh_inspected, refresh_polled; /* a fresh look under way */
+    uint64_t refresh_from_ns; /* an answer to an older question does not count for it */
+    sense_fresh_done *fresh_done;
+    void *fresh_userdata;
+};
+
+struct sampler { /* what all containers share */
+    const char *procfs, *cgroupfs;
+    struct process_memory *processes;
+    struct http *http;
+};
+
+/* Reads cgroup, processes, received bytes and (if wanted) connections into watch->container. now_s:
+ * boottime. */
+void watch_sample(struct watch *watch, const struct sampler *sampler, double now_s);
+/* Takes what inspect said; a new StartedAt drops all that was known of the old life. Returns
+ * whether something that matters changed. */
+bool watch_take(struct watch *watch, const struct container *container,
+                const struct docker_details *details);
+/* Takes Ollama's answer (deep copy). */
+void watch_answer(struct watch *watch, const struct ollama *answer, uint64_t sent_ns);
+/* The client for the address and port of the last inspect; NULL where the address is unknown or it
+ * does not run. */
+struct ollama_client *watch_client(struct watch *watch, const struct sampler *sampler);
+void watch_free(struct watch *watch);
+
+#endif
