@@ -1,5 +1,6 @@
 """`supervisor fix-ollama`: audits, heals as far as needed, verifies, and says what it did."""
 
+import json
 import re
 import socket
 import time
@@ -101,6 +102,18 @@ def test_force_overrides_a_foreign_connection(bench, fix):
         assert untouched(one, started)
         forced = fix("pooled", "--force")
         assert forced.code == 0 and one.stop_signals() == 1, forced
+
+
+def test_json(bench, fix):
+    one = bench.ollama("machine-read")
+    outlive_grace()
+    healthy = fix("machine-read", "--json")
+    assert healthy.code == 0 and json.loads(healthy.out), healthy
+    one.leak(300 * MIB)
+    done = fix("machine-read", "--json")
+    assert done.code == 0 and one.stop_signals() == 1, done
+    said = json.dumps(json.loads(done.out))
+    assert "idle-leak" in said and "restart" in said
 
 
 def test_orphan_dies_alone(bench, fix):

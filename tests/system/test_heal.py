@@ -30,6 +30,7 @@ def ward(shared_bench):
         "late": lambda n: bench.ollama(n, labels={"supervisor.leak.hold": f"{LATE_HOLD:g}s"}),
         "high": lambda n: bench.ollama(n, labels={"supervisor.leak.threshold": "1G"}),
         "broken-label": lambda n: bench.ollama(n, labels={"supervisor.leak.hold": "soon", "supervisor.memroy": "1g"}),
+        "swarm": lambda n: bench.ollama(n, labels={"com.docker.swarm.task.id": "x1"}),
         "orphaned": lambda n: bench.ollama(n),
         "orphaned24": lambda n: bench.ollama(n, version="0.24"),
     }
@@ -40,7 +41,7 @@ def ward(shared_bench):
     ward.daemon = bench.daemon(*c.values())
     outlive_grace()
     sizes = {"leaked": LEAK, "leaked24": SMALL, "found": SMALL, "watched": SMALL, "late": SMALL, "high": SMALL,
-             "broken-label": SMALL}
+             "broken-label": SMALL, "swarm": SMALL}
     with ThreadPoolExecutor(3) as pool:
         for name, moment in zip(sizes, pool.map(lambda n: c[n].leak(sizes[n]), sizes)):
             ward.ill[name] = moment
@@ -139,6 +140,12 @@ def test_malformed_label_is_told_and_does_not_stop_the_supervision(ward):
     raised(ward, "broken-label", "idle-leak")
     ward.leave("broken-label")
     restarted_once(ward, "broken-label")
+
+
+def test_task_of_a_swarm_is_told_and_left_to_its_manager(ward):
+    raised(ward, "swarm", "idle-leak")
+    ward.leave("late")
+    untouched(ward, "swarm")
 
 
 @pytest.mark.parametrize("name", ["orphaned", "orphaned24"])
