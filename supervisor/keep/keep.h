@@ -17,6 +17,8 @@ struct keep;
  * aside as supervisor.db.corrupt-<time> only if `repair` (the daemon); else it is an error. */
 int keep_open(const char *directory, bool repair, struct keep **ret_keep, struct error *err);
 void keep_close(struct keep *keep);
+/* Where this keep_open put a corrupt file: what it remembered is lost. NULL: there was none. */
+const char *keep_set_aside(const struct keep *keep);
 
 enum intent_state {
     INTENT_OPEN,

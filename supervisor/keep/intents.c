@@ -1,0 +1,208 @@
+/* Intents: what is about to be done to a container, and how it ended. */
+#include "keep/private.h"
+#include <errno.h>
+#include <stdlib.h>
+
+enum { HOUR_MS = 3600000 };
+
+#define COLUMNS                                                                                    \
+    "id, container, started_at, key, verdict, step, pid, process_started_us, grace_s,"             \
+    " begun_wall_ms, boot_id, begun_boottime_s, attempt, held_before, held_after, state,"          \
+    " ended_wall_ms, outcome"
+
+static int insert(struct keep *keep, const struct intent *intent)
+{
+    return keep_run(keep,
+                    "INSERT INTO intents (container, started_at, key, verdict, step, pid,"
+                    " process_started_us, grace_s, begun_wall_ms, boot_id, begun_boottime_s,"
+                    " attempt, held_before, held_after, state, ended_wall_ms, outcome)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '')",
+                    "tttttiiiitdiiii", intent->container, intent->started_at, intent->key,
+                    intent->verdict, intent->step, intent->pid, intent->process_started_us,
+                    intent->grace_s, intent->begun_wall_ms, intent->boot_id,
+                    intent->begun_boottime_s, intent->attempt, intent->held_before,
+                    (int64_t)FACT_UNKNOWN, (int64_t)INTENT_OPEN);
+}
+
+/* Whether supervisor.db is still the file that is open: a row in one that was removed would be
+ * known to nobody. */
+static bool moved(struct keep *keep)
+{
+    int yes = 0;
+    return sqlite3_file_control(keep->db, NULL, SQLITE_FCNTL_HAS_MOVED, &yes) == SQLITE_OK && yes;
+}
+
+int keep_intent_begin(struct keep *keep, struct intent *intent, struct error *err)
+{
+    KEEP_LOCKED(keep);
+    if (moved(keep))
+        return error_set(err, FAILURE_UNREACHABLE, -EIO,
+                         "%s was removed or replaced while it was in use; start the supervisor"
+                         " anew",
+                         keep->path);
+    int64_t open = 0, id = 0;
+    int rc = keep_run(keep, "BEGIN IMMEDIATE", "");
+    if (rc == SQLITE_OK)
+        rc = keep_number(keep, &open, "SELECT count(*) FROM intents WHERE state = 0", "");
+    if (rc == SQLITE_OK && open >= KEEP_OPEN_MAX) {
+        keep_run(keep, "ROLLBACK", "");
+        return error_set(err, FAILURE_JOB, -E2BIG,
+                         "%s has %d open intents already; a restart of the daemon settles them",
+                         keep->path, KEEP_OPEN_MAX);
+    }
+    if (rc == SQLITE_OK)
+        rc = insert(keep, intent);
+    if (rc == SQLITE_OK) { /* ids are given in order and without gaps */
+        id = sqlite3_last_insert_rowid(keep->db);
+        rc = keep_run(keep, "DELETE FROM intents WHERE id < ? AND state <> 0", "i",
+                      id - KEEP_ENDED_MAX);
+    }
+    int r = keep_done(keep, rc, "record the intent", err);
+    if (r < 0)
+        return r;
+    intent->id = id;
+    intent->state = INTENT_OPEN;
+    keep_done(keep, keep_reserve(keep), "keep room", NULL); /* this intent has had its room */
+    return 0;
+}
+
+int keep_intent_end(struct keep *keep, int64_t id, enum intent_state state, fact held_after,
+                    int64_t ended_wall_ms, const char *outcome, struct error *err)
+{
+    if (state != INTENT_DONE && state != INTENT_FAILED && state != INTENT_DROPPED)
+        return error_set(err, FAILURE_USAGE, -EINVAL, "an intent cannot end in state %d",
+                         (int)state);
+    KEEP_LOCKED(keep);
+    char text[sizeof((struct intent *)NULL)->outcome];
+    keep_text(text, sizeof text, outcome);
+    int rc = keep_run(keep,
+                      "UPDATE intents SET state = ?, held_after = ?, ended_wall_ms = ?, outcome = ?"
+                      " WHERE id = ? AND state = 0",
+                      "iiiti", (int64_t)state, held_after, ended_wall_ms, text, id);
+    bool ended = rc == SQLITE_OK && sqlite3_changes(keep->db) > 0;
+    int64_t known = 0;
+    if (rc == SQLITE_OK && !ended)
+        rc = keep_number(keep, &known, "SELECT count(*) FROM intents WHERE id = ?", "i", id);
+    int r = keep_done(keep, rc, "record the end of the intent", err);
+    if (r < 0 || ended || known)
+        return r;
+    return error_set(err, FAILURE_JOB, -ENOENT, "%s has no intent %lld", keep->path, (long long)id);
+}
+
+static void text_column(sqlite3_stmt *statement, int column, char *text, size_t size)
+{
+    keep_text(text, size, (const char *)sqlite3_column_text(statement, column));
+}
+
+/* A row of COLUMNS. */
+static struct intent intent_of(sqlite3_stmt *statement)
+{
+    struct intent intent = {
+        .id = sqlite3_column_int64(statement, 0),
+        .pid = sqlite3_column_int64(statement, 6),
+        .process_started_us = sqlite3_column_int64(statement, 7),
+        .grace_s = sqlite3_column_int64(statement, 8),
+        .begun_wall_ms = sqlite3_column_int64(statement, 9),
+        .begun_boottime_s = sqlite3_column_double(statement, 11),
+        .attempt = sqlite3_column_int64(statement, 12),
+        .held_before = sqlite3_column_int64(statement, 13),
+        .held_after = sqlite3_column_int64(statement, 14),
+        .state = (enum intent_state)sqlite3_column_int(statement, 15),
+        .ended_wall_ms = sqlite3_column_int64(statement, 16),
+    };
+    text_column(statement, 1, intent.container, sizeof intent.container);
+    text_column(statement, 2, intent.started_at, sizeof intent.started_at);
+    text_column(statement, 3, intent.key, sizeof intent.key);
+    text_column(statement, 4, intent.verdict, sizeof intent.verdict);
+    text_column(statement, 5, intent.step, sizeof intent.step);
+    text_column(statement, 10, intent.boot_id, sizeof intent.boot_id);
+    text_column(statement, 17, intent.outcome, sizeof intent.outcome);
+    return intent;
+}
+
+static void free_intents(struct intent **intents)
+{
+    free(*intents);
+}
+
+/* All rows of a statement into an array of their number; ends the call. */
+static int read_all(struct keep *keep, int rc, sqlite3_stmt *statement, struct intent **ret_intents,
+                    size_t *ret_n, struct error *err)
+{
+    __attribute__((cleanup(free_intents))) struct intent *intents = NULL;
+    size_t n = 0, room = 0;
+    while (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+        if (n == room) {
+            room = room ? 2 * room : 16;
+            struct intent *more = reallocarray(intents, room, sizeof *intents);
+            if (!more) {
+                rc = SQLITE_NOMEM;
+                break;
+            }
+            intents = more;
+        }
+        intents[n++] = intent_of(statement);
+        rc = SQLITE_OK;
+    }
+    int r = keep_done(keep, rc == SQLITE_DONE ? SQLITE_OK : rc, "read the intents", err);
+    if (r < 0)
+        return r;
+    *ret_intents = intents;
+    *ret_n = n;
+    intents = NULL;
+    return 0;
+}
+
+int keep_intents_open(struct keep *keep, struct intent **ret_intents, size_t *ret_n,
+                      struct error *err)
+{
+    KEEP_LOCKED(keep);
+    KEEP_STATEMENT *statement = NULL;
+    int rc = keep_prepare(keep, &statement,
+                          "SELECT " COLUMNS " FROM intents WHERE state = 0 ORDER BY id", "");
+    return read_all(keep, rc, statement, ret_intents, ret_n, err);
+}
+
+int keep_intents_recent(struct keep *keep, const char *key, size_t limit,
+                        struct intent **ret_intents, size_t *ret_n, struct error *err)
+{
+    KEEP_LOCKED(keep);
+    KEEP_STATEMENT *statement = NULL;
+    int64_t rows =
+        limit < KEEP_ENDED_MAX + KEEP_OPEN_MAX ? (int64_t)limit : KEEP_ENDED_MAX + KEEP_OPEN_MAX;
+    int rc = keep_prepare(keep, &statement,
+                          "SELECT " COLUMNS " FROM intents WHERE ?1 IN ('', key)"
+                          " ORDER BY id DESC LIMIT ?2",
+                          "ti", key, rows);
+    return read_all(keep, rc, statement, ret_intents, ret_n, err);
+}
+
+int keep_restarts(struct keep *keep, const char *key, int64_t now_wall_ms,
+                  struct restart_history *ret_history, struct error *err)
+{
+    KEEP_LOCKED(keep);
+    KEEP_STATEMENT *statement = NULL;
+    struct restart_history history = {0};
+    int rc = keep_prepare(keep, &statement,
+                          "SELECT begun_wall_ms, attempt FROM intents"
+                          " WHERE key = ?1 AND step = 'restart' AND state <> 3 AND id >"
+                          " ifnull((SELECT released_id FROM keys WHERE key = ?1), 0)"
+                          " ORDER BY id DESC",
+                          "t", key);
+    for (bool newest = true; rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW;
+         newest = false, rc = SQLITE_OK) {
+        int64_t begun_ms = sqlite3_column_int64(statement, 0);
+        if (newest) {
+            history.last_ms = begun_ms;
+            history.last_attempt = sqlite3_column_int64(statement, 1);
+        }
+        if (begun_ms <= now_wall_ms - HOUR_MS)
+            continue;
+        if (history.in_last_hour++ == 0 || begun_ms < history.oldest_in_hour_ms)
+            history.oldest_in_hour_ms = begun_ms;
+    }
+    int r = keep_done(keep, rc == SQLITE_DONE ? SQLITE_OK : rc, "read the restarts", err);
+    if (r == 0)
+        *ret_history = history;
+    return r;
+}

@@ -1,0 +1,247 @@
+/* The database: made, opened, checked, set aside, closed. */
+#include "keep/private.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Facts are stored as they are, -1 and -2 too. `state` is enum intent_state: 0 open, 3 dropped. */
+static const char schema[] =
+    "CREATE TABLE intents ("
+    " id INTEGER PRIMARY KEY, container TEXT NOT NULL, started_at TEXT NOT NULL, key TEXT NOT NULL,"
+    " verdict TEXT NOT NULL, step TEXT NOT NULL, pid INTEGER NOT NULL,"
+    " process_started_us INTEGER NOT NULL, grace_s INTEGER NOT NULL,"
+    " begun_wall_ms INTEGER NOT NULL, boot_id TEXT NOT NULL, begun_boottime_s REAL,"
+    " attempt INTEGER NOT NULL, held_before INTEGER NOT NULL, held_after INTEGER NOT NULL,"
+    " state INTEGER NOT NULL, ended_wall_ms INTEGER NOT NULL, outcome TEXT NOT NULL);"
+    "CREATE INDEX intents_open ON intents (id) WHERE state = 0;"
+    "CREATE INDEX intents_restart ON intents (key) WHERE step = 'restart';"
+    "CREATE TABLE keys ("
+    " key TEXT PRIMARY KEY, hold_since_ms INTEGER NOT NULL DEFAULT 0,"
+    " hold_why TEXT NOT NULL DEFAULT '', released_ms INTEGER NOT NULL DEFAULT 0,"
+    " released_id INTEGER NOT NULL DEFAULT 0, footprint INTEGER NOT NULL DEFAULT -1);"
+    "CREATE TABLE ballast (bytes BLOB);"
+    "PRAGMA user_version = 1;";
+_Static_assert(KEEP_SCHEMA == 1, "the schema says its number itself");
+
+/* Makes the file as nobody else's; SQLite gives its -wal and -shm the same mode. */
+static int make_file(const char *path, struct error *err)
+{
+    KEEP_FD fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    struct stat st;
+    if (fd >= 0 || (errno == EEXIST && lstat(path, &st) == 0 && S_ISREG(st.st_mode)))
+        return 0;
+    if (errno == EEXIST)
+        return error_set(err, FAILURE_UNREACHABLE, -EIO,
+                         "%s is not a regular file; move it away or choose another state directory",
+                         path);
+    return error_set(err, FAILURE_UNREACHABLE, -errno, "cannot make %s: %s", path, strerror(errno));
+}
+
+/* SQLITE_OK if SQL's first row is the text WANTED, else OTHERWISE. */
+static int expect(struct keep *keep, const char *sql, const char *wanted, int otherwise)
+{
+    KEEP_STATEMENT *statement = NULL;
+    int rc = keep_prepare(keep, &statement, sql, "");
+    if (rc != SQLITE_OK || (rc = sqlite3_step(statement)) != SQLITE_ROW)
+        return rc;
+    const char *text = (const char *)sqlite3_column_text(statement, 0);
+    return text && strcmp(text, wanted) == 0 ? SQLITE_OK : otherwise;
+}
+
+/* What holds for this connection; journal_mode, page_size and auto_vacuum for the file. */
+static int configure(struct keep *keep)
+{
+    static const char pragmas[] = "PRAGMA page_size = 4096;"
+                                  "PRAGMA auto_vacuum = NONE;" /* spare pages stay */
+                                  "PRAGMA cache_size = -256;"
+                                  "PRAGMA temp_store = MEMORY;" /* no file that a full disk lacks */
+                                  "PRAGMA secure_delete = ON;"  /* see keep_reserve */
+                                  "PRAGMA synchronous = FULL;"
+                                  "PRAGMA journal_size_limit = -1;";
+    int rc = sqlite3_exec(keep->db, pragmas, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_wal_autocheckpoint(keep->db, KEEP_CHECKPOINT_FRAMES);
+    if (rc == SQLITE_OK)
+        rc = expect(keep, "PRAGMA journal_mode = WAL", "wal", SQLITE_CANTOPEN);
+    return rc;
+}
+
+static int make_schema(struct keep *keep, struct error *err)
+{
+    int64_t version = 0, tables = 0;
+    int rc = keep_number(keep, &version, "PRAGMA user_version", "");
+    if (rc == SQLITE_OK)
+        rc = keep_number(keep, &tables, "SELECT count(*) FROM sqlite_schema", "");
+    if (rc == SQLITE_OK && version > KEEP_SCHEMA)
+        return error_set(err, FAILURE_UNREACHABLE, -ENOTSUP,
+                         "%s was made by a newer supervisor (schema %lld, this one knows %d);"
+                         " use that one or choose another state directory",
+                         keep->path, (long long)version, KEEP_SCHEMA);
+    if (rc == SQLITE_OK && version < KEEP_SCHEMA && tables > 0)
+        return error_set(err, FAILURE_UNREACHABLE, -ENOTSUP,
+                         "%s is some other program's database; choose another state directory",
+                         keep->path);
+    if (rc == SQLITE_OK)
+        rc = configure(keep);
+    if (rc == SQLITE_OK && version < KEEP_SCHEMA) {
+        rc = keep_run(keep, "BEGIN IMMEDIATE", "");
+        if (rc == SQLITE_OK)
+            rc = sqlite3_exec(keep->db, schema, NULL, NULL, NULL);
+    }
+    return keep_done(keep, rc, "keep anything", err);
+}
+
+static void close_database(struct keep *keep)
+{
+    sqlite3_close(keep->db);
+    keep->db = NULL;
+}
+
+static int open_database(struct keep *keep, struct error *err)
+{
+    int r = make_file(keep->path, err);
+    if (r < 0)
+        return r;
+    int rc = sqlite3_open_v2(keep->path, &keep->db,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
+                                 SQLITE_OPEN_EXRESCODE,
+                             NULL);
+    if (!keep->db)
+        return error_set(err, FAILURE_UNREACHABLE, -ENOMEM, "no memory is left to open %s",
+                         keep->path);
+    int persist = 1; /* a WAL that went at the last close would want room at the next start */
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(keep->db, KEEP_BUSY_MS);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_file_control(keep->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &persist);
+    if ((r = keep_done(keep, rc, "keep anything", err)) < 0 || (r = make_schema(keep, err)) < 0)
+        return r;
+    rc = expect(keep, "PRAGMA quick_check(1)", "ok", SQLITE_CORRUPT);
+    if ((r = keep_done(keep, rc, "keep anything", err)) < 0 ||
+        (r = keep_done(keep, keep_reserve(keep), "keep room", err)) < 0)
+        return r;
+    /* The next commit is to begin the WAL anew, also where a killed process left it at its end. */
+    rc = sqlite3_wal_checkpoint_v2(keep->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return keep_done(keep, rc == SQLITE_BUSY ? SQLITE_OK : rc, "keep room", err);
+}
+
+/* Drops the oldest of the databases that were set aside, so that a bad disk does not fill up with
+ * them. Their names sort by time. */
+static void drop_oldest_aside(const char *path)
+{
+    char pattern[KEEP_FILE_SIZE], wal[KEEP_FILE_SIZE + 8];
+    glob_t aside = {0};
+    snprintf(pattern, sizeof pattern, "%s.corrupt-*Z", path);
+    if (glob(pattern, 0, NULL, &aside) == 0)
+        for (size_t i = 0; i + KEEP_CORRUPT_MAX < aside.gl_pathc; i++) {
+            snprintf(wal, sizeof wal, "%s-wal", aside.gl_pathv[i]);
+            unlink(wal);
+            unlink(aside.gl_pathv[i]);
+        }
+    globfree(&aside);
+}
+
+/* The database goes first: a WAL that is left without one is dropped by SQLite. */
+static int set_aside(struct keep *keep, struct error *err)
+{
+    char from[KEEP_FILE_SIZE], to[KEEP_FILE_SIZE + 8], stamp[32];
+    time_t now = time(NULL);
+    struct tm utc;
+    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
+    snprintf(keep->set_aside, sizeof keep->set_aside, "%s.corrupt-%s", keep->path, stamp);
+    if (rename(keep->path, keep->set_aside) < 0)
+        return error_set(err, FAILURE_UNREACHABLE, -errno, "cannot set the corrupt %s aside: %s",
+                         keep->path, strerror(errno));
+    snprintf(from, sizeof from, "%s-wal", keep->path);
+    snprintf(to, sizeof to, "%s-wal", keep->set_aside);
+    rename(from, to);
+    snprintf(from, sizeof from, "%s-shm", keep->path);
+    unlink(from);
+    drop_oldest_aside(keep->path);
+    return 0;
+}
+
+static int find_place(struct keep *keep, const char *directory, struct error *err)
+{
+    char locks[PATH_MAX];
+    int r = keep_make_directories(directory, locks, err);
+    if (r < 0)
+        return r;
+    char *real = realpath(directory, NULL); /* NOFOLLOW below is about every part of the path */
+    if (!real)
+        return error_set(err, FAILURE_UNREACHABLE, -errno, "cannot use the state directory %s: %s",
+                         directory, strerror(errno));
+    int n = snprintf(keep->path, sizeof keep->path, "%s/supervisor.db", real);
+    free(real);
+    if (n < (int)sizeof keep->path)
+        return 0;
+    return error_set(err, FAILURE_USAGE, -ENAMETOOLONG,
+                     "the path of the state directory %s is too long; choose one of at most %d"
+                     " bytes",
+                     directory, KEEP_PATH_SIZE - (int)sizeof "/supervisor.db");
+}
+
+/* One opens at a time: makes, repairs and fills up. */
+static int lock_opening(const struct keep *keep, int *ret_fd, struct error *err)
+{
+    char path[KEEP_FILE_SIZE];
+    fact holder = FACT_UNKNOWN;
+    snprintf(path, sizeof path, "%s.lock", keep->path);
+    int r = keep_lock_file(path, KEEP_BUSY_MS, ret_fd, &holder);
+    if (r == 0)
+        return 0;
+    if (r == -EWOULDBLOCK)
+        return error_set(err, FAILURE_UNREACHABLE, -EBUSY,
+                         "cannot open %s: another process has been opening it for more than 2 s",
+                         keep->path);
+    return error_set(err, FAILURE_UNREACHABLE, r, "cannot use the state directory of %s: %s",
+                     keep->path, strerror(-r));
+}
+
+int keep_open(const char *directory, bool repair, struct keep **ret_keep, struct error *err)
+{
+    struct keep *keep = calloc(1, sizeof *keep);
+    if (!keep)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "no memory is left to open the state");
+    pthread_mutex_init(&keep->mutex, NULL);
+    KEEP_FD lock = -1;
+    int r = find_place(keep, directory, err);
+    if (r == 0)
+        r = lock_opening(keep, &lock, err);
+    if (r == 0)
+        r = open_database(keep, err);
+    if (r == -EUCLEAN && repair) {
+        close_database(keep);
+        r = set_aside(keep, err);
+        if (r == 0)
+            r = open_database(keep, err);
+    }
+    if (r < 0) {
+        keep_close(keep);
+        return r;
+    }
+    sqlite3_db_release_memory(keep->db);
+    *ret_keep = keep;
+    return 0;
+}
+
+const char *keep_set_aside(const struct keep *keep)
+{
+    return keep->set_aside[0] ? keep->set_aside : NULL;
+}
+
+void keep_close(struct keep *keep)
+{
+    if (!keep)
+        return;
+    close_database(keep);
+    pthread_mutex_destroy(&keep->mutex);
+    free(keep);
+}

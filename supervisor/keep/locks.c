@@ -1,0 +1,171 @@
+/* Locks by flock: the kernel drops them with the process, whatever it died of. The file's content
+ * is only the holder's pid, for people and messages. */
+#include "keep/private.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    PID_BYTES = 12,       /* "%11d\n": always as long, so that writing it again takes no new room */
+    RETRY_MS = 10,        /* between two looks at a lock that is waited for */
+    REPLACED_RETRIES = 8, /* each means that a holder took its file away in that very moment */
+};
+
+struct keep_lock {
+    int fd;
+    bool remove; /* the file goes with the lock */
+    char path[PATH_MAX];
+};
+
+void keep_close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+
+static int make_directory(const char *directory, struct error *err)
+{
+    if (mkdir(directory, 0700) == 0 || errno == EEXIST)
+        return 0;
+    return error_set(err, FAILURE_UNREACHABLE, -errno, "cannot make the state directory %s: %s",
+                     directory, strerror(errno));
+}
+
+int keep_make_directories(const char *directory, char locks[PATH_MAX], struct error *err)
+{
+    int r = make_directory(directory, err);
+    if (r < 0)
+        return r;
+    snprintf(locks, PATH_MAX, "%s/locks", directory);
+    return make_directory(locks, err);
+}
+
+/* The pid in a lock's file if such a process lives. */
+static fact read_holder(int fd)
+{
+    char text[PID_BYTES + 1] = "";
+    if (pread(fd, text, PID_BYTES, 0) != PID_BYTES)
+        return FACT_UNKNOWN;
+    long pid = strtol(text, NULL, 10);
+    if (pid <= 0 || pid > INT32_MAX || (kill((pid_t)pid, 0) < 0 && errno == ESRCH))
+        return FACT_UNKNOWN;
+    return pid;
+}
+
+/* On a disk so full that this fails the lock is good without it. */
+static void write_holder(int fd)
+{
+    char text[PID_BYTES + 1];
+    snprintf(text, sizeof text, "%11d\n", (int)getpid());
+    if (pwrite(fd, text, PID_BYTES, 0) != PID_BYTES && ftruncate(fd, 0) < 0)
+        return;
+}
+
+static bool still_named(int fd, const char *path)
+{
+    struct stat ours, named;
+    return fstat(fd, &ours) == 0 && lstat(path, &named) == 0 && ours.st_ino == named.st_ino &&
+           ours.st_dev == named.st_dev;
+}
+
+int keep_lock_file(const char *path, int wait_ms, int *ret_fd, fact *ret_holder)
+{
+    for (int replaced = 0; replaced < REPLACED_RETRIES;) {
+        KEEP_FD fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+        if (fd < 0)
+            return -errno;
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            if (!still_named(fd, path)) {
+                replaced++;
+                continue;
+            }
+            write_holder(fd);
+            *ret_fd = fd;
+            fd = -1;
+            return 0;
+        }
+        if (errno != EWOULDBLOCK)
+            return -errno;
+        if (wait_ms <= 0) {
+            *ret_holder = read_holder(fd);
+            return -EWOULDBLOCK;
+        }
+        usleep(RETRY_MS * 1000);
+        wait_ms -= RETRY_MS;
+    }
+    *ret_holder = FACT_UNKNOWN;
+    return -EWOULDBLOCK;
+}
+
+/* Locks DIRECTORY/NAME; `what` begins the sentence about somebody else who has it. */
+static int take(const char *directory, const char *name, bool remove, const char *what,
+                struct keep_lock **ret_lock, fact *ret_holder, struct error *err)
+{
+    struct keep_lock *lock = calloc(1, sizeof *lock);
+    if (!lock)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "no memory is left for a lock");
+    fact holder = FACT_UNKNOWN;
+    int n = snprintf(lock->path, sizeof lock->path, "%s/%s", directory, name);
+    int r = n < (int)sizeof lock->path ? keep_lock_file(lock->path, 0, &lock->fd, &holder)
+                                       : -ENAMETOOLONG;
+    if (r == 0) {
+        lock->remove = remove;
+        *ret_lock = lock;
+        return 0;
+    }
+    free(lock);
+    if (r != -EWOULDBLOCK)
+        return error_set(err, FAILURE_UNREACHABLE, r, "cannot lock %s/%s: %s", directory, name,
+                         strerror(-r));
+    if (ret_holder)
+        *ret_holder = holder;
+    if (!fact_known(holder))
+        return error_set(err, FAILURE_JOB, r, "%s another supervisor", what);
+    return error_set(err, FAILURE_JOB, r, "%s another supervisor (pid %lld)", what,
+                     (long long)holder);
+}
+
+int keep_lock_daemon(const char *directory, struct keep_lock **ret_lock, fact *ret_holder,
+                     struct error *err)
+{
+    char locks[PATH_MAX], what[512];
+    int r = keep_make_directories(directory, locks, err);
+    if (r < 0)
+        return r;
+    snprintf(what, sizeof what, "the state directory %s is in use by", directory);
+    return take(directory, "supervisor.lock", false, what, ret_lock, ret_holder, err);
+}
+
+int keep_lock_container(const char *directory, const char *id, struct keep_lock **ret_lock,
+                        fact *ret_holder, struct error *err)
+{
+    /* Lower case only, as the engine writes it: one container, one file. */
+    if (strspn(id, "0123456789abcdef") != CONTAINER_ID_SIZE - 1 || id[CONTAINER_ID_SIZE - 1])
+        return error_set(err, FAILURE_USAGE, -EINVAL,
+                         "\"%.80s\" is not a container's id; 64 lower-case hexadecimal digits are",
+                         id);
+    char locks[PATH_MAX], name[CONTAINER_ID_SIZE + sizeof ".lock"], what[64];
+    int r = keep_make_directories(directory, locks, err);
+    if (r < 0)
+        return r;
+    snprintf(name, sizeof name, "%s.lock", id);
+    snprintf(what, sizeof what, "container %.12s is being worked on by", id);
+    return take(locks, name, true, what, ret_lock, ret_holder, err);
+}
+
+void keep_unlock(struct keep_lock *lock)
+{
+    if (!lock)
+        return;
+    if (lock->remove) /* while it is locked: whoever opened it meanwhile finds it replaced */
+        unlink(lock->path);
+    close(lock->fd);
+    free(lock);
+}

@@ -1,0 +1,79 @@
+/* What the files of this room share: the handle, statements, transactions, the reserve. */
+#ifndef SUPERVISOR_KEEP_PRIVATE_H
+#define SUPERVISOR_KEEP_PRIVATE_H
+
+#include "keep/keep.h"
+#include <limits.h>
+#include <pthread.h>
+#include <sqlite3.h>
+
+enum {
+    KEEP_SCHEMA = 1,             /* user_version; a higher one is refused */
+    KEEP_BUSY_MS = 2000,         /* how long another process is waited for */
+    KEEP_PAGE_BYTES = 4096,      /* SQLite's own default */
+    KEEP_SPARE_PAGES = 256,      /* an intent with the longest texts takes a quarter page, with its
+                                    index entry a third: room for 700 */
+    KEEP_SPARE_LOW_PAGES = 128,  /* below this they are filled up again */
+    KEEP_WAL_FRAMES = 256,       /* the WAL's length on disk */
+    KEEP_CHECKPOINT_FRAMES = 64, /* a commit takes 2 to 8 frames: far below the WAL's length */
+    KEEP_ENDED_MAX = 10000,      /* ended intents that are kept */
+    KEEP_OPEN_MAX = 4096,        /* as many as containers: each is under one remedy at most */
+    KEEP_KEYS_MAX = 4096,        /* keys with a hold, a release or a footprint */
+    KEEP_CORRUPT_MAX = 3,        /* corrupt databases that stay set aside */
+    KEEP_PATH_SIZE = 480,        /* SQLite takes 512 with "-journal" behind */
+    KEEP_FILE_SIZE = 544,        /* the path with a suffix behind */
+};
+
+struct keep {
+    sqlite3 *db;
+    pthread_mutex_t mutex;
+    char path[KEEP_PATH_SIZE];      /* of supervisor.db, absolute */
+    char set_aside[KEEP_FILE_SIZE]; /* where a corrupt one was put; "" */
+};
+
+/* One call at a time: locks the handle until the end of the scope. */
+void keep_leave(struct keep **keep);
+struct keep *keep_enter(struct keep *keep);
+#define KEEP_LOCKED(keep)                                                                          \
+    struct keep *locked __attribute__((cleanup(keep_leave), unused)) = keep_enter(keep)
+
+void keep_finalize(sqlite3_stmt **statement);
+#define KEEP_STATEMENT __attribute__((cleanup(keep_finalize))) sqlite3_stmt
+
+void keep_close_fd(int *fd);
+#define KEEP_FD __attribute__((cleanup(keep_close_fd))) int
+
+/* The functions below give SQLite's result codes; keep_done turns the last one into ours. */
+
+/* Prepares SQL and binds its parameters in order, by TYPES: t const char * (kept by the caller
+ * until the statement ends), i int64_t, d double. */
+int keep_prepare(struct keep *keep, sqlite3_stmt **ret_statement, const char *sql,
+                 const char *types, ...);
+/* The same, and runs it to its end; rows are left unread. */
+int keep_run(struct keep *keep, const char *sql, const char *types, ...);
+/* The first column of the first row; where there is no row *ret_number stays as it is. */
+int keep_number(struct keep *keep, int64_t *ret_number, const char *sql, const char *types, ...);
+
+/* Ends what was done under a KEEP_LOCKED with SQLite's code RC: commits the transaction if one is
+ * open and all went well, rolls it back otherwise. 0, or a negative errno with *err saying "cannot
+ * DOING in FILE: why". */
+int keep_done(struct keep *keep, int rc, const char *doing, struct error *err);
+
+/* Fills up the spare pages and the WAL where they have run low. On a file system that is nearly
+ * full a reserve that is partly used up is left as it is. */
+int keep_reserve(struct keep *keep);
+
+/* Drops the keys beyond the cap: first those without a hold, the oldest first. */
+int keep_trim_keys(struct keep *keep);
+
+/* Copies as much as fits and cuts no UTF-8 character in two. NULL is "". */
+void keep_text(char *text, size_t size, const char *from);
+
+/* Makes the state directory and its locks/ (0700) where missing, and says where the latter is; the
+ * state directory's parent must be there. */
+int keep_make_directories(const char *directory, char locks[PATH_MAX], struct error *err);
+/* Locks the file PATH, waiting up to wait_ms; 0 and a descriptor, -EWOULDBLOCK and the holder's pid
+ * or unknown, or another negative errno. */
+int keep_lock_file(const char *path, int wait_ms, int *ret_fd, fact *ret_holder);
+
+#endif
