@@ -5,20 +5,26 @@
 #include "base/error.h"
 #include "sense/world.h"
 
-/* Remembers, per (pid, started_us), the kind, blob and port that were decided at first sight: a
- * dying `ollama runner` loses its argv and would look like the server (JUDGEMENT, fact 5). An empty
- * argv at first sight decides nothing yet. */
+/* Remembers, per (pid, started_us), the kind, blob and port that were decided: a dying `ollama
+ * runner` loses its argv and would look like the server (JUDGEMENT, fact 5). An empty argv decides
+ * nothing, neither at first sight nor later. Between fork and exec a child still has its parent's
+ * argv, so a decision stands once the same argv was read in two looks; after that it is read again
+ * only if comm changes (a shell that became `ollama serve` by exec). */
 struct process_memory;
 int process_memory_new(struct process_memory **ret_memory);
 void process_memory_free(struct process_memory *memory);
 
 /* Fills container->processes (replacing what is there) from the pids and sets processes_known. A
  * pid that ended meanwhile is left out. Forgets kept kinds of processes of this container that are
- * gone. 0; -EACCES or -ENOENT (no procfs, no pid: host) leaves processes_known false. */
+ * gone. 0; or the list is unknown, empty, processes_known false: -EACCES; -ENOENT (no procfs there,
+ * or a pid of 0: of a namespace that this one does not show, no pid: host); -ESRCH (none of them is
+ * there); -E2BIG (more than WORLD_PROCESSES_MAX); -EIO (one could not be understood); another
+ * -errno. */
 int processes_read(const char *procfs, struct process_memory *memory, const int64_t *pids,
                    size_t n_pids, struct container *container);
 
-/* One process, without memory of kinds; -ESRCH if it is gone. */
+/* One process, without memory of kinds; -ESRCH if it is gone, -EIO where it is not understood. swap
+ * is 0 where RssAnon is there and VmSwap is not: a kernel without swap. */
 int process_read(const char *procfs, int64_t pid, struct process *ret_process);
 
 /* Decides from comm and argv (NUL-separated, length bytes; may be empty): serve = `ollama serve` in
@@ -36,11 +42,12 @@ struct own_port { /* the observer's own connection, by its local address as the 
 /* Established connections to local port `port` in the network namespace of `pid`, from
  * PROCFS/PID/net/tcp and tcp6, without those whose remote port is one of own[]. Dear: 2 to 4 ms
  * (JUDGEMENT, fact 7). -ENOENT where no row listens on the port: then Ollama is not where it was
- * thought. */
+ * thought; -ESRCH: there is no such process. */
 int connections_count(const char *procfs, int64_t pid, uint16_t port, const struct own_port *own,
                       size_t n_own, fact *ret_count);
 
-/* Bytes received by all interfaces but lo in the namespace of `pid` (PROCFS/PID/net/dev). */
+/* Bytes received by all interfaces but lo in the namespace of `pid` (PROCFS/PID/net/dev). 0,
+ * -ESRCH or another -errno. */
 int received_read(const char *procfs, int64_t pid, fact *ret_bytes);
 
 #endif

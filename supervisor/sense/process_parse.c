@@ -1,0 +1,126 @@
+#include "sense/process_parse.h"
+#include <errno.h>
+
+/* The last ')' of the line ends the name: what follows has none. */
+static const char *name_end(struct text line)
+{
+    const char *last = NULL;
+    for (const char *at = line.at; at < line.end; at++)
+        if (*at == ')')
+            last = at;
+    return last;
+}
+
+static fact ticks_to_us(int64_t ticks, long ticks_per_s)
+{
+    int64_t us;
+    if (ticks_per_s <= 0 || __builtin_mul_overflow(ticks, 1000000 / ticks_per_s, &us))
+        return FACT_UNKNOWN;
+    return us;
+}
+
+int process_parse_stat(struct text text, long ticks_per_s, struct process *process)
+{
+    /* The name may hold a newline, so the line is the text, whose last byte ends it. */
+    if (text_left(&text) == 0 || text.end[-1] != '\n')
+        return -EIO;
+    struct text line = {text.at, text.end - 1}, word;
+    const char *open = memchr(line.at, '(', text_left(&line)), *end = name_end(line);
+    int64_t numbers[23] = {0}; /* by proc(5)'s count, from 1 */
+
+    if (open == NULL || end == NULL || end < open)
+        return -EIO;
+    struct text rest = {end + 1, line.end};
+    if (!text_word(&rest, &word) || text_left(&word) != 1) /* 3: state */
+        return -EIO;
+    char state = *word.at;
+    for (int field = 4; field <= 22; field++) {
+        if (!text_word(&rest, &word))
+            return -EIO;
+        bool wanted = field == 4 || field == 14 || field == 15 || field == 22;
+        if (wanted && (!text_number(&word, &numbers[field]) || word.at != word.end))
+            return -EIO;
+    }
+    if (rest.at == rest.end) /* the start time may be torn */
+        return -EIO;
+    size_t length = (size_t)(end - open - 1);
+    if (length >= sizeof process->comm)
+        length = sizeof process->comm - 1;
+    memcpy(process->comm, open + 1, length);
+    process->comm[length] = '\0';
+    process->state = state;
+    process->ppid = numbers[4];
+    process->started_us = ticks_to_us(numbers[22], ticks_per_s);
+    process->cpu_us =
+        fact_add(ticks_to_us(numbers[14], ticks_per_s), ticks_to_us(numbers[15], ticks_per_s));
+    return 0;
+}
+
+static void take_kilobytes(struct text line, fact *place)
+{
+    int64_t kilobytes;
+    if (text_number(&line, &kilobytes) && text_is(line, " kB") && kilobytes <= INT64_MAX / 1024)
+        *place = kilobytes * 1024;
+}
+
+void process_parse_status(struct text text, struct process *process)
+{
+    struct text line;
+    int64_t number;
+
+    while (text_line(&text, &line)) {
+        if (text_take(&line, "RssAnon:"))
+            take_kilobytes(line, &process->rss_anon);
+        else if (text_take(&line, "RssFile:"))
+            take_kilobytes(line, &process->rss_file);
+        else if (text_take(&line, "VmSwap:"))
+            take_kilobytes(line, &process->swap);
+        else if (text_take(&line, "NSpid:"))
+            while (text_number(&line, &number))
+                process->ns_pid = number;
+    }
+}
+
+/* "0100007F:2CAA": the port. */
+static bool take_port(struct text *line, uint16_t *ret_port)
+{
+    struct text word, port;
+    uint64_t number;
+
+    if (!text_word(line, &word))
+        return false;
+    port = word;
+    port.at = memchr(word.at, ':', text_left(&word));
+    if (port.at++ == NULL || !text_hex(&port, &number) || port.at != port.end || number > 0xFFFF)
+        return false;
+    *ret_port = (uint16_t)number;
+    return true;
+}
+
+bool tcp_row_parse(struct text line, struct tcp_row *ret_row)
+{
+    struct text word;
+    struct tcp_row row;
+    int64_t slot;
+    uint64_t state;
+
+    if (!text_number(&line, &slot) || !text_take(&line, ":") ||
+        !take_port(&line, &row.local_port) || !take_port(&line, &row.remote_port) ||
+        !text_word(&line, &word) || !text_hex(&word, &state) || word.at != word.end || state > 0xFF)
+        return false;
+    row.state = (unsigned)state;
+    *ret_row = row;
+    return true;
+}
+
+fact received_parse(struct text line)
+{
+    int64_t bytes;
+
+    text_skip_blanks(&line);
+    const char *colon = memchr(line.at, ':', text_left(&line));
+    if (colon == NULL || text_take(&line, "lo:"))
+        return FACT_UNKNOWN;
+    line.at = colon + 1;
+    return text_number(&line, &bytes) && line.at < line.end ? bytes : FACT_UNKNOWN;
+}

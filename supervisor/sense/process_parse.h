@@ -1,0 +1,28 @@
+/* The texts of PROCFS/PID, brought to the facts of struct process. Pure. What is not in the text or
+ * is torn stays as it was. */
+#ifndef SUPERVISOR_SENSE_PROCESS_PARSE_H
+#define SUPERVISOR_SENSE_PROCESS_PARSE_H
+
+#include "sense/process.h"
+#include "sense/text.h"
+
+/* stat: comm (which may hold blanks and parentheses), state, ppid, cpu_us, started_us. ticks:
+ * sysconf(_SC_CLK_TCK). 0; -EIO: no such line; then *process is untouched. */
+int process_parse_stat(struct text text, long ticks_per_s, struct process *process);
+
+/* status: ns_pid (the innermost), rss_anon, rss_file, swap. A zombie has none of the last three. */
+void process_parse_status(struct text text, struct process *process);
+
+/* A row of net/tcp or net/tcp6. */
+struct tcp_row {
+    uint16_t local_port, remote_port;
+    unsigned state; /* 0x01 established, 0x0A listening (include/net/tcp_states.h) */
+};
+enum { TCP_ESTABLISHED_STATE = 0x01, TCP_LISTEN_STATE = 0x0A };
+/* false: a heading or another foreign line. */
+bool tcp_row_parse(struct text line, struct tcp_row *ret_row);
+
+/* A row of net/dev: the bytes its interface has received; unknown for lo and for the headings. */
+fact received_parse(struct text line);
+
+#endif
