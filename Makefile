@@ -76,7 +76,7 @@ CFLAGS   ?=
 CPPFLAGS ?=
 LDFLAGS  ?=
 cflags   = -std=gnu17 $(flags_$(FLAVOUR)) $(WARNINGS) -fstack-protector-strong -fno-common $(CFLAGS)
-cppflags = -D_GNU_SOURCE -DSUPERVISOR_VERSION='"$(VERSION)"' -Isupervisor $(PKG_CFLAGS) $(CPPFLAGS)
+cppflags = -D_GNU_SOURCE -DSUPERVISOR_VERSION='"$(VERSION)"' -iquote supervisor $(PKG_CFLAGS) $(CPPFLAGS)
 ldflags  = $(flags_$(FLAVOUR)) -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
 libs     = $(PKG_LIBS) -lm -ldl
 
@@ -145,9 +145,9 @@ $(out)/obj/%.o: %.c $(flagfile)
 	  -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $(half) $< && mv -f $(half) $@
 
 # Headers of the tests' own helpers; the benchmarks and fuzzers see theirs by directory.
-cppflags_unit  := -Itests/unit
-cppflags_fuzz  := -Itests/fuzz
-cppflags_bench := -Itests/bench
+cppflags_unit  := -iquote tests/unit
+cppflags_fuzz  := -iquote tests/fuzz
+cppflags_bench := -iquote tests/bench
 
 # ---- unit tests: tests/unit/test_*.c, each a program; other files there are linked to each of them.
 # A test that needs flags of its own names them in tests/unit/flags.mk: ldflags_test_x := -Wl,--wrap=malloc
@@ -216,7 +216,7 @@ sim_obj := $(patsubst %.c,$(out)/sim/%.o,$(sim_src))
 
 $(out)/sim/%.o: %.c $(flagfile)
 	@mkdir -p $(@D)
-	$(call said,CC)$(CC) $(cflags) -D_GNU_SOURCE -DSUPERVISOR_VERSION='"$(VERSION)"' -Itests/simollama \
+	$(call said,CC)$(CC) $(cflags) -D_GNU_SOURCE -DSUPERVISOR_VERSION='"$(VERSION)"' \
 	  -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $(half) $< && mv -f $(half) $@
 
 $(BUILD)/simollama: $(sim_obj)
@@ -236,7 +236,7 @@ format-check:
 
 ## lint: banned functions, static analysis, shellcheck
 lint:
-	@scripts/lint
+	@scripts/test lint
 
 ## test: everything that proves the program (needs root, takes minutes)
 test:

@@ -1,0 +1,187 @@
+# What the scripts share. Sourced, with `set -euo pipefail` on; bash 5 (Debian 12 and 13).
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # set here and used there, and the other way round
+
+me=scripts/${0##*/}
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+run_dir=/run/supervisor # of an engine that scripts/up started by itself: its pid, its log
+
+# What a bare machine needs, by Debian's names; all are in 12 and 13.
+packages_build=(gcc make pkg-config libc6-dev libcurl4-openssl-dev libjansson-dev libcgroup-dev libinih-dev libuv1-dev
+  libsqlite3-dev ca-certificates curl)
+# ---- speaking: one line a step; on failure one sentence that says what was going on
+
+step='starting'
+undo='' # what to do when it ends half-way
+
+say() {
+  echo "$*"
+}
+
+doing() { # WHAT: said, and kept for the sentence of a failure
+  step=$1
+  say "· $1"
+}
+
+die() { # SENTENCE [STATUS]
+  echo "$me: $1" >&2
+  trap - EXIT
+  finish
+  exit "${2:-1}"
+}
+
+# Overridden by a script that has something to put away.
+finish() {
+  :
+}
+
+ended() { # called by the trap
+  local status=$?
+  [[ $status -ne 0 ]] || { finish; return; }
+  case $status in
+  130 | 143) echo "$me: stopped while $step.${undo:+ $undo}" >&2 ;;
+  *) echo "$me: failed while $step (status $status).${undo:+ $undo}" >&2 ;;
+  esac
+  finish
+}
+
+guard() { # every script calls it once
+  trap ended EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+}
+
+need_root() { # SCRIPT ARGUMENT...: goes on as root, by sudo where there is one
+  [[ $(id -u) -ne 0 ]] || return 0
+  command -v sudo >/dev/null || die 'needs root: there is no sudo here, so run it as root'
+  say '· asking sudo for root'
+  trap - EXIT
+  exec sudo --preserve-env=DOCKER_HOST,OLLAMA_IMAGE,OLLAMA_MEMORY,OLLAMA_PORT,SUPERVISOR_STATE,LAB_CACHE,CI "$@"
+}
+
+# ---- packages
+
+installed() { # PACKAGE
+  [[ $(dpkg-query -W -f '${Status}' "$1" 2>/dev/null) == 'install ok installed' ]]
+}
+
+install_packages() { # PACKAGE...: those that are missing
+  local missing=() p log status=0
+  for p in "$@"; do installed "$p" || missing+=("$p"); done
+  [[ ${#missing[@]} -gt 0 ]] || return 0
+  command -v apt-get >/dev/null ||
+    die "this machine has no apt-get. Install these by hand, then run $me again: ${missing[*]}"
+  doing "installing ${missing[*]}"
+  log=$(mktemp)
+  # A failed update may still leave lists that are good enough: what counts is the installation.
+  {
+    apt-get -q update || true
+    DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "${missing[@]}"
+  } >"$log" 2>&1 </dev/null || status=$?
+  if [[ $status -ne 0 ]]; then
+    tail -n 15 "$log" >&2
+    rm -f "$log"
+    [[ $status -lt 128 ]] || exit "$status"
+    die "apt-get could not install ${missing[*]}; the lines above are the end of what it said"
+  fi
+  rm -f "$log"
+}
+
+package_exists() { # PACKAGE: in apt's lists
+  apt-cache show "$1" >/dev/null 2>&1
+}
+
+# ---- tests: what was counted, by part
+
+declare -A passed=() failed=() skipped=() took_s=()
+parts=()
+
+part() { # NAME: what follows is counted there
+  part=$1
+  parts+=("$part")
+  passed[$part]=0 failed[$part]=0 skipped[$part]=0 took_s[$part]=0
+}
+
+count() { # PASSED FAILED SKIPPED
+  passed[$part]=$((passed[$part] + $1))
+  failed[$part]=$((failed[$part] + $2))
+  skipped[$part]=$((skipped[$part] + $3))
+}
+
+check() { # NAME COMMAND...: one thing that passes or fails; its output is shown only where it fails
+  local name=$1 log status=0 started=$SECONDS
+  shift
+  step="checking: $name"
+  log=$(mktemp)
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  if [[ $status -eq 0 ]]; then
+    printf '  ok      %-34s %3d s\n' "$name" $((SECONDS - started))
+    count 1 0 0
+  else
+    printf '  FAILED  %-34s %3d s\n' "$name" $((SECONDS - started))
+    sed 's/^/    /' "$log" | tail -n 60
+    count 0 1 0
+  fi
+  rm -f "$log"
+  [[ $status -lt 129 ]] || exit "$status"
+}
+
+# ---- the engine
+
+default_socket=/var/run/docker.sock
+
+engine_socket() { # the path of the engine's socket, from DOCKER_HOST
+  local host=${DOCKER_HOST:-unix://$default_socket}
+  [[ $host == unix:///* ]] ||
+    die "DOCKER_HOST is \"$host\", but only a Unix socket will do: unix:///path/to/docker.sock" 2
+  echo "${host#unix://}"
+}
+
+engine_answers() {
+  curl -fs --max-time 5 --unix-socket "$socket" http://engine/_ping >/dev/null 2>&1
+}
+
+engine_get() { # PATH [SECONDS]: what the engine answers; fails where it is no 2xx
+  curl -fsS --max-time "${2:-20}" --unix-socket "$socket" "http://engine$1"
+}
+
+own_engine() { # the pid of an engine that scripts/up started by itself, where it runs
+  local pid
+  pid=$(cat "$run_dir/engine.pid" 2>/dev/null) && [[ -n $pid ]] &&
+    { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "--pidfile $run_dir/engine.pid" && echo "$pid"
+}
+
+systemd_runs() {
+  [[ -d /run/systemd/system ]]
+}
+
+wait_for_engine() { # SECONDS [PID]: until it answers; sooner, with status 1, where the process is gone
+  local i
+  for ((i = 0; i < $1 * 5; i++)); do
+    ! engine_answers || return 0
+    [[ -z ${2:-} || -d /proc/$2 ]] || return 1
+    sleep 0.2
+  done
+  return 1
+}
+
+# ---- Compose: the plugin where there is one, Debian 12's docker-compose 1.29.2 otherwise
+
+find_compose() { # sets compose_command; fails where there is none
+  if docker compose version >/dev/null 2>&1; then
+    compose_command=(docker compose)
+  elif docker-compose version >/dev/null 2>&1; then
+    compose_command=(docker-compose)
+  else
+    return 1
+  fi
+}
+
+compose() {
+  "${compose_command[@]}" -p supervisor -f "$root/compose/compose.yml" "$@"
+}
+
+container_of() { # SERVICE: the id of the container that Compose made for it, running or not; nothing where there is none
+  docker ps -aq --no-trunc --filter label=com.docker.compose.project=supervisor \
+    --filter "label=com.docker.compose.service=$1" | head -n 1
+}
