@@ -26,6 +26,7 @@ struct http_response {
     size_t length;
     double latency_ms;
     char message[256]; /* curl's words on failure */
+    char header[64];   /* value of the header asked for by answer_header, "" without one */
 };
 
 typedef void http_done(void *userdata, const struct http_response *response);
@@ -33,16 +34,17 @@ typedef void http_done(void *userdata, const struct http_response *response);
 typedef bool http_data(void *userdata, const char *data, size_t length);
 
 struct http_options {
-    const char *method;      /* "GET" … */
-    const char *unix_socket; /* NULL: TCP */
-    const char *url;         /* "http://d/v1.41/…" */
-    const char *body;        /* NULL: none; copied; sent as application/json */
-    long timeout_ms;         /* whole request; 0 = no limit (streams) */
-    long connect_timeout_ms; /* 0 = 2000 */
-    bool fresh_connection;   /* neither reuses nor keeps a connection (Ollama polls: no idle
-                                connection may look like a client) */
-    http_data *on_data;      /* NULL: the body is collected */
-    const char *header;      /* copied extra "Name: value" or NULL */
+    const char *method;        /* "GET" … */
+    const char *unix_socket;   /* NULL: TCP */
+    const char *url;           /* "http://d/v1.41/…" */
+    const char *body;          /* NULL: none; copied; sent as application/json */
+    long timeout_ms;           /* whole request; 0 = no limit (streams) */
+    long connect_timeout_ms;   /* 0 = 2000 */
+    bool fresh_connection;     /* neither reuses nor keeps a connection (Ollama polls: no idle
+                                  connection may look like a client) */
+    http_data *on_data;        /* NULL: the body is collected */
+    const char *header;        /* copied extra "Name: value" or NULL */
+    const char *answer_header; /* static name of a header of the answer to give back, or NULL */
 };
 
 int http_new(uv_loop_t *loop, struct http **ret_http, struct error *err);

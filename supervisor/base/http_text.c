@@ -1,0 +1,55 @@
+/* Addresses and query strings. */
+#include "base/http.h"
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+int http_unix_path(const char *url, char *ret_path, size_t size, struct error *err)
+{
+    static const char scheme[] = "unix://";
+    const size_t longest = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
+    if (strncmp(url, scheme, sizeof scheme - 1) != 0)
+        return error_set(err, FAILURE_USAGE, -EINVAL,
+                         "the engine's address \"%.200s\" is not a unix socket; only unix:// is "
+                         "spoken, as in unix:///var/run/docker.sock",
+                         url);
+    const char *path = url + sizeof scheme - 1;
+    if (path[0] != '/')
+        return error_set(err, FAILURE_USAGE, -EINVAL,
+                         "the engine's address \"%.200s\" has no absolute path; write it as in "
+                         "unix:///var/run/docker.sock",
+                         url);
+    size_t length = strlen(path);
+    if (length > longest || length >= size)
+        return error_set(err, FAILURE_USAGE, -ENAMETOOLONG,
+                         "the socket's path \"%.200s\" has %zu bytes, a unix socket's has at most "
+                         "%zu; use a shorter path or a link",
+                         path, length, longest < size ? longest : size - 1);
+    memcpy(ret_path, path, length + 1);
+    return 0;
+}
+
+int http_encode(const char *text, char *ret_text, size_t size)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t used = 0;
+    for (; *text; text++) {
+        unsigned char byte = (unsigned char)*text;
+        bool plain = (isalnum(byte) && byte < 128) || strchr("-._~", byte);
+        if (used + (plain ? 1 : 3) >= size)
+            return -ENOBUFS;
+        if (plain) {
+            ret_text[used++] = (char)byte;
+            continue;
+        }
+        ret_text[used++] = '%';
+        ret_text[used++] = digits[byte >> 4];
+        ret_text[used++] = digits[byte & 15];
+    }
+    if (size == 0)
+        return -ENOBUFS;
+    ret_text[used] = '\0';
+    return 0;
+}

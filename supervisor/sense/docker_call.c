@@ -1,0 +1,130 @@
+/* One question to the engine: sent, answered, ended. */
+#include "sense/docker_parse.h"
+#include "sense/docker_private.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct error *docker_no_memory(struct error *err)
+{
+    error_set(err, FAILURE_JOB, -ENOMEM, "cannot ask the Docker Engine: out of memory");
+    return err;
+}
+
+char *docker_container_path(const char *id, const char *tail)
+{
+    size_t size = 3 * strlen(id) + 1;
+    char *encoded = malloc(size), *path = NULL;
+    if (encoded && http_encode(id, encoded, size) == 0 &&
+        asprintf(&path, "/containers/%s%s", encoded, tail) < 0)
+        path = NULL;
+    free(encoded);
+    return path;
+}
+
+struct docker_call *docker_call_new(struct docker *docker, size_t size, const char *method,
+                                    char *path, docker_answered *answered, void *userdata)
+{
+    struct docker_call *call = path ? calloc(1, size) : NULL;
+    if (!call) {
+        free(path);
+        return NULL;
+    }
+    call->docker = docker;
+    call->method = method;
+    call->path = path;
+    call->timeout_ms = DOCKER_READ_MS;
+    call->answered = answered;
+    call->userdata = userdata;
+    LIST_INSERT_HEAD(&docker->calls, call, link);
+    return call;
+}
+
+static void call_free(struct docker_call *call)
+{
+    if (call->release)
+        call->release(call);
+    free(call->path);
+    free(call->body);
+    free(call);
+}
+
+void docker_call_end(struct docker_call *call, int result, const struct http_response *response,
+                     const struct error *err)
+{
+    LIST_REMOVE(call, link);
+    call->answered(call, result, response, err);
+    call->docker = NULL;
+    if (call->request)
+        http_cancel(call->request); /* its report frees the call */
+    else
+        call_free(call);
+}
+
+static void answered(void *userdata, const struct http_response *given)
+{
+    struct docker_call *call = userdata;
+    struct docker *docker = call->docker;
+    struct http_response copy = *given, *response = &copy;
+    struct error err;
+    call->request = NULL;
+    if (!docker) {
+        call_free(call);
+        return;
+    }
+    if (call->head) { /* a stream's body is gone, but for the beginning */
+        response->body = call->head;
+        response->length = strlen(call->head);
+    }
+    if (response->result < 0) {
+        call->transport_failed = true;
+        if (!response->sent)
+            docker_forget(docker); /* it was away, and may come back as another one */
+        int result = docker_error_transport(call, response, &err);
+        docker_call_end(call, result, NULL, &err);
+        return;
+    }
+    if (!call->unversioned && !call->repeated && docker_version_refused(response)) {
+        call->repeated = true;
+        if (call->head)
+            call->head[0] = '\0';
+        docker_forget(docker);
+        docker_call_go(call);
+        return;
+    }
+    if ((response->status >= 200 && response->status < 300) ||
+        (response->status == 304 && call->not_modified_is_fine)) {
+        docker_call_end(call, 0, response, NULL);
+        return;
+    }
+    int result = docker_error_status(call, response, &err);
+    docker_call_end(call, result, NULL, &err);
+}
+
+void docker_call_send(struct docker_call *call)
+{
+    struct docker *docker = call->docker;
+    char *url = NULL;
+    int written = call->unversioned ? asprintf(&url, "http://d%s", call->path)
+                                    : asprintf(&url, "http://d/v%s%s", docker->version, call->path);
+    int result = -ENOMEM;
+    if (written >= 0) {
+        struct http_options options = {
+            .method = call->method,
+            .unix_socket = docker->socket_path,
+            .url = url,
+            .body = call->body,
+            .timeout_ms = call->timeout_ms,
+            .on_data = call->on_data,
+            .answer_header = call->unversioned ? "Api-Version" : NULL,
+        };
+        result = http_start(docker->http, &options, answered, call, &call->request);
+        free(url);
+    }
+    if (result == 0)
+        return;
+    struct error err;
+    error_set(&err, FAILURE_JOB, result, "cannot ask the Docker Engine: %s", strerror(-result));
+    docker_call_end(call, result, NULL, &err);
+}

@@ -1,0 +1,241 @@
+/* The calls that ask one question and get one answer. */
+#include "sense/docker_parse.h"
+#include "sense/docker_private.h"
+#include "sense/json_member.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The error of an answer that could not be read. */
+static int unread(const struct docker_call *call, int result, struct error *err)
+{
+    if (result == -ENOMEM)
+        docker_no_memory(err);
+    else
+        error_set(err, FAILURE_UNREACHABLE, result,
+                  "the Docker Engine at %s answered %s %.*s with something else than expected",
+                  call->docker->socket_path, call->method, (int)strcspn(call->path, "?"),
+                  call->path);
+    return result;
+}
+
+static void listed(struct docker_call *call, int result, const struct http_response *response,
+                   const struct error *err)
+{
+    struct docker_entry *entries = NULL;
+    size_t n = 0;
+    struct error own;
+    if (result == 0) {
+        result = docker_parse_list(response->body, response->length, &entries, &n);
+        if (result < 0) {
+            unread(call, result, &own);
+            err = &own;
+        }
+    }
+    call->user.listed(call->userdata, result, entries, n, err);
+    docker_entries_free(entries, n);
+}
+
+void docker_list(struct docker *docker, docker_listed *done, void *userdata)
+{
+    struct error err;
+    struct docker_call *call = docker_call_new(docker, sizeof *call, "GET",
+                                               strdup("/containers/json?all=1"), listed, userdata);
+    if (!call) {
+        done(userdata, -ENOMEM, NULL, 0, docker_no_memory(&err));
+        return;
+    }
+    call->user.listed = done;
+    docker_call_go(call);
+}
+
+static void inspected(struct docker_call *call, int result, const struct http_response *response,
+                      const struct error *err)
+{
+    struct container container;
+    struct docker_details details;
+    struct error own;
+    if (result == 0) {
+        result = docker_parse_inspect(response->body, response->length, &container, &details);
+        if (result == 0) {
+            call->user.inspected(call->userdata, 0, &container, &details, NULL);
+            container_clear(&container);
+            return;
+        }
+        unread(call, result, &own);
+        err = &own;
+    }
+    call->user.inspected(call->userdata, result, NULL, NULL, err);
+}
+
+void docker_inspect(struct docker *docker, const char *id, docker_inspected *done, void *userdata)
+{
+    struct error err;
+    struct docker_call *call = docker_call_new(
+        docker, sizeof *call, "GET", docker_container_path(id, "/json"), inspected, userdata);
+    if (!call) {
+        done(userdata, -ENOMEM, NULL, NULL, docker_no_memory(&err));
+        return;
+    }
+    call->user.inspected = done;
+    docker_call_go(call);
+}
+
+static void stats_read(struct docker_call *call, int result, const struct http_response *response,
+                       const struct error *err)
+{
+    struct cgroup_memory memory;
+    struct error own;
+    if (result == 0) {
+        result = docker_parse_stats(response->body, response->length, &memory);
+        if (result < 0) {
+            unread(call, result, &own);
+            err = &own;
+        }
+    }
+    call->user.stats_read(call->userdata, result, result == 0 ? &memory : NULL, err);
+}
+
+void docker_stats(struct docker *docker, const char *id, docker_stats_read *done, void *userdata)
+{
+    struct error err;
+    struct docker_call *call = docker_call_new(
+        docker, sizeof *call, "GET", docker_container_path(id, "/stats?stream=false&one-shot=true"),
+        stats_read, userdata);
+    if (!call) {
+        done(userdata, -ENOMEM, NULL, docker_no_memory(&err));
+        return;
+    }
+    call->user.stats_read = done;
+    docker_call_go(call);
+}
+
+static void informed(struct docker_call *call, int result, const struct http_response *response,
+                     const struct error *err)
+{
+    struct docker_info info;
+    struct error own;
+    if (result == 0) {
+        result = docker_parse_info(response->body, response->length, &info);
+        if (result < 0) {
+            unread(call, result, &own);
+            err = &own;
+        }
+    }
+    call->user.informed(call->userdata, result, result == 0 ? &info : NULL, err);
+}
+
+void docker_get_info(struct docker *docker, docker_informed *done, void *userdata)
+{
+    struct error err;
+    struct docker_call *call =
+        docker_call_new(docker, sizeof *call, "GET", strdup("/info"), informed, userdata);
+    if (!call) {
+        done(userdata, -ENOMEM, NULL, docker_no_memory(&err));
+        return;
+    }
+    call->user.informed = done;
+    docker_call_go(call);
+}
+
+static void changed(struct docker_call *call, int result, const struct http_response *response,
+                    const struct error *err)
+{
+    (void)response;
+    call->user.done(call->userdata, result, err);
+}
+
+static struct docker_call *change_new(struct docker *docker, char *path, docker_answered *answered,
+                                      docker_done *done, void *userdata)
+{
+    struct error err;
+    struct docker_call *call =
+        docker_call_new(docker, sizeof *call, "POST", path, answered, userdata);
+    if (!call) {
+        done(userdata, -ENOMEM, docker_no_memory(&err));
+        return NULL;
+    }
+    call->user.done = done;
+    call->timeout_ms = DOCKER_CHANGE_MS;
+    return call;
+}
+
+void docker_restart(struct docker *docker, const char *id, int64_t grace_s, long timeout_ms,
+                    docker_done *done, void *userdata)
+{
+    char tail[48];
+    snprintf(tail, sizeof tail, "/restart?t=%" PRId64, grace_s);
+    struct docker_call *call =
+        change_new(docker, docker_container_path(id, tail), changed, done, userdata);
+    if (!call)
+        return;
+    call->timeout_ms = timeout_ms;
+    docker_call_go(call);
+}
+
+void docker_start(struct docker *docker, const char *id, docker_done *done, void *userdata)
+{
+    struct docker_call *call =
+        change_new(docker, docker_container_path(id, "/start"), changed, done, userdata);
+    if (!call)
+        return;
+    call->not_modified_is_fine = true;
+    docker_call_go(call);
+}
+
+/* A kernel without the control lets the engine say "Limitation discarded" in a warning of a 200:
+ * nothing was limited then (facts/docker.md 1.13). */
+static void updated(struct docker_call *call, int result, const struct http_response *response,
+                    const struct error *err)
+{
+    struct error own;
+    CLEANUP_JSON json_t *answer =
+        result == 0 ? answer_parse(response->body, response->length) : NULL;
+    size_t i;
+    json_t *warning;
+    json_array_foreach(json_object_get(answer, "Warnings"), i, warning)
+    {
+        const char *words = json_string_value(warning);
+        if (result < 0 || !words || !strstr(words, "iscarded"))
+            continue;
+        result = error_set(&own, FAILURE_JOB, -EOPNOTSUPP, "the Docker Engine at %s: %.300s",
+                           call->docker->socket_path, words);
+        err = &own;
+    }
+    call->user.done(call->userdata, result, err);
+}
+
+static char *update_body(fact memory, fact memory_swap, const char *policy, fact max_retries)
+{
+    CLEANUP_JSON json_t *body = json_object();
+    if (fact_known(memory))
+        json_object_set_new(body, "Memory", json_integer(memory));
+    if (memory_swap != FACT_UNKNOWN)
+        json_object_set_new(body, "MemorySwap",
+                            json_integer(memory_swap == FACT_NONE ? -1 : memory_swap));
+    if (policy && policy[0]) {
+        json_t *object = json_pack("{s:s}", "Name", policy);
+        if (max_retries > 0) /* refused with any other policy than on-failure */
+            json_object_set_new(object, "MaximumRetryCount", json_integer(max_retries));
+        json_object_set_new(body, "RestartPolicy", object);
+    }
+    return json_dumps(body, JSON_COMPACT);
+}
+
+void docker_update(struct docker *docker, const char *id, fact memory, fact memory_swap,
+                   const char *restart_policy, fact max_retries, docker_done *done, void *userdata)
+{
+    struct docker_call *call =
+        change_new(docker, docker_container_path(id, "/update"), updated, done, userdata);
+    if (!call)
+        return;
+    call->body = update_body(memory, memory_swap, restart_policy, max_retries);
+    if (call->body) {
+        docker_call_go(call);
+        return;
+    }
+    struct error err;
+    docker_call_end(call, -ENOMEM, NULL, docker_no_memory(&err));
+}

@@ -1,0 +1,213 @@
+#include "sense/docker_parse.h"
+#include "sense/docker_private.h"
+#include "sense/json_member.h"
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool docker_is_id(const char *id)
+{
+    return id && strlen(id) == CONTAINER_ID_SIZE - 1 &&
+           strspn(id, "0123456789abcdef") == strlen(id);
+}
+
+void docker_pairs_from(const json_t *object, const char *first, struct pair **pairs, size_t *n)
+{
+    const char *key;
+    json_t *value;
+    for (int pass = 0; pass < 2; pass++) {
+        json_object_foreach((json_t *)object, key, value)
+        {
+            bool early = strncmp(key, first, strlen(first)) == 0;
+            if (early == (pass == 0) && json_is_string(value))
+                pairs_add(pairs, n, key, json_string_value(value));
+        }
+    }
+}
+
+void docker_entries_free(struct docker_entry *entries, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        pairs_clear(&entries[i].labels, &entries[i].n_labels);
+    free(entries);
+}
+
+/* Legacy links add names like "/other/alias"; the container's own has one slash. */
+static const char *own_name(const json_t *names)
+{
+    size_t i;
+    json_t *name;
+    json_array_foreach((json_t *)names, i, name)
+    {
+        const char *text = json_string_value(name);
+        if (text && text[0] == '/' && !strchr(text + 1, '/') &&
+            strlen(text + 1) < CONTAINER_NAME_SIZE)
+            return text + 1;
+    }
+    return "";
+}
+
+int docker_parse_list(const char *body, size_t length, struct docker_entry **ret_entries,
+                      size_t *ret_n)
+{
+    CLEANUP_JSON json_t *list = answer_parse(body, length);
+    if (!json_is_array(list))
+        return -EBADMSG;
+    size_t most = json_array_size(list);
+    if (most > DOCKER_LIST_MAX)
+        most = DOCKER_LIST_MAX;
+    struct docker_entry *entries = calloc(most ? most : 1, sizeof *entries);
+    if (!entries)
+        return -ENOMEM;
+    size_t n = 0;
+    for (size_t i = 0; i < most; i++) {
+        const json_t *item = json_array_get(list, i);
+        const char *id = member_string(item, "Id");
+        if (!docker_is_id(id))
+            continue;
+        struct docker_entry *entry = &entries[n++];
+        memcpy(entry->id, id, CONTAINER_ID_SIZE);
+        const char *name = own_name(json_object_get(item, "Names"));
+        memcpy(entry->name, name, strlen(name) + 1);
+        member_text(item, "Image", entry->image, sizeof entry->image);
+        const char *state = member_string(item, "State");
+        entry->status = container_status_parse(state ? state : "");
+        docker_pairs_from(json_object_get(item, "Labels"), "supervisor.", &entry->labels,
+                          &entry->n_labels);
+    }
+    *ret_entries = entries;
+    *ret_n = n;
+    return 0;
+}
+
+static fact number_in(const json_t *attributes, const char *key)
+{
+    const char *text = member_string(attributes, key);
+    if (!text || !isdigit((unsigned char)text[0]))
+        return FACT_UNKNOWN;
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    return *end || errno ? FACT_UNKNOWN : (fact)value;
+}
+
+bool docker_parse_event(const char *line, size_t length, struct docker_event *ret_event)
+{
+    CLEANUP_JSON json_t *event = answer_parse(line, length);
+    const char *type = member_string(event, "Type");
+    const json_t *actor = json_object_get(event, "Actor");
+    const char *id = member_string(actor, "ID");
+    struct docker_event seen = {0};
+    member_text(event, "Action", seen.action, sizeof seen.action);
+    if (!type || strcmp(type, "container") != 0 || !docker_is_id(id) || !seen.action[0] ||
+        strchr(seen.action, ':') || strncmp(seen.action, "exec_", 5) == 0)
+        return false;
+    memcpy(seen.id, id, CONTAINER_ID_SIZE);
+    seen.time_ns = member_fact(event, "timeNano");
+    if (seen.time_ns < 0)
+        return false;
+    const json_t *attributes = json_object_get(actor, "Attributes");
+    seen.exit_code = number_in(attributes, "exitCode");
+    seen.signal = number_in(attributes, "signal");
+    *ret_event = seen;
+    return true;
+}
+
+static fact less(fact a, fact b)
+{
+    return a < 0 || b < 0 ? FACT_UNKNOWN : a > b ? a - b : 0;
+}
+
+int docker_parse_stats(const char *body, size_t length, struct cgroup_memory *ret_memory)
+{
+    CLEANUP_JSON json_t *answer = answer_parse_real(body, length);
+    if (!json_is_object(answer))
+        return -EBADMSG;
+    const json_t *memory = json_object_get(answer, "memory_stats");
+    const json_t *stats = json_object_get(memory, "stats");
+    struct cgroup_memory seen;
+    cgroup_memory_init(&seen);
+    seen.version = json_object_get(stats, "total_rss") ? 1 : json_object_get(stats, "anon") ? 2 : 0;
+    if (seen.version == 0) {
+        *ret_memory = seen;
+        return 0;
+    }
+    if (seen.version == 1) {
+        seen.anon = member_fact(stats, "total_rss");
+        seen.shmem = member_fact(stats, "total_shmem");
+        seen.file = less(member_fact(stats, "total_cache"), seen.shmem);
+        seen.inactive_file = member_fact(stats, "total_inactive_file");
+        seen.peak = member_fact(memory, "max_usage");
+    } else {
+        seen.anon = member_fact(stats, "anon");
+        seen.shmem = member_fact(stats, "shmem");
+        seen.file = less(member_fact(stats, "file"), seen.shmem);
+        seen.inactive_file = member_fact(stats, "inactive_file");
+        seen.kernel = member_fact(stats, "kernel");
+    }
+    seen.usage = member_fact(memory, "usage");
+    const json_t *cpu = json_object_get(json_object_get(answer, "cpu_stats"), "cpu_usage");
+    fact cpu_ns = member_fact(cpu, "total_usage");
+    seen.cpu_us = cpu_ns < 0 ? FACT_UNKNOWN : cpu_ns / 1000;
+    *ret_memory = seen;
+    return 0;
+}
+
+int docker_parse_info(const char *body, size_t length, struct docker_info *ret_info)
+{
+    CLEANUP_JSON json_t *answer = answer_parse_real(body, length);
+    if (!json_is_object(answer))
+        return -EBADMSG;
+    struct docker_info info = {0};
+    member_text(answer, "ServerVersion", info.server_version, sizeof info.server_version);
+    member_text(answer, "CgroupDriver", info.cgroup_driver, sizeof info.cgroup_driver);
+    const char *version = member_string(answer, "CgroupVersion");
+    if (version && version[0] >= '1' && version[0] <= '2' && !version[1])
+        info.cgroup_version = version[0] - '0';
+    info.memory_limit = member_truth(answer, "MemoryLimit") == 1;
+    info.swap_limit = member_truth(answer, "SwapLimit") == 1;
+    *ret_info = info;
+    return 0;
+}
+
+/* One printable line: runs of white space and control characters become one blank. */
+static void flatten(const char *from, size_t length, bool html, char *text, size_t size)
+{
+    size_t used = 0;
+    bool in_tag = false, gap = false;
+    for (size_t i = 0; i < length && used + 2 < size; i++) {
+        unsigned char byte = (unsigned char)from[i];
+        if (html && (byte == '<' || in_tag)) {
+            in_tag = byte != '>';
+            gap = true;
+        } else if (byte <= ' ' || byte == 127) {
+            gap = true;
+        } else {
+            if (gap && used > 0)
+                text[used++] = ' ';
+            gap = false;
+            text[used++] = byte < 128 ? (char)byte : '?';
+        }
+    }
+    text[used] = '\0';
+}
+
+void docker_parse_message(const char *body, size_t length, char *text, size_t size)
+{
+    CLEANUP_JSON json_t *answer = answer_parse(body, length);
+    const char *message = member_string(answer, "message");
+    if (message)
+        flatten(message, strlen(message), false, text, size);
+    else
+        flatten(body, length, length > 0 && memchr(body, '<', length), text, size);
+}
+
+int docker_parse_version(const char *text)
+{
+    if (strncmp(text, "1.", 2) != 0 || !isdigit((unsigned char)text[2]))
+        return -1;
+    char *end;
+    long minor = strtol(text + 2, &end, 10);
+    return *end || minor > 9999 ? -1 : (int)minor;
+}

@@ -1,0 +1,98 @@
+/* What the files of the engine's client share; nobody else includes it. */
+#ifndef SUPERVISOR_SENSE_DOCKER_PRIVATE_H
+#define SUPERVISOR_SENSE_DOCKER_PRIVATE_H
+
+#include "base/lines.h"
+#include "sense/docker.h"
+#include <sys/queue.h>
+#include <sys/un.h>
+
+enum {
+    DOCKER_PING_MS = 5000,         /* an idle engine answers in 1 ms */
+    DOCKER_READ_MS = 10000,        /* lists, inspects: an engine under load takes seconds */
+    DOCKER_CHANGE_MS = 60000,      /* start and update: the runtime works meanwhile */
+    DOCKER_LINE_MAX = 1024 * 1024, /* one event with all its labels */
+    DOCKER_WORDS_MAX = 240,        /* of a refusal, in an error's message */
+};
+
+struct docker_call;
+
+/* The end of a call; response (only with result 0) is an answer of a 2xx status, or 304 where that
+ * was said to be fine. err is set if result < 0. */
+typedef void docker_answered(struct docker_call *call, int result,
+                             const struct http_response *response, const struct error *err);
+
+/* One question to the engine, from the call of the public function to its callback. */
+struct docker_call {
+    struct docker *docker;        /* NULL once the client is freed and the callback has run */
+    struct http_request *request; /* under way at HTTP; it frees the call then */
+    const char *method;
+    char *path; /* behind the version: "/containers/json?all=1"; owned */
+    char *body; /* owned, NULL: none */
+    long timeout_ms;
+    http_data *on_data;
+    char *head;       /* of a stream: its first bytes, as a string; NULL for other calls */
+    bool ping;        /* ends when the version has been asked for; nothing else is sent */
+    bool unversioned; /* that question */
+    bool waiting;     /* for the version */
+    bool repeated;    /* after the engine had refused the version */
+    bool stopped;     /* by its caller: nothing more is sent or reported but the end */
+    bool not_modified_is_fine;
+    bool transport_failed; /* result < 0 because no answer came */
+    docker_answered *answered;
+    void (*release)(struct docker_call *call); /* of what the larger struct owns; may be NULL */
+    union {
+        docker_done *done;
+        docker_listed *listed;
+        docker_inspected *inspected;
+        docker_stats_read *stats_read;
+        docker_informed *informed;
+        docker_events_ended *ended;
+    } user;
+    void *userdata;
+    LIST_ENTRY(docker_call) link;
+};
+
+struct docker {
+    struct http *http;
+    char socket_path[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    char version[16];           /* "" = to be asked for */
+    struct docker_call *asking; /* the ping under way */
+    struct docker_call *stream; /* the event stream, NULL without one */
+    bool freed;                 /* by its owner; it goes with the last reference */
+    unsigned references;
+    LIST_HEAD(, docker_call) calls;
+};
+
+/* docker_call.c. A call of `size` bytes that begins with a struct docker_call; path is taken
+ * over. NULL when memory is spent (path NULL says so too). */
+struct docker_call *docker_call_new(struct docker *docker, size_t size, const char *method,
+                                    char *path, docker_answered *answered, void *userdata);
+/* docker.c. Sends the call as soon as the version is known. It is freed after its answer. */
+void docker_call_go(struct docker_call *call);
+/* Sends it now. */
+void docker_call_send(struct docker_call *call);
+/* Runs the callback and lets go of the call. */
+void docker_call_end(struct docker_call *call, int result, const struct http_response *response,
+                     const struct error *err);
+/* "/containers/ID" + tail with the id percent-encoded; NULL when memory is spent. */
+char *docker_container_path(const char *id, const char *tail);
+/* The error of a call that could not even be made. */
+const struct error *docker_no_memory(struct error *err);
+
+/* docker_error.c. Both fill *err (never NULL) and return its code. */
+int docker_error_transport(const struct docker_call *call, const struct http_response *response,
+                           struct error *err);
+int docker_error_status(const struct docker_call *call, const struct http_response *response,
+                        struct error *err);
+/* The engine's 400 for a version outside of what it speaks (facts/docker.md 1.1). */
+bool docker_version_refused(const struct http_response *response);
+
+/* docker_parse.c: 64 hexadecimal digits. Labels or the like; keys that begin with `first` go first,
+ * so that the cap never drops them. */
+bool docker_is_id(const char *id);
+struct json_t;
+void docker_pairs_from(const struct json_t *object, const char *first, struct pair **pairs,
+                       size_t *n);
+
+#endif

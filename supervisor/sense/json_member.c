@@ -1,0 +1,44 @@
+#include "sense/json_member.h"
+#include <math.h>
+#include <string.h>
+
+json_t *answer_parse(const char *text, size_t length)
+{
+    return json_loadb(text, length, JSON_ALLOW_NUL, NULL);
+}
+
+json_t *answer_parse_real(const char *text, size_t length)
+{
+    return json_loadb(text, length, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+}
+
+fact member_fact(const json_t *object, const char *key)
+{
+    const json_t *member = json_object_get(object, key);
+    if (json_is_integer(member))
+        return json_integer_value(member) >= 0 ? (fact)json_integer_value(member) : FACT_UNKNOWN;
+    if (!json_is_real(member))
+        return FACT_UNKNOWN;
+    double value = json_real_value(member);
+    return value >= 0 && value <= 0x1p53 && value == trunc(value) ? (fact)value : FACT_UNKNOWN;
+}
+
+fact member_truth(const json_t *object, const char *key)
+{
+    const json_t *member = json_object_get(object, key);
+    return json_is_boolean(member) ? (json_is_true(member) ? 1 : 0) : FACT_UNKNOWN;
+}
+
+const char *member_string(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+void member_text(const json_t *object, const char *key, char *text, size_t size)
+{
+    const char *value = member_string(object, key);
+    size_t length = value ? strlen(value) : 0;
+    text[0] = '\0';
+    if (length > 0 && length < size)
+        memcpy(text, value, length + 1);
+}

@@ -1,0 +1,33 @@
+/* Members of an answer that somebody else wrote (the engine, Ollama). A member that is absent, of
+ * the wrong type or out of range is unknown. */
+#ifndef SUPERVISOR_SENSE_JSON_MEMBER_H
+#define SUPERVISOR_SENSE_JSON_MEMBER_H
+
+#include "base/fact.h"
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Parses a whole answer, which must be an object or an array; NULL if it is not JSON. NUL
+ * characters inside strings are let through (and end the string for member_text): one odd label
+ * must not hide all other containers. Owned by the caller: CLEANUP_JSON. */
+json_t *answer_parse(const char *text, size_t length);
+/* As answer_parse with every number as a double: for answers with numbers beyond int64 (a pids
+ * limit of 2^64 - 1), which jansson refuses otherwise. Exact up to 2^53. */
+json_t *answer_parse_real(const char *text, size_t length);
+
+/* Whole numbers >= 0, up to 2^53 where they were parsed as doubles; else FACT_UNKNOWN. */
+fact member_fact(const json_t *object, const char *key);
+/* true 1, false 0, else FACT_UNKNOWN. */
+fact member_truth(const json_t *object, const char *key);
+/* The string, or NULL; belongs to the object. */
+const char *member_string(const json_t *object, const char *key);
+/* Copies the string if it fits, else text is "" (a cut name would name something else). */
+void member_text(const json_t *object, const char *key, char *text, size_t size);
+
+static inline void json_cleanup(json_t **json)
+{
+    json_decref(*json);
+}
+#define CLEANUP_JSON __attribute__((cleanup(json_cleanup)))
+
+#endif

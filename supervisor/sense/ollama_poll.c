@@ -1,0 +1,167 @@
+/* One look at the server: /api/ps, and what is not known yet beside it. */
+#include "sense/json_member.h"
+#include "sense/ollama_parse.h"
+#include "sense/ollama_private.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Touches nothing of the client after the callback, which may free it or poll anew. */
+static void deliver(struct ollama_client *client)
+{
+    struct ollama answer = client->answer;
+    client->answer = (struct ollama){0};
+    client->polling = false;
+    for (size_t i = 0; i < answer.n_models; i++) {
+        const char *blob = ollama_blob(client, answer.models[i].digest);
+        if (blob)
+            memcpy(answer.models[i].blob, blob, strlen(blob) + 1);
+    }
+    if (answer.reachable)
+        memcpy(answer.version, client->version, sizeof answer.version);
+    else
+        client->version[0] = '\0'; /* another one may come back */
+    answer.age_ms = (double)(uv_hrtime() - client->sent_ns) / 1e6;
+    client->polled(client->polled_userdata, &answer, client->sent_ns);
+    ollama_clear(&answer);
+}
+
+static void one_less(struct ollama_client *client)
+{
+    if (--client->poll_asks == 0)
+        deliver(client);
+}
+
+static int ask_for_poll(struct ollama_client *client, const char *method, const char *path,
+                        const char *body, long timeout_ms, ask_answered *on_answer,
+                        struct ask **ret_ask)
+{
+    int result = ollama_ask(client, method, path, body, timeout_ms, on_answer, ret_ask);
+    if (result == 0) {
+        (*ret_ask)->of_poll = true;
+        (*ret_ask)->timeout_ms = timeout_ms;
+        client->poll_asks++;
+    }
+    return result;
+}
+
+static bool good(const struct http_response *response)
+{
+    return response->result == 0 && response->status == 200;
+}
+
+static void version_answered(struct ask *ask, const struct http_response *response)
+{
+    if (good(response))
+        ollama_parse_version(response->body, response->length, ask->client->version,
+                             sizeof ask->client->version);
+    one_less(ask->client);
+}
+
+static void show_answered(struct ask *ask, const struct http_response *response)
+{
+    char blob[sizeof((struct known_blob *)NULL)->blob];
+    if (good(response) &&
+        ollama_parse_show(response->body, response->length, blob, sizeof blob) == 0)
+        ollama_remember_blob(ask->client, ask->digest, blob);
+    one_less(ask->client);
+}
+
+static bool asked_already(const struct ollama_client *client, const char *digest)
+{
+    const struct ask *ask;
+    LIST_FOREACH(ask, &client->asks, link)
+    {
+        if (strcmp(ask->digest, digest) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void ask_blobs(struct ollama_client *client)
+{
+    unsigned asked = 0;
+    for (size_t i = 0; i < client->answer.n_models && asked < OLLAMA_SHOWS_MAX; i++) {
+        const struct model *model = &client->answer.models[i];
+        if (!model->digest[0] || ollama_blob(client, model->digest) ||
+            asked_already(client, model->digest))
+            continue;
+        CLEANUP_JSON json_t *question = json_pack("{s:s}", "model", model->name);
+        char *body = question ? json_dumps(question, JSON_COMPACT) : NULL;
+        struct ask *ask = NULL;
+        if (body && ask_for_poll(client, "POST", "/api/show", body, OLLAMA_ASIDE_MS, show_answered,
+                                 &ask) == 0) {
+            memcpy(ask->digest, model->digest, sizeof ask->digest);
+            asked++;
+        }
+        free(body);
+    }
+}
+
+/* Nothing more of this poll is worth waiting for. */
+static void cancel_others(struct ollama_client *client)
+{
+    struct ask *ask;
+    LIST_FOREACH(ask, &client->asks, link)
+    {
+        if (ask->of_poll)
+            http_cancel(ask->request);
+    }
+}
+
+static void failed(struct ollama_client *client, const struct ask *ask,
+                   const struct http_response *response)
+{
+    struct ollama *answer = &client->answer;
+    ollama_clear(answer);
+    answer->asked = true;
+    answer->reachable = false;
+    answer->latency_ms = -1;
+    if (good(response))
+        snprintf(answer->error, sizeof answer->error,
+                 "%s answered GET /api/ps with something that is not Ollama's", client->url);
+    else
+        ollama_describe(client, "GET /api/ps", ask->timeout_ms, response, answer->error,
+                        sizeof answer->error);
+    cancel_others(client);
+}
+
+static void ps_answered(struct ask *ask, const struct http_response *response)
+{
+    struct ollama_client *client = ask->client;
+    struct ollama *answer = &client->answer;
+    if (good(response) && ollama_parse_ps(response->body, response->length, answer) == 0) {
+        answer->reachable = true;
+        answer->latency_ms = response->latency_ms;
+        ask_blobs(client);
+    } else {
+        failed(client, ask, response);
+    }
+    one_less(client);
+}
+
+int ollama_poll(struct ollama_client *client, long timeout_ms, ollama_polled *done, void *userdata)
+{
+    struct ask *ask;
+    if (client->polling)
+        return -EBUSY;
+    client->sent_ns = uv_hrtime();
+    int result = ask_for_poll(client, "GET", "/api/ps", NULL, timeout_ms, ps_answered, &ask);
+    if (result < 0)
+        return result;
+    client->polling = true;
+    client->polled = done;
+    client->polled_userdata = userdata;
+    client->answer = (struct ollama){.asked = true, .latency_ms = -1};
+    if (!client->version[0]) /* not sent: the next poll asks for it again */
+        ask_for_poll(client, "GET", "/api/version", NULL,
+                     timeout_ms < OLLAMA_ASIDE_MS ? timeout_ms : OLLAMA_ASIDE_MS, version_answered,
+                     &ask);
+    return 0;
+}
+
+bool ollama_poll_pending(const struct ollama_client *client)
+{
+    return client->polling;
+}

@@ -1,0 +1,64 @@
+/* What the files of Ollama's client share; nobody else includes it. */
+#ifndef SUPERVISOR_SENSE_OLLAMA_PRIVATE_H
+#define SUPERVISOR_SENSE_OLLAMA_PRIVATE_H
+
+#include "sense/ollama.h"
+#include <sys/queue.h>
+
+enum {
+    OLLAMA_BLOBS_MAX = 256, /* digests whose blob is remembered; the oldest goes */
+    OLLAMA_SHOWS_MAX = 16,  /* models asked about in one poll; the others in the next one */
+    OLLAMA_ASIDE_MS =
+        2000, /* for version and show, which take 2 ms: they must not hold a poll up */
+    OLLAMA_URL_SIZE = 96,
+};
+
+struct ask; /* one HTTP request */
+typedef void ask_answered(struct ask *ask, const struct http_response *response);
+
+struct ask {
+    struct ollama_client *client; /* NULL: given up, the report only frees it */
+    struct http_request *request;
+    ask_answered *answered;
+    bool of_poll;
+    char digest[65];   /* of a show */
+    ollama_done *done; /* of an unload */
+    long timeout_ms;
+    void *userdata;
+    LIST_ENTRY(ask) link;
+};
+
+struct known_blob {
+    char digest[65];
+    char blob[80]; /* "": the model has none */
+};
+
+struct ollama_client {
+    struct http *http;
+    char url[OLLAMA_URL_SIZE]; /* "http://172.17.0.2:11434" */
+    char version[32];          /* "" = to be asked for */
+    struct known_blob *blobs;
+    size_t n_blobs, oldest_blob;
+    LIST_HEAD(, ask) asks;
+    bool polling;
+    unsigned poll_asks; /* requests of this poll under way */
+    uint64_t sent_ns;
+    struct ollama answer;
+    ollama_polled *polled;
+    void *polled_userdata;
+};
+
+/* ollama.c. Sends METHOD URL+path over a connection of its own; body NULL: none. 0 or -errno; on
+ * success the ask is freed after answered. */
+int ollama_ask(struct ollama_client *client, const char *method, const char *path, const char *body,
+               long timeout_ms, ask_answered *answered, struct ask **ret_ask);
+/* Why no answer came, as a sentence about the server. */
+void ollama_describe(const struct ollama_client *client, const char *what, long timeout_ms,
+                     const struct http_response *response, char *text, size_t size);
+
+/* ollama_blob.c. The remembered blob of a digest, NULL for one not met. */
+const char *ollama_blob(const struct ollama_client *client, const char *digest);
+/* Remembers it; without memory it is asked for again. */
+void ollama_remember_blob(struct ollama_client *client, const char *digest, const char *blob);
+
+#endif
