@@ -59,6 +59,10 @@ need_root() { # SCRIPT ARGUMENT...: goes on as root, by sudo where there is one
   exec sudo --preserve-env=DOCKER_HOST,OLLAMA_IMAGE,OLLAMA_MEMORY,OLLAMA_PORT,SUPERVISOR_STATE,LAB_CACHE,CI "$@"
 }
 
+show_log() { # FILE: what a build said, without the lines that only say how far it came
+  grep -vE '^  (CC|AR|LINK) ' "$1" | tail -n 40 >&2 || true
+}
+
 # ---- packages
 
 installed() { # PACKAGE
@@ -141,8 +145,16 @@ engine_answers() {
   curl -fs --max-time 5 --unix-socket "$socket" http://engine/_ping >/dev/null 2>&1
 }
 
-engine_get() { # PATH [SECONDS]: what the engine answers; fails where it is no 2xx
-  curl -fsS --max-time "${2:-20}" --unix-socket "$socket" "http://engine$1"
+registry_has() { # IMAGE: asks the registry, through the engine; where it cannot, says why and fails
+  local answer
+  answer=$(curl -sS --max-time 20 --unix-socket "$socket" -w '\n%{http_code}' "http://engine/distribution/$1/json" 2>&1) || {
+    answer=${answer%%$'\n'*}
+    echo "${answer#curl: }"
+    return 1
+  }
+  [[ ${answer##*$'\n'} != 200 ]] || return 0
+  sed -n '1s/^{"message":"\(.*\)"}.*/\1/p' <<<"$answer" | sed 's/\\"/"/g; s/\\n.*//'
+  return 1
 }
 
 own_engine() { # the pid of an engine that scripts/up started by itself, where it runs
