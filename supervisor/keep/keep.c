@@ -183,9 +183,8 @@ static int find_place(struct keep *keep, const char *directory, struct error *er
     if (n < (int)sizeof keep->path)
         return 0;
     return error_set(err, FAILURE_USAGE, -ENAMETOOLONG,
-                     "the path of the state directory %s is too long; choose one of at most %d"
-                     " bytes",
-                     directory, KEEP_PATH_SIZE - (int)sizeof "/supervisor.db");
+                     "a state directory's path has at most %d bytes, this one has more: %s",
+                     KEEP_PATH_SIZE - (int)sizeof "/supervisor.db", directory);
 }
 
 /* One opens at a time: makes, repairs and fills up. */

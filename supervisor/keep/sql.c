@@ -12,6 +12,7 @@ struct keep *keep_enter(struct keep *keep)
 
 void keep_leave(struct keep **keep)
 {
+    sqlite3_db_release_memory((*keep)->db); /* calls are rare; the pages cached in between are not */
     pthread_mutex_unlock(&(*keep)->mutex);
 }
 

@@ -1,0 +1,432 @@
+/* Keeping on a bad disk: full, too small, read-only, corrupt; and what is not ours to open. */
+#include "keep_place.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PROMISED = 100 /* intents with their ends that a full disk takes */ };
+
+static struct error err;
+
+/* Begins and ends one with the longest texts and a key of its own; the result of the first that
+ * fails. */
+static int intent_and_end(struct keep *keep, int number)
+{
+    struct intent intent = longest_intent(number);
+    char outcome[256];
+    /* spread over the index, so that its pages split */
+    int n = snprintf(intent.key, sizeof intent.key, "%08x", (unsigned)number * 2654435761U);
+    intent.key[n] = 'k';
+    memset(outcome, 'o', sizeof outcome - 1);
+    outcome[sizeof outcome - 1] = '\0';
+    int r = keep_intent_begin(keep, &intent, &err);
+    return r < 0
+               ? r
+               : keep_intent_end(keep, intent.id, INTENT_DONE, INT64_MAX, INT64_MAX, outcome, &err);
+}
+
+static void take_the_promised(struct keep *keep)
+{
+    for (int i = 0; i < PROMISED; i++)
+        assert_ok(intent_and_end(keep, i), err);
+}
+
+static void check_whole(const struct place *place, int64_t ended)
+{
+    char text[64];
+    place_text(place, "PRAGMA integrity_check", text, sizeof text);
+    assert_string_equal(text, "ok");
+    assert_int_equal(place_number(place, "SELECT count(*) FROM intents WHERE state = 1"), ended);
+}
+
+/* Open, full, the promised; then on until there really is no room: said, nothing half stored. */
+static void fill_while_open(struct place *place)
+{
+    struct keep *keep = place_open(place);
+    place_fill(place);
+    take_the_promised(keep);
+    int r = 0, taken = PROMISED;
+    while (taken < 5000 && (r = intent_and_end(keep, taken)) == 0)
+        taken++;
+    assert_int_equal(r, -ENOSPC);
+    assert_int_equal(err.code, -ENOSPC);
+    assert_message(err, "no space is left; free some");
+    print_message("          %d intents with their ends on a full disk\n", taken);
+    assert_int_equal(place_number(place, "SELECT count(*) FROM intents WHERE state = 1"), taken);
+    place_unfill(place);
+    assert_int_equal(intent_and_end(keep, taken++), 0);
+    keep_close(keep);
+    int64_t open = place_number(place, "SELECT count(*) FROM intents WHERE state = 0");
+    assert_in_range(open, 0, 1); /* begun in the last room, without any for its end */
+    check_whole(place, taken);
+}
+
+/* Closed, or left by a killed process, then full, then opened again. */
+static void fill_before_open(struct place *place, bool killed)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        struct keep *keep = NULL;
+        int r = keep_open(place->state, true, &keep, NULL);
+        for (int i = 0; r == 0 && i < 3; i++)
+            r = intent_and_end(keep, i);
+        if (killed)
+            kill(getpid(), SIGKILL);
+        keep_close(keep);
+        _exit(r == 0 ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, killed ? SIGKILL : 0);
+    place_fill(place);
+    for (int opens = 0; opens < 3; opens++) {
+        struct keep *keep = place_open(place);
+        for (int i = 0; i < PROMISED; i++)
+            assert_ok(intent_and_end(keep, i), err);
+        keep_close(keep);
+    }
+    check_whole(place, 3 + 3 * PROMISED);
+}
+
+static void test_tmpfs_full_while_open(void **state)
+{
+    place_mount_tmpfs(*state, "4m");
+    fill_while_open(*state);
+}
+
+static void test_ext4_full_while_open(void **state)
+{
+    place_mount_ext4(*state, 16);
+    fill_while_open(*state);
+}
+
+static void test_tmpfs_full_before_open(void **state)
+{
+    place_mount_tmpfs(*state, "4m");
+    fill_before_open(*state, false);
+}
+
+static void test_tmpfs_full_after_kill(void **state)
+{
+    place_mount_tmpfs(*state, "4m");
+    fill_before_open(*state, true);
+}
+
+static void test_ext4_full_before_open(void **state)
+{
+    place_mount_ext4(*state, 16);
+    fill_before_open(*state, false);
+}
+
+static void test_ext4_full_after_kill(void **state)
+{
+    place_mount_ext4(*state, 16);
+    fill_before_open(*state, true);
+}
+
+/* Room for a part of the reserve must not be spent in a way that blocks what was there. */
+static void test_nearly_full(void **state)
+{
+    struct place *place = *state;
+    place_mount_tmpfs(place, "4m");
+    struct keep *keep = place_open(place);
+    place_fill(place);
+    char path[96];
+    snprintf(path, sizeof path, "%s/filler", place->root);
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    int taken = 0;
+    for (long long kib = 64; kib <= 1024; kib *= 2) {
+        assert_int_equal(truncate(path, st.st_size - kib * 1024), 0);
+        for (int i = 0; i < PROMISED; i++)
+            assert_ok(intent_and_end(keep, taken++), err);
+    }
+    keep_close(keep);
+    check_whole(place, taken);
+}
+
+/* The reserve is filled up again while there is room: it is there whenever the disk fills up. */
+static void test_reserve_is_filled_up(void **state)
+{
+    struct place *place = *state;
+    place_mount_tmpfs(place, "16m");
+    struct keep *keep = place_open(place);
+    for (int i = 0; i < 2000; i++)
+        assert_ok(intent_and_end(keep, i), err);
+    place_fill(place);
+    take_the_promised(keep);
+    keep_close(keep);
+    check_whole(place, 2000 + PROMISED);
+}
+
+static void test_too_small_to_open(void **state)
+{
+    struct place *place = *state;
+    struct keep *keep = NULL;
+    place_mount_tmpfs(place, "1m");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(keep_open(place->state, true, &keep, &err), -ENOSPC);
+        assert_int_equal(err.failure, FAILURE_UNREACHABLE);
+        assert_message(err, place->state);
+        assert_message(err, "no space is left; free some");
+    }
+    assert_null(keep);
+}
+
+static void test_full_before_the_first_open(void **state)
+{
+    struct place *place = *state;
+    struct keep *keep = NULL;
+    place_mount_tmpfs(place, "4m");
+    place_fill(place);
+    assert_int_equal(keep_open(place->state, true, &keep, &err), -ENOSPC);
+    assert_message(err, place->state);
+    place_unfill(place);
+    keep_close(place_open(place));
+}
+
+static void test_read_only(void **state)
+{
+    struct place *place = *state;
+    struct keep *keep = NULL;
+    struct keep_lock *lock = NULL;
+    place_mount_tmpfs(place, "4m");
+    keep_close(place_open(place));
+    place_read_only(place);
+    assert_int_equal(keep_open(place->state, true, &keep, &err), -EROFS);
+    assert_message(err, place->state);
+    assert_message(err, "Read-only");
+    assert_int_equal(keep_lock_daemon(place->state, &lock, NULL, &err), -EROFS);
+    assert_message(err, "supervisor.lock");
+    snprintf(place->state, sizeof place->state, "%s/fresh", place->root);
+    assert_int_equal(keep_open(place->state, true, &keep, &err), -EROFS);
+    assert_message(err, place->state);
+}
+
+static void test_removed_while_open(void **state)
+{
+    struct place *place = *state;
+    char path[128];
+    struct keep *keep = place_open(place);
+    assert_int_equal(intent_and_end(keep, 1), 0);
+    snprintf(path, sizeof path, "%s/supervisor.db", place->state);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(intent_and_end(keep, 2), -EIO);
+    assert_message(err, "removed or replaced");
+    keep_close(keep);
+}
+
+static void test_places_that_cannot_be(void **state)
+{
+    struct place *place = *state;
+    struct keep *keep = NULL;
+    char path[1200];
+    snprintf(path, sizeof path, "%s/no/such", place->root);
+    assert_int_equal(keep_open(path, true, &keep, &err), -ENOENT);
+    assert_message(err, path);
+    assert_int_equal(keep_open("/proc/version", true, &keep, &err), -ENOTDIR);
+    assert_message(err, "/proc/version");
+
+    assert_int_equal(mkdir(place->state, 0700), 0);
+    snprintf(path, sizeof path, "%s/supervisor.db", place->state);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+    assert_int_equal(keep_open(place->state, true, &keep, &err), -EIO);
+    assert_message(err, "is not a regular file");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(keep_open(place->state, true, &keep, &err), -EIO);
+    assert_message(err, "is not a regular file");
+
+    snprintf(path, sizeof path, "%s/%0250d", place->root, 1);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/%0250d/%0250d", place->root, 1, 2);
+    assert_int_equal(keep_open(path, true, &keep, &err), -ENAMETOOLONG);
+    assert_message(err, "at most 465 bytes");
+    assert_null(keep);
+}
+
+/* A directory reached by a symlink is the person's choice. */
+static void test_symlink_to_directory(void **state)
+{
+    struct place *place = *state;
+    char path[96];
+    snprintf(path, sizeof path, "%s/link", place->root);
+    keep_close(place_open(place));
+    assert_int_equal(symlink(place->state, path), 0);
+    snprintf(place->state, sizeof place->state, "%s", path);
+    keep_close(place_open(place));
+}
+
+static void spoil(const struct place *place, off_t at, size_t n)
+{
+    char path[128], bytes[8192];
+    snprintf(path, sizeof path, "%s/supervisor.db", place->state);
+    memset(bytes, 0xa5, sizeof bytes);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0 && n <= sizeof bytes);
+    assert_int_equal(pwrite(fd, bytes, n, at), (ssize_t)n);
+    close(fd);
+    snprintf(path, sizeof path, "%s/supervisor.db-wal", place->state);
+    assert_int_equal(unlink(path), 0); /* it would put the pages right again */
+}
+
+static int count_aside(const struct place *place)
+{
+    char command[160];
+    int n = -1;
+    snprintf(command, sizeof command, "ls %s/supervisor.db.corrupt-*Z 2>/dev/null | wc -l",
+             place->state);
+    FILE *files = popen(command, "r");
+    assert_non_null(files);
+    assert_int_equal(fscanf(files, "%d", &n), 1);
+    pclose(files);
+    return n;
+}
+
+static void check_corrupt(struct place *place, off_t at, size_t n)
+{
+    struct keep *keep = place_open(place);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(intent_and_end(keep, i), 0);
+    keep_close(keep);
+    spoil(place, at, n);
+
+    keep = NULL;
+    assert_int_equal(keep_open(place->state, false, &keep, &err), -EUCLEAN);
+    assert_message(err, place->state);
+    assert_message(err, "it is corrupt");
+    assert_null(keep);
+    assert_int_equal(count_aside(place), 0);
+
+    assert_ok(keep_open(place->state, true, &keep, &err), err);
+    assert_non_null(keep_set_aside(keep));
+    assert_int_equal(access(keep_set_aside(keep), F_OK), 0);
+    assert_int_equal(count_aside(place), 1);
+    assert_int_equal(intent_and_end(keep, 1), 0);
+    keep_close(keep);
+    check_whole(place, 1);
+}
+
+static void test_corrupt_header(void **state)
+{
+    check_corrupt(*state, 0, 4096);
+}
+
+static void test_corrupt_table(void **state)
+{
+    check_corrupt(*state, 4096, 4096);
+}
+
+static void test_truncated(void **state)
+{
+    struct place *place = *state;
+    struct keep *keep = place_open(place);
+    keep_close(keep);
+    spoil(place, 0, 0);
+    char path[128];
+    snprintf(path, sizeof path, "%s/supervisor.db", place->state);
+    assert_int_equal(truncate(path, 6000), 0);
+    assert_int_equal(keep_open(place->state, false, &keep, &err), -EUCLEAN);
+    assert_ok(keep_open(place->state, true, &keep, &err), err);
+    keep_close(keep);
+}
+
+static void test_only_three_stay_aside(void **state)
+{
+    struct place *place = *state;
+    char command[256], oldest[160];
+    keep_close(place_open(place));
+    for (int i = 0; i < 5; i++) {
+        snprintf(command, sizeof command,
+                 "bash -c 'cd %s && touch supervisor.db.corrupt-2024010%d"
+                 "T000000Z{,-wal}'",
+                 place->state, i);
+        assert_int_equal(system(command), 0);
+    }
+    spoil(place, 0, 4096);
+    struct keep *keep = NULL;
+    assert_ok(keep_open(place->state, true, &keep, &err), err);
+    assert_int_equal(count_aside(place), 3);
+    snprintf(oldest, sizeof oldest, "%s/supervisor.db.corrupt-20240102T000000Z", place->state);
+    assert_int_not_equal(access(oldest, F_OK), 0);
+    strncat(oldest, "-wal", sizeof oldest - strlen(oldest) - 1);
+    assert_int_not_equal(access(oldest, F_OK), 0);
+    assert_int_equal(access(keep_set_aside(keep), F_OK), 0);
+    keep_close(keep);
+}
+
+static void test_newer_schema(void **state)
+{
+    struct place *place = *state;
+    struct keep *keep = NULL;
+    keep_close(place_open(place));
+    place_run(place, "PRAGMA user_version = 7");
+    for (int repair = 0; repair < 2; repair++) {
+        assert_int_equal(keep_open(place->state, repair, &keep, &err), -ENOTSUP);
+        assert_message(err, "made by a newer supervisor (schema 7, this one knows 1)");
+        assert_message(err, place->state);
+    }
+    assert_int_equal(place_number(place, "PRAGMA user_version"), 7);
+    assert_int_equal(count_aside(place), 0);
+}
+
+static void test_foreign_database(void **state)
+{
+    struct place *place = *state;
+    struct keep *keep = NULL;
+    assert_int_equal(mkdir(place->state, 0700), 0);
+    place_run(place, "CREATE TABLE songs (title TEXT)");
+    assert_int_equal(keep_open(place->state, true, &keep, &err), -ENOTSUP);
+    assert_message(err, "some other program's database");
+    assert_int_equal(place_number(place, "SELECT count(*) FROM songs"), 0);
+}
+
+/* A WAL that some other tool took away at its close is made as long again. */
+static void test_wal_was_removed(void **state)
+{
+    struct place *place = *state;
+    place_mount_tmpfs(place, "4m");
+    keep_close(place_open(place));
+    char path[128];
+    snprintf(path, sizeof path, "%s/supervisor.db-wal", place->state);
+    assert_int_equal(unlink(path), 0);
+    struct keep *keep = place_open(place);
+    place_fill(place);
+    take_the_promised(keep);
+    keep_close(keep);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, place_make, place_drop)
+    const struct CMUnitTest tests[] = {
+        TEST(test_tmpfs_full_while_open),
+        TEST(test_ext4_full_while_open),
+        TEST(test_tmpfs_full_before_open),
+        TEST(test_tmpfs_full_after_kill),
+        TEST(test_ext4_full_before_open),
+        TEST(test_ext4_full_after_kill),
+        TEST(test_nearly_full),
+        TEST(test_reserve_is_filled_up),
+        TEST(test_too_small_to_open),
+        TEST(test_full_before_the_first_open),
+        TEST(test_read_only),
+        TEST(test_removed_while_open),
+        TEST(test_places_that_cannot_be),
+        TEST(test_symlink_to_directory),
+        TEST(test_corrupt_header),
+        TEST(test_corrupt_table),
+        TEST(test_truncated),
+        TEST(test_only_three_stay_aside),
+        TEST(test_newer_schema),
+        TEST(test_foreign_database),
+        TEST(test_wal_was_removed),
+    };
+    return cmocka_run_group_tests_name("keep_disk", tests, NULL, NULL);
+}
