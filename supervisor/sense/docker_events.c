@@ -56,7 +56,7 @@ static void stream_ended(struct docker_call *call, int result, const struct http
     (void)response;
     if (docker->stream == call)
         docker->stream = NULL;
-    if (result == 0) {
+    if (result == 0 || result == -ECONNRESET) { /* an end in good order, or in the middle */
         result =
             error_set(&own, FAILURE_UNREACHABLE, -ECONNRESET,
                       "the Docker Engine at %s closed the stream of events", docker->socket_path);
