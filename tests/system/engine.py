@@ -63,7 +63,7 @@ class Engine:
         """The stand-in as Ollama `version`, imported at the first call; gives its tag."""
         tag = IMAGES[version]
         if tag not in self.images:
-            done = subprocess.run([ROOT / "tests/simollama/image", self.url, tag, version], stdin=subprocess.DEVNULL,
+            done = subprocess.run([ROOT / "tests/simollama/image", self.url, tag, f"{version}.0"], stdin=subprocess.DEVNULL,
                                   capture_output=True, text=True, timeout=300, check=False)
             assert done.returncode == 0, f"the stand-in's image could not be made: {done.stdout}{done.stderr}"
             self.images.add(tag)

@@ -8,6 +8,7 @@ import time
 
 import memory
 import wait
+from sizes import MIB
 
 PORT, CONTROL = 11434, 11435
 
@@ -162,14 +163,23 @@ class Ollama:
 
     def leak(self, size):
         """Leaks and gives the moment (monotonic) at which all of it was there."""
+        before = self.held()
         self.sim("leak", {"bytes": size})
-        wait.until(lambda: self.held() >= size, 30, lambda: f"{self.name} holds {size}, it holds {self.held()}")
-        return time.monotonic()
+        return self._holds(before + size)
 
     def orphan(self, size):
+        """Leaves a runner of `size` bytes that Ollama has forgotten; the moment at which all of it was there."""
+        before = self.held()
         self.sim("orphan", {"bytes": size})
-        wait.until(lambda: self.held() >= size, 30, lambda: f"{self.name}'s orphan holds {size}")
+        return self._holds(before + size)
+
+    def _holds(self, size):
+        wait.until(lambda: self.held() >= size - MIB, 60, lambda: f"{self.name} holds {size}; it holds {self.held()}")
         return time.monotonic()
+
+    def ghost(self, model):
+        """Kills the model's runner behind Ollama's back: it stays listed."""
+        self.sim("ghost", {"model": model})
 
     def exec(self, *argv):
         """Starts argv in the container; gives the id of the exec."""
@@ -183,8 +193,9 @@ class Ollama:
 
     def foreign(self, size, seconds):
         """A process that is not Ollama's holds `size` bytes for `seconds`."""
+        before = self.held()
         self.exec("/bin/ollama", "sim", "hold", str(size), str(seconds))
-        wait.until(lambda: self.held() >= size, 60, f"a foreign process holds {size} in {self.name}")
+        self._holds(before + size)
 
     def processes(self):
         """{pid: argv} of its processes, as the host sees them."""

@@ -82,7 +82,7 @@ def quiet(engine, built):
         excuses["connected"] = socket.create_connection((c["connected"].address, PORT), 5)
         c["connected"].leak(300 * MIB)
         c["foreign"].foreign(2 * GIB, 120)
-        c["ghost"].sim("ghost")
+        c["ghost"].ghost("big")
         with c["stalled"].streaming("big"), c["slow-load"].streaming("big") as loaded, \
                 c["streaming"].streaming("big") as tokens:
             began = time.monotonic()
