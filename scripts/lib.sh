@@ -56,7 +56,7 @@ need_root() { # SCRIPT ARGUMENT...: goes on as root, by sudo where there is one
   command -v sudo >/dev/null || die 'needs root: there is no sudo here, so run it as root'
   say '· asking sudo for root'
   trap - EXIT
-  exec sudo --preserve-env=DOCKER_HOST,OLLAMA_IMAGE,OLLAMA_MEMORY,OLLAMA_PORT,SUPERVISOR_STATE,LAB_CACHE,CI "$@"
+  exec sudo --preserve-env="$(compgen -e | grep -E '^(SUPERVISOR|OLLAMA|DOCKER|LAB)_|^CI$' | paste -sd ,)" "$@"
 }
 
 show_log() { # FILE: what a build said, without the lines that only say how far it came
