@@ -12,7 +12,7 @@ struct keep *keep_enter(struct keep *keep)
 
 void keep_leave(struct keep **keep)
 {
-    sqlite3_db_release_memory((*keep)->db); /* calls are rare; the pages cached in between are not */
+    sqlite3_db_release_memory((*keep)->db); /* calls are rare: nothing is cached in between */
     pthread_mutex_unlock(&(*keep)->mutex);
 }
 

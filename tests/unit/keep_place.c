@@ -205,3 +205,25 @@ void assert_ok_(int result, const struct error *err, const char *file, int line)
         _fail(file, line);
     }
 }
+
+pid_t place_child(void (*child)(const char *directory), const char *directory, int *ret_pipe)
+{
+    int ready[2], stay[2];
+    char byte = 0;
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(stay, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(stay[1]);
+        child(directory);
+        if (write(ready[1], "", 1) == 1 && read(stay[0], &byte, 1) == 0)
+            _exit(0);
+        _exit(1);
+    }
+    close(ready[1]);
+    close(stay[0]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    *ret_pipe = stay[1];
+    return pid;
+}

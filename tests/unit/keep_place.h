@@ -11,6 +11,7 @@
 /* clang-format on */
 #include "keep/keep.h"
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct place {
     char root[64];  /* a fresh directory; a file system is mounted on it where asked for */
@@ -40,6 +41,9 @@ int64_t place_number(const struct place *place, const char *sql);
 void place_text(const struct place *place, const char *sql, char *text, size_t size);
 /* Runs SQL in that database; it must succeed. */
 void place_run(const struct place *place, const char *sql);
+
+/* A process that runs `child`, stays until *ret_pipe is closed, and then ends with 0. */
+pid_t place_child(void (*child)(const char *directory), const char *directory, int *ret_pipe);
 
 #define assert_message(err, part) assert_message_(&(err), part, __FILE__, __LINE__)
 /* The message holds PART and is one sentence: no newline, no full stop at its end. */
