@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,11 +18,24 @@ struct flow {
     struct judge *judge;
     struct healer *healer;
     struct keep *keep;
+    char state[256]; /* a copy: a reload does not move it */
     struct world *world;
     struct judgement judgement;
-    bool recovered;
+    bool recovered, footprints_due;
     int status;
 };
+
+/* What new containers have held with a model before, for the floor of a limit. */
+static void tell_footprints(struct flow *flow)
+{
+    flow->footprints_due = false;
+    for (size_t i = 0; i < flow->world->n_containers; i++) {
+        const struct container *c = &flow->world->containers[i];
+        fact held = FACT_UNKNOWN;
+        if (!keep_footprint_get(flow->keep, c->name, &held, NULL))
+            judge_tell_footprint(flow->judge, c->id, held);
+    }
+}
 
 static void on_look(void *userdata, struct world *world)
 {
@@ -29,6 +43,8 @@ static void on_look(void *userdata, struct world *world)
     flow->world = world;
     if (judge_look(flow->judge, world, &flow->judgement) < 0)
         return; /* memory is spent: no judgement, no deed */
+    if (flow->footprints_due && flow->keep)
+        tell_footprints(flow);
     for (size_t i = 0; i < flow->judgement.n_assessments; i++) {
         const struct assessment *a = &flow->judgement.assessments[i];
         world->containers[i].baseline = a->baseline;
@@ -50,10 +66,8 @@ static void on_note(void *userdata, enum sense_note note, const struct container
                     const char *text)
 {
     struct flow *flow = userdata;
-    if (note == NOTE_FOUND && flow->keep) {
-        fact held = FACT_UNKNOWN;
-        if (!keep_footprint_get(flow->keep, container->name, &held, NULL))
-            judge_tell_footprint(flow->judge, container->id, held);
+    if (note == NOTE_FOUND) {
+        flow->footprints_due = true;
         flow->recovered = false; /* something may have been left half done there */
     }
     if (flow->o.note)
@@ -71,6 +85,7 @@ static int open_parts(struct flow *flow, struct error *err)
 {
     const struct settings *s = config_settings(flow->o.config);
     char socket_path[108];
+    snprintf(flow->state, sizeof flow->state, "%s", s->state);
     int r = http_unix_path(s->docker_host, socket_path, sizeof socket_path, err);
     if (r < 0)
         return r;
@@ -86,7 +101,6 @@ static int open_parts(struct flow *flow, struct error *err)
                                   .docker = flow->docker,
                                   .config = flow->o.config,
                                   .named = flow->o.named,
-                                  .only_named = flow->o.named != NULL,
                                   .callbacks = {on_look, on_note, flow}};
     if ((r = sense_new(&sense, &flow->sense)) < 0)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
@@ -96,7 +110,7 @@ static int open_parts(struct flow *flow, struct error *err)
                                     .sense = flow->sense,
                                     .judge = flow->judge,
                                     .keep = flow->keep,
-                                    .state = s->state,
+                                    .state = flow->state,
                                     .dry_run = flow->o.dry_run,
                                     .tell = on_heal,
                                     .userdata = flow};
@@ -196,11 +210,26 @@ void flow_settings_changed(struct flow *flow)
     sense_settings_changed(flow->sense);
 }
 
+/* What each container is doing, beyond WORLD.md: "busy: cpu 43 % of a core". */
+static void add_activities(const struct flow *flow, json_t *containers)
+{
+    for (size_t i = 0; i < flow->judgement.n_assessments; i++) {
+        const struct assessment *a = &flow->judgement.assessments[i];
+        char text[160];
+        snprintf(text, sizeof text, "%s%s%s", activity_name(a->activity), *a->why ? ": " : "",
+                 a->why);
+        json_t *container = json_array_get(containers, i);
+        json_object_set_new(container, "activity", json_string(text));
+        json_object_set_new(container, "level", json_string(pressure_name(a->level)));
+    }
+}
+
 json_t *flow_to_json(struct flow *flow)
 {
     json_t *json = flow->world ? world_to_json(flow->world) : NULL;
     if (!json)
         return NULL;
+    add_activities(flow, json_object_get(json, "containers"));
     json_t *verdicts = json_array();
     for (size_t i = 0; i < flow->judgement.n_verdicts; i++) {
         const struct verdict *v = &flow->judgement.verdicts[i];

@@ -71,6 +71,11 @@ static struct run *run_of(const struct healer *healer, const char *id)
     return NULL;
 }
 
+void healer_key(const char *name, const char *enable, char *key, size_t size)
+{
+    snprintf(key, size, "%.200s%s%.20s", name, enable ? "+" : "", enable ? enable : "");
+}
+
 size_t healer_busy(const struct healer *healer)
 {
     size_t n = 0;
@@ -517,8 +522,7 @@ static int run_begin(struct healer *healer, const struct container *c, const str
     memcpy(run->name, c->name, sizeof run->name);
     memcpy(run->started_at, c->started_at, sizeof run->started_at);
     const char *enable = container_label(c, config_settings(healer->o.config)->docker_label);
-    snprintf(run->key, sizeof run->key, "%.200s%s%.20s", c->name, enable ? "+" : "",
-             enable ? enable : "");
+    healer_key(c->name, enable, run->key, sizeof run->key);
     if (verdict)
         run->verdict = *verdict;
     else

@@ -75,6 +75,10 @@ int healer_heal(struct healer *healer, const struct verdict *verdict, bool force
 int healer_unload(struct healer *healer, const struct container *container, const char *model,
                   double wait_s, bool force);
 
+/* What restarts are counted by: the container's name and how it is labelled (enable: the value of
+ * the label docker.label, or NULL), so that a recreated container does not start afresh. */
+void healer_key(const char *name, const char *enable, char *key, size_t size);
+
 /* Remedies under way. */
 size_t healer_busy(const struct healer *healer);
 /* What was last done or is in the way for a container, for status ("acted"); "" if nothing. */

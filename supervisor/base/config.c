@@ -198,3 +198,9 @@ const char *config_origin(const struct config *config, const char *name)
     int row = setting_find_name(name);
     return row < 0 ? NULL : origin_names[config->origin[row]];
 }
+
+void config_replace(struct config *config, struct config *fresh)
+{
+    *config = *fresh; /* it owns nothing outside itself */
+    free(fresh);
+}

@@ -77,6 +77,8 @@ struct config;
  * names variable and value). */
 int config_new(struct config **ret_config, struct error *err);
 void config_free(struct config *config);
+/* Takes over all of fresh (which is freed by this call): the settings change in place. */
+void config_replace(struct config *config, struct config *fresh);
 
 /* Reads an INI file (inih, at most 64 KiB) below environment and command line, in place of the file
  * read before. The first bad line is the error: file:line, the thing, the nearest known key. The

@@ -179,24 +179,36 @@ const char *setting_name(const struct setting *setting, char text[static SETTING
     return text;
 }
 
-int setting_unknown(const char *name, struct error *err)
+/* The row that an unknown name was meant to be, or -1. A section that is right says more than its
+ * letters: only its own keys are compared then. */
+static int setting_meant(const char *name)
 {
     char names[SETTINGS_N][SETTING_NAME_MAX];
-    const char *full[SETTINGS_N], *keys[SETTINGS_N];
+    const char *full[SETTINGS_N], *keys[SETTINGS_N], *own[SETTINGS_N];
+    const char *dot = strchr(name, '.'), *key = dot ? dot + 1 : name;
+    size_t section_length = (size_t)(key - name);
     for (int i = 0; i < SETTINGS_N; i++) {
         full[i] = setting_name(&settings_table[i], names[i]);
         keys[i] = settings_table[i].key;
+        own[i] = dot && strncmp(full[i], name, section_length) == 0 ? keys[i] : NULL;
     }
-    const char *meant = nearest(name, full, SETTINGS_N);
-    if (!meant) { /* perhaps the right key in the wrong section, or in none */
-        const char *dot = strchr(name, '.');
-        const char *key = nearest(dot ? dot + 1 : name, keys, SETTINGS_N);
-        for (int i = 0; key && !meant && i < SETTINGS_N; i++)
-            meant = key == keys[i] ? full[i] : NULL;
+    const char *const *const lists[] = {own, keys, full};
+    for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {
+        const char *meant = nearest(l == 2 ? name : key, lists[l], SETTINGS_N);
+        for (int i = 0; meant && i < SETTINGS_N; i++)
+            if (lists[l][i] == meant)
+                return i;
     }
-    if (meant)
+    return -1;
+}
+
+int setting_unknown(const char *name, struct error *err)
+{
+    char text[SETTING_NAME_MAX];
+    int meant = setting_meant(name);
+    if (meant >= 0)
         return error_set(err, FAILURE_USAGE, -EINVAL, "unknown setting \"%.*s\": did you mean %s?",
-                         SETTING_NAME_MAX, name, meant);
+                         SETTING_NAME_MAX, name, setting_name(&settings_table[meant], text));
     return error_set(err, FAILURE_USAGE, -EINVAL,
                      "unknown setting \"%.*s\": `supervisor config show` lists all that there are",
                      SETTING_NAME_MAX, name);

@@ -9,7 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SHOWN_MAX = 64 }; /* of a refused value, in the sentence that refuses it */
+enum {
+    SHOWN_MAX = 64, /* of a refused value, in the sentence that refuses it */
+    TEXT_MAX = 170 /* with its key and its origin it must fit a line of the file: inih's have 200 */
+};
 
 static void *field(const struct setting *setting, struct settings *to)
 {
@@ -58,9 +61,10 @@ static int parse_choice(const struct setting *setting, const char *text, char *t
 static int parse_text(const struct setting *setting, const char *text, char *to, struct error *err)
 {
     size_t length = strlen(text);
-    if (length >= setting->size)
+    size_t most = setting->size - 1 < TEXT_MAX ? setting->size - 1 : TEXT_MAX;
+    if (length > most)
         return error_set(err, FAILURE_USAGE, -EINVAL, "\"%.*s...\" is longer than %zu characters",
-                         SHOWN_MAX, text, setting->size - 1);
+                         SHOWN_MAX, text, most);
     for (size_t i = 0; i < length; i++) {
         if (iscntrl((unsigned char)text[i]))
             return error_set(err, FAILURE_USAGE, -EINVAL, "\"%.*s\" has a control character in it",

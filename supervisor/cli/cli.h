@@ -92,20 +92,17 @@ bool cli_colour(FILE *to);
 /* Columns of the terminal on stdout, else $COLUMNS, else 80; 20 to 1000. */
 int cli_width(void);
 
-/* One for each command, in a file of its own. A weak one need not exist: while it does not, it is
- * left out of the table. (A weak reference does not fetch its definition from an archive, so
- * COMMAND_FUTURE goes from the line as soon as the file is there.) */
-#define COMMAND_FUTURE __attribute__((weak))
-int cmd_status(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
-int cmd_fix_ollama(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
-int cmd_run(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
-int cmd_enforce(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
-int cmd_unload(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
-int cmd_flush(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
-int cmd_record(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
-int cmd_replay(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
+/* One for each command, in a file of its own. */
+int cmd_status(struct cli *cli, int argc, char **argv);
+int cmd_fix_ollama(struct cli *cli, int argc, char **argv);
+int cmd_run(struct cli *cli, int argc, char **argv);
+int cmd_enforce(struct cli *cli, int argc, char **argv);
+int cmd_unload(struct cli *cli, int argc, char **argv);
+int cmd_flush(struct cli *cli, int argc, char **argv);
+int cmd_record(struct cli *cli, int argc, char **argv);
+int cmd_replay(struct cli *cli, int argc, char **argv);
 int cmd_config(struct cli *cli, int argc, char **argv);
-int cmd_release(struct cli *cli, int argc, char **argv) COMMAND_FUTURE;
+int cmd_release(struct cli *cli, int argc, char **argv);
 int cmd_version(struct cli *cli, int argc, char **argv);
 int cmd_help(struct cli *cli, int argc, char **argv);
 

@@ -22,6 +22,7 @@ struct sense {
     struct sense_options o;
     struct sampler sampler;
     struct process_memory *processes;
+    char procfs[256], cgroupfs[256]; /* copies: a reload does not move them */
     struct host_reader *host;
     uv_timer_t tick, retry;
     bool up, lost_said, listed, closing;
@@ -362,7 +363,7 @@ static void on_listed(void *userdata, int result, const struct docker_entry *ent
         bool named = is_named(sense, &entries[i]);
         bool chosen = policy_chosen(config_settings(sense->o.config), entries[i].image,
                                     entries[i].labels, entries[i].n_labels);
-        if (!named && (sense->o.only_named || !chosen))
+        if (!named && !chosen)
             continue;
         struct watch *w = find(sense, entries[i].id);
         if (w)
@@ -449,7 +450,10 @@ static void start_ticking(struct sense *sense)
 int sense_start(struct sense *sense, struct error *err)
 {
     const struct settings *s = config_settings(sense->o.config);
-    sense->sampler = (struct sampler){s->procfs, s->cgroupfs, sense->processes, sense->o.http};
+    snprintf(sense->procfs, sizeof sense->procfs, "%s", s->procfs);
+    snprintf(sense->cgroupfs, sizeof sense->cgroupfs, "%s", s->cgroupfs);
+    sense->sampler =
+        (struct sampler){sense->procfs, sense->cgroupfs, sense->processes, sense->o.http};
     int r = host_open(s->procfs, &sense->host, err);
     if (r < 0)
         return r;

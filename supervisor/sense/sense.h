@@ -41,7 +41,6 @@ struct sense_options {
     const struct config *config;
     const char *named; /* a container (name or id prefix) that the command line named: looked at
                           whatever its labels; NULL: none */
-    bool only_named;   /* look at no other */
     struct sense_callbacks callbacks;
 };
 

@@ -1,0 +1,128 @@
+/* supervisor enforce: the memory limits and the single-model policy, once, now (rows C4, C5). */
+#include "base/clock.h"
+#include "base/size.h"
+#include "cli/say.h"
+#include "cli/task.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct enforce {
+    struct task task;
+    double began_s, until_s; /* long enough for both policies to have made up their mind */
+    size_t done, failed, told;
+    json_t *rows;
+};
+
+static void say(struct enforce *e, const char *container, const char *what, const char *result,
+                const char *text)
+{
+    if (e->task.json)
+        json_array_append_new(e->rows, json_pack("{s:s, s:s, s:s, s:s}", "container", container,
+                                                 "verdict", what, "result", result, "text", text));
+    else
+        fprintf(strcmp(result, "failed") ? stdout : stderr, "%s: %s: %s\n", container, what, text);
+}
+
+static bool is_target(const struct task *task, const char *id)
+{
+    for (size_t i = 0; i < task->targets.n; i++)
+        if (!strcmp(task->targets.ids[i], id))
+            return true;
+    return false;
+}
+
+static void begin(struct task *task)
+{
+    struct enforce *e = task->userdata;
+    const struct settings *s = config_settings(task->cli->config);
+    e->began_s = clock_boottime_s();
+    e->until_s = e->began_s + 3 * s->interval_s + (s->poll_s > 0 ? 3 * s->poll_s : 0);
+}
+
+static void look(struct task *task, const struct world *world, const struct judgement *judgement)
+{
+    struct enforce *e = task->userdata;
+    bool more = false;
+    for (size_t i = 0; i < judgement->n_verdicts; i++) {
+        const struct verdict *v = &judgement->verdicts[i];
+        char text[600];
+        bool ours = v->kind == VERDICT_LIMIT_DRIFT || v->kind == VERDICT_TOO_MANY_MODELS ||
+                    v->kind == VERDICT_NO_LIMIT;
+        if (!ours || !is_target(task, v->id))
+            continue;
+        more |=
+            v->state == VERDICT_SUSPECT || (v->state == VERDICT_RAISED && v->remedy != REMEDY_NONE);
+        if (v->state != VERDICT_RAISED)
+            continue;
+        if (v->remedy == REMEDY_NONE && v->changed) {
+            bool refused = v->kind == VERDICT_LIMIT_DRIFT;
+            e->failed += refused;
+            e->told++;
+            say(e, v->name, verdict_kind_name(v->kind), refused ? "failed" : "told",
+                say_verdict(v, text, sizeof text));
+        } else if (v->remedy != REMEDY_NONE && (!task->dry_run || v->changed)) {
+            healer_heal(flow_healer(task->flow), v, false);
+        }
+    }
+    bool busy = healer_busy(flow_healer(task->flow)) > 0;
+    if (busy || (more && !task->dry_run && world->monotonic_s < e->until_s + 60))
+        return;
+    if (world->monotonic_s < e->until_s) {
+        say_progress("watching which model is used ...");
+        return;
+    }
+    if (task->json) {
+        json_dumpf(e->rows, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else if (!e->done && !e->failed && !e->told) {
+        say_progress(NULL);
+        puts("nothing to enforce: limits and loaded models are as wanted");
+    }
+    task_end(task, e->failed ? FAILURE_JOB : 0);
+}
+
+static void heal(struct task *task, const struct heal_event *h)
+{
+    struct enforce *e = task->userdata;
+    char text[400], size[16], change[160];
+    bool limit = !strcmp(h->step, "limit");
+    fact wanted = h->evidence ? (fact)verdict_evidence(h->evidence, "wanted") : FACT_UNKNOWN;
+    say_progress(NULL);
+    if (h->kind == HEAL_DONE && limit)
+        snprintf(text, sizeof text, "the limit is %s now", size_format(wanted, size, sizeof size));
+    else if (h->kind == HEAL_DONE)
+        snprintf(text, sizeof text, "%.100s unloaded: %s", h->model,
+                 say_change(h->before, h->after, change, sizeof change));
+    else if (h->kind == HEAL_WOULD_ACT && limit)
+        snprintf(text, sizeof text, "the limit would become %s",
+                 size_format(wanted, size, sizeof size));
+    else if (h->kind == HEAL_WOULD_ACT)
+        snprintf(text, sizeof text, "%.100s would be unloaded", h->model);
+    else
+        snprintf(text, sizeof text, "%.380s", h->text);
+    if (h->kind == HEAL_ACTING || h->kind == HEAL_RECOVERED || h->kind == HEAL_LOCKED)
+        return;
+    bool good = h->kind == HEAL_DONE || h->kind == HEAL_WOULD_ACT;
+    e->done += good;
+    e->failed += h->kind == HEAL_NOT_DONE || h->kind == HEAL_NO_MEMORY_OF_IT;
+    say(e, h->name, h->verdict, h->kind == HEAL_DONE ? "done" : good ? "would" : "failed", text);
+}
+
+int cmd_enforce(struct cli *cli, int argc, char **argv)
+{
+    struct enforce e = {.rows = json_array()};
+    e.task = (struct task){.cli = cli,
+                           .command = "enforce",
+                           .named = argc > 1 ? argv[1] : NULL,
+                           .act = true,
+                           .dry_run = options_has(&cli->options, "dry-run"),
+                           .json = options_has(&cli->options, "json"),
+                           .begin = begin,
+                           .look = look,
+                           .heal = heal,
+                           .userdata = &e};
+    int status = task_run(&e.task);
+    json_decref(e.rows);
+    return status;
+}

@@ -1,0 +1,93 @@
+/* supervisor status: the memory audit, for a person and as JSON (row A8). */
+#include "base/size.h"
+#include "cli/status_table.h"
+#include "cli/task.h"
+#include "tell/local.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct status {
+    struct task task;
+    bool watch, first;
+    double every_s;
+    bool looked; /* two looks, so that rates are known */
+};
+
+static void show(const struct status *s, const json_t *state)
+{
+    if (s->task.json) {
+        json_dumpf(state, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else {
+        if (s->watch && cli_colour(stdout))
+            fputs("\033[H\033[J", stdout);
+        status_table(state, stdout, cli_width(), cli_colour(stdout));
+    }
+    fflush(stdout);
+}
+
+static void look(struct task *task, const struct world *world, const struct judgement *judgement)
+{
+    (void)world, (void)judgement;
+    struct status *s = task->userdata;
+    json_t *state = flow_to_json(task->flow);
+    if (!state) {
+        task_end(task, FAILURE_JOB);
+        return;
+    }
+    json_object_set_new(state, "source", json_string("look"));
+    show(s, state);
+    json_decref(state);
+    if (!s->watch)
+        task_end(task, ferror(stdout) ? FAILURE_JOB : 0);
+}
+
+/* The daemon knows more: holds, rates, what was done. 0 if it answered. */
+static int from_daemon(const struct status *s)
+{
+    json_t *state;
+    int r = local_ask(config_settings(s->task.cli->config)->state, 2000, &state);
+    if (r < 0)
+        return r;
+    json_object_set_new(state, "source", json_string("daemon"));
+    show(s, state);
+    json_decref(state);
+    return 0;
+}
+
+int cmd_status(struct cli *cli, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    struct error err = {0};
+    struct status s = {.watch = options_has(&cli->options, "watch"), .every_s = 2};
+    const char *every = options_value(&cli->options, "watch");
+    if (every && (duration_parse(every, &s.every_s, &err) < 0 || s.every_s < 0.1)) {
+        if (!err.code)
+            error_set(&err, FAILURE_USAGE, -ERANGE, "%s: the shortest interval is 0.1 s", every);
+        error_wrap(&err, "--watch");
+        return cli_fail(&err);
+    }
+    s.task = (struct task){.cli = cli,
+                           .command = "status",
+                           .json = options_has(&cli->options, "json"),
+                           .everything = true,
+                           .look = look,
+                           .userdata = &s};
+    struct timespec pause = {(time_t)s.every_s,
+                             (long)((s.every_s - (double)(time_t)s.every_s) * 1e9)};
+    while (from_daemon(&s) == 0) {
+        if (!s.watch)
+            return ferror(stdout) ? FAILURE_JOB : 0;
+        nanosleep(&pause, NULL);
+    }
+    if (s.watch) { /* no daemon (any more): look by ourselves, that often */
+        char assignment[64];
+        snprintf(assignment, sizeof assignment, "supervisor.interval=%.3f", s.every_s);
+        if (config_set(cli->config, assignment, ORIGIN_COMMAND_LINE, &err) < 0)
+            return cli_fail(&err);
+    }
+    return task_run(&s.task);
+}

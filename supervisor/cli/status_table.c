@@ -1,0 +1,244 @@
+#include "cli/status_table.h"
+#include "base/fact.h"
+#include "base/size.h"
+
+#include <string.h>
+
+enum { NAME_COLUMNS = 20 };
+
+struct table {
+    FILE *to;
+    int width;
+    bool colour;
+};
+
+static const char *const red = "\033[31m", *const green = "\033[32m", *const yellow = "\033[33m",
+                         *const bold = "\033[1m";
+
+static void paint(const struct table *t, const char *colour, const char *format, const char *text)
+{
+    if (t->colour && colour)
+        fputs(colour, t->to);
+    fprintf(t->to, format, text);
+    if (t->colour && colour)
+        fputs("\033[0m", t->to);
+}
+
+static fact number(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    return json_is_null(value)      ? FACT_NONE
+           : json_is_integer(value) ? json_integer_value(value)
+                                    : FACT_UNKNOWN;
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "?";
+}
+
+/* A line "  label  text" whose text is folded at words to the width. */
+static void folded(const struct table *t, const char *label, const char *colour, const char *text)
+{
+    const int indent = 12;
+    int room = t->width - indent > 20 ? t->width - indent : 20;
+    bool first = true;
+    while (*text) {
+        int n = (int)strlen(text);
+        if (n > room) {
+            n = room;
+            while (n > room / 2 && text[n] != ' ')
+                n--;
+            if (text[n] != ' ')
+                n = room;
+        }
+        fprintf(t->to, "  %-*s", indent - 2, first ? label : "");
+        char line[1024];
+        snprintf(line, sizeof line, "%.*s", n, text);
+        paint(t, colour, "%s\n", line);
+        text += n;
+        text += strspn(text, " ");
+        first = false;
+    }
+}
+
+static void print_host(const struct table *t, const json_t *state)
+{
+    const json_t *host = json_object_get(state, "host"), *psi = json_object_get(host, "psi");
+    char total[16], available[16], used[16], swap[16], line[300];
+    fact swap_total = number(host, "swap_total"), swap_used = number(host, "swap_used");
+    snprintf(line, sizeof line, "%s of %s available",
+             size_format(number(host, "available"), available, sizeof available),
+             size_format(number(host, "total"), total, sizeof total));
+    size_t n = strlen(line);
+    if (swap_total == 0)
+        snprintf(line + n, sizeof line - n, ", no swap");
+    else
+        snprintf(line + n, sizeof line - n, ", swap %s of %s used",
+                 size_format(swap_used, used, sizeof used),
+                 size_format(swap_total, swap, sizeof swap));
+    n = strlen(line);
+    if (json_is_number(json_object_get(psi, "some_avg10")))
+        snprintf(line + n, sizeof line - n, ", pressure %.1f %% some, %.1f %% full (10 s)",
+                 json_number_value(json_object_get(psi, "some_avg10")),
+                 json_number_value(json_object_get(psi, "full_avg10")));
+    else
+        snprintf(line + n, sizeof line - n, ", the kernel tells no pressure");
+    paint(t, bold, "%s", "host      ");
+    folded(&(struct table){t->to, t->width, false}, "", NULL, line);
+}
+
+static fact held(const json_t *cgroup)
+{
+    fact swap = number(cgroup, "swap"), cached = number(cgroup, "swapcached");
+    fact sum =
+        fact_add(fact_add(number(cgroup, "anon"), number(cgroup, "shmem")), swap < 0 ? 0 : swap);
+    return sum < 0 ? sum : cached > 0 && number(cgroup, "version") == 2 ? sum - cached : sum;
+}
+
+static void print_models(const struct table *t, const json_t *container)
+{
+    const json_t *ollama = json_object_get(container, "ollama"),
+                 *models = json_object_get(ollama, "models"), *model;
+    char line[400], size[16], vram[16];
+    size_t i;
+    if (!json_is_true(json_object_get(ollama, "reachable"))) {
+        const char *why = json_string_value(json_object_get(ollama, "error"));
+        snprintf(line, sizeof line, "Ollama does not answer%s%.200s", why ? ": " : "",
+                 why ? why : "");
+        folded(t, "models", ollama ? yellow : NULL, ollama ? line : "Ollama was not asked");
+        return;
+    }
+    json_array_foreach(models, i, model)
+    {
+        fact on_gpu = number(model, "size_vram");
+        snprintf(line, sizeof line, "%.120s, %s%s%s, context %lld", text_of(model, "name"),
+                 size_format(number(model, "size"), size, sizeof size), on_gpu > 0 ? ", VRAM " : "",
+                 on_gpu > 0 ? size_format(on_gpu, vram, sizeof vram) : "",
+                 (long long)number(model, "context_length"));
+        folded(t, i ? "" : "models", NULL, line);
+    }
+}
+
+static void print_runners(const struct table *t, const json_t *container)
+{
+    const json_t *processes = json_object_get(container, "processes"), *process;
+    char line[300], anon[16], file[16];
+    size_t i, n = 0;
+    if (!processes)
+        folded(t, "processes", yellow,
+               "cannot be seen: the supervisor needs the host's pids (pid: host) and its /proc");
+    json_array_foreach(processes, i, process)
+    {
+        const char *kind = text_of(process, "kind");
+        fact rss = number(process, "rss_anon"), swap = number(process, "swap");
+        fact sum = rss < 0 ? rss : rss + (swap > 0 ? swap : 0);
+        if (!strcmp(kind, "serve"))
+            snprintf(line, sizeof line, "pid %lld holds %s", (long long)number(process, "pid"),
+                     size_format(sum, anon, sizeof anon));
+        else if (!strcmp(kind, "runner") || sum > 64 << 20)
+            snprintf(line, sizeof line, "pid %lld (%s) holds %s and maps %s of files",
+                     (long long)number(process, "pid"), text_of(process, "comm"),
+                     size_format(sum, anon, sizeof anon),
+                     size_format(number(process, "rss_file"), file, sizeof file));
+        else
+            continue;
+        folded(t,
+               !strcmp(kind, "serve")    ? "server"
+               : !strcmp(kind, "runner") ? "runner"
+                                         : "other",
+               NULL, line);
+        n++;
+    }
+}
+
+static void print_verdicts(const struct table *t, const json_t *state, const char *name)
+{
+    const json_t *verdicts = json_object_get(state, "verdicts"), *v;
+    double now_s = json_number_value(json_object_get(state, "monotonic"));
+    char line[900], since[32];
+    size_t i;
+    json_array_foreach(verdicts, i, v)
+    {
+        if (strcmp(text_of(v, "container"), name))
+            continue;
+        bool raised = !strcmp(text_of(v, "state"), "raised");
+        const char *remedy = text_of(v, "remedy"),
+                   *why = json_string_value(json_object_get(v, "why"));
+        const char *missing = json_string_value(json_object_get(v, "missing")),
+                   *acted = json_string_value(json_object_get(v, "acted"));
+        bool grave = raised && strcmp(remedy, "none");
+        snprintf(line, sizeof line, "%s, %s for %s%s%s%s%s%s%s%s%s", text_of(v, "verdict"),
+                 text_of(v, "state"),
+                 duration_format(now_s - json_number_value(json_object_get(v, "since")), since,
+                                 sizeof since),
+                 strcmp(remedy, "none") ? "; remedy: " : "", strcmp(remedy, "none") ? remedy : "",
+                 why ? ". " : "", why ? why : "", missing ? ". Unknown: " : "",
+                 missing ? missing : "", acted ? ". Last: " : "", acted ? acted : "");
+        folded(t, "verdict", grave ? red : yellow, line);
+    }
+}
+
+static void print_container(const struct table *t, const json_t *state, const json_t *c)
+{
+    const json_t *cgroup = json_object_get(c, "cgroup");
+    const char *status = text_of(c, "status"), *mode = text_of(c, "mode"),
+               *name = text_of(c, "name");
+    char limit[16], holds[16], cache[16], why[96];
+    bool enforce = !strcmp(mode, "enforce");
+    const json_t *verdict;
+    const char *worst = "-";
+    size_t i;
+    json_array_foreach(json_object_get(state, "verdicts"), i, verdict)
+    {
+        bool raised = !strcmp(text_of(verdict, "state"), "raised");
+        if (!strcmp(text_of(verdict, "container"), name) && (raised || !strcmp(worst, "-")) &&
+            strcmp(text_of(verdict, "verdict"), "no-limit"))
+            worst = text_of(verdict, "verdict");
+    }
+    fprintf(t->to, "%-*.*s ", NAME_COLUMNS, NAME_COLUMNS, name);
+    paint(t, enforce ? green : NULL, "%-8s", mode);
+    fprintf(t->to, "%-11s%-10s%-10s%-10s%s\n", status,
+            size_format(number(cgroup, "limit"), limit, sizeof limit),
+            cgroup ? size_format(held(cgroup), holds, sizeof holds) : "?",
+            size_format(number(cgroup, "file"), cache, sizeof cache), worst);
+    const char *mode_why = json_string_value(json_object_get(c, "mode_why"));
+    if (strlen(name) > NAME_COLUMNS)
+        folded(t, "name", NULL, name);
+    if (mode_why) {
+        snprintf(why, sizeof why, "%s (%s)", mode, mode_why);
+        folded(t, "mode", NULL, why);
+    }
+    if (strcmp(status, "running"))
+        return;
+    if (!cgroup)
+        folded(t, "memory", yellow,
+               "its cgroup cannot be read: mount /sys/fs/cgroup and set paths.cgroupfs");
+    const char *activity = json_string_value(json_object_get(c, "activity"));
+    if (activity)
+        folded(t, "doing", NULL, activity);
+    print_models(t, c);
+    print_runners(t, c);
+    print_verdicts(t, state, name);
+}
+
+void status_table(const json_t *state, FILE *to, int width, bool colour)
+{
+    struct table t = {to, width < 40 ? 40 : width > 120 ? 120 : width, colour};
+    const json_t *containers = json_object_get(state, "containers"), *c;
+    size_t i;
+    print_host(&t, state);
+    if (!json_array_size(containers)) {
+        fputs("No Ollama container: none has the label supervisor.enable=true or Ollama's image.\n",
+              to);
+        return;
+    }
+    char heading[120];
+    snprintf(heading, sizeof heading, "%-*s %-8s%-11s%-10s%-10s%-10s%s", NAME_COLUMNS, "NAME",
+             "MODE", "STATE", "LIMIT", "HELD", "CACHE", "VERDICT");
+    paint(&t, bold, "%s\n", heading);
+    json_array_foreach(containers, i, c) print_container(&t, state, c);
+    if (!strcmp(text_of(state, "source"), "look"))
+        fputs("(no daemon runs on this state directory: one look can only suspect)\n", to);
+}

@@ -1,0 +1,84 @@
+#include "cli/task.h"
+#include "cli/say.h"
+
+#include <signal.h>
+
+static void on_look(void *userdata, const struct world *world, const struct judgement *judgement)
+{
+    struct task *task = userdata;
+    if (!task->chosen && !sense_settled(flow_sense(task->flow)))
+        return;
+    if (!task->chosen) {
+        struct error err = {0};
+        if (!task->everything &&
+            targets_choose(world, task->named, task->command, task->json ? NULL : stdout,
+                           &task->targets, &err) < 0) {
+            task_end(task, cli_fail(&err));
+            return;
+        }
+        task->chosen = true;
+        if (task->begin)
+            task->begin(task);
+    }
+    task->look(task, world, judgement);
+}
+
+static void on_note(void *userdata, enum sense_note note, const struct container *c,
+                    const char *text)
+{
+    struct task *task = userdata;
+    if (note == NOTE_ENGINE_LOST && !task->chosen)
+        task_end(task, cli_fail(sense_engine_error(flow_sense(task->flow))));
+    else if (note == NOTE_LABEL_BAD)
+        fprintf(stderr, "supervisor: %s: %s\n", c->name, text);
+}
+
+static void on_heal(void *userdata, const struct heal_event *event)
+{
+    struct task *task = userdata;
+    if (task->heal)
+        task->heal(task, event);
+}
+
+static void on_interrupt(uv_signal_t *signal, int number)
+{
+    struct task *task = signal->data;
+    say_progress(NULL);
+    if (task->act && healer_busy(flow_healer(task->flow)))
+        fputs("supervisor: interrupted; what was begun is followed to its end by the next "
+              "supervisor\n",
+              stderr);
+    task_end(task, 128 + number);
+}
+
+void task_end(struct task *task, int status)
+{
+    say_progress(NULL);
+    flow_stop(task->flow, status);
+}
+
+int task_run(struct task *task)
+{
+    struct error err = {0};
+    struct flow_options options = {.config = task->cli->config,
+                                   .act = task->act && !task->dry_run,
+                                   .dry_run = task->dry_run,
+                                   .named = task->named,
+                                   .look = on_look,
+                                   .note = on_note,
+                                   .heal = on_heal,
+                                   .userdata = task};
+    if (flow_new(&options, &task->flow, &err) < 0)
+        return cli_fail(&err);
+    uv_signal_t interrupt, term;
+    uv_signal_init(flow_loop(task->flow), &interrupt);
+    uv_signal_init(flow_loop(task->flow), &term);
+    interrupt.data = term.data = task;
+    uv_signal_start(&interrupt, on_interrupt, SIGINT);
+    uv_signal_start(&term, on_interrupt, SIGTERM);
+    int status = flow_run(task->flow);
+    uv_close((uv_handle_t *)&interrupt, NULL);
+    uv_close((uv_handle_t *)&term, NULL);
+    flow_free(task->flow);
+    return status;
+}

@@ -1,0 +1,33 @@
+/* What the commands that look and act have in common: a flow that turns until the picture has
+ * settled, the choice of containers, then the command's own looks; an engine that cannot be
+ * reached, and Ctrl-C, end it. */
+#ifndef SUPERVISOR_CLI_TASK_H
+#define SUPERVISOR_CLI_TASK_H
+
+#include "cli/cli.h"
+#include "cli/targets.h"
+#include "flow.h"
+
+struct task {
+    struct cli *cli;
+    const char *command; /* for "to act on it: supervisor COMMAND NAME" */
+    const char *named;   /* the container that was named, or NULL */
+    bool act, dry_run, json;
+    bool everything; /* no choice of targets: `status`, `record` */
+    /* Once, in the first settled look, after targets were chosen; may be NULL. */
+    void (*begin)(struct task *task);
+    /* In each look from then on. */
+    void (*look)(struct task *task, const struct world *world, const struct judgement *judgement);
+    void (*heal)(struct task *task, const struct heal_event *event); /* may be NULL */
+    void *userdata;
+    /* Filled by task_run. */
+    struct flow *flow;
+    struct targets targets;
+    bool chosen;
+};
+
+/* Returns the exit status given to task_end, or that of what went wrong (said on stderr). */
+int task_run(struct task *task);
+void task_end(struct task *task, int status);
+
+#endif

@@ -1,0 +1,224 @@
+/* supervisor unload MODEL... and supervisor flush: asked for, confirmed, with before and after (row
+ * C6). Neither ever restarts anything. */
+#include "base/clock.h"
+#include "base/size.h"
+#include "cli/say.h"
+#include "cli/task.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { JOBS_MAX = 512 };
+static const double all_s = 30;   /* row C6: 30 s for all of them */
+static const double wait_s = 600; /* --wait: a long request or load */
+
+struct job {
+    char id[CONTAINER_ID_SIZE], model[CONTAINER_NAME_SIZE];
+    enum { JOB_TO_DO, JOB_UNDER_WAY, JOB_ENDED } state;
+};
+
+struct unload {
+    struct task task;
+    bool flush, wait, force;
+    struct job *jobs; /* owned */
+    size_t n;
+    double until_s;
+    size_t failed, pending;
+    fact before;
+    json_t *rows;
+};
+
+/* "llama3.2" is "LLaMA3.2:latest" (facts on Ollama, section 1). */
+static bool same_model(const char *asked, const char *listed)
+{
+    static const char *const prefixes[] = {"registry.ollama.ai/", "library/"};
+    for (size_t i = 0; i < 2; i++)
+        if (!strncasecmp(asked, prefixes[i], strlen(prefixes[i])))
+            asked += strlen(prefixes[i]);
+    if (!strcasecmp(asked, listed))
+        return true;
+    size_t n = strlen(asked);
+    return !strchr(asked, ':') && !strncasecmp(asked, listed, n) &&
+           !strcasecmp(listed + n, ":latest");
+}
+
+static void say(struct unload *u, const char *container, const char *model, const char *result,
+                fact before, fact after, const char *text)
+{
+    if (u->task.json) {
+        json_t *row = json_pack("{s:s, s:s, s:s, s:s}", "container", container, "model", model,
+                                "result", result, "text", text);
+        if (fact_known(before))
+            json_object_set_new(row, "before", json_integer(before));
+        if (fact_known(after))
+            json_object_set_new(row, "after", json_integer(after));
+        json_array_append_new(u->rows, row);
+        return;
+    }
+    say_progress(NULL);
+    bool bad = !strcmp(result, "failed") || !strcmp(result, "pending");
+    fprintf(bad ? stderr : stdout, "%s: %s: %s\n", container, model, text);
+}
+
+static void add(struct unload *u, const struct container *c, const char *model)
+{
+    if (u->n == JOBS_MAX)
+        return;
+    struct job *job = &u->jobs[u->n++];
+    memcpy(job->id, c->id, sizeof job->id);
+    snprintf(job->model, sizeof job->model, "%s", model);
+}
+
+/* The models asked for, as /api/ps names them. One that is loaded nowhere is told. */
+static void begin(struct task *task)
+{
+    struct unload *u = task->userdata;
+    struct cli *cli = task->cli;
+    u->until_s = clock_boottime_s() + (u->wait ? wait_s : all_s);
+    u->jobs = calloc(JOBS_MAX, sizeof *u->jobs);
+    bool found[OPERANDS_MAX] = {false};
+    for (size_t i = 0; u->jobs && i < task->targets.n; i++) {
+        const struct container *c = sense_container(flow_sense(task->flow), task->targets.ids[i]);
+        if (!c->ollama.reachable) {
+            say(u, c->name, u->flush ? "flush" : "unload", "failed", FACT_UNKNOWN, FACT_UNKNOWN,
+                "its Ollama does not answer");
+            u->failed++;
+            continue;
+        }
+        for (size_t k = 0; k < c->ollama.n_models; k++) {
+            bool wanted = u->flush;
+            for (int o = 0; o < cli->options.operands_n; o++)
+                if (same_model(cli->options.operands[o], c->ollama.models[k].name))
+                    wanted = found[o] = true;
+            if (wanted)
+                add(u, c, c->ollama.models[k].name);
+        }
+        if (u->flush && !c->ollama.n_models)
+            say(u, c->name, "flush", "done", FACT_UNKNOWN, FACT_UNKNOWN, "nothing is loaded");
+    }
+    for (int o = 0; !u->flush && !u->failed && o < cli->options.operands_n; o++) {
+        const struct container *c = sense_container(flow_sense(task->flow), task->targets.ids[0]);
+        if (!found[o])
+            say(u, task->targets.n == 1 ? c->name : "supervisor", cli->options.operands[o], "done",
+                FACT_UNKNOWN, FACT_UNKNOWN,
+                "it is not loaded (a model that is still loading is not listed yet)");
+    }
+}
+
+static bool under_way(const struct unload *u, const char *id)
+{
+    for (size_t i = 0; i < u->n; i++)
+        if (u->jobs[i].state == JOB_UNDER_WAY && !strcmp(u->jobs[i].id, id))
+            return true;
+    return false;
+}
+
+static void look(struct task *task, const struct world *world, const struct judgement *judgement)
+{
+    (void)judgement;
+    struct unload *u = task->userdata;
+    bool open = false;
+    for (size_t i = 0; i < u->n; i++) {
+        struct job *job = &u->jobs[i];
+        const struct container *c = sense_container(flow_sense(task->flow), job->id);
+        if (job->state == JOB_TO_DO && !under_way(u, job->id)) {
+            double left_s = u->until_s - world->monotonic_s;
+            int r = !c            ? -ENOENT
+                    : left_s <= 0 ? -ETIMEDOUT
+                                  : healer_unload(flow_healer(task->flow), c, job->model,
+                                                  u->wait ? left_s : 0, u->force);
+            job->state = task->dry_run                      ? JOB_ENDED
+                         : r == 0                           ? JOB_UNDER_WAY
+                         : r == -EBUSY || r == -EWOULDBLOCK ? JOB_TO_DO
+                                                            : JOB_ENDED;
+            if (r < 0 && job->state == JOB_ENDED) {
+                u->failed++;
+                say(u, c ? c->name : job->id, job->model, "failed", FACT_UNKNOWN, FACT_UNKNOWN,
+                    r == -ETIMEDOUT ? "not begun: the time for all of them is over"
+                    : r == -ENOENT  ? "its container is gone"
+                                    : "it could not be remembered");
+            }
+        }
+        open |= job->state != JOB_ENDED;
+    }
+    if (open) {
+        say_progress("waiting for models to leave and their memory to come back ...");
+        return;
+    }
+    if (task->json) {
+        json_dumpf(u->rows, stdout, JSON_COMPACT);
+        putchar('\n');
+    }
+    task_end(task, u->failed || u->pending ? FAILURE_JOB : 0);
+}
+
+static void heal(struct task *task, const struct heal_event *h)
+{
+    struct unload *u = task->userdata;
+    char text[500], change[160];
+    if (h->kind == HEAL_ACTING || h->kind == HEAL_LOCKED || h->kind == HEAL_RECOVERED)
+        goto again;
+    for (size_t i = 0; i < u->n; i++)
+        if (u->jobs[i].state == JOB_UNDER_WAY && !strcmp(u->jobs[i].id, h->id) &&
+            !strcmp(u->jobs[i].model, h->model))
+            u->jobs[i].state = JOB_ENDED;
+    const char *result = "failed";
+    if (h->kind == HEAL_DONE) {
+        result = "done";
+        snprintf(text, sizeof text, "unloaded, %s in %.1f s%s%s",
+                 say_change(h->before, h->after, change, sizeof change), h->took_s,
+                 *h->text ? "; " : "", h->text);
+    } else if (h->kind == HEAL_PENDING) {
+        result = "pending";
+        u->pending++;
+        snprintf(text, sizeof text, "pending: %s", h->text);
+    } else if (h->kind == HEAL_WOULD_ACT) {
+        result = "would";
+        snprintf(text, sizeof text, "would be unloaded");
+    } else {
+        u->failed++;
+        snprintf(text, sizeof text, "not unloaded: %.400s", h->text);
+    }
+    say(u, h->name, h->model, result, h->before, h->after, text);
+    return;
+again:
+    for (size_t i = 0; h->kind == HEAL_RECOVERED && i < u->n; i++)
+        if (u->jobs[i].state == JOB_UNDER_WAY && !strcmp(u->jobs[i].id, h->id))
+            u->jobs[i].state = JOB_TO_DO;
+}
+
+static int run(struct cli *cli, bool flush)
+{
+    struct unload u = {.flush = flush,
+                       .wait = options_has(&cli->options, "wait"),
+                       .force = options_has(&cli->options, "force"),
+                       .rows = json_array()};
+    u.task = (struct task){.cli = cli,
+                           .command = flush ? "flush --container" : "unload MODEL --container",
+                           .named = options_value(&cli->options, "container"),
+                           .act = true,
+                           .dry_run = options_has(&cli->options, "dry-run"),
+                           .json = options_has(&cli->options, "json"),
+                           .begin = begin,
+                           .look = look,
+                           .heal = heal,
+                           .userdata = &u};
+    int status = task_run(&u.task);
+    json_decref(u.rows);
+    free(u.jobs);
+    return status;
+}
+
+int cmd_unload(struct cli *cli, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return run(cli, false);
+}
+
+int cmd_flush(struct cli *cli, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return run(cli, true);
+}

@@ -1,0 +1,161 @@
+#include "tell/local.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { LOCAL_ANSWER_MAX = 16 * 1024 * 1024, LOCAL_CALLERS_MAX = 16 };
+
+struct local {
+    uv_pipe_t pipe;
+    char path[sizeof((struct sockaddr_un *)0)->sun_path];
+    json_t *(*state)(void *userdata);
+    void *userdata;
+    int callers;
+};
+
+struct caller {
+    uv_pipe_t pipe;
+    uv_write_t write;
+    struct local *local;
+    char *text;
+};
+
+static int socket_path(const char *directory, char *path, size_t size)
+{
+    int n = snprintf(path, size, "%s/supervisor.sock", directory);
+    return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+static void on_caller_closed(uv_handle_t *handle)
+{
+    struct caller *caller = handle->data;
+    if (caller->local)
+        caller->local->callers--;
+    free(caller->text);
+    free(caller);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    (void)status;
+    struct caller *caller = write->data;
+    uv_close((uv_handle_t *)&caller->pipe, on_caller_closed);
+}
+
+static void on_caller(uv_stream_t *server, int status)
+{
+    struct local *local = server->data;
+    struct caller *caller = status < 0 ? NULL : calloc(1, sizeof *caller);
+    if (!caller)
+        return;
+    uv_pipe_init(server->loop, &caller->pipe, 0);
+    caller->pipe.data = caller->write.data = caller;
+    caller->local = local;
+    local->callers++;
+    if (uv_accept(server, (uv_stream_t *)&caller->pipe) == 0 &&
+        local->callers <= LOCAL_CALLERS_MAX) {
+        json_t *state = local->state(local->userdata);
+        caller->text = state ? json_dumps(state, JSON_COMPACT) : NULL;
+        json_decref(state);
+        static char newline[] = "\n";
+        unsigned length = caller->text ? (unsigned)strlen(caller->text) : 0;
+        uv_buf_t buffers[2] = {uv_buf_init(caller->text, length), uv_buf_init(newline, 1)};
+        if (caller->text &&
+            uv_write(&caller->write, (uv_stream_t *)&caller->pipe, buffers, 2, on_written) == 0)
+            return;
+    }
+    uv_close((uv_handle_t *)&caller->pipe, on_caller_closed);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+int local_serve(uv_loop_t *loop, const char *directory, json_t *(*state)(void *userdata),
+                void *userdata, struct local **ret_local, struct error *err)
+{
+    struct local *local = calloc(1, sizeof *local);
+    if (!local)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "not enough memory");
+    int r = socket_path(directory, local->path, sizeof local->path);
+    if (r < 0) {
+        free(local);
+        return error_set(err, FAILURE_JOB, r,
+                         "%s is too long for a socket: `status` cannot ask this daemon", directory);
+    }
+    local->state = state;
+    local->userdata = userdata;
+    uv_pipe_init(loop, &local->pipe, 0);
+    local->pipe.data = local;
+    unlink(local->path); /* the daemon's lock says that nobody serves it */
+    mode_t mask = umask(0177);
+    r = uv_pipe_bind(&local->pipe, local->path);
+    umask(mask);
+    if (r == 0)
+        r = uv_listen((uv_stream_t *)&local->pipe, LOCAL_CALLERS_MAX, on_caller);
+    if (r < 0) {
+        error_set(err, FAILURE_JOB, r, "%s: %s", local->path, uv_strerror(r));
+        uv_close((uv_handle_t *)&local->pipe, on_closed);
+        return r;
+    }
+    *ret_local = local;
+    return 0;
+}
+
+void local_free(struct local *local)
+{
+    if (!local)
+        return;
+    unlink(local->path);
+    uv_close((uv_handle_t *)&local->pipe, on_closed);
+}
+
+int local_ask(const char *directory, int timeout_ms, json_t **ret_state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int r = socket_path(directory, address.sun_path, sizeof address.sun_path);
+    if (r < 0)
+        return r;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        r = -errno;
+        close(fd);
+        return r;
+    }
+    char *text = NULL;
+    size_t length = 0, size = 0;
+    r = -ETIMEDOUT;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    while (poll(&p, 1, timeout_ms) > 0) {
+        if (size - length < 65536) {
+            size = size ? 2 * size : 131072;
+            char *larger = size > LOCAL_ANSWER_MAX ? NULL : realloc(text, size);
+            if (!larger) {
+                r = -EMSGSIZE;
+                break;
+            }
+            text = larger;
+        }
+        ssize_t n = read(fd, text + length, size - length);
+        if (n <= 0) {
+            json_t *state = n == 0 ? json_loadb(text, length, 0, NULL) : NULL;
+            r = state ? 0 : -EPROTO;
+            *ret_state = state;
+            break;
+        }
+        length += (size_t)n;
+    }
+    free(text);
+    close(fd);
+    return r;
+}

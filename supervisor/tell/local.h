@@ -1,0 +1,22 @@
+/* The daemon's state for commands on the same machine: a unix socket in the state directory. A
+ * caller connects, gets one line of JSON (a world with verdicts) and the end of the stream. Read
+ * only; mode 0600. */
+#ifndef SUPERVISOR_TELL_LOCAL_H
+#define SUPERVISOR_TELL_LOCAL_H
+
+#include "base/error.h"
+#include <jansson.h>
+#include <uv.h>
+
+struct local;
+
+/* Serves DIRECTORY/supervisor.sock; state() gives a new reference or NULL. -ENAMETOOLONG (a
+ * socket's path has 107 bytes), -EADDRINUSE … */
+int local_serve(uv_loop_t *loop, const char *directory, json_t *(*state)(void *userdata),
+                void *userdata, struct local **ret_local, struct error *err);
+void local_free(struct local *local); /* removes the socket; the loop must turn once more */
+
+/* Asks the daemon of DIRECTORY; waits at most timeout_ms. -ENOENT or -ECONNREFUSED: none runs. */
+int local_ask(const char *directory, int timeout_ms, json_t **ret_state);
+
+#endif
