@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PREFIX "SUPERVISOR_"
+
 static const char *const origin_names[LAYERS_N] = {"built-in", "preset",      "file",
                                                    "label",    "environment", "command line"};
 
@@ -66,11 +68,14 @@ static int unknown_variable(const char *variable, struct error *err)
 {
     const char *names[SETTINGS_N];
     for (int i = 0; i < SETTINGS_N; i++)
-        names[i] = settings_table[i].environment;
-    const char *meant = nearest(variable, names, SETTINGS_N);
-    return error_set(err, FAILURE_USAGE, -EINVAL, "unknown environment variable %s: %s%s%s",
-                     variable, meant ? "did you mean " : "unset it", meant ? meant : "",
-                     meant ? "?" : "");
+        names[i] = settings_table[i].environment + strlen(PREFIX);
+    const char *meant = nearest(variable + strlen(PREFIX), names, SETTINGS_N);
+    if (meant)
+        return error_set(err, FAILURE_USAGE, -EINVAL,
+                         "unknown environment variable %s: did you mean " PREFIX "%s?", variable,
+                         meant);
+    return error_set(err, FAILURE_USAGE, -EINVAL, "unknown environment variable %s: unset it",
+                     variable);
 }
 
 static int set_row(struct config *config, int row, const char *value, enum config_origin origin,
@@ -97,8 +102,7 @@ static int read_environment(struct config *config, struct error *err)
     }
     for (char **entry = environ; entry && *entry; entry++) {
         const char *equals = strchr(*entry, '=');
-        if (!equals || strncmp(*entry, "SUPERVISOR_", strlen("SUPERVISOR_")) != 0 ||
-            equals[1] == '\0')
+        if (!equals || strncmp(*entry, PREFIX, strlen(PREFIX)) != 0 || equals[1] == '\0')
             continue;
         char variable[SETTING_NAME_MAX];
         snprintf(variable, sizeof(variable), "%.*s", (int)(equals - *entry), *entry);

@@ -33,15 +33,16 @@ static void tell(struct told *told, const char *label, const char *message)
 
 static void tell_unknown(struct told *told, const char *label)
 {
-    const char *known[SETTINGS_N + 2] = {"supervisor.enable", "supervisor.priority"};
-    size_t n = 2;
+    const char *known[SETTINGS_N + 2] = {"enable",
+                                         "priority"}; /* behind the prefix, which all have */
+    size_t n = 2, prefix = strlen(PREFIX);
     for (int i = 0; i < SETTINGS_N; i++)
         if (settings_table[i].label)
-            known[n++] = settings_table[i].label;
-    const char *meant = nearest(label, known, n);
+            known[n++] = settings_table[i].label + prefix;
+    const char *meant = nearest(label + prefix, known, n);
     char message[sizeof(told->errors->message)];
     if (meant)
-        snprintf(message, sizeof(message), "unknown label: did you mean %s?", meant);
+        snprintf(message, sizeof(message), "unknown label: did you mean " PREFIX "%s?", meant);
     else
         snprintf(message, sizeof(message), "unknown label: remove it");
     tell(told, label, message);

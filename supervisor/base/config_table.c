@@ -187,13 +187,15 @@ static int setting_meant(const char *name)
     const char *full[SETTINGS_N], *keys[SETTINGS_N], *own[SETTINGS_N];
     const char *dot = strchr(name, '.'), *key = dot ? dot + 1 : name;
     size_t section_length = (size_t)(key - name);
+    bool section_known = false;
     for (int i = 0; i < SETTINGS_N; i++) {
         full[i] = setting_name(&settings_table[i], names[i]);
         keys[i] = settings_table[i].key;
         own[i] = dot && strncmp(full[i], name, section_length) == 0 ? keys[i] : NULL;
+        section_known = section_known || own[i];
     }
     const char *const *const lists[] = {own, keys, full};
-    for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {
+    for (size_t l = 0; l < (section_known ? 2 : 3); l++) {
         const char *meant = nearest(l == 2 ? name : key, lists[l], SETTINGS_N);
         for (int i = 0; meant && i < SETTINGS_N; i++)
             if (lists[l][i] == meant)
