@@ -134,11 +134,11 @@ check() { # NAME COMMAND...: one thing that passes or fails; its output is shown
 
 default_socket=/var/run/docker.sock
 
-engine_socket() { # the path of the engine's socket, from DOCKER_HOST
+find_socket() { # sets socket: the path of the engine's, from DOCKER_HOST
   local host=${DOCKER_HOST:-unix://$default_socket}
   [[ $host == unix:///* ]] ||
     die "DOCKER_HOST is \"$host\", but only a Unix socket will do: unix:///path/to/docker.sock" 2
-  echo "${host#unix://}"
+  socket=${host#unix://}
 }
 
 engine_answers() {
