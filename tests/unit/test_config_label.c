@@ -145,16 +145,11 @@ static void bad_labels(void **state)
 static void printed(void **state)
 {
     (void)state;
-    static const char *const changes[] = {"memory.limit=1610612737",
-                                          "leak.hold=1h30m",
-                                          "supervisor.interval=250ms",
-                                          "leak.threshold=0.75g",
-                                          "leak.busy_cpu_percent=0.125",
-                                          "models.single=yes",
-                                          "remedy.stop_grace=0",
-                                          "supervisor.preset=router",
-                                          "docker.image=",
-                                          "docker.host=unix:///a b;c#d=e"};
+    static const char *const changes[] = {
+        "memory.limit=1610612737",      "leak.hold=1h30m",          "supervisor.interval=250ms",
+        "leak.threshold=0.75g",         "leak.busy_cpu=0.125",      "models.single=yes",
+        "remedy.stop_grace=0",          "supervisor.preset=router", "docker.image=",
+        "docker.host=unix:///a b;c#d=e"};
     struct config *config = new_config(), *again = new_config();
     struct error err;
     for (size_t i = 0; i < N(changes); i++)
