@@ -4,7 +4,8 @@
 
 enum { WHY_SIZE = 256 };
 
-int keep_trim_keys(struct keep *keep)
+/* Drops the keys beyond the cap: first those without a hold, the oldest first. */
+static int trim_keys(struct keep *keep)
 {
     return keep_run(keep,
                     "DELETE FROM keys WHERE rowid IN (SELECT rowid FROM keys"
@@ -38,7 +39,7 @@ int keep_hold_set(struct keep *keep, const char *key, int64_t since_wall_ms, con
                       " hold_since_ms = excluded.hold_since_ms, hold_why = excluded.hold_why",
                       "tit", key, since_wall_ms, text);
     if (rc == SQLITE_OK)
-        rc = keep_trim_keys(keep);
+        rc = trim_keys(keep);
     return keep_done(keep, rc, "record the hold", err);
 }
 
@@ -67,7 +68,7 @@ int keep_release(struct keep *keep, const char *key, int64_t now_wall_ms, struct
                       " released_ms = excluded.released_ms, released_id = excluded.released_id",
                       "ti", key, now_wall_ms);
     if (rc == SQLITE_OK)
-        rc = keep_trim_keys(keep);
+        rc = trim_keys(keep);
     int r = keep_done(keep, rc, "record the release", err);
     if (r < 0 || since_wall_ms != 0)
         return r;
@@ -88,7 +89,7 @@ int keep_footprint_raise(struct keep *keep, const char *key, fact held, struct e
                           " DO UPDATE SET footprint = max(footprint, excluded.footprint)",
                           "ti", key, held);
         if (rc == SQLITE_OK)
-            rc = keep_trim_keys(keep);
+            rc = trim_keys(keep);
     }
     return keep_done(keep, rc, "record the footprint", err);
 }

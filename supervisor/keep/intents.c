@@ -13,10 +13,8 @@ enum { HOUR_MS = 3600000 };
 static int insert(struct keep *keep, const struct intent *intent)
 {
     return keep_run(keep,
-                    "INSERT INTO intents (container, started_at, key, verdict, step, pid,"
-                    " process_started_us, grace_s, begun_wall_ms, boot_id, begun_boottime_s,"
-                    " attempt, held_before, held_after, state, ended_wall_ms, outcome)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '')",
+                    "INSERT INTO intents (" COLUMNS ")"
+                    " VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '')",
                     "tttttiiiitdiiii", intent->container, intent->started_at, intent->key,
                     intent->verdict, intent->step, intent->pid, intent->process_started_us,
                     intent->grace_s, intent->begun_wall_ms, intent->boot_id,
@@ -89,10 +87,9 @@ int keep_intent_end(struct keep *keep, int64_t id, enum intent_state state, fact
     return error_set(err, FAILURE_JOB, -ENOENT, "%s has no intent %lld", keep->path, (long long)id);
 }
 
-static void text_column(sqlite3_stmt *statement, int column, char *text, size_t size)
-{
-    keep_text(text, size, (const char *)sqlite3_column_text(statement, column));
-}
+#define TEXT(column, member)                                                                       \
+    keep_text(intent.member, sizeof intent.member,                                                 \
+              (const char *)sqlite3_column_text(statement, column))
 
 /* A row of COLUMNS. */
 static struct intent intent_of(sqlite3_stmt *statement)
@@ -110,13 +107,13 @@ static struct intent intent_of(sqlite3_stmt *statement)
         .state = (enum intent_state)sqlite3_column_int(statement, 15),
         .ended_wall_ms = sqlite3_column_int64(statement, 16),
     };
-    text_column(statement, 1, intent.container, sizeof intent.container);
-    text_column(statement, 2, intent.started_at, sizeof intent.started_at);
-    text_column(statement, 3, intent.key, sizeof intent.key);
-    text_column(statement, 4, intent.verdict, sizeof intent.verdict);
-    text_column(statement, 5, intent.step, sizeof intent.step);
-    text_column(statement, 10, intent.boot_id, sizeof intent.boot_id);
-    text_column(statement, 17, intent.outcome, sizeof intent.outcome);
+    TEXT(1, container);
+    TEXT(2, started_at);
+    TEXT(3, key);
+    TEXT(4, verdict);
+    TEXT(5, step);
+    TEXT(10, boot_id);
+    TEXT(17, outcome);
     return intent;
 }
 

@@ -63,9 +63,6 @@ int keep_done(struct keep *keep, int rc, const char *doing, struct error *err);
  * full a reserve that is partly used up is left as it is. */
 int keep_reserve(struct keep *keep);
 
-/* Drops the keys beyond the cap: first those without a hold, the oldest first. */
-int keep_trim_keys(struct keep *keep);
-
 /* Copies as much as fits and cuts no UTF-8 character in two. NULL is "". */
 void keep_text(char *text, size_t size, const char *from);
 

@@ -136,15 +136,16 @@ static const char *reason_of(int code, sqlite3 *db)
     case -ENFILE:
     case -ENOMEM:
         return strerror(-code);
-    default:
-        return sqlite3_errmsg(db);
+    default: /* no error and yet none of the above: journal_mode did not become what was asked */
+        return sqlite3_errcode(db) != SQLITE_OK
+                   ? sqlite3_errmsg(db)
+                   : "its file system has no shared memory maps, which SQLite's WAL needs";
     }
 }
 
 int keep_done(struct keep *keep, int rc, const char *doing, struct error *err)
 {
-    bool open = !sqlite3_get_autocommit(keep->db);
-    if (rc == SQLITE_OK && open)
+    if (rc == SQLITE_OK && !sqlite3_get_autocommit(keep->db))
         rc = keep_run(keep, "COMMIT", "");
     if (rc == SQLITE_OK)
         return 0;
@@ -158,10 +159,11 @@ int keep_done(struct keep *keep, int rc, const char *doing, struct error *err)
 
 void keep_text(char *text, size_t size, const char *from)
 {
-    size_t n = from ? strnlen(from, size) : 0;
-    if (n == size)
-        for (n--; n > 0 && ((unsigned char)from[n] & 0xc0) == 0x80;)
-            n--;
+    size_t n = 0;
+    while (from && n < size - 1 && from[n])
+        n++;
+    while (n > 0 && ((unsigned char)from[n] & 0xc0) == 0x80)
+        n--;
     if (n > 0)
         memcpy(text, from, n);
     text[n] = '\0';

@@ -2,6 +2,7 @@
 #include "keep_place.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PROCESSES = 3, LOCK_ROUNDS = 3000 };
+enum { PROCESSES = 3, LOCK_ROUNDS = 1000 };
 
 static const char id[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 static struct error err;
@@ -88,8 +89,10 @@ static void contend(const char *directory)
     for (int taken = 0; taken < LOCK_ROUNDS;) {
         struct keep_lock *lock = NULL;
         int r = keep_lock_container(directory, id, &lock, NULL, NULL);
-        if (r == -EWOULDBLOCK)
+        if (r == -EWOULDBLOCK) {
+            sched_yield();
             continue;
+        }
         int fd = r == 0 ? open(witness, O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
         if (fd < 0 || close(fd) < 0 || unlink(witness) < 0)
             _exit(1);
