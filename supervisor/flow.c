@@ -22,6 +22,8 @@ struct flow {
     struct world *world;
     struct judgement judgement;
     bool recovered, footprints_due;
+    uv_timer_t soon; /* a look between two ticks: a verdict waits for the connections only */
+    bool looked_soon;
     int status;
 };
 
@@ -37,9 +39,16 @@ static void tell_footprints(struct flow *flow)
     }
 }
 
+static void look_soon(uv_timer_t *timer)
+{
+    struct flow *flow = timer->data;
+    sense_look_now(flow->sense);
+}
+
 static void on_look(void *userdata, struct world *world)
 {
     struct flow *flow = userdata;
+    bool wanted = false;
     flow->world = world;
     if (judge_look(flow->judge, world, &flow->judgement) < 0)
         return; /* memory is spent: no judgement, no deed */
@@ -48,9 +57,13 @@ static void on_look(void *userdata, struct world *world)
     for (size_t i = 0; i < flow->judgement.n_assessments; i++) {
         const struct assessment *a = &flow->judgement.assessments[i];
         world->containers[i].baseline = a->baseline;
+        wanted |= a->wants_connections;
         if (a->wants_connections)
             sense_want_connections(flow->sense, a->id);
     }
+    if (wanted && !flow->looked_soon)
+        uv_timer_start(&flow->soon, look_soon, 1, 0);
+    flow->looked_soon = wanted && !flow->looked_soon;
     if (flow->healer) {
         healer_consider(flow->healer, world, &flow->judgement, flow->o.automatic);
         if (!flow->recovered && flow->o.automatic) {
@@ -127,6 +140,8 @@ int flow_new(const struct flow_options *options, struct flow **ret_flow, struct 
     signal(SIGPIPE, SIG_IGN);
     flow->o = *options;
     uv_loop_init(&flow->loop);
+    uv_timer_init(&flow->loop, &flow->soon);
+    flow->soon.data = flow;
     int r = open_parts(flow, err);
     if (r < 0) {
         flow_free(flow);
@@ -158,6 +173,7 @@ void flow_free(struct flow *flow)
     docker_free(flow->docker);
     sense_free(flow->sense);
     http_free(flow->http);
+    uv_close((uv_handle_t *)&flow->soon, NULL);
     /* What still turns are closing handles and workers that commit; a commit waits 2 s at most. */
     while (uv_run(&flow->loop, UV_RUN_ONCE))
         ;

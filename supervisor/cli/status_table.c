@@ -85,8 +85,7 @@ static void print_host(const struct table *t, const json_t *state)
                  json_number_value(json_object_get(psi, "full_avg10")));
     else
         snprintf(line + n, sizeof line - n, ", the kernel tells no pressure");
-    paint(t, bold, "%s", "host      ");
-    folded(&(struct table){t->to, t->width, false}, "", NULL, line);
+    folded(t, "host", NULL, line);
 }
 
 static fact held(const json_t *cgroup)

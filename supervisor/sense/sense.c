@@ -25,7 +25,7 @@ struct sense {
     char procfs[256], cgroupfs[256]; /* copies: a reload does not move them */
     struct host_reader *host;
     uv_timer_t tick, retry;
-    bool up, lost_said, listed, closing;
+    bool up, lost_said, listed, closing, unsorted;
     size_t inspecting; /* inspects under way */
     double reconcile_due_s;
     struct error error;
@@ -65,7 +65,7 @@ static void remove_watch(struct sense *sense, struct watch *w)
 {
     for (size_t i = 0; i < sense->n; i++)
         if (sense->watches[i] == w)
-            sense->watches[i] = sense->watches[--sense->n];
+            sense->watches[i] = sense->watches[--sense->n], sense->unsorted = true;
     note(sense, NOTE_GONE, w, "");
     fresh_end(w, -ENOENT);
     watch_free(w);
@@ -75,10 +75,19 @@ static void remove_watch(struct sense *sense, struct watch *w)
 
 static void ask_ollama(struct watch *w);
 
+static int by_name(const void *a, const void *b)
+{
+    const struct watch *const *x = a, *const *y = b;
+    return strcmp((*x)->container.name, (*y)->container.name);
+}
+
 static void look(struct sense *sense)
 {
     double now_s = clock_boottime_s();
     uint64_t now_ns = uv_hrtime();
+    if (sense->unsorted)
+        qsort(sense->watches, sense->n, sizeof(*sense->watches), by_name);
+    sense->unsorted = false;
     struct world *world = &sense->world;
     if (sense->cap < sense->n) {
         struct container *containers = realloc(world->containers, sense->n * sizeof *containers);
@@ -271,6 +280,7 @@ static void take_inspected(struct sense *sense, const struct container *c,
     char was_started[sizeof w->container.started_at];
     memcpy(was_started, w->container.started_at, sizeof was_started);
     bool changed = watch_take(w, c, details);
+    sense->unsorted |= found || changed;
     if (found)
         note_labels(sense, w);
     policy_mode(&w->settings, w->named, &w->container);
