@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void drive(struct http *http, curl_socket_t fd, int events)
@@ -112,36 +113,85 @@ static int timeout_wanted(CURLM *multi, long timeout_ms, void *userdata)
     return 0;
 }
 
+static struct http_socket *held_socket(struct http *http, curl_socket_t fd)
+{
+    struct http_socket *held;
+    LIST_FOREACH(held, &http->sockets, link)
+    {
+        if (held->fd == fd)
+            return held;
+    }
+    return NULL;
+}
+
+static void socket_forget(struct http_socket *held)
+{
+    LIST_REMOVE(held, link);
+    free(held);
+}
+
+/* curl 7.88 closes a socket that it gives up while connecting without saying so. Where the next one
+ * gets the same number, curl believes it watched, but epoll has forgotten the old one. */
+static void watch_again(struct http *http, curl_socket_t fd)
+{
+    struct http_watch *watch;
+    LIST_FOREACH(watch, &http->watches, link)
+    {
+        if (watch->fd == fd) {
+            uv_poll_stop(&watch->poll);
+            uv_poll_start(&watch->poll, watch->events, watch_ready);
+        }
+    }
+}
+
 curl_socket_t http_socket_open(void *userdata, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct http *http = userdata;
+    struct stat info;
     if (purpose != CURLSOCKTYPE_IPCXN)
         return CURL_SOCKET_BAD;
-    struct http_socket *held = malloc(sizeof *held);
-    if (!held)
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0)
         return CURL_SOCKET_BAD;
-    held->fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (held->fd < 0) {
+    struct http_socket *held = held_socket(http, fd);
+    if (held)
+        socket_forget(held);
+    held = malloc(sizeof *held);
+    if (!held || fstat(fd, &info) < 0) {
         free(held);
+        close(fd);
         return CURL_SOCKET_BAD;
     }
+    held->fd = fd;
+    held->inode = info.st_ino;
     LIST_INSERT_HEAD(&http->sockets, held, link);
-    return held->fd;
+    watch_again(http, fd);
+    return fd;
 }
 
 int http_socket_close(void *userdata, curl_socket_t fd)
 {
-    struct http *http = userdata;
-    struct http_socket *held;
-    LIST_FOREACH(held, &http->sockets, link)
-    {
-        if (held->fd == fd) {
-            LIST_REMOVE(held, link);
-            free(held);
-            break;
-        }
-    }
+    struct http_socket *held = held_socket(userdata, fd);
+    if (held)
+        socket_forget(held);
     return close(fd);
+}
+
+static in_port_t local_port(const struct http_socket *held)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {0};
+    socklen_t size = sizeof address;
+    struct stat info;
+    if (fstat(held->fd, &info) < 0 || !S_ISSOCK(info.st_mode) || info.st_ino != held->inode ||
+        getsockname(held->fd, &address.any, &size) < 0)
+        return 0;
+    return address.any.sa_family == AF_INET    ? address.v4.sin_port
+           : address.any.sa_family == AF_INET6 ? address.v6.sin6_port
+                                               : 0;
 }
 
 size_t http_local_ports(const struct http *http, uint16_t *ports, size_t max)
@@ -150,17 +200,7 @@ size_t http_local_ports(const struct http *http, uint16_t *ports, size_t max)
     const struct http_socket *held;
     LIST_FOREACH(held, &http->sockets, link)
     {
-        union {
-            struct sockaddr any;
-            struct sockaddr_in v4;
-            struct sockaddr_in6 v6;
-        } address = {0};
-        socklen_t size = sizeof address;
-        if (n == max || getsockname(held->fd, &address.any, &size) < 0)
-            continue;
-        in_port_t port = address.any.sa_family == AF_INET    ? address.v4.sin_port
-                         : address.any.sa_family == AF_INET6 ? address.v6.sin6_port
-                                                             : 0;
+        in_port_t port = n < max ? local_port(held) : 0;
         if (port != 0)
             ports[n++] = ntohs(port);
     }
@@ -207,6 +247,8 @@ void http_loop_close(struct http *http)
 {
     while (!LIST_EMPTY(&http->watches))
         watch_close(LIST_FIRST(&http->watches));
+    while (!LIST_EMPTY(&http->sockets))
+        socket_forget(LIST_FIRST(&http->sockets));
     uv_close((uv_handle_t *)&http->timeout, timer_closed);
     uv_close((uv_handle_t *)&http->abort, timer_closed);
 }

@@ -6,6 +6,7 @@
 #include "base/http.h"
 #include <curl/curl.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 
 enum {
     HTTP_CONNECT_MS = 2000,      /* a loopback or bridge connection takes well under 1 ms */
@@ -25,6 +26,8 @@ struct http_watch { /* one descriptor of curl's under uv_poll; freed by its clos
 
 struct http_socket { /* a descriptor that curl holds open, watched or idle */
     curl_socket_t fd;
+    ino_t
+        inode; /* of the socket: curl closes one that it gave up while connecting without a word */
     LIST_ENTRY(http_socket) link;
 };
 
