@@ -2,6 +2,6 @@
 wrap = $(foreach f,$(1),-Wl,--wrap=$(f))
 ldflags_test_world := $(call wrap,malloc calloc realloc)
 ldflags_test_world_json_bad := $(call wrap,malloc calloc realloc)
-ldflags_test_cgroup := $(call wrap,malloc calloc openat pread)
-ldflags_test_host := $(call wrap,calloc openat pread)
+ldflags_test_cgroup_life := $(call wrap,malloc calloc realloc openat pread)
+ldflags_test_host := $(call wrap,malloc calloc realloc openat pread)
 ldflags_test_process := $(call wrap,malloc calloc realloc openat pread)
