@@ -41,7 +41,7 @@ static void look(struct task *task, const struct world *world, const struct judg
     json_object_set_new(state, "source", json_string("look"));
     show(s, state);
     json_decref(state);
-    if (!s->watch)
+    if (!s->watch || ferror(stdout))
         task_end(task, ferror(stdout) ? FAILURE_JOB : 0);
 }
 
@@ -79,7 +79,7 @@ int cmd_status(struct cli *cli, int argc, char **argv)
     struct timespec pause = {(time_t)s.every_s,
                              (long)((s.every_s - (double)(time_t)s.every_s) * 1e9)};
     while (from_daemon(&s) == 0) {
-        if (!s.watch)
+        if (!s.watch || ferror(stdout))
             return ferror(stdout) ? FAILURE_JOB : 0;
         nanosleep(&pause, NULL);
     }
