@@ -22,6 +22,8 @@ struct job {
 struct unload {
     struct task task;
     bool flush, wait, force;
+    char **models; /* those that were asked for */
+    int n_models;
     struct job *jobs; /* owned */
     size_t n;
     double until_s;
@@ -75,7 +77,6 @@ static void add(struct unload *u, const struct container *c, const char *model)
 static void begin(struct task *task)
 {
     struct unload *u = task->userdata;
-    struct cli *cli = task->cli;
     u->until_s = clock_boottime_s() + (u->wait ? wait_s : all_s);
     u->jobs = calloc(JOBS_MAX, sizeof *u->jobs);
     bool found[OPERANDS_MAX] = {false};
@@ -89,8 +90,8 @@ static void begin(struct task *task)
         }
         for (size_t k = 0; k < c->ollama.n_models; k++) {
             bool wanted = u->flush;
-            for (int o = 0; o < cli->options.operands_n; o++)
-                if (same_model(cli->options.operands[o], c->ollama.models[k].name))
+            for (int o = 0; o < u->n_models; o++)
+                if (same_model(u->models[o], c->ollama.models[k].name))
                     wanted = found[o] = true;
             if (wanted)
                 add(u, c, c->ollama.models[k].name);
@@ -98,10 +99,10 @@ static void begin(struct task *task)
         if (u->flush && !c->ollama.n_models)
             say(u, c->name, "flush", "done", FACT_UNKNOWN, FACT_UNKNOWN, "nothing is loaded");
     }
-    for (int o = 0; !u->flush && !u->failed && o < cli->options.operands_n; o++) {
+    for (int o = 0; !u->flush && !u->failed && o < u->n_models; o++) {
         const struct container *c = sense_container(flow_sense(task->flow), task->targets.ids[0]);
         if (!found[o])
-            say(u, task->targets.n == 1 ? c->name : "supervisor", cli->options.operands[o], "done",
+            say(u, task->targets.n == 1 ? c->name : "supervisor", u->models[o], "done",
                 FACT_UNKNOWN, FACT_UNKNOWN,
                 "it is not loaded (a model that is still loading is not listed yet)");
     }
@@ -189,9 +190,11 @@ again:
             u->jobs[i].state = JOB_TO_DO;
 }
 
-static int run(struct cli *cli, bool flush)
+static int run(struct cli *cli, bool flush, int n_models, char **models)
 {
     struct unload u = {.flush = flush,
+                       .models = models,
+                       .n_models = n_models,
                        .wait = options_has(&cli->options, "wait"),
                        .force = options_has(&cli->options, "force"),
                        .rows = json_array()};
@@ -213,12 +216,10 @@ static int run(struct cli *cli, bool flush)
 
 int cmd_unload(struct cli *cli, int argc, char **argv)
 {
-    (void)argc, (void)argv;
-    return run(cli, false);
+    return run(cli, false, argc - 1, argv + 1);
 }
 
 int cmd_flush(struct cli *cli, int argc, char **argv)
 {
-    (void)argc, (void)argv;
-    return run(cli, true);
+    return run(cli, true, argc - 1, argv + 1);
 }
