@@ -94,12 +94,12 @@ static void on_started(void *userdata, int result, const struct error *err)
 static void on_looked(void *userdata, int result, const struct container *c,
                       const struct docker_details *details, const struct error *err)
 {
-    (void)details, (void)err;
+    (void)details;
     struct run *run = userdata;
     if (run_closed(run))
         return;
     double now_s = clock_boottime_s();
-    if (result == -ENOENT) {
+    if (result == -ENOENT && err && err->failure != FAILURE_UNREACHABLE) {
         run_end(run, INTENT_FAILED, run->recovering ? HEAL_RECOVERED : HEAL_DROPPED, FACT_UNKNOWN,
                 "it is gone");
         return;

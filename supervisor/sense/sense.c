@@ -313,10 +313,10 @@ static void on_inspected(void *userdata, int result, const struct container *c,
             w->inspecting = false;
         if (result == 0)
             take_inspected(sense, c, details, inspection->named);
+        else if (err && err->failure == FAILURE_UNREACHABLE)
+            engine_lost(sense, err);
         else if (result == -ENOENT && w)
             remove_watch(sense, w);
-        else if (result != -ENOENT && err && err->failure == FAILURE_UNREACHABLE)
-            engine_lost(sense, err);
         w = find(sense, inspection->id);
         if (w && result < 0 && w->refreshing)
             fresh_end(w, result);
