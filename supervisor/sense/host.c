@@ -32,11 +32,12 @@ int host_open(const char *procfs, struct host_reader **ret_reader, struct error 
     struct host_reader *reader = calloc(1, sizeof *reader);
     int meminfo = root < 0 ? root : proc_file_open(root, "meminfo");
 
-    if (reader == NULL || meminfo < 0) {
-        free(reader);
+    if (reader == NULL) {
         proc_file_close(&meminfo);
-        if (reader == NULL)
-            return error_set(err, FAILURE_JOB, -ENOMEM, "no memory to look at the host");
+        return error_set(err, FAILURE_JOB, -ENOMEM, "no memory to look at the host");
+    }
+    if (meminfo < 0) {
+        free(reader);
         return error_set(err, FAILURE_UNREACHABLE, meminfo,
                          "%.300s/meminfo cannot be read (%s): name the host's procfs in [paths]",
                          procfs, strerror(-meminfo));

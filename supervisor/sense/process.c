@@ -150,9 +150,8 @@ int processes_read(const char *procfs, struct process_memory *memory, const int6
     container->processes_known = false;
     process_memory_unsee(memory, container->id);
     for (size_t i = 0; i < n_pids && r == 0; i++) {
-        if (pids[i] <= 0) /* of another pid namespace (cgroups(7)): the list would lack it */
-            return -ENOENT;
-        r = read_one(root, memory, pids[i], container);
+        /* 0: of another pid namespace (cgroups(7)); the list would lack it. */
+        r = pids[i] > 0 ? read_one(root, memory, pids[i], container) : -ENOENT;
         if (r == -ESRCH)
             r = 0;
     }
