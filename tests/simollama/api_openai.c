@@ -12,7 +12,7 @@ static json_t *usage(const struct job *job)
 {
     return json_pack("{sI sI sI}", "prompt_tokens", (json_int_t)job->prompt_tokens,
                      "completion_tokens", (json_int_t)job->tokens_done, "total_tokens",
-                     (json_int_t)(job->prompt_tokens + job->tokens_done));
+                     (json_int_t)job->prompt_tokens + (json_int_t)job->tokens_done);
 }
 
 /* What every answer and chunk begins with. */

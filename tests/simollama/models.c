@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAME_LEN_MAX    100 /* with its tag it fits MODEL_NAME_SIZE */
 #define DEFAULT_VERSION "0.33.0"
 #define DEFAULT_CTX     4096 /* without VRAM (server/routes.go) */
 #define CUSTOM_KV       (32u << 10)
@@ -161,10 +162,11 @@ void model_full_name(const char *name, char full[MODEL_NAME_SIZE])
         if (!strncmp(rest, prefixes[i], strlen(prefixes[i])))
             rest += strlen(prefixes[i]);
     size_t len = strlen(rest);
-    if (!len || name[n] || len + sizeof ":latest" > MODEL_NAME_SIZE)
+    if (!len || name[n] || len > NAME_LEN_MAX)
         full[0] = '\0';
     else
-        snprintf(full, MODEL_NAME_SIZE, "%.100s%s", rest, strchr(rest, ':') ? "" : ":latest");
+        snprintf(full, MODEL_NAME_SIZE, "%.*s%s", NAME_LEN_MAX, rest,
+                 strchr(rest, ':') ? "" : ":latest");
 }
 
 struct model *models_find(const char *name)
@@ -179,18 +181,15 @@ struct model *models_find(const char *name)
 
 bool models_copy(const struct model *from, const char *name)
 {
-    char full[MODEL_NAME_SIZE];
-    model_full_name(name, full);
-    struct model copy = *from;
-    struct model *to = models_find(name);
-    if (!to)
-        to = add(full);
-    if (!to || !*full)
-        return false;
-    snprintf(copy.name, sizeof copy.name, "%s", full);
+    struct model copy = *from; /* the catalogue may move */
+    model_full_name(name, copy.name);
     copy.modified_ns = loop_wall_ns();
-    *to = copy;
-    return true;
+    struct model *to = *copy.name ? models_find(copy.name) : NULL;
+    if (!to && *copy.name)
+        to = add(copy.name);
+    if (to)
+        *to = copy;
+    return to != NULL;
 }
 
 void models_delete(struct model *model)

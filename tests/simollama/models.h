@@ -47,7 +47,7 @@ void models_start(void);
 struct model *models_find(const char *name);
 /* name in lower case with its tag; what cannot be a name comes out empty. */
 void model_full_name(const char *name, char full[MODEL_NAME_SIZE]);
-/* A second name for the same blob; false where the catalogue is full. */
+/* A second name for the same blob; false for a bad name or a full catalogue. */
 bool models_copy(const struct model *from, const char *name);
 void models_delete(struct model *model);
 /* All of them; how many. Valid until the catalogue changes. */

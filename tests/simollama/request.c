@@ -24,22 +24,36 @@ void reply_json(struct http_conn *conn, int status, enum family family, json_t *
     text_free(&out);
 }
 
+/* A message may quote a client's bytes that are no UTF-8: those come out as question marks. */
+static json_t *any_text(const char *message)
+{
+    char plain[MESSAGE_MAX];
+    json_t *text = json_string(message);
+    if (text)
+        return text;
+    snprintf(plain, sizeof plain, "%s", message);
+    for (char *c = plain; *c; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    return json_string(plain);
+}
+
 json_t *error_json(int status, enum family family, const char *message)
 {
     if (family == FAMILY_NATIVE)
-        return json_pack("{ss}", "error", message);
+        return json_pack("{so}", "error", any_text(message));
     const char *type = status == 404   ? "not_found_error"
                        : status == 400 ? "invalid_request_error"
                                        : "api_error";
     if (family == FAMILY_OPENAI)
-        return json_pack("{s{ss ss sn sn}}", "error", "message", message, "type", type, "param",
-                         "code");
+        return json_pack("{s{so ss sn sn}}", "error", "message", any_text(message), "type", type,
+                         "param", "code");
     char id[32];
     snprintf(id, sizeof id, "req_%012llx%012llx",
              (unsigned long long)loop_now_ns() & 0xffffffffffff,
              (unsigned long long)text_hash(message, strlen(message)) & 0xffffffffffff);
-    return json_pack("{ss s{ss ss} ss}", "type", "error", "error", "type", type, "message", message,
-                     "request_id", id);
+    return json_pack("{ss s{ss so} ss}", "type", "error", "error", "type", type, "message",
+                     any_text(message), "request_id", id);
 }
 
 void reply_error(struct http_conn *conn, int status, enum family family, const char *message)

@@ -215,14 +215,21 @@ static void load(struct ticket *ticket)
     loop_arm(&runner->keep, (uint64_t)load_timeout_ns / MS_NS);
 }
 
-/* Ollama's victim: the shortest keep-alive, of those an idle one first. */
+static bool goes_before(const struct runner *a, const struct runner *b)
+{
+    if (a->keep_ns != b->keep_ns)
+        return a->keep_ns < b->keep_ns;
+    return strcmp(a->model.blob, b->model.blob) < 0;
+}
+
+/* Ollama's victim: the shortest keep-alive, then the first path; of those an idle one first. */
 static struct runner *victim(void)
 {
     struct runner *idle = NULL, *any = NULL;
     for (struct runner *r = runners; r; r = r->next) {
-        if (!any || r->keep_ns < any->keep_ns)
+        if (!any || goes_before(r, any))
             any = r;
-        if (!r->refs && (!idle || r->keep_ns < idle->keep_ns))
+        if (!r->refs && (!idle || goes_before(r, idle)))
             idle = r;
     }
     return idle ? idle : any;
