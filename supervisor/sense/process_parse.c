@@ -84,14 +84,16 @@ void process_parse_status(struct text text, struct process *process)
 /* "0100007F:2CAA": the port. */
 static bool take_port(struct text *line, uint16_t *ret_port)
 {
-    struct text word, port;
+    struct text word;
     uint64_t number;
 
     if (!text_word(line, &word))
         return false;
-    port = word;
-    port.at = memchr(word.at, ':', text_left(&word));
-    if (port.at++ == NULL || !text_hex(&port, &number) || port.at != port.end || number > 0xFFFF)
+    const char *colon = memchr(word.at, ':', text_left(&word));
+    if (colon == NULL)
+        return false;
+    word.at = colon + 1;
+    if (!text_hex(&word, &number) || word.at != word.end || number > 0xFFFF)
         return false;
     *ret_port = (uint16_t)number;
     return true;
