@@ -21,7 +21,8 @@ def in_time(hold=HOLD, interval=INTERVAL, poll=POLL, busy=BUSY):
 
 
 class Bench:
-    """`settings` go to every command as --set; `label` keeps its containers from other benches' eyes."""
+    """`settings` go into its configuration file, below labels, environment and command line; `label`
+    keeps its containers from other benches' eyes."""
 
     def __init__(self, engine, settings=None, label=None):
         self.engine, self.label = engine, label or "supervisor.enable"
@@ -43,15 +44,23 @@ class Bench:
         self.containers.append(container)
         return container
 
-    def options(self, settings=None, state=None):
-        pairs = self.settings | (settings or {})
-        sets = [word for key, value in pairs.items() for word in ("--set", f"{key}={value}")]
-        return ["--host", self.engine.url, "--state", state or self.state, *sets]
+    def configure(self, settings=None):
+        """Writes its settings, and these on top, as an INI file; gives its path."""
+        sections = {}
+        for key, value in (self.settings | (settings or {})).items():
+            section, name = key.split(".", 1)
+            sections.setdefault(section, []).append(f"{name} = {value}")
+        file = self.directory / "supervisor.ini"
+        file.write_text("".join(f"[{s}]\n" + "\n".join(lines) + "\n" for s, lines in sections.items()))
+        return file
 
-    def daemon(self, *containers, env=None, state=None, before=(), **settings):
+    def options(self, settings=None, state=None):
+        return ["-c", self.configure(settings), "--host", self.engine.url, "--state", state or self.state]
+
+    def daemon(self, *containers, env=None, state=None, **settings):
         """A daemon, waited for until it supervises `containers`. A setting's dot is written __."""
         pairs = {k.replace("__", "."): v for k, v in settings.items()}
-        daemon = program.Daemon([*before, *self.options(pairs, state)], env)
+        daemon = program.Daemon(self.options(pairs, state), env)
         self.daemons.append(daemon)
         daemon.wait("started", 10)
         for container in containers:

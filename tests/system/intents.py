@@ -4,6 +4,9 @@ import contextlib
 import sqlite3
 
 
+OPEN, DONE, FAILED, DROPPED = range(4)
+
+
 def rows(state, step=None):
     """All intents, oldest first, as dictionaries."""
     with contextlib.closing(sqlite3.connect(f"file:{state}/supervisor.db?mode=ro", uri=True, timeout=5)) as db:

@@ -163,13 +163,13 @@ class Ollama:
 
     def leak(self, size):
         """Leaks and gives the moment (monotonic) at which all of it was there."""
-        before = self.held()
+        before, self.leaking_since = self.held(), time.monotonic()
         self.sim("leak", {"bytes": size})
         return self._holds(before + size)
 
     def orphan(self, size):
         """Leaves a runner of `size` bytes that Ollama has forgotten; the moment at which all of it was there."""
-        before = self.held()
+        before, self.leaking_since = self.held(), time.monotonic()
         self.sim("orphan", {"bytes": size})
         return self._holds(before + size)
 

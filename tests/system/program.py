@@ -108,12 +108,15 @@ class Daemon:
             if not found and self.process.poll() is not None:
                 self.thread.join(2)
                 found = self.find(msg, after, **fields)
-                assert found, f"the daemon ended with {self.process.returncode} before {msg} {fields}\n{self.text()}"
+                assert found, f"the daemon ended with {self.process.returncode} before {msg} {fields}\n{self.text(fields.get('container'))}"
             return found
-        return wait.until(seen, timeout, lambda: f"{msg} {fields}\n{self.text()}", every=0.02)[0]
+        return wait.until(seen, timeout, lambda: f"{msg} {fields}\n{self.text(fields.get('container'))}", every=0.02)[0]
 
-    def text(self):
-        return f"$ {' '.join(self.command)}\n" + "\n".join(self.lines)
+    def text(self, container=None):
+        """Its command and its log; with a container only what concerns it, or all of them."""
+        lines = self.lines if container is None else [
+            line for line in self.lines if f"container={container} " in line or " container=" not in line]
+        return f"$ {' '.join(self.command)}\n" + "\n".join(lines)
 
     def alive(self):
         return self.process.poll() is None

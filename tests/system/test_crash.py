@@ -34,7 +34,7 @@ def leaking(bench, name):
 def healed_once(bench, one, started, daemon):
     wait.until(lambda: one.started_at() != started, SUCCESSOR, lambda: f"{one.name} restarted\n{daemon.text()}", every=0.2)
     one.wait_until_it_answers()
-    wait.until(lambda: all(r["state"] != "open" and r["state"] != 0 for r in intents.rows(bench.state)), SUCCESSOR,
+    wait.until(lambda: all(r["state"] != intents.OPEN for r in intents.rows(bench.state)), SUCCESSOR,
                lambda: f"no intent is left open: {intents.rows(bench.state)}\n{daemon.text()}", every=0.2)
     time.sleep(3)  # a second restart would come now
     assert one.starts() == 2, f"{one.name}: {[e['Action'] for e in one.engine.events.of(one.id)]}\n{daemon.text()}"
@@ -48,7 +48,7 @@ def crash(engine, number, moment):
     try:
         one, started = leaking(bench, f"trial-{number}")
         first = bench.daemon(one)
-        first.wait("verdict raised", 15, container=one.name)
+        first.wait("verdict raised", 15, container=one.name, verdict="idle-leak")
         time.sleep(moment)
         first.end(signal.SIGKILL)
         healed_once(bench, one, started, bench.daemon(one))
@@ -136,7 +136,7 @@ def test_disk_full_at_the_decision(engine, built):
             fill(disk)
             started = one.started_at()
             one.leak(LEAK)
-            daemon.wait("verdict raised", 15, container="full")
+            daemon.wait("verdict raised", 15, container="full", verdict="idle-leak")
             daemon.wait("healed", 15, container="full")  # the row had room set aside
             assert one.started_at() != started and one.starts() == 2
             assert len(intents.rows(bench.state, "restart")) == 1, "a restart without its record"
@@ -154,7 +154,7 @@ def test_what_cannot_be_written_down_is_not_done(engine, built):
         started = one.started_at()
         with intents.database_busy(bench.state):
             one.leak(LEAK)
-            daemon.wait("verdict raised", 15, container="unwritten")
+            daemon.wait("verdict raised", 15, container="unwritten", verdict="idle-leak")
             wait.until(lambda: [r for r in daemon.records if r["level"] == "critical"], 10,
                        lambda: f"a critical line\n{daemon.text()}")
             time.sleep(3)

@@ -21,7 +21,7 @@ def newer(request, built):
 def test_supervision_on_a_newer_engine(newer):
     bench = Bench(newer)
     try:
-        bench.settings |= {"leak.threshold": "128M", "leak.threshold_percent": "0"}
+        bench.settings |= {"leak.threshold": "128M", "leak.threshold_percent": "0", "leak.baseline": "64M"}
         newest = tuple(map(int, newer.api.call("GET", "/version")["ApiVersion"].split(".")))
         one = bench.ollama("newer", labels={"supervisor.memory": "1g"}, restart="always")
         daemon = bench.daemon(one)
@@ -52,7 +52,7 @@ def test_supervision_on_a_newer_engine(newer):
 def heal(daemon, one):
     signals = one.stop_signals()
     leaked = one.leak(300 * MIB)
-    record = daemon.wait("verdict raised", in_time() + 5, after=leaked, container=one.name)
+    record = daemon.wait("verdict raised", in_time() + 5, after=leaked, container=one.name, verdict="idle-leak")
     assert record.at - leaked <= in_time()
     daemon.wait("healed", 15, after=leaked, container=one.name)
     assert one.held() < 100 * MIB and one.stop_signals() == signals + 1

@@ -145,6 +145,6 @@ def test_beside_a_daemon_only_one_restarts(bench, fix):
     one.leak(300 * MIB)
     done = fix("shared", "--hold", "5s")  # both come to their verdict at the same moment
     assert done.code in (0, 1), done
-    daemon.wait("verdict cleared", 20, container="shared")
+    daemon.wait("verdict cleared", 20, container="shared", verdict="idle-leak")
     time.sleep(3)
     assert one.stop_signals() == 1 and one.starts() == 2, f"{done}\n{daemon.text()}"

@@ -55,7 +55,8 @@ def raised(ward, name, verdict, hold=HOLD):
     record = ward.daemon.wait("verdict raised", in_time(LATE_HOLD) + 10, container=name, verdict=verdict)
     took = record.at - ward.ill[name]
     assert took <= in_time(hold), f"raised {took:.1f} s after the last byte, allowed {in_time(hold):g}"
-    assert took >= hold, f"raised {took:.1f} s after the last byte, before the hold of {hold:g} s"
+    took = record.at - ward.containers[name].leaking_since
+    assert took >= hold, f"raised {took:.1f} s after the first byte, before the hold of {hold:g} s"
     return record
 
 

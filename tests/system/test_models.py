@@ -3,7 +3,7 @@
 import time
 
 import wait
-from bench import HOLD
+from bench import BUSY, HOLD
 from sizes import MIB
 
 SINGLE = {"supervisor.single": "on"}
@@ -13,13 +13,13 @@ def test_second_model_goes_and_the_one_used_last_stays(bench):
     models = "first=200M,second=200M"
     c = {n: bench.ollama(n, models=models, labels=SINGLE if n != "free" else {}) for n in ("newer", "older", "free")}
     watched = bench.ollama("watched", mode="observe", models=models, labels=SINGLE)
-    for one in (*c.values(), watched):
-        one.load("first")
-        one.load("second")
-    c["older"].set(tokens_per_s=50)
-    c["older"].generate("first", tokens=50)
     before = {name: one.started_at() for name, one in c.items()}
     daemon = bench.daemon(*c.values(), watched)
+    for one in (*c.values(), watched):
+        one.load("first")
+    for one in (c["newer"], c["free"], watched, c["older"]):
+        one.load("second")
+    c["older"].generate("first", tokens=50)  # for a second: the newer model is the older one's use
     daemon.wait("verdict raised", 10, container="newer", verdict="too-many-models")
     wait.until(lambda: c["newer"].loaded() == ["second"], 15, lambda: f"newer keeps second: {c['newer'].loaded()}")
     wait.until(lambda: c["older"].loaded() == ["first"], 15, lambda: f"older keeps first: {c['older'].loaded()}")
@@ -40,9 +40,10 @@ def test_busy_model_is_never_unloaded(bench):
     with one.streaming("first") as first, one.streaming("second") as second:
         wait.until(lambda: first and second, 10, "both stream")
         daemon = bench.daemon(one)
-        daemon.wait("verdict raised", 10, container="busy", verdict="too-many-models")
-        time.sleep(HOLD)
-        assert sorted(one.loaded()) == ["first", "second"]
+        time.sleep(BUSY + HOLD)
+        status = bench.supervisor("status")
+        assert "busy" in status.out and "one is wanted" in status.out, status
+        assert sorted(one.loaded()) == ["first", "second"] and not daemon.find("acting")
         told = len(first), len(second)
         time.sleep(1)
         assert len(first) > told[0] and len(second) > told[1]

@@ -98,8 +98,7 @@ def test_recording_of_a_live_run_gives_the_same_verdicts(bench, tmp_path):
         time.sleep(HOLD)
     finally:
         recorder.end(15)
-    sets = [word for key, value in bench.settings.items() for word in ("--set", f"{key}={value}")]
-    lines = replay(path, *sets)
+    lines = replay(path, "-c", bench.configure())
     replayed = {(v["container"], v["verdict"]): v for v in lines if v.get("state") == "raised"}
     live = {(r["container"], r["verdict"]): r for r in daemon.find("verdict raised")}
     assert replayed.keys() == live.keys()

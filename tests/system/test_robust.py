@@ -11,7 +11,7 @@ from bench import HOLD, Bench, in_time, outlive_grace
 from engine import Engine, wait_for_ping
 from sizes import MIB
 
-LOW = {"supervisor.leak.threshold": "128M", "supervisor.leak.threshold_percent": "0"}
+LOW = {"supervisor.leak.threshold": "128M", "supervisor.leak.threshold_percent": "0", "supervisor.leak.baseline": "64M"}
 BACK = 2.0
 
 

@@ -22,7 +22,7 @@ def seen(shared_bench):
         "ollama": bench.ollama("ollama", models="small=200M:64M", memory_limit=3 * GIB),
         "a-name-that-is-longer-than-any-column-would-like-it-to-be": bench.ollama(
             "a-name-that-is-longer-than-any-column-would-like-it-to-be", mode=None),
-        "leaky": bench.ollama("leaky", mode="observe", labels={"supervisor.leak.threshold": "128M"}),
+        "leaky": bench.ollama("leaky", mode="observe", labels={"supervisor.leak.threshold": "128M", "supervisor.leak.baseline": "64M"}),
         "stopped": bench.ollama("stopped"),
     }
     c["ollama"].load("small")
