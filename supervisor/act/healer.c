@@ -671,6 +671,68 @@ void healer_consider(struct healer *healer, const struct world *world,
     }
 }
 
+/* Open intents of containers that are no longer here: nobody will come for them. */
+struct sweep_work {
+    uv_work_t work;
+    struct keep *keep;
+    char state[256];
+    char (*here)[CONTAINER_ID_SIZE]; /* owned */
+    size_t n_here;
+};
+
+static bool is_here(const struct sweep_work *s, const char *id)
+{
+    for (size_t i = 0; i < s->n_here; i++)
+        if (!strcmp(s->here[i], id))
+            return true;
+    return false;
+}
+
+static void sweep_job(uv_work_t *work)
+{
+    struct sweep_work *s = work->data;
+    struct intent *open = NULL;
+    size_t n = 0;
+    if (keep_intents_open(s->keep, &open, &n, NULL) < 0)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        struct keep_lock *lock; /* whoever works on it still has it */
+        if (is_here(s, open[i].container) ||
+            keep_lock_container(s->state, open[i].container, &lock, NULL, NULL) < 0)
+            continue;
+        keep_intent_end(s->keep, open[i].id, INTENT_FAILED, FACT_UNKNOWN, clock_wall_ms(),
+                        "its container is no longer here", NULL);
+        keep_unlock(lock);
+    }
+    free(open);
+}
+
+static void sweep_done(uv_work_t *work, int status)
+{
+    (void)status;
+    struct sweep_work *s = work->data;
+    free(s->here);
+    free(s);
+}
+
+static void sweep(struct healer *healer)
+{
+    size_t n = healer->world->n_containers;
+    struct sweep_work *s = healer->o.keep ? calloc(1, sizeof *s) : NULL;
+    if (!s || !(s->here = calloc(n + 1, sizeof *s->here))) {
+        free(s);
+        return;
+    }
+    s->work.data = s;
+    s->keep = healer->o.keep;
+    s->n_here = n;
+    snprintf(s->state, sizeof s->state, "%s", healer->o.state);
+    for (size_t i = 0; i < n; i++)
+        memcpy(s->here[i], healer->world->containers[i].id, sizeof s->here[i]);
+    if (uv_queue_work(healer->o.loop, &s->work, sweep_job, sweep_done) < 0)
+        sweep_done(&s->work, 0);
+}
+
 void healer_recover(struct healer *healer)
 {
     for (size_t i = 0; healer->world && !healer->o.dry_run && i < healer->world->n_containers;
@@ -680,6 +742,8 @@ void healer_recover(struct healer *healer)
         if (!run_of(healer, c->id) && run_begin(healer, c, &step_unload, NULL, &run) == 0)
             run_gate(run);
     }
+    if (healer->world && !healer->o.dry_run && sense_engine_up(healer->o.sense))
+        sweep(healer);
 }
 
 int healer_heal(struct healer *healer, const struct verdict *verdict, bool force)

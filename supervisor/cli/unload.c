@@ -27,7 +27,7 @@ struct unload {
     struct job *jobs; /* owned */
     size_t n;
     double until_s;
-    size_t failed, pending;
+    size_t failed, pending, unreachable;
     fact before;
     json_t *rows;
 };
@@ -85,7 +85,7 @@ static void begin(struct task *task)
         if (!c->ollama.reachable) {
             say(u, c->name, u->flush ? "flush" : "unload", "failed", FACT_UNKNOWN, FACT_UNKNOWN,
                 "its Ollama does not answer");
-            u->failed++;
+            u->unreachable++;
             continue;
         }
         for (size_t k = 0; k < c->ollama.n_models; k++) {
@@ -99,7 +99,7 @@ static void begin(struct task *task)
         if (u->flush && !c->ollama.n_models)
             say(u, c->name, "flush", "done", FACT_UNKNOWN, FACT_UNKNOWN, "nothing is loaded");
     }
-    for (int o = 0; !u->flush && !u->failed && o < u->n_models; o++) {
+    for (int o = 0; !u->flush && !u->unreachable && o < u->n_models; o++) {
         const struct container *c = sense_container(flow_sense(task->flow), task->targets.ids[0]);
         if (!found[o])
             say(u, task->targets.n == 1 ? c->name : "supervisor", u->models[o], "done",
@@ -152,7 +152,9 @@ static void look(struct task *task, const struct world *world, const struct judg
         json_dumpf(u->rows, stdout, JSON_COMPACT);
         putchar('\n');
     }
-    task_end(task, u->failed || u->pending ? FAILURE_JOB : 0);
+    task_end(task, u->failed || u->pending ? FAILURE_JOB
+                   : u->unreachable        ? FAILURE_UNREACHABLE
+                                           : 0);
 }
 
 static void heal(struct task *task, const struct heal_event *h)

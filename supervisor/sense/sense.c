@@ -176,7 +176,9 @@ static void on_tick(uv_timer_t *timer)
             ask_stats(sense, w);
         }
     }
-    look(sense);
+    if (sense->listed) /* before, a world without containers would be a claim */
+        if (sense->listed)
+        look(sense);
     if (sense->up && now_s >= sense->reconcile_due_s) {
         sense->reconcile_due_s = now_s + reconcile_s;
         connect_engine(sense);
@@ -324,7 +326,7 @@ static void on_inspected(void *userdata, int result, const struct container *c,
             w->inspect_again = false;
             inspect(sense, inspection->id, false);
         }
-        if (first_round && !sense->inspecting) {
+        if (first_round && sense->up && !sense->inspecting) {
             sense->listed = true;
             look(sense);
         }
@@ -383,7 +385,7 @@ static void on_listed(void *userdata, int result, const struct docker_entry *ent
     for (size_t i = sense->n; i-- > 0;)
         if (!sense->watches[i]->listed && !sense->watches[i]->inspecting)
             remove_watch(sense, sense->watches[i]);
-    if (!sense->listed && !sense->inspecting) {
+    if (!sense->listed && sense->up && !sense->inspecting) {
         sense->listed = true;
         look(sense);
     }
