@@ -41,10 +41,12 @@ static int not_permitted(const char *path, int code, struct error *err)
     char user[OWNER_NAME_SIZE], group[OWNER_NAME_SIZE];
     user_name(info.st_uid, user, sizeof user);
     group_name(info.st_gid, group, sizeof group);
+    bool for_group = info.st_mode & S_IWGRP;
     return error_set(err, FAILURE_UNREACHABLE, code,
                      "cannot reach the Docker Engine at %s: permission denied (owner %s:%s, mode "
-                     "%04o); run as root or join the group %s",
-                     path, user, group, info.st_mode & 07777u, group);
+                     "%04o); run as root%s%s",
+                     path, user, group, info.st_mode & 07777u,
+                     for_group ? " or join the group " : "", for_group ? group : "");
 }
 
 static int refused(const char *path, int code, struct error *err)

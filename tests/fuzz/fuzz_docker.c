@@ -1,0 +1,104 @@
+/* Whatever an engine, or something in its place, may answer. The first byte chooses the reader. */
+#include "base/lines.h"
+#include "sense/docker_parse.h"
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { LONGEST_LINE = 512 };
+
+static void check(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void list(const char *text, size_t length)
+{
+    struct docker_entry *entries = NULL;
+    size_t n = 0;
+    if (docker_parse_list(text, length, &entries, &n) < 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        check(strlen(entries[i].id) == 64 && entries[i].n_labels <= WORLD_PAIRS_MAX);
+    docker_entries_free(entries, n);
+}
+
+static void inspect(const char *text, size_t length)
+{
+    struct container container;
+    struct docker_details details;
+    if (docker_parse_inspect(text, length, &container, &details) < 0)
+        return;
+    check(strlen(container.id) == 64 && container.n_env <= WORLD_PAIRS_MAX);
+    check(container.pid == FACT_UNKNOWN || container.pid > 0);
+    container_clear(&container);
+}
+
+static bool line(void *userdata, const char *text, size_t length)
+{
+    struct docker_event event;
+    (void)userdata;
+    check(length <= LONGEST_LINE);
+    if (docker_parse_event(text, length, &event))
+        check(strlen(event.id) == 64 && event.action[0] && event.time_ns >= 0);
+    return true;
+}
+
+/* The stream in pieces whose size is its first byte. */
+static void events(const char *text, size_t length)
+{
+    size_t piece = length > 0 && text[0] > 0 ? (size_t)text[0] : 1;
+    struct lines lines;
+    lines_init(&lines, LONGEST_LINE);
+    for (size_t at = 0; at < length; at += piece)
+        check(lines_feed(&lines, text + at, length - at < piece ? length - at : piece, line,
+                         NULL) == 0);
+    check(lines_end(&lines, line, NULL) == 0);
+    lines_clear(&lines);
+}
+
+static void words(const char *text, size_t length)
+{
+    char message[100], host[32];
+    uint16_t port;
+    docker_parse_message(text, length, message, sizeof message);
+    check(strlen(message) < sizeof message && !strpbrk(message, "\r\n\t\x1b"));
+    docker_parse_version(text);
+    docker_parse_ollama_host(text, host, sizeof host, &port);
+    check(strlen(host) < sizeof host);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct cgroup_memory memory;
+    struct docker_info info;
+    if (size == 0)
+        return 0;
+    size_t length = size - 1;
+    char *text = malloc(length + 1);
+    memcpy(text, data + 1, length);
+    text[length] = '\0';
+    switch (data[0] % 6) {
+    case 0:
+        list(text, length);
+        break;
+    case 1:
+        inspect(text, length);
+        break;
+    case 2:
+        events(text, length);
+        break;
+    case 3:
+        docker_parse_stats(text, length, &memory);
+        break;
+    case 4:
+        docker_parse_info(text, length, &info);
+        break;
+    default:
+        words(text, length);
+    }
+    free(text);
+    return 0;
+}
