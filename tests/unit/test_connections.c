@@ -103,6 +103,8 @@ static void connections_of_this_process(void **state)
     assert_int_equal(connections_count("/proc", getpid(), port, NULL, 0, &count), 0);
     assert_int_equal(count, 0);
     assert_int_equal(connect(client, (struct sockaddr *)&to, length), 0);
+    int server = accept(listener, NULL, NULL); /* waits until this end is established too */
+    assert_true(server >= 0);
     assert_int_equal(connections_count("/proc", getpid(), port, NULL, 0, &count), 0);
     assert_int_equal(count, 1);
     assert_int_equal(getsockname(client, (struct sockaddr *)&to, &length), 0);
@@ -111,6 +113,7 @@ static void connections_of_this_process(void **state)
     assert_int_equal(count, 0);
     assert_int_equal(received_read("/proc", getpid(), &bytes), 0);
     assert_true(bytes >= 0);
+    close(server);
     close(client);
     close(listener);
 }
