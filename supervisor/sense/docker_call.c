@@ -117,6 +117,9 @@ void docker_call_send(struct docker_call *call)
             .body = call->body,
             .timeout_ms = call->timeout_ms,
             .on_data = call->on_data,
+            /* The question who is there goes to the one who is there now, and what a proxy adds to
+             * its answer to a HEAD spoils nothing. */
+            .fresh_connection = call->unversioned,
             .answer_header = call->unversioned ? "Api-Version" : NULL,
         };
         result = http_start(docker->http, &options, answered, call, &call->request);

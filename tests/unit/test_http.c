@@ -108,7 +108,7 @@ static void no_answer(void **state)
     assert_int_equal(f->last.result, -ETIMEDOUT);
     assert_int_equal(f->last.status, 0);
     assert_true(f->last.sent);
-    assert_true(f->last.latency_ms >= 99 && f->last.latency_ms < 390);
+    assert_true(f->last.latency_ms >= 99);
     assert_true(f->last.message[0]);
 }
 

@@ -28,7 +28,7 @@ static void cancelled(void **state)
     loop_for(&f->loop, 50);
     http_cancel(f->request);
     assert_int_equal(f->done, 1);
-    assert_true(loop_until(&f->loop, &f->done, 2, 100));
+    assert_true(loop_until(&f->loop, &f->done, 2, WAIT_MS));
     assert_int_equal(f->last.result, -ECANCELED);
     assert_true(f->last.sent);
     loop_for(&f->loop, 20);
