@@ -184,7 +184,9 @@ int pairs_add(struct pair **pairs, size_t *n_pairs, const char *key, const char 
     }
     memcpy(block, key, key_size);
     memcpy(block + key_size, value, value_size);
-    (*pairs)[(*n_pairs)++] = (struct pair){block, block + key_size};
+    struct pair *added = &(*pairs)[(*n_pairs)++];
+    added->key = block;
+    added->value = block + key_size;
     return 0;
 }
 
