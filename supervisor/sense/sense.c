@@ -177,7 +177,6 @@ static void on_tick(uv_timer_t *timer)
         }
     }
     if (sense->listed) /* before, a world without containers would be a claim */
-        if (sense->listed)
         look(sense);
     if (sense->up && now_s >= sense->reconcile_due_s) {
         sense->reconcile_due_s = now_s + reconcile_s;
@@ -396,7 +395,15 @@ static void on_event(void *userdata, const struct docker_event *event)
     struct sense *sense = userdata;
     if (sense->closing)
         return;
-    if (find(sense, event->id))
+    struct watch *w = find(sense, event->id);
+    if (w && !strcmp(event->action, "oom"))
+        w->oom_ns = event->time_ns;
+    if (w && !strcmp(event->action, "die") && watch_died(w, &sense->sampler, event)) {
+        note(sense, NOTE_DIED, w, container_status_name(w->container.status));
+        if (sense->listed)
+            look(sense);
+    }
+    if (w)
         inspect(sense, event->id, false);
     else if (!strcmp(event->action, "start") || !strcmp(event->action, "create") ||
              !strcmp(event->action, "rename"))

@@ -51,6 +51,8 @@ static void read_processes(struct watch *w, const struct sampler *sampler, doubl
         if (c->processes[i].pid != c->pid)
             continue;
         main_seen = true;
+        if (fact_known(c->processes[i].started_us))
+            w->main_started_us = c->processes[i].started_us;
         if (c->uptime_s < 0 && fact_known(c->processes[i].started_us))
             c->uptime_s = now_s - (double)c->processes[i].started_us / 1e6;
     }
@@ -146,9 +148,27 @@ bool watch_take(struct watch *w, const struct container *from, const struct dock
         c->n_processes = 0;
         c->uptime_s = -1;
         c->baseline = FACT_UNKNOWN;
+        w->main_started_us = 0;
         drop_client(w);
     }
     return changed;
+}
+
+bool watch_died(struct watch *w, const struct sampler *sampler, const struct docker_event *event)
+{
+    static const int64_t oom_ns = 5000000000; /* a victim that is the main process ends at once */
+    struct container *c = &w->container;
+    struct process process;
+    if (c->status != STATUS_RUNNING || w->main_started_us <= 0)
+        return false;
+    int r = process_read(sampler->procfs, c->pid, &process);
+    if (r != -ESRCH &&
+        (r < 0 || (process.state != 'Z' && process.started_us == w->main_started_us)))
+        return false;
+    c->status = STATUS_EXITED;
+    c->exit_code = event->exit_code;
+    c->oom_killed = w->oom_ns > 0 && event->time_ns - w->oom_ns < oom_ns ? 1 : FACT_UNKNOWN;
+    return true;
 }
 
 void watch_answer(struct watch *w, const struct ollama *answer, uint64_t sent_ns)

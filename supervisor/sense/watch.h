@@ -4,6 +4,7 @@
 #define SUPERVISOR_SENSE_WATCH_H
 
 #include "sense/cgroup.h"
+#include "sense/docker.h"
 #include "sense/process.h"
 #include "sense/sense.h"
 
@@ -24,6 +25,8 @@ struct watch {
     bool answered_once, lost;
     bool want_connections, inspecting, inspect_again, named, listed;
     bool refreshing, refresh_inspected, refresh_polled; /* a fresh look under way */
+    fact main_started_us;     /* of its main process as last seen; 0: not seen in this life */
+    int64_t oom_ns;           /* when the engine told of an OOM kill there; wall clock, 0: never */
     uint64_t refresh_from_ns; /* an answer to an older question does not count for it */
     sense_fresh_done *fresh_done;
     void *fresh_userdata;
@@ -42,6 +45,11 @@ void watch_sample(struct watch *watch, const struct sampler *sampler, double now
  * whether something that matters changed. */
 bool watch_take(struct watch *watch, const struct container *container,
                 const struct docker_details *details);
+/* Takes the engine's word that it died, where the kernel bears it out: its main process, seen by
+ * watch_sample before, is gone. The engine says so at once, but answers an inspect only when it has
+ * taken the network down (40 to 100 ms). False: only inspect can tell. */
+bool watch_died(struct watch *watch, const struct sampler *sampler,
+                const struct docker_event *event);
 /* Takes Ollama's answer (deep copy). */
 void watch_answer(struct watch *watch, const struct ollama *answer, uint64_t sent_ns);
 /* The client for the address and port of the last inspect; NULL where the address is unknown or it
