@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* SIGTERM ends within a second; a remedy under way gets most of it to reach its end, the next
  * supervisor takes up what does not. */
@@ -145,9 +146,13 @@ static void on_heal(void *userdata, const struct heal_event *e)
         [HEAL_NO_MEMORY_OF_IT] = {LOG_LEVEL_CRITICAL, "CRITICAL ALERT"},
         [HEAL_RECOVERED] = {LOG_LEVEL_INFO, "remedy taken up"},
     };
+    static const char *const done_words[][2] = {{"limit", "limit applied"},
+                                                {"high", "memory.high applied"},
+                                                {"reclaim", "page cache reclaimed"}};
     const char *msg = lines[e->kind].msg;
-    if (!strcmp(e->step, "limit") && e->kind == HEAL_DONE)
-        msg = "limit applied";
+    for (size_t i = 0; i < sizeof done_words / sizeof done_words[0] && e->kind == HEAL_DONE; i++)
+        if (!strcmp(e->step, done_words[i][0]))
+            msg = done_words[i][1];
     char text[512];
     snprintf(text, sizeof text, "%s%s",
              e->kind == HEAL_HOLD ? "HOLD: "
@@ -163,6 +168,10 @@ static void on_heal(void *userdata, const struct heal_event *e)
              LN("attempt", e->kind == HEAL_ACTING ? e->attempt : FACT_UNKNOWN),
              LN("pid", v && e->kind == HEAL_ACTING ? v->pid : FACT_UNKNOWN),
              LN("before", e->before), LN("after", e->after),
+             LN("page_cache_before", e->page_cache_before),
+             LN("page_cache_after", e->page_cache_after),
+             LN("high", !strcmp(e->step, "high") && v ? (int64_t)verdict_evidence(v, "wanted")
+                                                      : FACT_UNKNOWN),
              LN("limit", !strcmp(e->step, "limit") && v ? (int64_t)verdict_evidence(v, "wanted")
                                                         : FACT_UNKNOWN),
              done ? LR("took_s", e->took_s) : LS("took_s", NULL), LS("why", *text ? text : NULL));
@@ -236,6 +245,16 @@ static void stop_signals(struct daemon *d)
     uv_close((uv_handle_t *)&d->end, NULL);
 }
 
+/* A container keeps up to 11 descriptors open; the usual soft limit of 1,024 would do for 90. */
+static void raise_descriptors(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return;
+    files.rlim_cur = files.rlim_max < 65536 ? files.rlim_max : 65536;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int daemon_run(struct config *config, daemon_configure *configure, void *userdata,
                struct error *err)
 {
@@ -244,6 +263,7 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
     struct keep_lock *lock = NULL;
     fact holder = FACT_UNKNOWN;
     configure_log(s);
+    raise_descriptors();
     int r = keep_lock_daemon(s->state, &lock, &holder, err);
     if (r == -EWOULDBLOCK)
         error_set(err, FAILURE_JOB, r,
