@@ -25,11 +25,10 @@ struct settings {
     char preset[16];   /* "" | "runbook" | "strict15g" | "router" | "homelab" */
     char mode[16];     /* "auto" (enforce for labelled, observe for found by image), "enforce",
                           "observe"       label supervisor.mode */
-    double interval_s; /* 1: one sample a second 0.05 … 3600 */
-    double poll_s; /* 2: Ollama's API (older versions race on /api/ps: gently)                  0.05
-                      … 3600 */
-    char state[256];    /* /var/lib/supervisor */
-    char log[16];       /* "logfmt" | "json" */
+    double interval_s; /* 1: one sample a second; 0.001 … 3600 */
+    double poll_s;   /* 2: Ollama's API (older versions race on /api/ps: gently); 0.001 … 3600 */
+    char state[256]; /* /var/lib/supervisor */
+    char log[16];    /* "logfmt" | "json" */
     char log_level[16]; /* "info" | debug warning error */
     /* [docker] */
     char docker_host[256];  /* unix:///var/run/docker.sock; environment DOCKER_HOST too */

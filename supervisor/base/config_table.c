@@ -10,6 +10,7 @@
 
 #define BYTES_MIN_LIMIT (6.0 * 1024 * 1024)        /* the engine takes no less */
 #define BYTES_MAX       (double)(INT64_C(1) << 53) /* size_parse takes no more */
+#define INTERVAL_MIN    0.001 /* the loop's timers go no finer; so fast only for bench_daemon */
 #define HOUR            3600.0
 #define DAY             86400.0
 #define IMAGES                                                                                     \
@@ -25,10 +26,10 @@ const struct setting settings_table[SETTINGS_N] = {
      .choices = "auto enforce observe", FIELD(mode)},
     {"supervisor", "interval", "SUPERVISOR_INTERVAL", NULL, SETTING_DURATION, false, "1s",
      "time between two samples: memory grows by gigabytes a second while a model loads",
-     .min = 0.05, .max = HOUR, FIELD(interval_s)},
+     .min = INTERVAL_MIN, .max = HOUR, FIELD(interval_s)},
     {"supervisor", "poll", "SUPERVISOR_POLL", NULL, SETTING_DURATION, false, "2s",
-     "time between two questions to Ollama: older versions race on /api/ps, so gently", .min = 0.05,
-     .max = HOUR, FIELD(poll_s)},
+     "time between two questions to Ollama: older versions race on /api/ps, so gently",
+     .min = INTERVAL_MIN, .max = HOUR, FIELD(poll_s)},
     {"supervisor", "state", "SUPERVISOR_STATE", NULL, SETTING_PATH, false, "/var/lib/supervisor",
      "what must survive a restart, and the locks: one directory for all on a host", FIELD(state)},
     {"supervisor", "log", "SUPERVISOR_LOG", NULL, SETTING_CHOICE, false, "logfmt",
