@@ -56,9 +56,9 @@ struct http {
     bool inside;  /* curl is on the stack: it must not be called again now */
     bool waiting; /* a request that was started meanwhile is not added yet */
     bool closing, closed;
-    LIST_HEAD(, http_request) requests;
-    LIST_HEAD(, http_watch) watches;
-    LIST_HEAD(, http_socket) sockets;
+    LIST_HEAD(http_requests, http_request) requests;
+    LIST_HEAD(http_watches, http_watch) watches;
+    LIST_HEAD(http_sockets, http_socket) sockets;
 };
 
 /* http_easy.c: an easy handle from the options, with the callbacks below; 0, -ENOMEM, -EINVAL. */

@@ -61,7 +61,7 @@ struct docker {
     struct docker_call *stream; /* the event stream, NULL without one */
     bool freed;                 /* by its owner; it goes with the last reference */
     unsigned references;
-    LIST_HEAD(, docker_call) calls;
+    LIST_HEAD(docker_calls, docker_call) calls;
 };
 
 /* docker_call.c. A call of `size` bytes that begins with a struct docker_call; path is taken

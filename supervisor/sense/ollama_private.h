@@ -39,7 +39,7 @@ struct ollama_client {
     char version[32];          /* "" = to be asked for */
     struct known_blob *blobs;
     size_t n_blobs, oldest_blob;
-    LIST_HEAD(, ask) asks;
+    LIST_HEAD(asks, ask) asks;
     bool polling;
     unsigned poll_asks; /* requests of this poll under way */
     uint64_t sent_ns;
