@@ -379,6 +379,7 @@ bool sched_child_exited(pid_t pid, int wait_status)
     if (runner->state == RUNNER_LOADED) {
         counts.deaths++;
         runner->state = RUNNER_DEAD;
+        runner->stuck = false; /* nothing holds it any more */
         loop_close(&runner->log);
         return true;
     }
