@@ -66,7 +66,7 @@ static void add_recorded(const struct recorded_model *recorded)
     model->size_bytes = model->file_bytes = by->size_bytes;
     model->listed_bytes = by->listed_bytes;
     model->listed_per_token = by->listed_per_token;
-    model->listed_above_4096 = by->listed_above_4096;
+    model->listed_at_twice = by->listed_at_8192;
 }
 
 static void made_up_digest(const char *name, const char *kind, char digest[65])
@@ -131,7 +131,8 @@ static void add_custom(const char *item)
     if (anon <= kv)
         model->kv_bytes = anon / server_context();
     model->listed_bytes = (int64_t)model->anon_bytes;
-    model->listed_per_token = model->listed_above_4096 = model->kv_bytes;
+    model->listed_per_token = model->kv_bytes;
+    model->listed_at_twice = (int64_t)model_runner_anon(model, (uint64_t)LISTED_BEND * 2);
 }
 
 void models_start(void)
@@ -213,9 +214,12 @@ uint64_t model_runner_anon(const struct model *model, uint64_t context)
 
 int64_t model_listed_size(const struct model *model, uint64_t context)
 {
-    uint64_t above = context > 4096 ? context - 4096 : 0;
-    return model->listed_bytes + (int64_t)(model->listed_per_token * (context - above) +
-                                           model->listed_above_4096 * above);
+    int64_t at_bend = model->listed_bytes + (int64_t)model->listed_per_token * LISTED_BEND;
+    int64_t above = (int64_t)context - LISTED_BEND;
+    if (above <= 0)
+        return at_bend + above * (int64_t)model->listed_per_token;
+    return at_bend +
+           (int64_t)((double)(model->listed_at_twice - at_bend) * (double)above / LISTED_BEND);
 }
 
 void model_blob_path(const struct model *model, char path[BLOB_PATH_SIZE])

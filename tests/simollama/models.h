@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #define MODELS_MAX      64
+#define LISTED_BEND     4096
 #define MODEL_NAME_SIZE 128
 #define BLOB_DIR        "/root/.ollama/models/blobs"
 #define BLOB_NAME_SIZE  72
@@ -28,12 +29,12 @@ struct model {
     char parameter_size[16];
     uint64_t parameters;
     unsigned layers, heads, embedding, feed_forward, train_context;
-    uint64_t num_ctx;           /* PARAMETER num_ctx; 0: the server's default */
-    uint64_t anon_bytes;        /* a runner's, at context 0 */
-    uint64_t kv_bytes;          /* per token of context, and of a cached prompt */
-    int64_t listed_bytes;       /* what /api/ps says at context 0, */
-    uint64_t listed_per_token;  /* per token of context, */
-    uint64_t listed_above_4096; /* and per token above 4,096 */
+    uint64_t num_ctx;          /* PARAMETER num_ctx; 0: the server's default */
+    uint64_t anon_bytes;       /* a runner's, at context 0 */
+    uint64_t kv_bytes;         /* per token of context, and of a cached prompt */
+    int64_t listed_bytes;      /* what /api/ps says at context 0, */
+    uint64_t listed_per_token; /* per token of context up to LISTED_BEND, */
+    int64_t listed_at_twice;   /* and at twice that; the slope goes on */
     int64_t modified_ns;
 };
 

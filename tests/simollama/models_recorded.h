@@ -12,9 +12,10 @@
 
 struct recorded_generation {
     const char *digest, *blob;
-    uint64_t size_bytes;                          /* /api/tags */
-    int64_t listed_bytes;                         /* /api/ps less the context's share, */
-    uint64_t listed_per_token, listed_above_4096; /* that share, and beyond 4,096 tokens */
+    uint64_t size_bytes;       /* /api/tags */
+    int64_t listed_bytes;      /* /api/ps less the context's share, */
+    uint64_t listed_per_token; /* that share up to 4,096 tokens, */
+    int64_t listed_at_8192;    /* and all of it there: beyond 4,096 it may be steeper */
 };
 
 struct recorded_model {
