@@ -26,7 +26,10 @@ static void tell(struct told *told, const char *label, const char *message)
 {
     if (told->n >= CONFIG_LABEL_ERRORS_MAX)
         return;
-    struct label_error *error = &told->errors[told->n++];
+    size_t at = told->n++;
+    if (!told->errors)
+        return; /* only counted */
+    struct label_error *error = &told->errors[at];
     copy_line(error->label, label, sizeof(error->label));
     copy_line(error->message, message, sizeof(error->message));
 }
