@@ -1,4 +1,5 @@
 #include "flow.h"
+#include "act/startup.h"
 #include "base/clock.h"
 #include "judge/verdict_json.h"
 #include "sense/world_json.h"
@@ -17,6 +18,7 @@ struct flow {
     struct sense *sense;
     struct judge *judge;
     struct healer *healer;
+    struct startup *startup; /* NULL: not the daemon */
     struct keep *keep;
     char state[256]; /* a copy: a reload does not move it */
     struct world *world;
@@ -70,6 +72,8 @@ static void on_look(void *userdata, struct world *world)
             flow->recovered = true;
             healer_recover(flow->healer);
         }
+        if (flow->startup)
+            startup_look(flow->startup, world, &flow->judgement);
     }
     if (flow->o.look)
         flow->o.look(flow->o.userdata, world, &flow->judgement);
@@ -129,6 +133,8 @@ static int open_parts(struct flow *flow, struct error *err)
                                     .userdata = flow};
     if ((flow->o.act || flow->o.dry_run) && (r = healer_new(&healer, &flow->healer)) < 0)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
+    if (flow->o.automatic && (r = startup_new(&healer, flow->healer, &flow->startup)) < 0)
+        return error_set(err, FAILURE_JOB, r, "not enough memory");
     return sense_start(flow->sense, err);
 }
 
@@ -179,6 +185,7 @@ void flow_free(struct flow *flow)
         ;
     uv_loop_close(&flow->loop);
     healer_delete(flow->healer);
+    startup_free(flow->startup);
     judge_free(flow->judge);
     keep_close(flow->keep);
     judgement_clear(&flow->judgement);
@@ -226,6 +233,22 @@ void flow_settings_changed(struct flow *flow)
     sense_settings_changed(flow->sense);
 }
 
+/* Row B4, beyond WORLD.md: the host's level, that of all models against their budget, and `level`,
+ * which is all together. */
+static void add_levels(const struct judgement *j, json_t *world)
+{
+    json_t *models = json_object();
+    if (fact_known(j->models_held))
+        json_object_set_new(models, "held", json_integer(j->models_held));
+    json_object_set_new(models, "budget",
+                        j->models_budget < 0 ? json_null() : json_integer(j->models_budget));
+    json_object_set_new(models, "level", json_string(pressure_name(j->models_level)));
+    json_object_set_new(json_object_get(world, "host"), "level",
+                        json_string(pressure_name(j->host_level)));
+    json_object_set_new(world, "models", models);
+    json_object_set_new(world, "level", json_string(pressure_name(j->level)));
+}
+
 /* What each container is doing, beyond WORLD.md: "busy: cpu 43 % of a core". */
 static void add_activities(const struct flow *flow, json_t *containers)
 {
@@ -246,6 +269,7 @@ json_t *flow_to_json(struct flow *flow)
     if (!json)
         return NULL;
     add_activities(flow, json_object_get(json, "containers"));
+    add_levels(&flow->judgement, json);
     json_t *verdicts = json_array();
     for (size_t i = 0; i < flow->judgement.n_verdicts; i++) {
         const struct verdict *v = &flow->judgement.verdicts[i];

@@ -11,12 +11,18 @@
 #include <string.h>
 #include <unistd.h>
 
+struct rest {       /* of one kind of remedy */
+    double until_s; /* boottime */
+    char told[128]; /* why it could not be begun: told once */
+};
+
 struct place { /* what the healer remembers of one container between runs; what must survive is in
                   keep */
     char id[CONTAINER_ID_SIZE];
     double not_before_s; /* boottime: a remedy that could not be begun is not tried again at once */
     bool held_told, locked_told, memory_told, waiting_told, footprint_told;
     fact footprint; /* the last one that was kept */
+    struct rest rests[REMEDIES];
     char acted[160];
 };
 
@@ -34,6 +40,8 @@ struct healer {
 
 /* A remedy that was dropped, locked out or refused is not begun again before this. */
 static const double retry_s = 2, refused_retry_s = 60;
+/* What cannot be prepared, such as a cgroup that is mounted read-only, may be mended meanwhile. */
+static const double unprepared_retry_s = 300;
 
 int healer_new(const struct healer_options *options, struct healer **ret_healer)
 {
@@ -147,14 +155,15 @@ void run_tell(struct run *run, enum heal_event_kind kind, fact after, const char
                                .id = run->id,
                                .name = run->name,
                                .verdict = run->recovering ? run->intent.verdict
-                                          : run->asked && run->model[0]
-                                              ? "asked"
-                                              : verdict_kind_name(run->verdict.kind),
+                                          : run->reason   ? run->reason
+                                                          : verdict_kind_name(run->verdict.kind),
                                .step = run->step->name,
                                .evidence = run->recovering ? NULL : &run->verdict,
                                .model = run->model,
                                .before = run->before,
                                .after = after,
+                               .page_cache_before = run->page_cache_before,
+                               .page_cache_after = run->page_cache_after,
                                .attempt = run->intent.attempt,
                                .took_s = clock_boottime_s() - run->began_s,
                                .text = text};
@@ -179,6 +188,8 @@ static void run_free(struct run *run)
     if (run->pidfd >= 0)
         close(run->pidfd);
     free(run->open);
+    free(run->directory);
+    free(run->cgroupfs);
     uv_close((uv_handle_t *)&run->timer, on_timer_closed);
 }
 
@@ -213,7 +224,7 @@ static void after_work(uv_work_t *work, int status)
         run->after_work(run);
 }
 
-static void run_work(struct run *run, uv_work_cb job, run_next *next)
+void run_work(struct run *run, uv_work_cb job, run_next *next)
 {
     run->after_work = next;
     run->working = true;
@@ -229,8 +240,16 @@ static void end_told(struct run *run)
 {
     struct healer *healer = run->healer;
     struct place *place = place_of(healer, run->id);
-    double delay_s = run->end_kind == HEAL_NOT_DONE ? refused_retry_s : retry_s;
-    place->not_before_s = clock_boottime_s() + delay_s;
+    struct rest *rest = &place->rests[run->verdict.remedy];
+    double delay_s = run->refused && run->step->gentle ? unprepared_retry_s
+                     : run->end_kind == HEAL_NOT_DONE  ? refused_retry_s
+                                                       : retry_s;
+    if (run->begun && run->step->rest_s > delay_s)
+        delay_s = run->step->rest_s;
+    if (run->step->gentle)
+        rest->until_s = clock_boottime_s() + delay_s; /* of this remedy only */
+    else
+        place->not_before_s = clock_boottime_s() + delay_s;
     if (run->work_result < 0 && run->begun) {
         size_t used = strlen(run->text);
         snprintf(run->text + used, sizeof run->text - used,
@@ -240,9 +259,13 @@ static void end_told(struct run *run)
     memcpy(text, run->text, sizeof text);
     bool acted = run->begun && !run->recovering;
     struct judge *judge = healer->o.judge;
-    if (acted && judge)
+    if (acted && judge && !run->step->gentle)
         judge_restart_holds(judge, run->id);
-    run_tell(run, run->end_kind, run->after, text);
+    bool said = run->refused && run->step->gentle && !run->asked &&
+                !strncmp(rest->told, text, sizeof rest->told - 1);
+    if (!said)
+        run_tell(run, run->end_kind, run->after, text);
+    snprintf(rest->told, sizeof rest->told, "%.127s", run->refused ? text : "");
     run_free(run);
 }
 
@@ -330,6 +353,7 @@ static void on_fresh(void *userdata, int result)
     char why[256] = "";
     run->before = run_held(run);
     if (run->step->prepare && run->step->prepare(run, why, sizeof why) < 0) {
+        run->refused = true;
         run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, "%s", why);
         return;
     }
@@ -338,7 +362,7 @@ static void on_fresh(void *userdata, int result)
     memcpy(intent->started_at, run->started_at, sizeof intent->started_at);
     memcpy(intent->key, run->key, sizeof intent->key);
     snprintf(intent->verdict, sizeof intent->verdict, "%s",
-             run->model[0] && run->asked ? "asked" : verdict_kind_name(run->verdict.kind));
+             run->reason ? run->reason : verdict_kind_name(run->verdict.kind));
     snprintf(intent->step, sizeof intent->step, "%s", run->step->name);
     intent->pid = run->verdict.pid;
     intent->process_started_us = run->verdict.started_us;
@@ -391,6 +415,11 @@ static void gate(struct run *run)
     const struct settings *s = run_settings(run);
     int64_t now_ms = clock_wall_ms();
     run->intent.attempt = 1;
+    if (run->rest_left_s > 0 && !run->asked) {
+        place->rests[run->verdict.remedy].until_s = clock_boottime_s() + run->rest_left_s;
+        run_free(run);
+        return;
+    }
     if (run->step != &step_restart) {
         look_afresh(run);
         return;
@@ -428,8 +457,8 @@ static void gate(struct run *run)
 
 static const struct step *step_named(const char *name)
 {
-    static const struct step *const steps[] = {&step_restart, &step_kill, &step_unload,
-                                               &step_limit};
+    static const struct step *const steps[] = {&step_restart, &step_kill,    &step_unload,
+                                               &step_limit,   &step_reclaim, &step_high};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
         if (!strcmp(steps[i]->name, name))
             return steps[i];
@@ -477,6 +506,26 @@ static void gate_known(struct run *run)
         gate(run);
 }
 
+/* How much is left of the step's rest, which an earlier supervisor's deed counts for. */
+static int rest_left_s(struct run *run, int64_t now_ms, struct error *err)
+{
+    enum { RECENT = 16 };
+    struct intent *recent;
+    size_t n;
+    int r = keep_intents_recent(run->healer->o.keep, run->key, RECENT, &recent, &n, err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < n; i++) {
+        double since_s = (double)(now_ms - recent[i].begun_wall_ms) / 1000;
+        double left_s = run->step->rest_s - since_s;
+        if (!strcmp(recent[i].step, run->step->name) && !strcmp(recent[i].container, run->id) &&
+            since_s >= 0 && left_s > run->rest_left_s)
+            run->rest_left_s = left_s;
+    }
+    free(recent);
+    return 0;
+}
+
 static void gate_job(uv_work_t *work)
 {
     struct run *run = work->data;
@@ -493,6 +542,8 @@ static void gate_job(uv_work_t *work)
         r = keep_hold_set(keep, run->key, now_ms, "the restart budget is spent", err);
     else if (!r && !spent && run->hold_since_ms)
         r = keep_hold_set(keep, run->key, 0, "", err);
+    if (!r && run->step->rest_s > 0)
+        r = rest_left_s(run, now_ms, err);
     run->work_result = r;
 }
 
@@ -516,6 +567,7 @@ static int run_begin(struct healer *healer, const struct container *c, const str
     run->step = step;
     run->pidfd = -1;
     run->before = run->after = run->expected = run->intent.attempt = FACT_UNKNOWN;
+    run->page_cache_before = run->page_cache_after = FACT_UNKNOWN;
     run->intent.pid = run->intent.process_started_us = run->intent.grace_s = FACT_UNKNOWN;
     run->began_s = clock_boottime_s();
     memcpy(run->id, c->id, sizeof run->id);
@@ -570,6 +622,10 @@ static const struct step *step_for(enum remedy remedy)
         return &step_unload;
     case REMEDY_LIMIT:
         return &step_limit;
+    case REMEDY_RECLAIM:
+        return &step_reclaim;
+    case REMEDY_HIGH:
+        return &step_high;
     case REMEDY_NONE:
         break;
     }
@@ -591,8 +647,11 @@ static void tell_would(struct healer *healer, const struct container *c, const s
     struct run run = {.healer = healer,
                       .step = step,
                       .verdict = *v,
+                      .reason = v->kind == VERDICT_KINDS ? "asked" : NULL,
                       .began_s = clock_boottime_s(),
-                      .before = FACT_UNKNOWN};
+                      .before = FACT_UNKNOWN,
+                      .page_cache_before = FACT_UNKNOWN,
+                      .page_cache_after = FACT_UNKNOWN};
     run.intent.attempt = FACT_UNKNOWN;
     memcpy(run.id, c->id, sizeof run.id);
     memcpy(run.name, c->name, sizeof run.name);
@@ -663,7 +722,10 @@ void healer_consider(struct healer *healer, const struct world *world,
                 tell_would(healer, c, v, step, no ? no : "");
             continue;
         }
-        if (run_of(healer, v->id) || clock_boottime_s() < place_of(healer, v->id)->not_before_s)
+        const struct place *place = place_of(healer, v->id);
+        double now_s = clock_boottime_s();
+        if (run_of(healer, v->id) || now_s < place->not_before_s ||
+            now_s < place->rests[v->remedy].until_s)
             continue;
         struct run *run;
         if (run_begin(healer, c, step, v, &run) == 0)
@@ -770,7 +832,7 @@ int healer_heal(struct healer *healer, const struct verdict *verdict, bool force
 }
 
 int healer_unload(struct healer *healer, const struct container *container, const char *model,
-                  double wait_s, bool force)
+                  double wait_s, bool force, const char *reason)
 {
     struct verdict v = {.kind = VERDICT_KINDS,
                         .pid = FACT_UNKNOWN,
@@ -791,6 +853,7 @@ int healer_unload(struct healer *healer, const struct container *container, cons
     run->asked = true;
     run->force = force;
     run->wait_s = wait_s;
+    run->reason = reason;
     run_gate(run);
     return 0;
 }
@@ -803,6 +866,7 @@ void healer_free(struct healer *healer)
     for (struct run *run = healer->runs, *next; run; run = next) {
         next = run->next;
         uv_timer_stop(&run->timer);
+        atomic_store(&run->stop, true);
         if (!run->working && !run->request_under_way)
             run_free(run);
     }

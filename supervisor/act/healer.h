@@ -29,10 +29,12 @@ enum heal_event_kind {
 struct heal_event {
     enum heal_event_kind kind;
     const char *id, *name;
-    const char *verdict, *step;     /* "idle-leak"; "restart" "kill" "unload" "limit" */
-    const struct verdict *evidence; /* may be NULL */
-    const char *model;              /* "" unless the step is about one */
-    fact before, after;             /* held, bytes */
+    const char *verdict,
+        *step; /* "idle-leak"; "restart" "kill" "unload" "limit" "reclaim" "high" */
+    const struct verdict *evidence;           /* may be NULL */
+    const char *model;                        /* "" unless the step is about one */
+    fact before, after;                       /* held, bytes */
+    fact page_cache_before, page_cache_after; /* step reclaim; else unknown */
     fact attempt;
     double took_s;
     const char *text; /* one sentence, "" if there is nothing to add */
@@ -70,10 +72,12 @@ void healer_recover(struct healer *healer);
  * caller) now. force: although it is busy or a client is connected; never against an identity that
  * changed. 0, -EBUSY (a remedy is under way there). The end is told. */
 int healer_heal(struct healer *healer, const struct verdict *verdict, bool force);
-/* A person's word: unloads one model. wait_s: how long to wait for a busy or loading one. force:
- * the context reset, its runner is killed when the memory does not come back (row C6). */
+/* Unloads one model, not for a verdict but for a reason (static): "asked" is a person's word.
+ * wait_s: how long to wait for a busy or loading one. force: the context reset, its runner is
+ * killed when the memory does not come back (row C6). 0, -EBUSY (a remedy is under way there), or
+ * -errno. */
 int healer_unload(struct healer *healer, const struct container *container, const char *model,
-                  double wait_s, bool force);
+                  double wait_s, bool force, const char *reason);
 
 /* What restarts are counted by: the container's name and how it is labelled (enable: the value of
  * the label docker.label, or NULL), so that a recreated container does not start afresh. */

@@ -91,4 +91,5 @@ static void recover(struct run *run)
                 "an earlier supervisor's kill was carried out");
 }
 
-const struct step step_kill = {"kill", prepare, deed, recover};
+const struct step step_kill = {
+    .name = "kill", .prepare = prepare, .deed = deed, .recover = recover};

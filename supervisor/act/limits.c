@@ -1,4 +1,4 @@
-/* Applying the wanted memory limit, and memory.high where cgroup v2 allows (row C4). */
+/* Applying the wanted memory limit (row C4). */
 #include "act/run.h"
 #include "base/clock.h"
 
@@ -54,4 +54,4 @@ static void deed(struct run *run)
                   d->restart_max_retries, on_updated, run);
 }
 
-const struct step step_limit = {"limit", NULL, deed, NULL};
+const struct step step_limit = {.name = "limit", .deed = deed};

@@ -186,4 +186,5 @@ static void recover(struct run *run)
     look_for_it(run);
 }
 
-const struct step step_restart = {"restart", prepare, deed, recover};
+const struct step step_restart = {
+    .name = "restart", .prepare = prepare, .deed = deed, .recover = recover};

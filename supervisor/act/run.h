@@ -4,6 +4,8 @@
 
 #include "act/healer.h"
 
+#include <stdatomic.h>
+
 struct run;
 typedef void run_next(struct run *run);
 
@@ -17,9 +19,12 @@ struct step { /* what kind of deed */
     /* Follows run->intent of an earlier supervisor to its end; ends in run_end. NULL: the deed may
      * be repeated, the intent is dropped. */
     void (*recover)(struct run *run);
+    bool gentle;   /* takes nothing away that other verdicts' holds rest on: those go on; what it
+                      cannot do is told once */
+    double rest_s; /* at least, between two on one container; 0: none */
 };
 
-extern const struct step step_restart, step_kill, step_unload, step_limit;
+extern const struct step step_restart, step_kill, step_unload, step_limit, step_reclaim, step_high;
 
 struct run {
     struct healer *healer;
@@ -33,14 +38,20 @@ struct run {
     size_t budget; /* restarts an hour */
     struct keep_lock *lock;
     struct intent intent;
-    fact before, expected; /* held before; bytes that should come back */
-    double began_s;        /* boottime */
-    double deadline_s;     /* boottime: of the phase under way */
+    fact before, expected;                    /* held before; bytes that should come back */
+    double began_s;                           /* boottime */
+    double deadline_s;                        /* boottime: of the phase under way */
+    fact page_cache_before, page_cache_after; /* bytes; unknown where it is not about them */
     int pidfd;
+    char *directory, *cgroupfs; /* owned: run_control */
+    const char *reason;         /* static: why, where it is not for a verdict */
     bool answer_lost, started_it, request_under_way;
     uv_timer_t timer;
     uv_work_t work;
     bool working;
+    atomic_bool stop; /* the healer is going: long work ends at its next step */
+    bool refused;     /* it could not even be prepared */
+    double rest_left_s;
     run_next *after_work, *on_timer;
     int work_result;
     struct error work_error;
@@ -59,6 +70,12 @@ struct run {
 bool run_closed(struct run *run);
 /* Calls next on the loop after delay_ms. */
 void run_later(struct run *run, uint64_t delay_ms, run_next *next);
+/* Calls job on a worker, then next on the loop; what job has to tell goes to run->work_result and
+ * run->work_error. */
+void run_work(struct run *run, uv_work_cb job, run_next *next);
+/* The container's cgroup into run->directory and its root into run->cgroupfs, if FILE there can be
+ * written; else -errno with a sentence. */
+int run_control(struct run *run, const char *file, char *why, size_t size);
 /* The end: the outcome is committed, told, and the run freed. state is ignored where no intent was
  * committed. */
 void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind, fact after,

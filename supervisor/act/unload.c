@@ -177,4 +177,4 @@ static void deed(struct run *run)
     ollama_unload(client, run->model, request_ms, on_asked, run);
 }
 
-const struct step step_unload = {"unload", prepare, deed, NULL};
+const struct step step_unload = {.name = "unload", .prepare = prepare, .deed = deed};

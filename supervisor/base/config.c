@@ -91,8 +91,27 @@ static int set_row(struct config *config, int row, const char *value, enum confi
     return 0;
 }
 
+/* MAX_MODEL_MEMORY_GB=24: a number of GiB, the name that the budget of models had before. */
+static int read_budget(struct config *config, struct error *err)
+{
+    const char *const name = "MAX_MODEL_MEMORY_GB", *text = getenv(name);
+    char gigabytes[32];
+    if (!text || text[0] == '\0')
+        return 0;
+    if (text[strspn(text, "0123456789.")] != '\0' || strlen(text) > sizeof(gigabytes) - 2)
+        return error_set(err, FAILURE_USAGE, -EINVAL,
+                         "%s: \"%.64s\" is no number of gigabytes: write it as in %s=24", name,
+                         text, name);
+    snprintf(gigabytes, sizeof(gigabytes), "%.30sg", text);
+    return set_row(config, setting_find("memory", "max_model_memory"), gigabytes,
+                   ORIGIN_ENVIRONMENT, name, err);
+}
+
 static int read_environment(struct config *config, struct error *err)
 {
+    int read = read_budget(config, err);
+    if (read < 0)
+        return read;
     const char *docker_host = getenv("DOCKER_HOST");
     if (docker_host && docker_host[0] != '\0') {
         int code = set_row(config, setting_find("docker", "host"), docker_host, ORIGIN_ENVIRONMENT,

@@ -39,8 +39,10 @@ struct settings {
     /* [paths] */
     char procfs[256], cgroupfs[256]; /* /proc, /sys/fs/cgroup */
     /* [memory] */
-    fact memory_limit; /* unset (FACT_NONE) label supervisor.memory */
-    fact memory_high;  /* unset: memory.high, cgroup v2  label supervisor.memory.high */
+    fact memory_limit;            /* unset (FACT_NONE) label supervisor.memory */
+    fact memory_high;             /* unset: memory.high, cgroup v2  label supervisor.memory.high */
+    fact memory_max_model_memory; /* unset: the budget of all loaded models together; a label
+                                     supervisor.memory.max_model_memory: of one container's */
     /* [pressure] */
     double level_medium, level_high, level_critical; /* 60 80 95 (row B4) */
     double action_optimize; /* 90 % of the host's memory in use: page cache may be reclaimed (row
@@ -71,9 +73,10 @@ struct settings {
 struct config;
 
 /* Built-in values, then environment: SUPERVISOR_<SECTION>_<KEY>, but SUPERVISOR_<KEY> for section
- * [supervisor], and DOCKER_HOST below SUPERVISOR_DOCKER_HOST. A variable that is empty is not
- * there. Never touches a file. err on a bad value and on an unknown SUPERVISOR_* (FAILURE_USAGE,
- * names variable and value). */
+ * [supervisor]; DOCKER_HOST below SUPERVISOR_DOCKER_HOST; MAX_MODEL_MEMORY_GB, a number of GiB,
+ * below SUPERVISOR_MEMORY_MAX_MODEL_MEMORY. A variable that is empty is not there. Never touches a
+ * file. err on a bad value and on an unknown SUPERVISOR_* (FAILURE_USAGE, names variable and
+ * value). */
 int config_new(struct config **ret_config, struct error *err);
 void config_free(struct config *config);
 /* Takes over all of fresh (which is freed by this call): the settings change in place. */

@@ -58,6 +58,10 @@ const struct setting settings_table[SETTINGS_N] = {
     {"memory", "high", "SUPERVISOR_MEMORY_HIGH", "supervisor.memory.high", SETTING_SIZE, true, "",
      "memory.high of cgroup v2: slows down before the limit kills; unset: left as it is",
      .min = BYTES_MIN_LIMIT, .max = BYTES_MAX, FIELD(memory_high)},
+    {"memory", "max_model_memory", "SUPERVISOR_MEMORY_MAX_MODEL_MEMORY",
+     "supervisor.memory.max_model_memory", SETTING_SIZE, true, "",
+     "what all loaded models together may hold, for the levels only; unset: no level of models",
+     .min = 1024 * 1024, .max = BYTES_MAX, FIELD(memory_max_model_memory)},
 
     {"pressure", "level_medium", "SUPERVISOR_PRESSURE_LEVEL_MEDIUM", NULL, SETTING_PERCENT, false,
      "60%", "of what may be held; below it all models can be loaded", .min = 1, .max = 100,

@@ -11,6 +11,7 @@ struct enforce {
     struct task task;
     double began_s, until_s; /* long enough for both policies to have made up their mind */
     size_t done, failed, told;
+    bool high_dropped; /* memory.high cannot be written here */
     json_t *rows;
 };
 
@@ -48,7 +49,8 @@ static void look(struct task *task, const struct world *world, const struct judg
         const struct verdict *v = &judgement->verdicts[i];
         char text[600];
         bool ours = v->kind == VERDICT_LIMIT_DRIFT || v->kind == VERDICT_TOO_MANY_MODELS ||
-                    v->kind == VERDICT_NO_LIMIT;
+                    v->kind == VERDICT_NO_LIMIT ||
+                    (v->kind == VERDICT_HIGH_DRIFT && !e->high_dropped);
         if (!ours || !is_target(task, v->id))
             continue;
         more |=
@@ -56,7 +58,7 @@ static void look(struct task *task, const struct world *world, const struct judg
         if (v->state != VERDICT_RAISED)
             continue;
         if (v->remedy == REMEDY_NONE && v->changed) {
-            bool refused = v->kind == VERDICT_LIMIT_DRIFT;
+            bool refused = v->kind == VERDICT_LIMIT_DRIFT || v->kind == VERDICT_HIGH_DRIFT;
             e->failed += refused;
             e->told++;
             say(e, v->name, verdict_kind_name(v->kind), refused ? "failed" : "told",
@@ -86,16 +88,17 @@ static void heal(struct task *task, const struct heal_event *h)
 {
     struct enforce *e = task->userdata;
     char text[400], size[16], change[160];
-    bool limit = !strcmp(h->step, "limit");
+    bool high = !strcmp(h->step, "high"), limit = high || !strcmp(h->step, "limit");
+    const char *what = high ? "memory.high" : "the limit";
     fact wanted = h->evidence ? (fact)verdict_evidence(h->evidence, "wanted") : FACT_UNKNOWN;
     say_progress(NULL);
     if (h->kind == HEAL_DONE && limit)
-        snprintf(text, sizeof text, "the limit is %s now", size_format(wanted, size, sizeof size));
+        snprintf(text, sizeof text, "%s is %s now", what, size_format(wanted, size, sizeof size));
     else if (h->kind == HEAL_DONE)
         snprintf(text, sizeof text, "%.100s unloaded: %s", h->model,
                  say_change(h->before, h->after, change, sizeof change));
     else if (h->kind == HEAL_WOULD_ACT && limit)
-        snprintf(text, sizeof text, "the limit would become %s",
+        snprintf(text, sizeof text, "%s would become %s", what,
                  size_format(wanted, size, sizeof size));
     else if (h->kind == HEAL_WOULD_ACT)
         snprintf(text, sizeof text, "%.100s would be unloaded", h->model);
@@ -105,7 +108,9 @@ static void heal(struct task *task, const struct heal_event *h)
         return;
     bool good = h->kind == HEAL_DONE || h->kind == HEAL_WOULD_ACT;
     e->done += good;
-    e->failed += h->kind == HEAL_NOT_DONE || h->kind == HEAL_NO_MEMORY_OF_IT;
+    bool dropped = high && h->kind == HEAL_DROPPED;
+    e->high_dropped |= dropped;
+    e->failed += h->kind == HEAL_NOT_DONE || h->kind == HEAL_NO_MEMORY_OF_IT || dropped;
     say(e, h->name, h->verdict, h->kind == HEAL_DONE ? "done" : good ? "would" : "failed", text);
 }
 

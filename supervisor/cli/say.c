@@ -52,6 +52,18 @@ const char *say_verdict(const struct verdict *v, char *text, size_t size)
                  bytes(v, "limit") < 0 ? "none" : size_format(bytes(v, "limit"), b, sizeof b),
                  size_format(bytes(v, "floor"), c, sizeof c));
         break;
+    case VERDICT_HIGH_DRIFT:
+        snprintf(text, size, "%s (wanted %s, now %s, floor %s)", v->why,
+                 size_format(bytes(v, "wanted"), a, sizeof a),
+                 bytes(v, "high") < 0 ? "none" : size_format(bytes(v, "high"), b, sizeof b),
+                 size_format(bytes(v, "floor"), c, sizeof c));
+        break;
+    case VERDICT_PAGE_CACHE:
+        snprintf(text, size, "%s (%s of page cache, %s of it unused; %s available on the host)",
+                 v->why, size_format(bytes(v, "file"), a, sizeof a),
+                 size_format(bytes(v, "inactive_file"), b, sizeof b),
+                 size_format(bytes(v, "available"), c, sizeof c));
+        break;
     case VERDICT_TOO_MANY_MODELS:
         snprintf(text, size, "%.100s: %s", v->model, v->why);
         break;

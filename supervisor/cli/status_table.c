@@ -88,6 +88,30 @@ static void print_host(const struct table *t, const json_t *state)
     folded(t, "host", NULL, line);
 }
 
+/* "host low, models medium (13.0 GiB of 24.0 GiB), ollama high": what is known (row B4). */
+static void print_levels(const struct table *t, const json_t *state)
+{
+    const json_t *models = json_object_get(state, "models"), *c;
+    const char *level = json_string_value(json_object_get(json_object_get(state, "host"), "level"));
+    char line[1024], used[16], budget[16];
+    size_t i, n;
+    if (!level)
+        return;
+    n = (size_t)snprintf(line, sizeof line, "host %s", level);
+    if (number(models, "budget") > 0)
+        n += (size_t)snprintf(line + n, sizeof line - n, ", models %s (%s of %s)",
+                              text_of(models, "level"),
+                              size_format(number(models, "held"), used, sizeof used),
+                              size_format(number(models, "budget"), budget, sizeof budget));
+    json_array_foreach(json_object_get(state, "containers"), i, c)
+    {
+        const char *own = json_string_value(json_object_get(c, "level"));
+        if (own && strcmp(own, "unknown") && n < sizeof line - 64)
+            n += (size_t)snprintf(line + n, sizeof line - n, ", %.40s %s", text_of(c, "name"), own);
+    }
+    folded(t, "levels", !strcmp(text_of(state, "level"), "critical") ? red : NULL, line);
+}
+
 static fact held(const json_t *cgroup)
 {
     fact swap = number(cgroup, "swap"), cached = number(cgroup, "swapcached");
@@ -228,6 +252,7 @@ void status_table(const json_t *state, FILE *to, int width, bool colour)
     const json_t *containers = json_object_get(state, "containers"), *c;
     size_t i;
     print_host(&t, state);
+    print_levels(&t, state);
     if (!json_array_size(containers)) {
         fputs("No Ollama container: none has the label supervisor.enable=true or Ollama's image.\n",
               to);

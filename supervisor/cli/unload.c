@@ -129,7 +129,7 @@ static void look(struct task *task, const struct world *world, const struct judg
             int r = !c            ? -ENOENT
                     : left_s <= 0 ? -ETIMEDOUT
                                   : healer_unload(flow_healer(task->flow), c, job->model,
-                                                  u->wait ? left_s : 0, u->force);
+                                                  u->wait ? left_s : 0, u->force, "asked");
             job->state = task->dry_run                      ? JOB_ENDED
                          : r == 0                           ? JOB_UNDER_WAY
                          : r == -EBUSY || r == -EWOULDBLOCK ? JOB_TO_DO

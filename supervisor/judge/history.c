@@ -137,6 +137,8 @@ void history_reset_holds(struct history *history)
     condition_reset(&history->elsewhere);
     condition_reset(&history->no_limit);
     condition_reset(&history->drift);
+    condition_reset(&history->cache);
+    condition_reset(&history->high);
     history->window = (struct window){0};
     history->connections_at_s = -1;
     for (size_t i = 0; i < history->n_runners; i++) {

@@ -97,8 +97,9 @@ struct history {
     double last_runner_seen_s; /* < 0 never */
     struct window window;
     struct condition idle[IDLE_CONDITIONS];
-    struct condition elsewhere, no_limit, drift;
-    struct standing leak, elsewhere_standing, no_limit_standing, drift_standing;
+    struct condition elsewhere, no_limit, drift, cache, high;
+    struct standing leak, elsewhere_standing, no_limit_standing, drift_standing, cache_standing,
+        high_standing;
     double connections_at_s; /* < 0 never read */
     fact connections;
     double idle_learned_s; /* idle time that went into the baseline */
@@ -155,7 +156,14 @@ void judge_leak(struct look *look);
 void judge_elsewhere(struct look *look);
 void judge_runners(struct look *look);
 void judge_limit(struct look *look);
+void judge_high(struct look *look);
+void judge_cache(struct look *look);
 void judge_single(struct look *look);
+
+/* The levels of pressure: of one container, into its assessment; then of all together. */
+void judge_level(struct look *look);
+void judge_levels(struct judgement *judgement, const struct host *host,
+                  const struct settings *settings);
 
 void history_reset_holds(struct history *history);
 

@@ -115,6 +115,8 @@ static void clear_standings(struct judgement *judgement, const struct world *wor
     look_settle(&look, VERDICT_HELD_ELSEWHERE, &h->elsewhere_standing, -1, false, true, false, 0);
     look_settle(&look, VERDICT_NO_LIMIT, &h->no_limit_standing, -1, false, true, false, 0);
     look_settle(&look, VERDICT_LIMIT_DRIFT, &h->drift_standing, -1, false, true, false, 0);
+    look_settle(&look, VERDICT_PAGE_CACHE, &h->cache_standing, -1, false, true, false, 0);
+    look_settle(&look, VERDICT_HIGH_DRIFT, &h->high_standing, -1, false, true, false, 0);
 }
 
 /* The history of this container; a new one for a new (id, StartedAt, cgroup). */
@@ -248,7 +250,8 @@ static void assess(struct look *look)
     a->answered = look->answered == TRI_TRUE;
     a->baseline = look->baseline;
     a->held_with_model = look->history->held_with_model;
-    a->level = pressure_of(look->held, c->cgroup.limit, s);
+    a->not_busy = look->busy == TRI_FALSE;
+    judge_level(look);
 }
 
 static void look_at(struct judge *judge, const struct world *world, const struct container *c,
@@ -306,6 +309,8 @@ static void look_at(struct judge *judge, const struct world *world, const struct
     judge_elsewhere(&look);
     judge_runners(&look);
     judge_limit(&look);
+    judge_high(&look);
+    judge_cache(&look);
     judge_single(&look);
 }
 
@@ -325,6 +330,7 @@ static struct assessment *add_assessment(struct judgement *judgement, const stru
                              .floor = FACT_UNKNOWN,
                              .held_with_model = FACT_UNKNOWN,
                              .serve_held = FACT_UNKNOWN,
+                             .models_held = FACT_UNKNOWN,
                              .threshold = FACT_UNKNOWN};
     memcpy(a->id, c->id, sizeof a->id);
     return a;
@@ -333,7 +339,6 @@ static struct assessment *add_assessment(struct judgement *judgement, const stru
 int judge_look(struct judge *judge, const struct world *world, struct judgement *judgement)
 {
     judgement->n_verdicts = judgement->n_assessments = 0;
-    judgement->host_level = pressure_of_host(&world->host, config_settings(judge->config));
     for (size_t i = 0; i < judge->n; i++)
         judge->histories[i]->alive = false;
     for (size_t i = 0; i < world->n_containers; i++) {
@@ -347,6 +352,7 @@ int judge_look(struct judge *judge, const struct world *world, struct judgement 
         h->alive = true;
         if (c->status != STATUS_RUNNING) {
             a->activity = ACTIVITY_STOPPED;
+            a->models_held = 0;
             snprintf(a->why, sizeof a->why, "%s", container_status_name(c->status));
             clear_standings(judgement, world, c, h);
             history_reset_holds(h);
@@ -356,6 +362,7 @@ int judge_look(struct judge *judge, const struct world *world, struct judgement 
         }
         look_at(judge, world, c, judgement, h);
     }
+    judge_levels(judgement, &world->host, config_settings(judge->config));
     for (size_t i = 0; i < judge->n;) {
         if (judge->histories[i]->alive) {
             i++;

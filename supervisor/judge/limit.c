@@ -1,5 +1,5 @@
-/* no-limit and limit-drift: is the memory limit the wanted one, and may it be set
- * (docs/judgement.md)? */
+/* no-limit, limit-drift and high-drift: are the memory limit and memory.high the wanted ones, and
+ * may they be set (docs/judgement.md)? */
 #include "judge/history.h"
 
 #include <stdio.h>
@@ -16,6 +16,19 @@ static fact floor_of(const struct look *look)
     if (look->history->held_with_model > most)
         most = look->history->held_with_model;
     return most + most / 5;
+}
+
+/* The evidence of a drift. Returns whether the wanted one is not below the floor. */
+static bool add_wanted(const struct look *look, struct verdict *v, fact wanted, const char *name,
+                       fact is)
+{
+    fact floor = look->assessment->floor;
+    verdict_add_fact(v, "wanted", UNIT_BYTES, wanted);
+    verdict_add_fact(v, name, UNIT_BYTES, is);
+    verdict_add_fact(v, "floor", UNIT_BYTES, floor);
+    verdict_add_fact(v, "held", UNIT_BYTES, look->held);
+    verdict_add_fact(v, "held_with_model", UNIT_BYTES, look->history->held_with_model);
+    return fact_known(floor) && wanted >= floor;
 }
 
 void judge_limit(struct look *look)
@@ -53,13 +66,7 @@ void judge_limit(struct look *look)
                     false, look->interval_s / 2);
     if (!v)
         return;
-    fact floor = look->assessment->floor;
-    verdict_add_fact(v, "wanted", UNIT_BYTES, wanted);
-    verdict_add_fact(v, "limit", UNIT_BYTES, m->limit);
-    verdict_add_fact(v, "floor", UNIT_BYTES, floor);
-    verdict_add_fact(v, "held", UNIT_BYTES, look->held);
-    verdict_add_fact(v, "held_with_model", UNIT_BYTES, h->held_with_model);
-    if (fact_known(floor) && wanted >= floor) {
+    if (add_wanted(look, v, wanted, "limit", m->limit)) {
         v->remedy = REMEDY_LIMIT;
         snprintf(v->why, sizeof v->why,
                  m->limit == FACT_NONE ? "it has no limit and one is wanted"
@@ -69,5 +76,41 @@ void judge_limit(struct look *look)
         snprintf(v->why, sizeof v->why,
                  "the wanted limit is below the floor: what it holds, or has held with a model, "
                  "plus 20 %%");
+    }
+}
+
+/* memory.high lives with the cgroup: a restart of the container loses it, and this finds it. */
+void judge_high(struct look *look)
+{
+    struct history *h = look->history;
+    const struct cgroup_memory *m = &look->container->cgroup;
+    fact wanted = h->settings.memory_high;
+    enum tri drift = TRI_FALSE;
+    if (wanted >= 0 && m->version == 1)
+        drift = TRI_TRUE;
+    else if (wanted >= 0)
+        drift = m->version == 0 || m->high == FACT_UNKNOWN || !fact_known(look->held) ? TRI_UNKNOWN
+                : m->high != FACT_NONE && m->high / page == wanted / page             ? TRI_FALSE
+                                                                                      : TRI_TRUE;
+    condition_take(&h->high, drift, look->now_s, look->now_s, look->allowance_s);
+    bool all_now, contradicted;
+    double since_s = conditions_since(&h->high, 1, &all_now, &contradicted);
+    struct verdict *v = look_settle(look, VERDICT_HIGH_DRIFT, &h->high_standing, since_s, all_now,
+                                    contradicted, false, look->interval_s / 2);
+    if (!v)
+        return;
+    bool above_floor = add_wanted(look, v, wanted, "high", m->high);
+    if (m->version == 1) {
+        snprintf(v->why, sizeof v->why,
+                 "memory.high is wanted and this host has none: it needs cgroup v2");
+    } else if (above_floor) {
+        v->remedy = REMEDY_HIGH;
+        snprintf(v->why, sizeof v->why,
+                 m->high == FACT_NONE ? "it has no memory.high and one is wanted"
+                                      : "its memory.high is not the wanted one");
+    } else {
+        snprintf(v->why, sizeof v->why,
+                 "the wanted memory.high is below the floor: what it holds, or has held with a "
+                 "model, plus 20 %%");
     }
 }

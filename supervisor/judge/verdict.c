@@ -33,8 +33,8 @@ const struct assessment *judgement_assessment(const struct judgement *judgement,
 const char *verdict_kind_name(enum verdict_kind kind)
 {
     static const char *const names[VERDICT_KINDS] = {
-        "idle-leak", "orphan-runner", "held-elsewhere", "stalled-load",
-        "no-limit",  "limit-drift",   "too-many-models"};
+        "idle-leak",   "orphan-runner",   "held-elsewhere", "stalled-load", "no-limit",
+        "limit-drift", "too-many-models", "page-cache",     "high-drift"};
     return kind < VERDICT_KINDS ? names[kind] : "?";
 }
 
@@ -46,7 +46,8 @@ const char *verdict_state_name(enum verdict_state state)
 
 const char *remedy_name(enum remedy remedy)
 {
-    static const char *const names[] = {"none", "unload", "kill-runner", "restart", "limit"};
+    static const char *const names[] = {"none",  "unload",  "kill-runner", "restart",
+                                        "limit", "reclaim", "high"};
     return names[remedy];
 }
 

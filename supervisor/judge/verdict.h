@@ -17,6 +17,10 @@ enum verdict_kind {
                                 below the floor */
     VERDICT_TOO_MANY_MODELS, /* single-model policy on, and this loaded model is not the one used
                                 last */
+    VERDICT_PAGE_CACHE,      /* the host is short of memory and this container's page cache is worth
+                                asking for; told where it cannot be (cgroup v1) */
+    VERDICT_HIGH_DRIFT, /* memory.high is not the wanted one; remedy none below the floor and on
+                           cgroup v1, which has none */
     VERDICT_KINDS
 };
 
@@ -26,7 +30,16 @@ enum verdict_state {
     VERDICT_CLEARED /* listed once, in the look that ends it */
 };
 
-enum remedy { REMEDY_NONE, REMEDY_UNLOAD, REMEDY_KILL_RUNNER, REMEDY_RESTART, REMEDY_LIMIT };
+enum remedy {
+    REMEDY_NONE,
+    REMEDY_UNLOAD,
+    REMEDY_KILL_RUNNER,
+    REMEDY_RESTART,
+    REMEDY_LIMIT,
+    REMEDY_RECLAIM,
+    REMEDY_HIGH
+};
+enum { REMEDIES = REMEDY_HIGH + 1 };
 
 enum unit { UNIT_BYTES, UNIT_SECONDS, UNIT_PERCENT, UNIT_COUNT, UNIT_BYTES_PER_SECOND };
 
@@ -75,7 +88,10 @@ struct assessment {
     fact serve_held, threshold; /* the server's own, and how far above the baseline is a leak */
     size_t live_runners;        /* runners alive, listed or not */
     bool answered;              /* /api/ps said something about now */
-    enum pressure_level level;  /* of held against the limit; unknown without one */
+    bool not_busy;              /* known: for five seconds it has neither computed nor received */
+    fact models_held;           /* by its live runners */
+    enum pressure_level level;  /* of held against the limit, of its models against their budget;
+                                   unknown without any */
     bool wants_connections; /* every other condition of a verdict holds: read the connections with
                                the next sample */
 };
@@ -88,6 +104,9 @@ struct judgement {
     struct assessment *assessments; /* one for each container of the world, in its order */
     size_t n_assessments, cap_assessments;
     enum pressure_level host_level;
+    fact models_held, models_budget; /* by all runners; FACT_NONE: no budget is set */
+    enum pressure_level models_level;
+    enum pressure_level level; /* all of them together (row B4) */
 };
 
 void judgement_clear(struct judgement *judgement); /* frees; leaves it empty */
@@ -100,7 +119,8 @@ const struct assessment *judgement_assessment(const struct judgement *judgement,
 
 const char *verdict_kind_name(enum verdict_kind kind);    /* "idle-leak" … */
 const char *verdict_state_name(enum verdict_state state); /* "suspect" "raised" "cleared" */
-const char *remedy_name(enum remedy remedy); /* "none" "unload" "kill-runner" "restart" "limit" */
+const char *remedy_name(
+    enum remedy remedy); /* "none" "unload" "kill-runner" "restart" "limit" "reclaim" "high" */
 const char *activity_name(enum activity activity);
 
 /* Adds a number to the evidence; unknown facts and what exceeds EVIDENCE_MAX are left out. */

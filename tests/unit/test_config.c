@@ -303,6 +303,39 @@ static void environment(void **state)
     unsetenv("DOCKER_HOST");
 }
 
+/* MAX_MODEL_MEMORY_GB is a number of GiB, below the variable of our own. */
+static void budget_of_models(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        fact bytes;
+    } good[] = {{"24", INT64_C(24) << 30}, {"1.5", INT64_C(3) << 29}, {"", FACT_NONE}};
+    static const char *const bad[] = {"24GB", "-1", "a lot", ".", "0", "1e3"};
+    for (size_t i = 0; i < N(good); i++) {
+        setenv("MAX_MODEL_MEMORY_GB", good[i].text, 1);
+        struct config *config = new_config();
+        assert_true(config_settings(config)->memory_max_model_memory == good[i].bytes);
+        config_free(config);
+    }
+    for (size_t i = 0; i < N(bad); i++) {
+        struct config *config;
+        struct error err;
+        setenv("MAX_MODEL_MEMORY_GB", bad[i], 1);
+        assert_true(config_new(&config, &err) < 0);
+        assert_int_equal(err.failure, FAILURE_USAGE);
+        assert_memory_equal(err.message, "MAX_MODEL_MEMORY_GB: \"", 22);
+    }
+    setenv("MAX_MODEL_MEMORY_GB", "24", 1);
+    setenv("SUPERVISOR_MEMORY_MAX_MODEL_MEMORY", "2g", 1);
+    struct config *config = new_config();
+    assert_true(config_settings(config)->memory_max_model_memory == INT64_C(2) << 30);
+    assert_string_equal(config_origin(config, "memory.max_model_memory"), "environment");
+    config_free(config);
+    unsetenv("MAX_MODEL_MEMORY_GB");
+    unsetenv("SUPERVISOR_MEMORY_MAX_MODEL_MEMORY");
+}
+
 static void assignments(void **state)
 {
     (void)state;
@@ -343,6 +376,7 @@ static int clean_environment(void **state)
 {
     (void)state;
     unsetenv("DOCKER_HOST");
+    unsetenv("MAX_MODEL_MEMORY_GB");
     for (int i = 0; i < SETTINGS_N; i++)
         unsetenv(settings_table[i].environment);
     return 0;
@@ -351,8 +385,10 @@ static int clean_environment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table),       cmocka_unit_test(builtin),    cmocka_unit_test(good_files),
-        cmocka_unit_test(bad_files),   cmocka_unit_test(bad_bytes),  cmocka_unit_test(files),
-        cmocka_unit_test(environment), cmocka_unit_test(assignments)};
+        cmocka_unit_test(table),       cmocka_unit_test(builtin),
+        cmocka_unit_test(good_files),  cmocka_unit_test(bad_files),
+        cmocka_unit_test(bad_bytes),   cmocka_unit_test(files),
+        cmocka_unit_test(environment), cmocka_unit_test(budget_of_models),
+        cmocka_unit_test(assignments)};
     return cmocka_run_group_tests(tests, clean_environment, NULL);
 }

@@ -1,0 +1,95 @@
+#include "act/control.h"
+#include "act/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libcgroup.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usual_mount[] = "/sys/fs/cgroup";
+
+/* libcgroup keeps one table of mounts for the process and does not promise to bear two threads
+ * (facts on memory, C8). */
+static pthread_mutex_t library = PTHREAD_MUTEX_INITIALIZER;
+
+static bool by_library(const char *relative, const char *name, const char *value)
+{
+    static bool tried, usable;
+    bool written = false;
+
+    pthread_mutex_lock(&library);
+    if (!tried)
+        usable = cgroup_init() == 0;
+    tried = true;
+    struct cgroup *group = usable ? cgroup_new_cgroup(relative) : NULL;
+    struct cgroup_controller *memory = group ? cgroup_add_controller(group, "memory") : NULL;
+    if (memory && cgroup_add_value_string(memory, name, value) == 0)
+        written = cgroup_modify_cgroup(group) == 0;
+    if (group)
+        cgroup_free(&group);
+    pthread_mutex_unlock(&library);
+    return written;
+}
+
+static int plainly(const char *directory, const char *name, const char *value, struct error *err)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s", directory, name);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return error_set(err, FAILURE_JOB, -ENAMETOOLONG, "%.300s: the path is too long",
+                         directory);
+    /* Newer kernels then leave the reclaim that the value calls for to the container itself. */
+    int file = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+    int code = 0;
+    if (file < 0 || write(file, value, strlen(value)) < 0)
+        code = -errno;
+    if (file >= 0)
+        close(file);
+    if (code < 0)
+        return error_set(err, FAILURE_JOB, code, "%s cannot be written (%s)%s", path,
+                         strerror(-code), code == -EROFS ? ": mount it writable" : "");
+    return 0;
+}
+
+int control_write(const char *cgroupfs, const char *directory, const char *name, const char *value,
+                  struct error *err)
+{
+    size_t length = sizeof usual_mount - 1;
+    bool usual = !strcmp(cgroupfs, usual_mount) && !strncmp(directory, usual_mount, length) &&
+                 directory[length] == '/';
+    if (usual && by_library(directory + length + 1, name, value))
+        return 0;
+    return plainly(directory, name, value, err);
+}
+
+int run_control(struct run *run, const char *file, char *why, size_t size)
+{
+    const char *directory = sense_cgroup_path(run_sense(run), run->id);
+    char path[PATH_MAX];
+    if (!directory) {
+        snprintf(why, size, "where its cgroup lies is unknown");
+        return -ENOENT;
+    }
+    run->directory = strdup(directory);
+    run->cgroupfs = strdup(run_settings(run)->cgroupfs);
+    if (!run->directory || !run->cgroupfs) {
+        snprintf(why, size, "not enough memory");
+        return -ENOMEM;
+    }
+    if (!sense_cgroup_writable(run_sense(run), run->id)) {
+        snprintf(why, size, "its cgroup cannot be written: mount %.100s writable", run->cgroupfs);
+        return -EROFS;
+    }
+    int n = snprintf(path, sizeof path, "%s/%s", directory, file);
+    if (n < 0 || (size_t)n >= sizeof path || access(path, W_OK) < 0) {
+        snprintf(why, size, "this kernel has no %s (memory.reclaim came with 5.19)", file);
+        return -ENOENT;
+    }
+    return 0;
+}

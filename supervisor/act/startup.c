@@ -1,0 +1,139 @@
+#include "act/startup.h"
+
+#include "sense/policy.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STARTUP_MODELS_MAX = 64 }; /* more are left loaded, which is no harm */
+
+/* Idle or not is known after five seconds of looking; a container that does not tell for so long is
+ * left as it is. */
+static const double patience_s = 60;
+
+struct left { /* a model that was loaded when the supervisor started */
+    char id[CONTAINER_ID_SIZE], started_at[48], model[CONTAINER_NAME_SIZE];
+};
+
+struct startup {
+    struct healer_options o;
+    struct healer *healer;
+    bool listed;
+    double until_s;      /* boottime */
+    struct left *models; /* owned */
+    size_t n;
+};
+
+int startup_new(const struct healer_options *options, struct healer *healer,
+                struct startup **ret_startup)
+{
+    struct startup *startup = calloc(1, sizeof *startup);
+    if (!startup)
+        return -ENOMEM;
+    startup->o = *options;
+    startup->healer = healer;
+    *ret_startup = startup;
+    return 0;
+}
+
+void startup_free(struct startup *startup)
+{
+    if (!startup)
+        return;
+    free(startup->models);
+    free(startup);
+}
+
+static void list(struct startup *startup, const struct world *world)
+{
+    for (size_t i = 0; i < world->n_containers; i++) {
+        const struct container *c = &world->containers[i];
+        struct settings s;
+        policy_for(startup->o.config, c, &s, NULL);
+        bool ours = s.models_startup_unload && c->mode == MODE_ENFORCE &&
+                    c->status == STATUS_RUNNING && c->ollama.reachable;
+        for (size_t k = 0; ours && k < c->ollama.n_models; k++) {
+            if (!startup->models)
+                startup->models = calloc(STARTUP_MODELS_MAX, sizeof *startup->models);
+            if (!startup->models || startup->n == STARTUP_MODELS_MAX)
+                return;
+            struct left *l = &startup->models[startup->n++];
+            memcpy(l->id, c->id, sizeof l->id);
+            memcpy(l->started_at, c->started_at, sizeof l->started_at);
+            memcpy(l->model, c->ollama.models[k].name, sizeof l->model);
+        }
+    }
+}
+
+static void tell_dropped(const struct startup *startup, const struct left *l,
+                         const struct container *c, const char *text)
+{
+    struct heal_event event = {.kind = HEAL_DROPPED,
+                               .id = l->id,
+                               .name = c->name,
+                               .verdict = "startup",
+                               .step = "unload",
+                               .model = l->model,
+                               .before = FACT_UNKNOWN,
+                               .after = FACT_UNKNOWN,
+                               .page_cache_before = FACT_UNKNOWN,
+                               .page_cache_after = FACT_UNKNOWN,
+                               .attempt = FACT_UNKNOWN,
+                               .text = text};
+    if (startup->o.tell)
+        startup->o.tell(startup->o.userdata, &event);
+}
+
+static bool is_loaded(const struct container *c, const char *model)
+{
+    for (size_t i = 0; i < c->ollama.n_models; i++)
+        if (!strcmp(c->ollama.models[i].name, model))
+            return true;
+    return false;
+}
+
+/* Whether nothing is left to do about it. */
+static bool settle(const struct startup *startup, const struct left *l, const struct container *c,
+                   const struct assessment *a, double now_s)
+{
+    if (strcmp(c->started_at, l->started_at) || c->status != STATUS_RUNNING ||
+        (a->answered && !is_loaded(c, l->model)))
+        return true;
+    if (a->activity == ACTIVITY_BUSY || a->activity == ACTIVITY_LOADING) {
+        tell_dropped(startup, l, c, "it is in use: left loaded");
+        return true;
+    }
+    if (a->activity == ACTIVITY_LOADED && a->not_busy) {
+        int r = healer_unload(startup->healer, c, l->model, 0, false, "startup");
+        return r != -EBUSY; /* one at a time */
+    }
+    if (now_s < startup->until_s)
+        return false;
+    tell_dropped(startup, l, c, "whether it is in use is unknown: left loaded");
+    return true;
+}
+
+void startup_look(struct startup *startup, const struct world *world,
+                  const struct judgement *judgement)
+{
+    if (!startup->listed && !sense_settled(startup->o.sense))
+        return;
+    if (!startup->listed) {
+        startup->listed = true;
+        startup->until_s = world->monotonic_s + patience_s;
+        list(startup, world);
+    }
+    for (size_t i = 0; i < startup->n;) {
+        const struct left *l = &startup->models[i];
+        const struct container *c = NULL;
+        const struct assessment *a = judgement_assessment(judgement, l->id);
+        for (size_t k = 0; k < world->n_containers && !c; k++)
+            if (!strcmp(world->containers[k].id, l->id))
+                c = &world->containers[k];
+        if (c && a && !settle(startup, l, c, a, world->monotonic_s))
+            i++;
+        else
+            startup->models[i] = startup->models[--startup->n];
+    }
+}
