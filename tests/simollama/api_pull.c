@@ -21,13 +21,7 @@ struct pull {
 
 static void line(struct http_conn *conn, json_t *json)
 {
-    char *text = json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-    if (!text)
-        die("an answer that is no JSON");
-    http_write(conn, text, strlen(text));
-    http_write(conn, "\n", 1);
-    free(text);
+    write_json(conn, "", json, "\n");
 }
 
 static void status_line(struct http_conn *conn, const char *status)
@@ -93,13 +87,7 @@ static void no_network(struct http_conn *conn, const char *name, bool stream)
         line(conn, json_pack("{ss}", "error", message));
         http_end(conn);
     } else {
-        json_t *error = error_json(500, FAMILY_NATIVE, message);
-        char *text = json_dumps(error, JSON_COMPACT);
-        json_decref(error);
-        if (!text)
-            die("an answer that is no JSON");
-        http_reply(conn, 500, "application/json", text, strlen(text));
-        free(text);
+        reply_plain_json(conn, 500, error_json(500, FAMILY_NATIVE, message));
     }
 }
 

@@ -26,27 +26,12 @@ const char *job_done_reason(const struct job *job)
     return job->limited ? "length" : "stop";
 }
 
-static void send_json(struct job *job, const char *before, json_t *json, const char *after)
-{
-    char *dump = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    struct text line = {0};
-    json_decref(json);
-    if (!dump)
-        die("an answer that is no JSON");
-    text_append(&line, before, strlen(before), SIZE_MAX / 4);
-    text_append(&line, dump, strlen(dump), SIZE_MAX / 4);
-    text_append(&line, after, strlen(after), SIZE_MAX / 4);
-    http_write(job->conn, line.data, line.len);
-    text_free(&line);
-    free(dump);
-}
-
 void job_line(struct job *job, json_t *json)
 {
     if (!job->started)
         http_begin(job->conn, 200, "application/x-ndjson");
     job->started = true;
-    send_json(job, "", json, "\n");
+    write_json(job->conn, "", json, "\n");
 }
 
 void job_event(struct job *job, const char *event, json_t *json)
@@ -57,7 +42,7 @@ void job_event(struct job *job, const char *event, json_t *json)
     if (!job->started)
         http_begin(job->conn, 200, "text/event-stream");
     job->started = true;
-    send_json(job, before, json, "\n\n");
+    write_json(job->conn, before, json, "\n\n");
 }
 
 static void job_free(struct job *job)

@@ -9,18 +9,41 @@
 
 #define MESSAGE_MAX 1024
 
-void reply_json(struct http_conn *conn, int status, enum family family, json_t *body)
+/* before, the JSON, after; takes json over. */
+static void put_json(struct text *out, const char *before, json_t *json, const char *after)
 {
-    char *text = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    struct text out = {0};
-    json_decref(body);
+    char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_decref(json);
     if (!text)
         die("an answer that is no JSON");
-    text_append(&out, text, strlen(text), SIZE_MAX / 4);
+    text_append(out, before, strlen(before), SIZE_MAX / 4);
+    text_append(out, text, strlen(text), SIZE_MAX / 4);
+    text_append(out, after, strlen(after), SIZE_MAX / 4);
     free(text);
-    if (family != FAMILY_NATIVE)
-        text_append(&out, "\n", 1, SIZE_MAX / 4);
-    http_reply(conn, status, family == FAMILY_NATIVE ? JSON_TYPE : V1_TYPE, out.data, out.len);
+}
+
+void reply_json(struct http_conn *conn, int status, enum family family, json_t *body)
+{
+    bool native = family == FAMILY_NATIVE;
+    struct text out = {0};
+    put_json(&out, "", body, native ? "" : "\n");
+    http_reply(conn, status, native ? JSON_TYPE : V1_TYPE, out.data, out.len);
+    text_free(&out);
+}
+
+void reply_plain_json(struct http_conn *conn, int status, json_t *body)
+{
+    struct text out = {0};
+    put_json(&out, "", body, "");
+    http_reply(conn, status, V1_TYPE, out.data, out.len);
+    text_free(&out);
+}
+
+void write_json(struct http_conn *conn, const char *before, json_t *json, const char *after)
+{
+    struct text out = {0};
+    put_json(&out, before, json, after);
+    http_write(conn, out.data, out.len);
     text_free(&out);
 }
 

@@ -16,6 +16,10 @@ enum family { FAMILY_NATIVE, FAMILY_OPENAI, FAMILY_ANTHROPIC };
 
 /* Takes body over. The OpenAI and Anthropic families end their JSON with a newline. */
 void reply_json(struct http_conn *conn, int status, enum family family, json_t *body);
+/* The native form with a type that names no character set, as failed pulls have it. */
+void reply_plain_json(struct http_conn *conn, int status, json_t *body);
+/* A piece of a stream: before, the JSON (taken over), after. */
+void write_json(struct http_conn *conn, const char *before, json_t *json, const char *after);
 /* An error in the family's form. */
 void reply_error(struct http_conn *conn, int status, enum family family, const char *message);
 /* The same as JSON. */
