@@ -264,4 +264,5 @@ help:
 	  printf '  make %-14s %s\n' "$$t" "$$d"; done
 	@echo '  Variables: FLAVOUR=release|asan|clang|fuzz  WERROR=1  V=1  BUILD=build  PREFIX=/usr/local  DESTDIR='
 
--include $(call find,$(BUILD),*.d)
+# Not all of $(BUILD): other engines' trees lie there too, with directories named *.d.
+-include $(call find,$(out)/obj $(out)/sim,*.d)
