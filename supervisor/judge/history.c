@@ -122,6 +122,7 @@ struct runner *history_runner(struct history *history, const struct process *pro
     struct runner *runner = &runners[history->n_runners++];
     *runner = (struct runner){.pid = process->pid,
                               .started_us = process->started_us,
+                              .first_s = history->last_s,
                               .flat_from_s = -1,
                               .used_s = -1,
                               .used_cpu_us = -1};
@@ -200,23 +201,26 @@ struct verdict *look_settle(struct look *look, enum verdict_kind kind, struct st
                             double since_s, bool all_now, bool contradicted, bool suspicious,
                             double hold_s)
 {
-    bool was_raised = standing->raised;
-    if (contradicted ||
-        (was_raised &&
-         since_s > standing->since_s)) /* a hold that began anew ends what the old one had raised */
+    struct standing before = *standing;
+    bool was_raised = before.raised;
+    bool held = since_s >= 0 && look->now_s - since_s >= hold_s;
+    bool anew = since_s >= 0 && (since_s > before.since_s || !held);
+    if (contradicted || anew)
         standing->raised = false;
-    if (!contradicted && all_now && since_s >= 0 && look->now_s - since_s >= hold_s) {
+    if (!contradicted && all_now && held) {
         standing->raised = true;
         standing->since_s = since_s;
     }
     if (!standing->raised && !was_raised && (contradicted || !suspicious))
         return NULL;
     struct verdict *v = look_verdict(look, kind);
-    if (!v)
+    if (!v) {
+        *standing = before; /* what could not be told is told in the next look */
         return NULL;
+    }
     v->state = standing->raised ? VERDICT_RAISED : was_raised ? VERDICT_CLEARED : VERDICT_SUSPECT;
     v->changed = standing->raised != was_raised;
-    v->confirmed = standing->raised && all_now && look->now_s - since_s >= hold_s;
+    v->confirmed = standing->raised && all_now && held;
     v->since_s = standing->raised || was_raised ? standing->since_s
                  : since_s >= 0                 ? since_s
                                                 : look->now_s;

@@ -71,10 +71,11 @@ struct standing {
 
 struct runner { /* one live runner, by (pid, started_us) */
     fact pid, started_us;
-    double seen_s;
-    double flat_from_s; /* since when CPU, anon and file have been flat */
-    double flat_at_s;   /* the reference's time */
-    fact flat_cpu_us, flat_anon, flat_file;
+    double first_s, seen_s;    /* when it was seen first, and last */
+    double flat_from_s;        /* since when CPU, anon and file have been flat; < 0 not known */
+    fact flat_anon, flat_file; /* what they were then */
+    double flat_cpu_at_s;      /* CPU is compared with what it was at most five seconds before */
+    fact flat_cpu_us;
     double used_s; /* when its CPU time advanced last; < 0 never seen to */
     fact used_cpu_us;
     struct window window;
@@ -91,7 +92,7 @@ struct history {
     struct settings settings;
     bool settings_known;
     double first_seen_s, first_uptime_s;
-    bool start_seen;
+    bool uptime_known, start_seen;
     double last_s;
     int64_t last_wall_ms;
     double last_runner_seen_s; /* < 0 never */
@@ -140,8 +141,9 @@ struct look {
 struct verdict *look_verdict(struct look *look, enum verdict_kind kind);
 
 /* Brings a standing up to date and writes the verdict if there is one: raised when since_s >= 0,
- * all are true now and the hold is over; stays raised until contradicted; else suspect if
- * suspicious. Returns the verdict (to add evidence) or NULL. */
+ * all are true now and the hold is over; stays raised until contradicted, or until the hold begins
+ * anew or is made longer than what has passed of it; else suspect if suspicious. Returns the
+ * verdict (to add evidence) or NULL; where memory is spent, the standing is as before. */
 struct verdict *look_settle(struct look *look, enum verdict_kind kind, struct standing *standing,
                             double since_s, bool all_now, bool contradicted, bool suspicious,
                             double hold_s);
@@ -164,6 +166,10 @@ void judge_single(struct look *look);
 void judge_level(struct look *look);
 void judge_levels(struct judgement *judgement, const struct host *host,
                   const struct settings *settings);
+
+/* Writes what the runners, or the models too many, had raised as cleared: their life is over. */
+void clear_runners(struct look *look);
+void clear_surplus(struct look *look);
 
 void history_reset_holds(struct history *history);
 

@@ -52,6 +52,13 @@ static struct history *find(const struct judge *judge, const char *id)
     return NULL;
 }
 
+/* Worlds keep their order: the place in the last one is the likely one, among thousands. */
+static struct history *find_near(const struct judge *judge, const char *id, size_t place)
+{
+    bool there = place < judge->n && !strcmp(judge->histories[place]->id, id);
+    return there ? judge->histories[place] : find(judge, id);
+}
+
 void judge_settings_changed(struct judge *judge)
 {
     for (size_t i = 0; i < judge->n; i++)
@@ -72,7 +79,7 @@ void judge_restart_holds(struct judge *judge, const char *id)
         history_reset_holds(history);
 }
 
-/* At first sight: how long it has been up (JUDGEMENT, fact 3). */
+/* At first sight: how long it has been up (JUDGEMENT, fact 3); < 0 unknown. */
 static double first_uptime_s(const struct world *world, const struct container *container)
 {
     if (container->uptime_s >= 0)
@@ -83,7 +90,7 @@ static double first_uptime_s(const struct world *world, const struct container *
         if (p->pid == container->pid && fact_known(p->started_us) && up_s >= 0)
             return up_s;
     }
-    return 0;
+    return -1;
 }
 
 static void begin(struct history *h, const struct world *world, const struct container *c)
@@ -95,7 +102,9 @@ static void begin(struct history *h, const struct world *world, const struct con
     memcpy(h->started_at, c->started_at, sizeof h->started_at);
     h->inode = c->cgroup.inode;
     h->first_seen_s = h->last_s = world->monotonic_s;
-    h->first_uptime_s = first_uptime_s(world, c);
+    double up_s = first_uptime_s(world, c);
+    h->first_uptime_s = up_s < 0 ? 0 : up_s;
+    h->uptime_known = up_s >= 0;
     h->last_wall_ms = world->time_ms;
     h->last_runner_seen_s = h->connections_at_s = -1;
     h->connections = h->learned_baseline = FACT_UNKNOWN;
@@ -117,25 +126,17 @@ static void clear_standings(struct judgement *judgement, const struct world *wor
     look_settle(&look, VERDICT_LIMIT_DRIFT, &h->drift_standing, -1, false, true, false, 0);
     look_settle(&look, VERDICT_PAGE_CACHE, &h->cache_standing, -1, false, true, false, 0);
     look_settle(&look, VERDICT_HIGH_DRIFT, &h->high_standing, -1, false, true, false, 0);
+    clear_runners(&look);
+    clear_surplus(&look);
 }
 
-/* The history of this container; a new one for a new (id, StartedAt, cgroup). */
-static struct history *history_of(struct judge *judge, struct judgement *judgement,
-                                  const struct world *world, const struct container *c)
+/* The history of this container, a new one if there is none; NULL when memory is spent. */
+static struct history *find_or_add(struct judge *judge, const struct world *world,
+                                   const struct container *c)
 {
-    struct history *h = find(judge, c->id);
-    if (h) {
-        bool other_cgroup =
-            fact_known(h->inode) && fact_known(c->cgroup.inode) && h->inode != c->cgroup.inode;
-        if (!strcmp(h->started_at, c->started_at) && !other_cgroup) {
-            if (!fact_known(h->inode))
-                h->inode = c->cgroup.inode;
-            return h;
-        }
-        clear_standings(judgement, world, c, h);
-        begin(h, world, c);
+    struct history *h = find_near(judge, c->id, (size_t)(c - world->containers));
+    if (h)
         return h;
-    }
     struct history **histories = realloc(judge->histories, (judge->n + 1) * sizeof(*histories));
     if (!histories)
         return NULL;
@@ -147,6 +148,20 @@ static struct history *history_of(struct judge *judge, struct judgement *judgeme
     begin(h, world, c);
     judge->histories[judge->n++] = h;
     return h;
+}
+
+/* A new (id, StartedAt, cgroup) is a new life: nothing of the old one holds. */
+static void renew(struct judgement *judgement, const struct world *world, const struct container *c,
+                  struct history *h)
+{
+    bool other_cgroup =
+        fact_known(h->inode) && fact_known(c->cgroup.inode) && h->inode != c->cgroup.inode;
+    if (strcmp(h->started_at, c->started_at) || other_cgroup) {
+        clear_standings(judgement, world, c, h);
+        begin(h, world, c);
+    } else if (!fact_known(h->inode)) {
+        h->inode = c->cgroup.inode;
+    }
 }
 
 /* /api/ps says something about now only if it is fresh, and was asked after a runner was last seen
@@ -178,18 +193,16 @@ static void take_use(struct look *look)
            allowed_bytes = (double)h->settings.leak_busy_received;
     bool full = look->use.span_s >= 5 - look->interval_s / 2;
     bool watch_received = allowed_bytes > 0; /* 0 switches the rule off */
-    if (look->use.cpu_used_us >= 0 && (double)look->use.cpu_used_us > allowed_percent * 1e4 * 5)
+    /* A window that is not full yet is busy when it has spent already what a full one may. */
+    double over_s = full ? look->use.span_s : 5;
+    if ((double)look->use.cpu_used_us > allowed_percent * 1e4 * over_s)
         look->busy = TRI_TRUE;
-    else if (watch_received && look->use.received_bytes >= 0 &&
-             (double)look->use.received_bytes > allowed_bytes * 5)
+    else if (watch_received && (double)look->use.received_bytes > allowed_bytes * over_s)
         look->busy = TRI_TRUE;
     else if (!full || look->use.cpu_percent < 0 || (watch_received && look->use.received_per_s < 0))
         look->busy = TRI_UNKNOWN;
     else
-        look->busy = look->use.cpu_percent > allowed_percent ||
-                             (watch_received && look->use.received_per_s > allowed_bytes)
-                         ? TRI_TRUE
-                         : TRI_FALSE;
+        look->busy = TRI_FALSE;
 }
 
 static void take_baseline(struct look *look, double step_s)
@@ -255,33 +268,34 @@ static void assess(struct look *look)
 }
 
 static void look_at(struct judge *judge, const struct world *world, const struct container *c,
-                    struct judgement *judgement, struct history *h)
+                    struct judgement *judgement, struct assessment *assessment, struct history *h)
 {
     if (!h->settings_known) {
         policy_for(judge->config, c, &h->settings, NULL);
         h->settings_known = true;
-        h->start_seen = h->first_uptime_s <= h->settings.leak_grace_s;
+        h->start_seen = h->uptime_known && h->first_uptime_s <= h->settings.leak_grace_s;
     }
     const struct settings *s = &h->settings;
     struct look look = {.world = world,
                         .container = c,
                         .history = h,
                         .judgement = judgement,
+                        .assessment = assessment,
                         .now_s = world->monotonic_s};
-    look.assessment = &judgement->assessments[judgement->n_assessments - 1];
     look.interval_s = s->interval_s;
     look.poll_s = s->poll_s;
     /* A gap of more than three intervals, in either clock, restarts every hold; fast looks are not
      * held to less than three seconds. */
     double gap_s = 3 * (s->interval_s > 1 ? s->interval_s : 1);
     look.allowance_s = gap_s > 2 * s->poll_s ? gap_s : 2 * s->poll_s;
-    double step_s = world->monotonic_s - h->last_s,
-           wall_step_s = (double)(world->time_ms - h->last_wall_ms) / 1000;
-    if (step_s > gap_s || step_s < 0 || wall_step_s - step_s > gap_s ||
-        step_s - wall_step_s > gap_s)
+    double step_s = world->monotonic_s - h->last_s, wall_step_s = step_s;
+    if (world->time_ms >= 0 && h->last_wall_ms >= 0)
+        wall_step_s = (double)(world->time_ms - h->last_wall_ms) / 1000;
+    if (step_s > gap_s || step_s < 0 || wall_step_s > gap_s || step_s - wall_step_s > gap_s)
         history_reset_holds(h);
     h->last_s = world->monotonic_s;
-    h->last_wall_ms = world->time_ms;
+    if (world->time_ms >= 0)
+        h->last_wall_ms = world->time_ms;
 
     look.serve = container_serve(c);
     look.serve_held = look.serve ? process_held(look.serve) : FACT_UNKNOWN;
@@ -341,14 +355,20 @@ int judge_look(struct judge *judge, const struct world *world, struct judgement 
     judgement->n_verdicts = judgement->n_assessments = 0;
     for (size_t i = 0; i < judge->n; i++)
         judge->histories[i]->alive = false;
+    /* All that a look cannot do without is there before the first history changes. */
     for (size_t i = 0; i < world->n_containers; i++) {
         const struct container *c = &world->containers[i];
-        struct assessment *a = add_assessment(judgement, c);
-        struct history *h = a ? history_of(judge, judgement, world, c) : NULL;
+        struct history *h = add_assessment(judgement, c) ? find_or_add(judge, world, c) : NULL;
         if (!h) {
-            judgement->n_verdicts = judgement->n_assessments = 0;
+            judgement->n_assessments = 0;
             return -ENOMEM;
         }
+    }
+    for (size_t i = 0; i < world->n_containers; i++) {
+        const struct container *c = &world->containers[i];
+        struct assessment *a = &judgement->assessments[i];
+        struct history *h = find_near(judge, c->id, i);
+        renew(judgement, world, c, h);
         h->alive = true;
         if (c->status != STATUS_RUNNING) {
             a->activity = ACTIVITY_STOPPED;
@@ -360,7 +380,7 @@ int judge_look(struct judge *judge, const struct world *world, struct judgement 
             h->last_wall_ms = world->time_ms;
             continue;
         }
-        look_at(judge, world, c, judgement, h);
+        look_at(judge, world, c, judgement, a, h);
     }
     judge_levels(judgement, &world->host, config_settings(judge->config));
     for (size_t i = 0; i < judge->n;) {

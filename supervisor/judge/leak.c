@@ -12,8 +12,10 @@ static void name_missing(const struct look *look, bool connections_wanted, struc
                                                        "the server's memory"};
     for (size_t i = 0; i < IDLE_CONDITIONS; i++)
         if (look->history->idle[i].now == TRI_UNKNOWN) {
+            const char *name =
+                i == IDLE_EXCESS && !fact_known(look->threshold) ? "the memory limit" : names[i];
             bool detail = i == IDLE_NOTHING_LOADED && look->unanswered;
-            snprintf(v->missing, sizeof v->missing, "%s%s%s", names[i], detail ? ": " : "",
+            snprintf(v->missing, sizeof v->missing, "%s%s%s", name, detail ? ": " : "",
                      detail ? look->unanswered : "");
             return;
         }
@@ -95,7 +97,7 @@ void judge_leak(struct look *look)
     bool connections_known = fact_known(look->connections);
     struct verdict *v =
         look_settle(look, VERDICT_IDLE_LEAK, &h->leak, since_s, all_now && connections_known,
-                    contradicted, excess == TRI_TRUE && since_s >= 0, hold_s);
+                    contradicted, excess == TRI_TRUE, hold_s);
     if (!v)
         return;
     v->confirmed &= look->connections_age_s == 0; /* the fresh look before a deed reads them anew */
@@ -117,19 +119,26 @@ void judge_elsewhere(struct look *look)
     struct history *h = look->history;
     const struct container *c = look->container;
     fact foreign = 0, largest = -1;
+    bool all_known = true;
     const struct process *owner = NULL;
     for (size_t i = 0; i < c->n_processes; i++) {
         const struct process *p = &c->processes[i];
         fact held = process_held(p);
-        if (p->kind != PROCESS_OTHER || !fact_known(held))
+        if (p->kind != PROCESS_OTHER)
             continue;
+        if (!fact_known(held)) {
+            all_known = false;
+            continue;
+        }
         foreign += held;
         if (held > largest)
             largest = held, owner = p;
     }
     enum tri elsewhere = TRI_UNKNOWN;
     if (fact_known(c->cgroup.shmem) && c->processes_known && fact_known(look->threshold))
-        elsewhere = c->cgroup.shmem + foreign >= look->threshold ? TRI_TRUE : TRI_FALSE;
+        elsewhere = c->cgroup.shmem + foreign >= look->threshold ? TRI_TRUE
+                    : all_known                                  ? TRI_FALSE
+                                                                 : TRI_UNKNOWN;
     condition_take(&h->elsewhere, elsewhere, look->now_s, look->now_s, look->allowance_s);
     bool all_now, contradicted;
     double since_s = conditions_since(&h->elsewhere, 1, &all_now, &contradicted);

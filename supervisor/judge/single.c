@@ -31,15 +31,17 @@ static bool later(const struct candidate *a, const struct candidate *b)
     return a->runner->started_us > b->runner->started_us;
 }
 
+/* Brings the verdict about one loaded model up to date. c: its runner, NULL if that is not known.
+ */
 static void settle(struct look *look, const struct model *model, const struct candidate *c,
-                   bool surplus)
+                   enum tri surplus)
 {
     struct history *h = look->history;
     size_t i = 0, cap = sizeof h->surplus / sizeof h->surplus[0];
     while (i < h->n_surplus && strcmp(h->surplus[i].model, model->name))
         i++;
     if (i == h->n_surplus) {
-        if (!surplus || i == cap)
+        if (surplus != TRI_TRUE || i == cap)
             return;
         h->n_surplus++;
         memset(&h->surplus[i], 0, sizeof h->surplus[i]);
@@ -48,8 +50,7 @@ static void settle(struct look *look, const struct model *model, const struct ca
     }
     h->surplus[i].met = true;
     struct condition *condition = &h->surplus[i].condition;
-    condition_take(condition, surplus ? TRI_TRUE : TRI_FALSE, look->now_s, look->now_s,
-                   look->allowance_s);
+    condition_take(condition, surplus, look->now_s, look->now_s, look->allowance_s);
     bool all_now, contradicted;
     double since_s = conditions_since(condition, 1, &all_now, &contradicted);
     /* Two polls: long enough to have seen whose CPU time advances. */
@@ -61,6 +62,8 @@ static void settle(struct look *look, const struct model *model, const struct ca
     v->remedy = REMEDY_UNLOAD;
     verdict_add(v, "models", UNIT_COUNT, (double)look->container->ollama.n_models);
     verdict_add_fact(v, "size", UNIT_BYTES, model->size);
+    if (surplus == TRI_UNKNOWN)
+        snprintf(v->missing, sizeof v->missing, "loaded models or processes");
     if (c) {
         v->pid = c->runner->pid;
         v->started_us = c->runner->started_us;
@@ -69,6 +72,20 @@ static void settle(struct look *look, const struct model *model, const struct ca
     }
     snprintf(v->why, sizeof v->why,
              "one model at a time is wanted, and another one was used later");
+}
+
+/* One that is not among the candidates of this look. */
+static void settle_unmet(struct look *look, size_t i, enum tri surplus)
+{
+    struct model model = {.size = FACT_UNKNOWN};
+    memcpy(model.name, look->history->surplus[i].model, sizeof model.name);
+    settle(look, &model, NULL, surplus);
+}
+
+void clear_surplus(struct look *look)
+{
+    for (size_t i = 0; i < look->history->n_surplus; i++)
+        settle_unmet(look, i, TRI_FALSE);
 }
 
 void judge_single(struct look *look)
@@ -97,16 +114,16 @@ void judge_single(struct look *look)
             keep = i;
     for (size_t i = 0; i < n; i++)
         settle(look, candidates[i].model, &candidates[i],
-               n > 1 && i != keep && !candidates[i].busy);
+               n > 1 && i != keep && !candidates[i].busy ? TRI_TRUE : TRI_FALSE);
+    bool over = known || !h->settings.models_single;
     for (size_t i = 0; i < h->n_surplus;) {
-        if (!h->surplus[i].met && (known || !h->settings.models_single)) {
-            struct model gone = {0};
-            snprintf(gone.name, sizeof gone.name, "%s", h->surplus[i].model);
-            settle(look, &gone, NULL, false);
+        bool unmet = !h->surplus[i].met;
+        if (unmet)
+            settle_unmet(look, i, over ? TRI_FALSE : TRI_UNKNOWN);
+        if (unmet && over)
             h->surplus[i] = h->surplus[--h->n_surplus];
-        } else {
+        else
             i++;
-        }
     }
     if (n > 1 && n_busy > 1 && look->assessment->activity == ACTIVITY_BUSY)
         snprintf(look->assessment->why, sizeof look->assessment->why,
