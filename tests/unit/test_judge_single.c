@@ -1,0 +1,290 @@
+/* too-many-models: with models.single the one used last stays, and nothing busy goes. */
+/* clang-format off */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+#include "worlds.h"
+#include <stdio.h>
+#include <string.h>
+
+#define A "sha256-aaaa"
+#define B "sha256-bbbb"
+#define C "sha256-cccc"
+
+/* Raised ones, as letters in order of the alphabet. */
+static const char *surplus(const struct scene *s)
+{
+    static char text[8];
+    size_t n = 0;
+    for (const char *name = "abc"; *name; name++)
+        for (size_t i = 0; i < s->judgement.n_verdicts; i++) {
+            const struct verdict *v = &s->judgement.verdicts[i];
+            if (v->kind == VERDICT_TOO_MANY_MODELS && v->state == VERDICT_RAISED &&
+                v->model[0] == *name)
+                text[n++] = *name;
+        }
+    text[n] = 0;
+    return text;
+}
+
+/* Two models with their runners: a is older. */
+static void begin(struct scene *s, const char *settings)
+{
+    scene_begin(s, settings);
+    scene_list(s, "a", A);
+    scene_add_runner(s, 200, A);
+    scene_list(s, "b", B);
+    scene_add_runner(s, 201, B);
+    scene_look(s);
+}
+
+/* The runner works for so long, at so much of a core. */
+static void work(struct scene *s, fact pid, size_t seconds, double percent)
+{
+    for (size_t i = 0; i < seconds; i++) {
+        scene_process(s, pid)->cpu_us += (fact)(percent * 1e4);
+        scene_step(s, 1);
+    }
+}
+
+static void off_by_default(void **state)
+{
+    struct scene s;
+    (void)state;
+    begin(&s, NULL);
+    work(&s, 200, 3, 50);
+    scene_step(&s, 30);
+    assert_null(scene_verdict(&s, VERDICT_TOO_MANY_MODELS));
+    scene_end(&s);
+}
+
+static void one_model_is_not_too_many(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_begin(&s, "models.single=on");
+    scene_list(&s, "a", A);
+    scene_add_runner(&s, 200, A);
+    scene_look(&s);
+    scene_step(&s, 30);
+    assert_null(scene_verdict(&s, VERDICT_TOO_MANY_MODELS));
+    scene_end(&s);
+}
+
+static void the_one_used_last_stays(void **state)
+{
+    (void)state;
+    for (fact last = 200; last <= 201; last++) {
+        struct scene s;
+        begin(&s, "models.single=on");
+        scene_step(&s, 6);
+        work(&s, 401 - last, 2, 30);
+        work(&s, last, 2, 30);
+        scene_step(&s, 12);
+        assert_string_equal(surplus(&s), last == 200 ? "b" : "a");
+        const struct verdict *v = scene_verdict(&s, VERDICT_TOO_MANY_MODELS);
+        assert_int_equal(v->remedy, REMEDY_UNLOAD);
+        assert_int_equal(v->pid, 401 - last);
+        assert_true(v->confirmed && verdict_evidence(v, "models") == 2);
+        assert_true(verdict_evidence(v, "unused") >= 12);
+        scene_end(&s);
+    }
+}
+
+static void tie_goes_to_the_newest_start(void **state)
+{
+    struct scene s;
+    (void)state;
+    begin(&s, "models.single=on"); /* neither was ever seen at work */
+    scene_step(&s, 10);
+    assert_string_equal(surplus(&s), "a");
+    scene_process(&s, 200)->cpu_us += 10000; /* both in one look */
+    scene_process(&s, 201)->cpu_us += 10000;
+    scene_step(&s, 10);
+    assert_string_equal(surplus(&s), "a");
+    scene_end(&s);
+}
+
+static void wanted_for_two_polls(void **state)
+{
+    struct scene s;
+    (void)state;
+    begin(&s, "models.single=on");
+    scene_step(&s, 1); /* the look that knows the use of both */
+    double known_s = s.now_s;
+    assert_string_equal(surplus(&s), "");
+    while (!*surplus(&s))
+        scene_step(&s, 1);
+    assert_true(s.now_s == known_s + 4);
+    scene_end(&s);
+}
+
+static void busy_one_is_never_unloaded(void **state)
+{
+    struct scene s;
+    (void)state;
+    begin(&s, "models.single=on");
+    for (int i = 0; i < 30; i++) { /* a works on, b was used in this very look */
+        scene_process(&s, 200)->cpu_us += 800000;
+        scene_process(&s, 201)->cpu_us += 400000;
+        s.cpu_percent = 120;
+        scene_step(&s, 1);
+        assert_string_equal(surplus(&s), "");
+    }
+    assert_int_equal(scene_assessment(&s)->activity, ACTIVITY_BUSY);
+    assert_string_equal(scene_assessment(&s)->why, "2 models are busy; one is wanted: waiting");
+    s.cpu_percent = 80; /* a goes on: b is the one too many, after its window is quiet */
+    for (int i = 0; i < 12; i++) {
+        scene_process(&s, 200)->cpu_us += 800000;
+        scene_step(&s, 1);
+    }
+    assert_string_equal(surplus(&s), "b");
+    scene_process(&s, 201)->cpu_us += 800000; /* and it is asked again: at once it is not */
+    scene_process(&s, 200)->cpu_us += 800000;
+    scene_step(&s, 1);
+    assert_string_equal(surplus(&s), "");
+    assert_int_equal(scene_verdict(&s, VERDICT_TOO_MANY_MODELS)->state, VERDICT_CLEARED);
+    scene_end(&s);
+}
+
+static void three_models_leave_one(void **state)
+{
+    struct scene s;
+    (void)state;
+    begin(&s, "models.single=on");
+    scene_list(&s, "c", C);
+    scene_add_runner(&s, 202, C);
+    scene_step(&s, 6);
+    work(&s, 201, 2, 30);
+    scene_step(&s, 12);
+    assert_string_equal(surplus(&s), "ac");
+    scene_end(&s);
+}
+
+/* A model that is listed without a runner holds nothing; it neither stays nor goes. */
+static void ghost_is_ignored(void **state)
+{
+    struct scene s;
+    (void)state;
+    begin(&s, "models.single=on");
+    scene_step(&s, 10);
+    assert_string_equal(surplus(&s), "a");
+    scene_remove_process(&s, 201);
+    scene_step(&s, 1);
+    assert_string_equal(surplus(&s), "");
+    scene_step(&s, 30);
+    assert_null(scene_verdict(&s, VERDICT_TOO_MANY_MODELS));
+    scene_end(&s);
+}
+
+static void what_nobody_can_tell_apart_stays(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 4; how++) {
+        struct scene s;
+        begin(&s, "models.single=on");
+        if (how == 0)
+            s.models[0].blob[0] = 0; /* no blob */
+        else if (how == 1)
+            scene_process(&s, 200)->blob[0] = 0;
+        else if (how == 2)
+            scene_add_runner(&s, 202, A); /* two runners on a's blob */
+        else
+            scene_process(&s, 200)->state = 'Z';
+        scene_step(&s, 30);
+        assert_string_equal(surplus(&s), "");
+        scene_end(&s);
+    }
+}
+
+static void more_models_than_are_compared(void **state)
+{
+    struct scene s;
+    (void)state;
+    begin(&s, "models.single=on");
+    for (int i = 0; i < 15; i++) {
+        char name[16], blob[24];
+        snprintf(name, sizeof name, "x%d", i);
+        snprintf(blob, sizeof blob, "sha256-%d", i);
+        scene_list(&s, name, blob);
+        scene_add_runner(&s, 300 + i, blob);
+    }
+    scene_step(&s, 30); /* seventeen: none is unloaded by half a comparison */
+    assert_null(scene_verdict(&s, VERDICT_TOO_MANY_MODELS));
+    scene_end(&s);
+}
+
+static void no_answer(struct scene *s)
+{
+    scene_container(s)->ollama.reachable = false;
+}
+static void no_processes(struct scene *s)
+{
+    scene_container(s)->n_processes = 0;
+    scene_container(s)->processes_known = false;
+}
+
+static void unknown_looks_neither_raise_nor_clear(void **state)
+{
+    static void (*const hide[])(struct scene * s) = {no_answer, no_processes};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct scene s;
+        begin(&s, "models.single=on");
+        scene_step(&s, 10);
+        assert_string_equal(surplus(&s), "a");
+        s.change = hide[i];
+        for (int k = 0; k < 20; k++) {
+            scene_step(&s, 1);
+            assert_string_equal(surplus(&s), "a");
+            const struct verdict *v = scene_verdict(&s, VERDICT_TOO_MANY_MODELS);
+            assert_false(v->confirmed);
+            assert_string_equal(v->missing, "loaded models or processes");
+        }
+        s.change = NULL; /* after so long it is earned anew */
+        scene_step(&s, 1);
+        assert_string_equal(surplus(&s), "");
+        scene_step(&s, 5);
+        assert_string_equal(surplus(&s), "a");
+        scene_end(&s);
+    }
+}
+
+static void cleared_when_it_is_gone(void **state)
+{
+    struct scene s;
+    (void)state;
+    begin(&s, "models.single=on");
+    scene_step(&s, 10);
+    scene_unlist(&s, "a");
+    scene_remove_process(&s, 200);
+    scene_step(&s, 1);
+    const struct verdict *v = scene_verdict(&s, VERDICT_TOO_MANY_MODELS);
+    assert_true(v && v->state == VERDICT_CLEARED && v->changed);
+    assert_string_equal(v->model, "a");
+    scene_step(&s, 1);
+    assert_null(scene_verdict(&s, VERDICT_TOO_MANY_MODELS));
+    scene_end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(off_by_default),
+        cmocka_unit_test(one_model_is_not_too_many),
+        cmocka_unit_test(the_one_used_last_stays),
+        cmocka_unit_test(tie_goes_to_the_newest_start),
+        cmocka_unit_test(wanted_for_two_polls),
+        cmocka_unit_test(busy_one_is_never_unloaded),
+        cmocka_unit_test(three_models_leave_one),
+        cmocka_unit_test(ghost_is_ignored),
+        cmocka_unit_test(what_nobody_can_tell_apart_stays),
+        cmocka_unit_test(more_models_than_are_compared),
+        cmocka_unit_test(unknown_looks_neither_raise_nor_clear),
+        cmocka_unit_test(cleared_when_it_is_gone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
