@@ -8,10 +8,11 @@ import pytest
 
 import guest
 import program
+import workers
 from bench import Bench
 from engine import Engine
-from full_length import FullLength
 
+pytest_addoption, pytest_runtestloop = workers.pytest_addoption, workers.pytest_runtestloop
 INSIDE_GUEST = os.environ.get("SUPERVISOR_INSIDE_GUEST") == "1"
 collect_ignore = [] if INSIDE_GUEST else ["inside"]
 
@@ -89,30 +90,6 @@ def emulated(built):
         yield one
     finally:
         one.close()
-
-
-@pytest.fixture(scope="session")
-def at_full_length(engine, built):
-    one = FullLength(engine)
-    try:
-        yield one
-    finally:
-        one.close()
-
-
-LASTING = ("at_full_length", "emulated")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def early(request):
-    """What lasts begins before the first test and is looked at by the last ones."""
-    for name in LASTING:
-        if any(name in item.fixturenames and not lacking(item) for item in request.session.items):
-            request.getfixturevalue(name)
-
-
-def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: any(name in item.fixturenames for name in LASTING))
 
 
 if INSIDE_GUEST:

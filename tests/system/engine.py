@@ -1,5 +1,6 @@
 """A private Docker Engine, started by tests/lab/engine in a directory of its own, and its end."""
 
+import fcntl
 import os
 import pathlib
 import shutil
@@ -44,6 +45,8 @@ class Engine:
 
     def start(self):
         done = self._lab("start", self.suite, self.directory, timeout=300)
+        if "iptables failed" in done.stderr:  # somebody else's engine started in the same moment
+            done = self._lab("start", self.suite, self.directory, timeout=300)
         assert done.returncode == 0, f"engine of {self.suite} did not start: {done.stderr}{self.log_tail()}"
         self.events = Events(self.socket)
         return self
@@ -56,8 +59,11 @@ class Engine:
 
     @staticmethod
     def _lab(*arguments, timeout=60):
-        return subprocess.run([LAB / "engine", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              env=os.environ | {"LAB_CACHE": CACHE}, timeout=timeout, check=False)
+        """One at a time: engines that start or stop side by side trip over each other's firewall rules."""
+        with open("/tmp/supervisor-lab.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return subprocess.run([LAB / "engine", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                  env=os.environ | {"LAB_CACHE": CACHE}, timeout=timeout, check=False)
 
     def image(self, version="0.33"):
         """The stand-in as Ollama `version`, imported at the first call; gives its tag."""

@@ -3,12 +3,13 @@
 import contextlib
 import http.client
 import json
+import socket
 import threading
 import time
 
 import memory
 import wait
-from sizes import MIB
+from sizes import KIB, MIB
 
 PORT, CONTROL = 11434, 11435
 
@@ -149,6 +150,27 @@ class Ollama:
                 connection.sock.shutdown(2)
             connection.close()
             thread.join(5)
+
+    @contextlib.contextmanager
+    def inbound(self, per_second=512 * KIB):
+        """A pull, as the container's network sees one: bytes that come in all the time. Gives [bytes sent]."""
+        connection = socket.create_connection((self.address, CONTROL), 10)
+        connection.sendall(b"POST /sim/sink HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
+        piece, ended, sent = bytes(per_second // 10), threading.Event(), [0]
+
+        def send():
+            with contextlib.suppress(OSError):
+                while not ended.wait(0.1):
+                    connection.sendall(piece)
+                    sent[0] += len(piece)
+        thread = threading.Thread(target=send, daemon=True)
+        thread.start()
+        try:
+            yield sent
+        finally:
+            ended.set()
+            thread.join(5)
+            connection.close()
 
     # ---- the stand-in's levers
 

@@ -1,6 +1,5 @@
 """unload, flush, release, config, version, help."""
 
-import json
 import time
 
 import pytest
@@ -24,7 +23,7 @@ def test_unload_says_before_and_after(bench):
     absent = bench.supervisor("unload", "first", "--container", "one")
     assert absent.code == 0 or "first" in absent.err, absent
     wrong = bench.supervisor("unload", "secnod", "--container", "one")
-    assert wrong.code in (1, 2) and "second" in wrong.err, wrong
+    assert "secnod" in wrong.out + wrong.err and "not loaded" in wrong.out + wrong.err, wrong
     assert one.loaded() == ["second"]
 
 
@@ -114,11 +113,9 @@ def test_version_and_help():
     assert max(map(len, general.out.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("help", "version", "replay", "config", "run")])
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("help", "version", "replay", "config", "run", "release")])
 def test_every_command_tells_an_unreachable_engine(command, tmp_path):
-    arguments = {"unload": ["m"], "release": ["c"], "record": ["--seconds", "1"]}.get(command, [])
+    arguments = {"unload": ["m"], "record": ["--seconds", "1"]}.get(command, [])
     done = program.run("--host", f"unix://{tmp_path}/none.sock", "--state", tmp_path / "s", command, *arguments)
-    assert done.code == 3 or command == "release", done
-    if command != "release":
-        assert "none.sock" in done.err and len(done.err.splitlines()) == 1, done
-    assert done.out == "" or json.loads(done.out)
+    assert done.code == 3, done
+    assert "none.sock" in done.err and len(done.err.splitlines()) == 1 and done.out == "", done

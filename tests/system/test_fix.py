@@ -80,14 +80,26 @@ def test_only_ollama_there_is(bench, fix):
     assert done.code == 0 and one.stop_signals() == 1, done
 
 
-def test_busy_container(bench, fix):
-    one = bench.ollama("busy", models="small=300M")
+def test_leak_in_a_busy_container(bench, fix):
+    one = bench.ollama("busy")
+    outlive_grace()
+    one.leak(300 * MIB)
+    started = one.started_at()
+    with one.inbound():
+        time.sleep(1)
+        done = fix("busy")
+        assert done.code == 1 and "busy" in done.out + done.err, done
+    assert untouched(one, started)
+
+
+def test_request_under_way_is_nothing_to_heal(bench, fix):
+    one = bench.ollama("streaming", models="small=300M")
     one.load("small")
     started = one.started_at()
     with one.streaming("small"):
         time.sleep(1)
-        done = fix("busy")
-        assert done.code == 1 and "busy" in done.out + done.err, done
+        done = fix("streaming")
+        assert done.code == 0 and "nothing to heal" in done.out, done
     assert untouched(one, started) and one.loaded() == ["small"]
 
 
@@ -126,16 +138,17 @@ def test_orphan_dies_alone(bench, fix):
     assert untouched(one, started) and one.runners() == [] and one.held() < 100 * MIB
 
 
-def test_unreachable_ollama_is_unknown(bench, fix):
+@pytest.mark.parametrize("arguments", [[], ["--force"]])
+def test_unreachable_ollama_is_unknown(bench, fix, arguments):
     one = bench.ollama("mute")
     outlive_grace()
     one.leak(300 * MIB)
     one.set(hang=True)
     started = one.started_at()
-    for arguments in (["mute"], ["mute", "--force"]):
-        done = fix(*arguments, timeout=60)
-        assert done.code == 1, done
-        assert untouched(one, started), done
+    done = fix("mute", *arguments)
+    assert done.code == 1 and "does not answer" in done.out + done.err, done
+    assert untouched(one, started), done
+    assert "--force" not in done.out + done.err, f"advises what does not help\n{done}"
 
 
 def test_beside_a_daemon_only_one_restarts(bench, fix):
