@@ -124,7 +124,7 @@ void startup_look(struct startup *startup, const struct world *world,
         startup->until_s = world->monotonic_s + patience_s;
         list(startup, world);
     }
-    for (size_t i = 0; i < startup->n;) {
+    for (size_t i = 0; startup->models && i < startup->n;) {
         const struct left *l = &startup->models[i];
         const struct container *c = NULL;
         const struct assessment *a = judgement_assessment(judgement, l->id);
