@@ -60,7 +60,7 @@ need_root() { # SCRIPT ARGUMENT...: goes on as root, by sudo where there is one
 }
 
 show_log() { # FILE: what a build said, without the lines that only say how far it came
-  grep -vE '^  (CC|AR|LINK) ' "$1" | tail -n 40 >&2 || true
+  grep -vE '^  (CC|AR|LINK) ' "$1" | tail -n 60 >&2 || true
 }
 
 # ---- packages
@@ -123,7 +123,7 @@ check() { # NAME COMMAND...: one thing that passes or fails; its output is shown
     count 1 0 0
   else
     printf '  FAILED  %-34s %3d s\n' "$name" $((SECONDS - started))
-    sed 's/^/    /' "$log" | tail -n 60
+    show_log "$log" 2>&1 | sed 's/^/    /'
     count 0 1 0
   fi
   rm -f "$log"
