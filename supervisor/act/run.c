@@ -1,0 +1,211 @@
+/* A run's tools, and its end. */
+#include "act/private.h"
+#include "base/clock.h"
+#include "sense/policy.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A remedy that was refused, and one that cannot even be prepared, such as writing to a cgroup that
+ * is mounted read-only, may be mended meanwhile: begun again after this. */
+static const double refused_retry_s = 60, unprepared_retry_s = 300;
+
+struct docker *run_docker(const struct run *run)
+{
+    return run->healer->o.docker;
+}
+
+struct sense *run_sense(const struct run *run)
+{
+    return run->healer->o.sense;
+}
+
+const struct settings *run_settings(const struct run *run)
+{
+    const struct container *c = sense_container(run->healer->o.sense, run->id);
+    if (!c)
+        return config_settings(run->healer->o.config);
+    policy_for(run->healer->o.config, c, &run->healer->settings, NULL);
+    return &run->healer->settings;
+}
+
+const struct container *run_container(const struct run *run)
+{
+    return sense_container(run->healer->o.sense, run->id);
+}
+
+fact run_held(const struct run *run)
+{
+    const struct container *c = run_container(run);
+    return c && run->healer->world ? container_held(c, &run->healer->world->host) : FACT_UNKNOWN;
+}
+
+fact run_grace_s(const struct run *run)
+{
+    static const fact engine_default_s = 10; /* facts on Docker, 1.6 */
+    const struct settings *s = run_settings(run);
+    if (s->remedy_stop_grace_s >= 0)
+        return (fact)ceil(s->remedy_stop_grace_s);
+    const struct docker_details *d = sense_details(run->healer->o.sense, run->id);
+    return d && fact_known(d->stop_timeout_s) ? d->stop_timeout_s : engine_default_s;
+}
+
+void run_tell(struct run *run, enum heal_event_kind kind, fact after, const char *text)
+{
+    struct healer *healer = run->healer;
+    struct place *place = place_of(healer, run->id);
+    static const char *const words[] = {
+        "would act", "acting",    "healed",  "not healed", "dropped",         "pending",
+        "HOLD",      "hold over", "waiting", "locked",     "cannot remember", "taken up"};
+    snprintf(place->acted, sizeof place->acted, "%s: %s%s%.100s", run->step->name, words[kind],
+             *text ? ", " : "", text);
+    struct heal_event event = {.kind = kind,
+                               .id = run->id,
+                               .name = run->name,
+                               .verdict = run->recovering ? run->intent.verdict
+                                          : run->reason   ? run->reason
+                                                          : verdict_kind_name(run->verdict.kind),
+                               .step = run->step->name,
+                               .evidence = run->recovering ? NULL : &run->verdict,
+                               .model = run->model,
+                               .before = run->before,
+                               .after = after,
+                               .page_cache_before = run->page_cache_before,
+                               .page_cache_after = run->page_cache_after,
+                               .attempt = run->intent.attempt,
+                               .took_s = clock_boottime_s() - run->began_s,
+                               .text = text};
+    if (healer->o.tell)
+        healer->o.tell(healer->o.userdata, &event);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void run_free(struct run *run)
+{
+    struct healer *healer = run->healer;
+    for (struct run **at = &healer->runs; *at; at = &(*at)->next)
+        if (*at == run) {
+            *at = run->next;
+            break;
+        }
+    keep_unlock(run->lock);
+    if (run->pidfd >= 0)
+        close(run->pidfd);
+    free(run->open);
+    free(run->directory);
+    free(run->cgroupfs);
+    uv_close((uv_handle_t *)&run->timer, on_timer_closed);
+}
+
+bool run_closed(struct run *run)
+{
+    run->request_under_way = false;
+    if (run->healer->closing)
+        run_free(run);
+    return run->healer->closing;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct run *run = timer->data;
+    run->on_timer(run);
+}
+
+void run_later(struct run *run, uint64_t delay_ms, run_next *next)
+{
+    run->on_timer = next;
+    uv_timer_start(&run->timer, on_timer, delay_ms, 0);
+}
+
+static void after_work(uv_work_t *work, int status)
+{
+    (void)status;
+    struct run *run = work->data;
+    run->working = false;
+    if (run->healer->closing)
+        run_free(run);
+    else
+        run->after_work(run);
+}
+
+void run_work(struct run *run, uv_work_cb job, run_next *next)
+{
+    run->after_work = next;
+    run->working = true;
+    run->work.data = run;
+    if (uv_queue_work(run->healer->o.loop, &run->work, job, after_work) < 0) {
+        run->working = false;
+        run->work_result = -ENOMEM;
+        run_later(run, 0, next);
+    }
+}
+
+static void end_told(struct run *run)
+{
+    struct healer *healer = run->healer;
+    struct place *place = place_of(healer, run->id);
+    struct rest *rest = &place->rests[run->verdict.remedy];
+    double delay_s = run->refused && run->step->gentle ? unprepared_retry_s
+                     : run->end_kind == HEAL_NOT_DONE  ? refused_retry_s
+                                                       : retry_s;
+    if (run->begun && run->step->rest_s > delay_s)
+        delay_s = run->step->rest_s;
+    if (run->step->gentle)
+        rest->until_s = clock_boottime_s() + delay_s; /* of this remedy only */
+    else
+        place->not_before_s = clock_boottime_s() + delay_s;
+    if (run->work_result < 0 && run->begun) {
+        size_t used = strlen(run->text);
+        snprintf(run->text + used, sizeof run->text - used,
+                 "; its outcome could not be written: %.150s", run->work_error.message);
+    }
+    char text[sizeof run->text];
+    memcpy(text, run->text, sizeof text);
+    bool acted = run->begun && !run->recovering;
+    struct judge *judge = healer->o.judge;
+    if (acted && judge && !run->step->gentle)
+        judge_restart_holds(judge, run->id);
+    bool said = run->refused && run->step->gentle && !run->asked &&
+                !strncmp(rest->told, text, sizeof rest->told - 1);
+    if (!said)
+        run_tell(run, run->end_kind, run->after, text);
+    snprintf(rest->told, sizeof rest->told, "%.127s", run->refused ? text : "");
+    run_free(run);
+}
+
+static void end_job(uv_work_t *work)
+{
+    struct run *run = work->data;
+    run->work_result = keep_intent_end(run->healer->o.keep, run->intent.id, run->end_state,
+                                       run->after, clock_wall_ms(), run->text, &run->work_error);
+}
+
+void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind, fact after,
+             const char *format, ...)
+{
+    if (run->ending)
+        return;
+    run->ending = true;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(run->text, sizeof run->text, format, arguments);
+    va_end(arguments);
+    uv_timer_stop(&run->timer);
+    run->end_state = state;
+    run->end_kind = kind;
+    run->after = after;
+    run->work_result = 0;
+    if (run->begun || run->recovering)
+        run_work(run, end_job, end_told);
+    else
+        run_later(run, 0, end_told);
+}

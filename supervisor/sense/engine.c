@@ -1,0 +1,231 @@
+/* Following the engine: events are hints, inspect decides. */
+#include "sense/policy.h"
+#include "sense/private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A lost engine is asked again this often: taken up again within 2 s of its return. */
+static const uint64_t retry_ms = 500;
+
+static void on_retry(uv_timer_t *timer)
+{
+    sense_connect(timer->data);
+}
+
+static void engine_lost(struct sense *sense, const struct error *err)
+{
+    if (sense->closing)
+        return;
+    if (err)
+        sense->error = *err;
+    sense->up = false;
+    docker_forget(sense->o.docker);
+    docker_events_stop(sense->o.docker);
+    if (!sense->lost_said) {
+        sense->lost_said = true;
+        sense_tell(sense, NOTE_ENGINE_LOST, NULL, sense->error.message);
+    }
+    uv_timer_start(&sense->retry, on_retry, retry_ms, 0);
+}
+
+void sense_note_labels(struct sense *sense, struct watch *w)
+{
+    struct label_error errors[CONFIG_LABEL_ERRORS_MAX];
+    size_t n = policy_for(sense->o.config, &w->container, &w->settings, errors);
+    for (size_t i = 0; i < n; i++)
+        sense_tell(sense, NOTE_LABEL_BAD, w, errors[i].message);
+}
+
+static struct watch *add_watch(struct sense *sense, const char *id)
+{
+    if (sense->n == WORLD_CONTAINERS_MAX) {
+        sense_tell(sense, NOTE_TOO_MANY, NULL, "more containers than can be supervised");
+        return NULL;
+    }
+    struct watch **watches = realloc(sense->watches, (sense->n + 1) * sizeof(*watches));
+    if (!watches)
+        return NULL;
+    sense->watches = watches;
+    struct watch *w = calloc(1, sizeof *w);
+    if (!w)
+        return NULL;
+    container_init(&w->container);
+    snprintf(w->container.id, sizeof w->container.id, "%s", id);
+    w->sense = sense;
+    sense->watches[sense->n++] = w;
+    return w;
+}
+
+static void take_inspected(struct sense *sense, const struct container *c,
+                           const struct docker_details *details, bool named)
+{
+    struct watch *w = sense_find(sense, c->id);
+    bool found = !w;
+    if (!w && !(w = add_watch(sense, c->id)))
+        return;
+    w->named |= named;
+    bool was_running = w->container.status == STATUS_RUNNING;
+    char was_started[sizeof w->container.started_at];
+    memcpy(was_started, w->container.started_at, sizeof was_started);
+    bool changed = watch_take(w, c, details);
+    sense->unsorted |= found || changed;
+    if (found)
+        sense_note_labels(sense, w);
+    policy_mode(&w->settings, w->named, &w->container);
+    if (found)
+        sense_tell(sense, NOTE_FOUND, w, w->container.mode_why);
+    else if (c->status == STATUS_RUNNING && strcmp(was_started, c->started_at))
+        sense_tell(sense, NOTE_STARTED, w, "");
+    else if (was_running && c->status != STATUS_RUNNING)
+        sense_tell(sense, NOTE_DIED, w, container_status_name(c->status));
+    bool refreshed = w->refreshing && !w->refresh_inspected;
+    if (refreshed)
+        w->refresh_inspected = true;
+    if (found || changed || refreshed)
+        sense_ask_ollama(w);
+    if ((changed || refreshed) && sense->listed && !sense->inspecting &&
+        (!w->refreshing || w->refresh_polled))
+        sense_look(sense); /* a death or a new life is seen at once */
+}
+
+static void on_inspected(void *userdata, int result, const struct container *c,
+                         const struct docker_details *details, const struct error *err)
+{
+    struct inspection *inspection = userdata;
+    struct sense *sense = inspection->sense;
+    sense->inspecting--;
+    if (!sense->closing) {
+        bool first_round = !sense->listed;
+        struct watch *w = sense_find(sense, inspection->id);
+        if (w)
+            w->inspecting = false;
+        if (result == 0)
+            take_inspected(sense, c, details, inspection->named);
+        else if (err && err->failure == FAILURE_UNREACHABLE)
+            engine_lost(sense, err);
+        else if (result == -ENOENT && w)
+            sense_remove(sense, w);
+        w = sense_find(sense, inspection->id);
+        if (w && result < 0 && w->refreshing)
+            sense_end_fresh(w, result);
+        if (w && w->inspect_again) {
+            w->inspect_again = false;
+            sense_inspect(sense, inspection->id, false);
+        }
+        if (first_round && sense->up && !sense->inspecting) {
+            sense->listed = true;
+            sense_look(sense);
+        }
+    }
+    free(inspection);
+}
+
+/* At most one inspect of a container is under way; a hint that comes meanwhile asks once more. */
+void sense_inspect(struct sense *sense, const char *id, bool named)
+{
+    struct watch *w = sense_find(sense, id);
+    if (w && w->inspecting) {
+        w->inspect_again = true;
+        return;
+    }
+    struct inspection *inspection = sense_inspection_new(sense, id, named);
+    if (!inspection)
+        return; /* the reconciliation comes again */
+    if (w)
+        w->inspecting = true;
+    sense->inspecting++;
+    docker_inspect(sense->o.docker, inspection->id, on_inspected, inspection);
+}
+
+static bool is_named(const struct sense *sense, const struct docker_entry *e)
+{
+    const char *named = sense->o.named;
+    return named && (!strcmp(e->name, named) ||
+                     (strlen(named) >= 12 && !strncmp(e->id, named, strlen(named))));
+}
+
+static void on_listed(void *userdata, int result, const struct docker_entry *entries, size_t n,
+                      const struct error *err)
+{
+    struct sense *sense = userdata;
+    if (sense->closing)
+        return;
+    if (result < 0) {
+        engine_lost(sense, err);
+        return;
+    }
+    sense->error = (struct error){0};
+    for (size_t i = 0; i < sense->n; i++)
+        sense->watches[i]->listed = false;
+    for (size_t i = 0; i < n; i++) {
+        bool named = is_named(sense, &entries[i]);
+        bool chosen = policy_chosen(config_settings(sense->o.config), entries[i].image,
+                                    entries[i].labels, entries[i].n_labels);
+        if (!named && !chosen)
+            continue;
+        struct watch *w = sense_find(sense, entries[i].id);
+        if (w)
+            w->listed = true;
+        sense_inspect(sense, entries[i].id, named);
+    }
+    for (size_t i = sense->n; i-- > 0;)
+        if (!sense->watches[i]->listed && !sense->watches[i]->inspecting)
+            sense_remove(sense, sense->watches[i]);
+    if (!sense->listed && sense->up && !sense->inspecting) {
+        sense->listed = true;
+        sense_look(sense);
+    }
+}
+
+static void on_event(void *userdata, const struct docker_event *event)
+{
+    struct sense *sense = userdata;
+    if (sense->closing)
+        return;
+    struct watch *w = sense_find(sense, event->id);
+    if (w && !strcmp(event->action, "oom"))
+        w->oom_ns = event->time_ns;
+    if (w && !strcmp(event->action, "die") && watch_died(w, &sense->sampler, event)) {
+        sense_tell(sense, NOTE_DIED, w, container_status_name(w->container.status));
+        if (sense->listed)
+            sense_look(sense);
+    }
+    if (w)
+        sense_inspect(sense, event->id, false);
+    else if (!strcmp(event->action, "start") || !strcmp(event->action, "create") ||
+             !strcmp(event->action, "rename"))
+        docker_list(sense->o.docker, on_listed, sense); /* is it one of ours? */
+}
+
+static void on_events_ended(void *userdata, int result, const struct error *err)
+{
+    (void)result;
+    engine_lost(userdata, err);
+}
+
+static void on_pinged(void *userdata, int result, const struct error *err)
+{
+    struct sense *sense = userdata;
+    if (sense->closing)
+        return;
+    if (result < 0) {
+        engine_lost(sense, err);
+        return;
+    }
+    if (!sense->up) {
+        sense->up = true;
+        docker_events(sense->o.docker, on_event, on_events_ended, sense);
+        if (sense->lost_said)
+            sense_tell(sense, NOTE_ENGINE_BACK, NULL, docker_api_version(sense->o.docker));
+        sense->lost_said = false;
+    }
+    docker_list(sense->o.docker, on_listed, sense);
+}
+
+void sense_connect(struct sense *sense)
+{
+    docker_ping(sense->o.docker, on_pinged, sense);
+}

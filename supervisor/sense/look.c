@@ -1,0 +1,147 @@
+/* Looking: all containers in one turn of the loop, and Ollama beside it. */
+#include "base/clock.h"
+#include "sense/private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A question to an Ollama that is believed to answer may take 10 s (4.9 s were seen behind a hung
+ * runner); one that is lost gets a second, so that its return is seen within a poll. */
+static const long poll_timeout_ms = 10000, lost_timeout_ms = 1000;
+
+static void on_answer(void *userdata, const struct ollama *answer, uint64_t sent_ns)
+{
+    struct watch *w = userdata;
+    struct sense *sense = w->sense;
+    bool settled = sense_settled(sense);
+    watch_answer(w, answer, sent_ns);
+    if (!answer->reachable && !w->lost) {
+        w->lost = true;
+        sense_tell(sense, NOTE_OLLAMA_LOST, w, answer->error);
+    } else if (answer->reachable && w->lost) {
+        w->lost = false;
+        sense_tell(sense, NOTE_OLLAMA_BACK, w, "");
+    }
+    if (w->refreshing && sent_ns < w->refresh_from_ns)
+        sense_ask_ollama(w);
+    else if (w->refreshing)
+        w->refresh_polled = true;
+    if ((w->refreshing && w->refresh_polled) || (!settled && sense_settled(sense)))
+        sense_look(sense);
+}
+
+void sense_ask_ollama(struct watch *w)
+{
+    struct ollama_client *client = watch_client(w, &w->sense->sampler);
+    if (!client) {
+        w->refresh_polled = true; /* there is nobody to ask; the look says so */
+        return;
+    }
+    if (!ollama_poll_pending(client))
+        ollama_poll(client, w->lost ? lost_timeout_ms : poll_timeout_ms, on_answer, w);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct watch *const *x = a, *const *y = b;
+    return strcmp((*x)->container.name, (*y)->container.name);
+}
+
+void sense_look(struct sense *sense)
+{
+    double now_s = clock_boottime_s();
+    uint64_t now_ns = uv_hrtime();
+    if (sense->unsorted)
+        qsort(sense->watches, sense->n, sizeof(*sense->watches), by_name);
+    sense->unsorted = false;
+    struct world *world = &sense->world;
+    if (sense->cap < sense->n) {
+        struct container *containers = realloc(world->containers, sense->n * sizeof *containers);
+        if (!containers)
+            return;
+        world->containers = containers;
+        sense->cap = sense->n;
+    }
+    world->monotonic_s = now_s;
+    world->time_ms = clock_wall_ms();
+    if (host_read(sense->host, &world->host) < 0)
+        world->host = (struct host){-1, -1, -1, -1, -1, {-1, -1, -1, -1}};
+    for (size_t i = 0; i < sense->n; i++) {
+        struct watch *w = sense->watches[i];
+        if (w->refreshing && w->refresh_inspected && w->refresh_polled)
+            w->want_connections = true;
+        watch_sample(w, &sense->sampler, now_s);
+        w->container.ollama.age_ms = (double)(now_ns - w->answer_sent_ns) / 1e6;
+        world->containers[i] = w->container;
+    }
+    world->n_containers = sense->n;
+    if (sense->o.callbacks.look)
+        sense->o.callbacks.look(sense->o.callbacks.userdata, world);
+    for (size_t i = 0; i < sense->n; i++) {
+        struct watch *w = sense->watches[i];
+        if (w->refreshing && w->refresh_inspected && w->refresh_polled)
+            sense_end_fresh(w, 0);
+    }
+}
+
+struct inspection *sense_inspection_new(struct sense *sense, const char *id, bool named)
+{
+    struct inspection *inspection = calloc(1, sizeof *inspection);
+    if (!inspection)
+        return NULL;
+    inspection->sense = sense;
+    inspection->named = named;
+    snprintf(inspection->id, sizeof inspection->id, "%s", id);
+    return inspection;
+}
+
+static void on_stats(void *userdata, int result, const struct cgroup_memory *memory,
+                     const struct error *err)
+{
+    (void)err;
+    struct inspection *inspection = userdata;
+    struct watch *w =
+        inspection->sense->closing ? NULL : sense_find(inspection->sense, inspection->id);
+    if (w) {
+        w->stats_pending = false;
+        if (!result && !w->cgroup)
+            w->container.cgroup = *memory;
+    }
+    free(inspection);
+}
+
+static void ask_stats(struct sense *sense, struct watch *w)
+{
+    struct inspection *inspection = sense_inspection_new(sense, w->container.id, false);
+    if (!inspection)
+        return;
+    if (!w->cgroup_said)
+        sense_tell(sense, NOTE_CGROUP_LOST, w, w->cgroup_error);
+    w->cgroup_said = w->stats_pending = true;
+    docker_stats(sense->o.docker, inspection->id, on_stats, inspection);
+}
+
+void sense_on_tick(uv_timer_t *timer)
+{
+    struct sense *sense = timer->data;
+    double now_s = clock_boottime_s();
+    for (size_t i = 0; i < sense->n; i++) {
+        struct watch *w = sense->watches[i];
+        if (now_s < w->poll_due_s)
+            continue;
+        w->poll_due_s = now_s + w->settings.poll_s - w->settings.interval_s / 2;
+        sense_ask_ollama(w);
+        if (!w->cgroup && w->cgroup_error[0] && !w->stats_pending && sense->up &&
+            w->container.status == STATUS_RUNNING) {
+            ask_stats(sense, w);
+        }
+    }
+    if (sense->listed) /* before, a world without containers would be a claim */
+        sense_look(sense);
+    if (sense->up && now_s >= sense->reconcile_due_s) {
+        sense->reconcile_due_s = now_s + reconcile_s;
+        sense_connect(sense);
+    }
+}

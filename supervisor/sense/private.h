@@ -1,0 +1,57 @@
+/* What the files that follow the engine and look at its containers share. */
+#ifndef SUPERVISOR_SENSE_PRIVATE_H
+#define SUPERVISOR_SENSE_PRIVATE_H
+
+#include "sense/host.h"
+#include "sense/watch.h"
+
+struct sense {
+    struct sense_options o;
+    struct sampler sampler;
+    struct process_memory *processes;
+    char procfs[256], cgroupfs[256]; /* copies: a reload does not move them */
+    struct host_reader *host;
+    uv_timer_t tick, retry;
+    bool up, lost_said, listed, closing, unsorted;
+    size_t inspecting; /* inspects under way */
+    double reconcile_due_s;
+    struct error error;
+    struct watch **watches;
+    size_t n;
+    struct world world; /* its containers are shallow copies */
+    size_t cap;
+};
+
+struct inspection { /* a question about one container; by id, because it may be gone when the answer
+                       comes */
+    struct sense *sense;
+    char id[CONTAINER_ID_SIZE];
+    bool named;
+};
+
+/* NULL when memory is spent. */
+struct inspection *sense_inspection_new(struct sense *sense, const char *id, bool named);
+
+void sense_tell(struct sense *sense, enum sense_note n, const struct watch *w, const char *text);
+struct watch *sense_find(const struct sense *sense, const char *id);
+/* Ends a fresh look under way, if there is one, with this result. */
+void sense_end_fresh(struct watch *w, int result);
+void sense_remove(struct sense *sense, struct watch *w);
+
+/* sense/look.c: one look at everything; the timer of looks and polls; a question to Ollama. */
+void sense_look(struct sense *sense);
+void sense_on_tick(uv_timer_t *timer);
+void sense_ask_ollama(struct watch *w);
+
+/* sense/engine.c: ping, list, events; one inspect of a container at a time, and a hint that comes
+ * meanwhile asks once more. */
+void sense_connect(struct sense *sense);
+void sense_inspect(struct sense *sense, const char *id, bool named);
+/* Takes the container's labels anew and tells the malformed ones. */
+void sense_note_labels(struct sense *sense, struct watch *w);
+
+/* Reconciliation by list even without an event (the engine drops events for slow readers; facts on
+ * Docker, 1.9). */
+static const double reconcile_s = 60;
+
+#endif
