@@ -5,6 +5,7 @@
 #include "tell/local.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -263,6 +264,7 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
     struct keep_lock *lock = NULL;
     fact holder = FACT_UNKNOWN;
     configure_log(s);
+    mallopt(M_ARENA_MAX, 1); /* the workers' own arenas: 0.6 MiB after some remedies, for no gain */
     raise_descriptors();
     int r = keep_lock_daemon(s->state, &lock, &holder, err);
     if (r == -EWOULDBLOCK)
