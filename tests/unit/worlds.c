@@ -166,7 +166,8 @@ static void ask(struct scene *scene)
         o->n_models = 0;
         for (size_t i = 0; i < scene->n_models; i++) {
             struct model *m = ollama_add_model(o);
-            must(m != NULL, "no memory");
+            if (!m)
+                abort();
             *m = scene->models[i];
         }
     }
