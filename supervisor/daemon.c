@@ -91,20 +91,20 @@ static void on_note(void *userdata, enum sense_note note, const struct container
         break;
     case NOTE_FOUND:
         log_line(LOG_LEVEL_INFO, "supervising", LS("container", name), LS("id", id),
-                 LS("mode", c->mode == MODE_ENFORCE ? "enforce" : "observe"), LS("why", text),
-                 LS("status", container_status_name(c->status)));
+                 LS("mode", c && c->mode == MODE_ENFORCE ? "enforce" : "observe"), LS("why", text),
+                 LS("status", container_status_name(c ? c->status : STATUS_UNKNOWN)));
         break;
     case NOTE_GONE:
         log_line(LOG_LEVEL_INFO, "container gone", LS("container", name), LS("id", id));
         break;
     case NOTE_STARTED:
         log_line(LOG_LEVEL_INFO, "container started", LS("container", name), LS("id", id),
-                 LS("started_at", c->started_at));
+                 LS("started_at", c ? c->started_at : NULL));
         break;
     case NOTE_DIED:
         log_line(LOG_LEVEL_WARNING, "container died", LS("container", name), LS("id", id),
-                 LS("status", text), LN("exit_code", c->exit_code),
-                 LN("oom_killed", c->oom_killed));
+                 LS("status", text), LN("exit_code", c ? c->exit_code : FACT_UNKNOWN),
+                 LN("oom_killed", c ? c->oom_killed : FACT_UNKNOWN));
         break;
     case NOTE_OLLAMA_LOST:
         log_line(LOG_LEVEL_WARNING, "ollama unreachable", LS("container", name), LS("why", text));
@@ -181,6 +181,7 @@ static void on_heal(void *userdata, const struct heal_event *e)
 static json_t *state(void *userdata)
 {
     struct daemon *d = userdata;
+    sense_look_now(flow_sense(d->flow)); /* the last look's containers may have changed since */
     return flow_to_json(d->flow);
 }
 

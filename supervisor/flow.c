@@ -217,11 +217,6 @@ struct keep *flow_keep(struct flow *flow)
     return flow->keep;
 }
 
-const struct world *flow_world(const struct flow *flow)
-{
-    return flow->world;
-}
-
 const struct judgement *flow_judgement(const struct flow *flow)
 {
     return &flow->judgement;

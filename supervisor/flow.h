@@ -34,8 +34,6 @@ struct sense *flow_sense(struct flow *flow);
 struct healer *flow_healer(struct flow *flow);
 struct docker *flow_docker(struct flow *flow);
 struct keep *flow_keep(struct flow *flow);
-/* The last look; NULL before the first. */
-const struct world *flow_world(const struct flow *flow);
 const struct judgement *flow_judgement(const struct flow *flow);
 /* The settings of config changed. */
 void flow_settings_changed(struct flow *flow);

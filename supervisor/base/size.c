@@ -132,8 +132,8 @@ int duration_parse(const char *text, double *ret_seconds, struct error *err)
 int percent_parse(const char *text, double *ret_percent, struct error *err)
 {
     const char *c = skip_spaces(text);
-    uint64_t whole;
-    uint32_t billionths;
+    uint64_t whole = 0;
+    uint32_t billionths = 0;
     int code = number(&c, &whole, &billionths);
     if (code < 0 && code != -ERANGE)
         return refuse(err, code, text, "is not a percentage: write it as 5 or 5%");

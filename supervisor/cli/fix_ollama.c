@@ -20,6 +20,7 @@ struct target {
     char id[CONTAINER_ID_SIZE], name[CONTAINER_NAME_SIZE];
     double deadline_s;
     double locked_until_s;
+    double stopped_s; /* since when it does not run; 0: it runs */
     bool healing, healed, looked;
     fact before, after;
     double took_s;
@@ -161,11 +162,18 @@ static void look_at(struct fix *fix, struct target *t, const struct world *world
     const struct container *c = sense_container(flow_sense(fix->task.flow), t->id);
     const struct assessment *a = judgement_assessment(j, t->id);
     char text[600], held[16], cache[16];
+    double now_s = world->monotonic_s;
+    if (c && a && c->status != STATUS_RUNNING) { /* perhaps another supervisor restarts it */
+        if (t->stopped_s <= 0)
+            t->stopped_s = now_s;
+        if (now_s - t->stopped_s < slack_s)
+            return;
+    }
     if (!c || !a || c->status != STATUS_RUNNING) {
         end_target(fix, t, END_NOT, "not healed: it does not run any more");
         return;
     }
-    double now_s = world->monotonic_s;
+    t->stopped_s = 0;
     if (t->locked_until_s > 0 && leak_in_the_way(a) == false && fact_known(a->serve_held)) {
         end_target(fix, t, END_HEALED, "healed by another supervisor");
         return;

@@ -25,8 +25,8 @@ enum sense_note {
 };
 
 struct sense_callbacks {
-    /* One look at everything. The world is valid until the next; a learned baseline may be
-     * filled in. */
+    /* One look at everything. The world is valid during the call (its
+     * containers' strings belong to what is followed); a learned baseline may be filled in. */
     void (*look)(void *userdata, struct world *world);
     /* container may be NULL. */
     void (*note)(void *userdata, enum sense_note note, const struct container *container,

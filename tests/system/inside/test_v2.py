@@ -35,7 +35,7 @@ def world(engine, built):
             "tight": bench.ollama("tight", labels={"supervisor.memory": "256m", "supervisor.leak.threshold": "8G"}),
             "wanted": bench.ollama("wanted", labels={"supervisor.memory": "1g", "supervisor.memory.high": "900m"}),
         }
-        c["cached"].fill("/files/weights", 2 * GIB)
+        c["cached"].fill("/files/weights", 1300 * MIB)
         c["tight"].leak(300 * MIB)
         c["swapped"].leak(2 * GIB)
         reclaim(c["swapped"], 2 * GIB)
