@@ -128,7 +128,7 @@ int config_read_text(struct config *config, const char *name, const char *text, 
     if (length > CONFIG_FILE_MAX)
         return error_set(err, FAILURE_USAGE, -EFBIG, "%s is larger than %d KiB: no configuration",
                          name, CONFIG_FILE_MAX / 1024);
-    if (length > 0 && memchr(text, '\0', length))
+    if (text && memchr(text, '\0', length))
         return error_set(err, FAILURE_USAGE, -EINVAL, "%s is not a text file", name);
     struct config *wanted = malloc(sizeof(*wanted));
     if (!wanted)
