@@ -178,6 +178,13 @@ static void on_heal(void *userdata, const struct heal_event *e)
              done ? LR("took_s", e->took_s) : LS("took_s", NULL), LS("why", *text ? text : NULL));
 }
 
+static void on_no_room(void *userdata, const struct error *err)
+{
+    (void)userdata;
+    log_line(LOG_LEVEL_ERROR, "no room kept", LS("why", err->message),
+             LS("then", "what cannot be remembered is not done"));
+}
+
 static json_t *state(void *userdata)
 {
     struct daemon *d = userdata;
@@ -284,6 +291,7 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
                                    .look = on_look,
                                    .note = on_note,
                                    .heal = on_heal,
+                                   .no_room = on_no_room,
                                    .userdata = &d};
     r = flow_new(&options, &d.flow, err);
     if (r == 0) {

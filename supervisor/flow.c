@@ -26,8 +26,14 @@ struct flow {
     bool recovered, footprints_due;
     uv_timer_t soon; /* a look between two ticks: a verdict waits for the connections only */
     bool looked_soon;
+    uv_timer_t room; /* the database is filled up when the first look is over */
+    uv_work_t room_work;
+    struct error room_error;
+    int room_result;
     int status;
 };
+
+static const uint64_t room_after_ms = 300; /* a start takes 10 to 50 */
 
 /* What new containers have held with a model before, for the floor of a limit. */
 static void tell_footprints(struct flow *flow)
@@ -45,6 +51,34 @@ static void look_soon(uv_timer_t *timer)
 {
     struct flow *flow = timer->data;
     sense_look_now(flow->sense);
+}
+
+static void room_take(uv_work_t *work)
+{
+    struct flow *flow = work->data;
+    flow->room_result = keep_take_room(flow->keep, &flow->room_error);
+}
+
+static void room_taken(uv_work_t *work, int status)
+{
+    struct flow *flow = work->data;
+    if (status == 0 && flow->room_result < 0 && flow->o.no_room)
+        flow->o.no_room(flow->o.userdata, &flow->room_error);
+}
+
+static void room_due(uv_timer_t *timer)
+{
+    struct flow *flow = timer->data;
+    uv_queue_work(&flow->loop, &flow->room_work, room_take, room_taken);
+}
+
+/* The daemon sees its first world before it makes the database as long as it may have to be. */
+static int open_keep(struct flow *flow, struct error *err)
+{
+    if (!flow->o.automatic)
+        return keep_open(flow->state, flow->o.repair, &flow->keep, err);
+    int r = keep_open_lean(flow->state, flow->o.repair, &flow->keep, err);
+    return r < 0 ? r : uv_timer_start(&flow->room, room_due, room_after_ms, 0);
 }
 
 static void on_look(void *userdata, struct world *world)
@@ -106,7 +140,7 @@ static int open_parts(struct flow *flow, struct error *err)
     int r = http_unix_path(s->docker_host, socket_path, sizeof socket_path, err);
     if (r < 0)
         return r;
-    if (flow->o.act && (r = keep_open(s->state, flow->o.repair, &flow->keep, err)) < 0)
+    if (flow->o.act && (r = open_keep(flow, err)) < 0)
         return r;
     if ((r = http_new(&flow->loop, &flow->http, err)) < 0)
         return r;
@@ -147,7 +181,8 @@ int flow_new(const struct flow_options *options, struct flow **ret_flow, struct 
     flow->o = *options;
     uv_loop_init(&flow->loop);
     uv_timer_init(&flow->loop, &flow->soon);
-    flow->soon.data = flow;
+    uv_timer_init(&flow->loop, &flow->room);
+    flow->soon.data = flow->room.data = flow->room_work.data = flow;
     int r = open_parts(flow, err);
     if (r < 0) {
         flow_free(flow);
@@ -180,6 +215,7 @@ void flow_free(struct flow *flow)
     sense_free(flow->sense);
     http_free(flow->http);
     uv_close((uv_handle_t *)&flow->soon, NULL);
+    uv_close((uv_handle_t *)&flow->room, NULL);
     /* What still turns are closing handles and workers that commit; a commit waits 2 s at most. */
     while (uv_run(&flow->loop, UV_RUN_ONCE))
         ;

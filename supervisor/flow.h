@@ -20,6 +20,8 @@ struct flow_options {
     void (*note)(void *userdata, enum sense_note note, const struct container *container,
                  const char *text);
     void (*heal)(void *userdata, const struct heal_event *event);
+    /* NULL: not told. The state has no room kept for the day when its disk is full. */
+    void (*no_room)(void *userdata, const struct error *err);
     void *userdata;
 };
 

@@ -124,12 +124,13 @@ static int open_database(struct keep *keep, struct error *err)
     if ((r = keep_done(keep, rc, "keep anything", err)) < 0 || (r = make_schema(keep, err)) < 0)
         return r;
     rc = expect(keep, "PRAGMA quick_check(1)", "ok", SQLITE_CORRUPT);
-    if ((r = keep_done(keep, rc, "keep anything", err)) < 0 ||
-        (r = keep_done(keep, keep_reserve(keep), "keep room", err)) < 0)
-        return r;
-    /* The next commit is to begin the WAL anew, also where a killed process left it at its end. */
-    rc = sqlite3_wal_checkpoint_v2(keep->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    return keep_done(keep, rc == SQLITE_BUSY ? SQLITE_OK : rc, "keep room", err);
+    return keep_done(keep, rc, "keep anything", err);
+}
+
+static int take_room(struct keep *keep, struct error *err)
+{
+    int r = keep_done(keep, keep_reserve(keep), "keep room", err);
+    return r < 0 ? r : keep_done(keep, keep_rewind(keep), "keep room", err);
 }
 
 /* Drops the oldest of the databases that were set aside, so that a bad disk does not fill up with
@@ -204,7 +205,8 @@ static int lock_opening(const struct keep *keep, int *ret_fd, struct error *err)
                      keep->path, strerror(-r));
 }
 
-int keep_open(const char *directory, bool repair, struct keep **ret_keep, struct error *err)
+static int open_all(const char *directory, bool repair, bool room, struct keep **ret_keep,
+                    struct error *err)
 {
     struct keep *keep = calloc(1, sizeof *keep);
     if (!keep)
@@ -216,11 +218,15 @@ int keep_open(const char *directory, bool repair, struct keep **ret_keep, struct
         r = lock_opening(keep, &lock, err);
     if (r == 0)
         r = open_database(keep, err);
+    if (r == 0 && room)
+        r = take_room(keep, err);
     if (r == -EUCLEAN && repair) {
         close_database(keep);
         r = set_aside(keep, err);
         if (r == 0)
             r = open_database(keep, err);
+        if (r == 0 && room)
+            r = take_room(keep, err);
     }
     if (r < 0) {
         keep_close(keep);
@@ -229,6 +235,24 @@ int keep_open(const char *directory, bool repair, struct keep **ret_keep, struct
     sqlite3_db_release_memory(keep->db);
     *ret_keep = keep;
     return 0;
+}
+
+int keep_open(const char *directory, bool repair, struct keep **ret_keep, struct error *err)
+{
+    return open_all(directory, repair, true, ret_keep, err);
+}
+
+int keep_open_lean(const char *directory, bool repair, struct keep **ret_keep, struct error *err)
+{
+    return open_all(directory, repair, false, ret_keep, err);
+}
+
+int keep_take_room(struct keep *keep, struct error *err)
+{
+    KEEP_FD lock = -1;
+    KEEP_LOCKED(keep);
+    int r = lock_opening(keep, &lock, err);
+    return r < 0 ? r : take_room(keep, err);
 }
 
 const char *keep_set_aside(const struct keep *keep)

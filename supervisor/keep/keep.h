@@ -16,6 +16,10 @@ struct keep;
  * outcome still find room. -EROFS/-EACCES/-ENOSPC …: names the directory. A corrupt file is set
  * aside as supervisor.db.corrupt-<time> only if `repair` (the daemon); else it is an error. */
 int keep_open(const char *directory, bool repair, struct keep **ret_keep, struct error *err);
+/* The same without preallocating: a thousand writes, which the daemon's first look need not wait
+ * for. keep_take_room then does it. */
+int keep_open_lean(const char *directory, bool repair, struct keep **ret_keep, struct error *err);
+int keep_take_room(struct keep *keep, struct error *err);
 void keep_close(struct keep *keep);
 /* Where this keep_open put a corrupt file: what it remembered is lost. NULL: there was none. */
 const char *keep_set_aside(const struct keep *keep);

@@ -62,6 +62,9 @@ int keep_done(struct keep *keep, int rc, const char *doing, struct error *err);
 /* Fills up the spare pages and the WAL where they have run low. On a file system that is nearly
  * full a reserve that is partly used up is left as it is. */
 int keep_reserve(struct keep *keep);
+/* Copies the WAL into the database and begins it anew where half of its length is in use: else a
+ * commit could need more than there is, and each start would read and copy all of it again. */
+int keep_rewind(struct keep *keep);
 
 /* Copies as much as fits and cuts no UTF-8 character in two. NULL is "". */
 void keep_text(char *text, size_t size, const char *from);

@@ -3,10 +3,12 @@
  * from its start once it was checkpointed whole, and never shortens it here; so it is enough to
  * have written that much once. */
 #include "keep/private.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 enum {
     WAL_HEADER_BYTES = 32, /* https://www.sqlite.org/fileformat2.html#walformat */
@@ -17,6 +19,10 @@ enum {
      */
     ROOM_BYTES = 3 * KEEP_SPARE_PAGES * KEEP_PAGE_BYTES,
     OVERFLOW_BYTES = KEEP_PAGE_BYTES - 4, /* of a blob, in each of its overflow pages */
+    WAL_SALT_AT = 16, /* in its header; 8 bytes, which a frame must repeat to count */
+    FRAME_SALT_AT = 8,
+    FRAME_HALF_WAY =
+        WAL_HEADER_BYTES + KEEP_WAL_FRAMES / 2 * (FRAME_HEADER_BYTES + KEEP_PAGE_BYTES),
 };
 
 static bool wal_is_long_enough(const struct keep *keep)
@@ -52,4 +58,24 @@ int keep_reserve(struct keep *keep)
     if (rc == SQLITE_OK)
         rc = keep_run(keep, "DELETE FROM ballast", "");
     return rc;
+}
+
+static bool wal_is_half_used(const struct keep *keep)
+{
+    char path[KEEP_FILE_SIZE], wal[8], frame[8];
+    snprintf(path, sizeof path, "%s-wal", keep->path);
+    KEEP_FD fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    return fd >= 0 && pread(fd, wal, sizeof wal, WAL_SALT_AT) == sizeof wal &&
+           pread(fd, frame, sizeof frame, FRAME_HALF_WAY + FRAME_SALT_AT) == sizeof frame &&
+           memcmp(wal, frame, sizeof wal) == 0;
+}
+
+int keep_rewind(struct keep *keep)
+{
+    if (!wal_is_half_used(keep))
+        return SQLITE_OK;
+    int rc = sqlite3_wal_checkpoint_v2(keep->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (rc == SQLITE_OK) /* any commit that writes a page */
+        rc = keep_run(keep, "PRAGMA user_version = 1", "");
+    return rc == SQLITE_BUSY ? SQLITE_OK : rc;
 }
