@@ -65,12 +65,25 @@ static void log_verdict(const struct verdict *v)
                raised ? "verdict raised" : "verdict cleared", fields);
 }
 
+/* A wanted limit that may not be set is said in its own words. */
+static void log_refusal(const struct verdict *v)
+{
+    bool limit = v->kind == VERDICT_LIMIT_DRIFT || v->kind == VERDICT_HIGH_DRIFT;
+    if (limit && v->state == VERDICT_RAISED && v->remedy == REMEDY_NONE)
+        log_line(LOG_LEVEL_WARNING, "limit refused", LS("container", v->name),
+                 LS("verdict", verdict_kind_name(v->kind)),
+                 LN("wanted", (int64_t)verdict_evidence(v, "wanted")),
+                 LN("floor", (int64_t)verdict_evidence(v, "floor")), LS("why", v->why));
+}
+
 static void on_look(void *userdata, const struct world *world, const struct judgement *judgement)
 {
     struct daemon *d = userdata;
     for (size_t i = 0; i < judgement->n_verdicts; i++)
-        if (judgement->verdicts[i].changed)
+        if (judgement->verdicts[i].changed) {
             log_verdict(&judgement->verdicts[i]);
+            log_refusal(&judgement->verdicts[i]);
+        }
     if (!d->ready) {
         d->ready = true;
         log_line(LOG_LEVEL_INFO, "first look", LN("containers", (int64_t)world->n_containers));

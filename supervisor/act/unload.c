@@ -1,6 +1,6 @@
 /* Unloading one model: asked for by the API, believed only when the model left /api/ps and its
  * runner is gone (docs/judgement.md, acting 4). */
-#include "act/run.h"
+#include "act/private.h"
 #include "base/clock.h"
 #include "base/size.h"
 #include "sense/process.h"
@@ -147,6 +147,13 @@ static void watch(struct run *run)
     }
     if (reset_context(run))
         return;
+    const struct assessment *a = judgement_assessment(run->healer->judgement, run->id);
+    bool under_way = !a || a->activity == ACTIVITY_BUSY || a->activity == ACTIVITY_LOADING;
+    if (!run->asked && !under_way) {
+        run_end(run, INTENT_FAILED, HEAL_NOT_DONE, held,
+                "it stays loaded although nothing is under way; nothing further is done by itself");
+        return;
+    }
     run_end(run, INTENT_DONE, HEAL_PENDING, held,
             "it is still loaded: a request or a load is under way, and it goes when that ends "
             "(--wait waits, --force kills its runner)");

@@ -20,7 +20,8 @@ struct target {
     char id[CONTAINER_ID_SIZE], name[CONTAINER_NAME_SIZE];
     double deadline_s;
     double locked_until_s;
-    double stopped_s; /* since when it does not run; 0: it runs */
+    const char *verdict, *step; /* what was found and done; "" nothing */
+    double stopped_s;           /* since when it does not run; 0: it runs */
     bool healing, healed, looked;
     fact before, after;
     double took_s;
@@ -92,6 +93,8 @@ static void begin_healing(struct fix *fix, struct target *t, const struct verdic
         fflush(stdout);
     }
     t->healing = true;
+    t->verdict = verdict_kind_name(v->kind);
+    t->step = remedy_name(v->remedy);
     t->before = v->kind < VERDICT_KINDS ? (fact)verdict_evidence(v, "held") : FACT_UNKNOWN;
     int r = healer_heal(flow_healer(fix->task.flow), v, fix->force);
     if (r == -EWOULDBLOCK) {
@@ -189,6 +192,8 @@ static void look_at(struct fix *fix, struct target *t, const struct world *world
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s; it would be healed by: %s",
                  say_verdict(v, more, sizeof more), remedy_name(v->remedy));
         t->before = a->held;
+        t->verdict = verdict_kind_name(v->kind);
+        t->step = remedy_name(v->remedy);
         end_target(fix, t, END_TOLD, text);
         return;
     }
@@ -261,10 +266,13 @@ static void finish(struct fix *fix)
         struct target *t = &fix->list[i];
         if (t->end == END_NOT || t->end == END_NONE)
             status = FAILURE_JOB;
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:f, s:s}", "container",
-                                              t->name, "result", names[t->end], "before",
-                                              fact_json(t->before), "after", fact_json(t->after),
-                                              "took_s", t->took_s, "text", t->text));
+        json_t *row = json_pack("{s:s, s:s, s:s, s:s}", "container", t->name, "result",
+                                names[t->end], "verdict", t->verdict, "step", t->step);
+        json_object_set_new(row, "before", fact_json(t->before));
+        json_object_set_new(row, "after", fact_json(t->after));
+        json_object_set_new(row, "took_s", json_real(t->took_s));
+        json_object_set_new(row, "text", json_string(t->text));
+        json_array_append_new(rows, row);
     }
     say_progress(NULL);
     if (fix->task.json) {
@@ -287,7 +295,8 @@ static void begin(struct task *task)
     }
     for (size_t i = 0; i < task->targets.n; i++) {
         const struct container *c = sense_container(flow_sense(task->flow), task->targets.ids[i]);
-        fix->list[i] = (struct target){.before = FACT_UNKNOWN, .after = FACT_UNKNOWN};
+        fix->list[i] = (struct target){
+            .before = FACT_UNKNOWN, .after = FACT_UNKNOWN, .verdict = "", .step = ""};
         snprintf(fix->list[i].id, sizeof fix->list[i].id, "%s", task->targets.ids[i]);
         snprintf(fix->list[i].name, sizeof fix->list[i].name, "%s", c ? c->name : "");
     }

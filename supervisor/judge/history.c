@@ -131,15 +131,10 @@ struct runner *history_runner(struct history *history, const struct process *pro
     return runner;
 }
 
-void history_reset_holds(struct history *history)
+void history_restart(struct history *history)
 {
     for (size_t i = 0; i < IDLE_CONDITIONS; i++)
         condition_reset(&history->idle[i]);
-    condition_reset(&history->elsewhere);
-    condition_reset(&history->no_limit);
-    condition_reset(&history->drift);
-    condition_reset(&history->cache);
-    condition_reset(&history->high);
     history->window = (struct window){0};
     history->connections_at_s = -1;
     for (size_t i = 0; i < history->n_runners; i++) {
@@ -151,6 +146,16 @@ void history_reset_holds(struct history *history)
     }
     for (size_t i = 0; i < history->n_surplus; i++)
         condition_reset(&history->surplus[i].condition);
+}
+
+void history_reset_holds(struct history *history)
+{
+    history_restart(history);
+    condition_reset(&history->elsewhere);
+    condition_reset(&history->no_limit);
+    condition_reset(&history->drift);
+    condition_reset(&history->cache);
+    condition_reset(&history->high);
 }
 
 enum tri runner_listed(const struct look *look, const struct process *process)

@@ -171,6 +171,9 @@ void judge_levels(struct judgement *judgement, const struct host *host,
 void clear_runners(struct look *look);
 void clear_surplus(struct look *look);
 
+/* Every hold starts anew: a gap in time, another life. */
 void history_reset_holds(struct history *history);
+/* Those that led to the remedy which was just carried out: leaks, runners, models. */
+void history_restart(struct history *history);
 
 #endif

@@ -76,7 +76,7 @@ void judge_restart_holds(struct judge *judge, const char *id)
 {
     struct history *history = find(judge, id);
     if (history)
-        history_reset_holds(history);
+        history_restart(history);
 }
 
 /* At first sight: how long it has been up (JUDGEMENT, fact 3); < 0 unknown. */

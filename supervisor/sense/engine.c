@@ -31,12 +31,20 @@ static void engine_lost(struct sense *sense, const struct error *err)
     uv_timer_start(&sense->retry, on_retry, retry_ms, 0);
 }
 
+static void tell_label(struct sense *sense, struct watch *w, const struct label_error *e)
+{
+    char text[sizeof e->label + sizeof e->message + 4];
+    bool named = strstr(e->message, e->label) != NULL;
+    snprintf(text, sizeof text, "%s%s%s", named ? "" : e->label, named ? "" : ": ", e->message);
+    sense_tell(sense, NOTE_LABEL_BAD, w, text);
+}
+
 void sense_note_labels(struct sense *sense, struct watch *w)
 {
     struct label_error errors[CONFIG_LABEL_ERRORS_MAX];
     size_t n = policy_for(sense->o.config, &w->container, &w->settings, errors);
     for (size_t i = 0; i < n; i++)
-        sense_tell(sense, NOTE_LABEL_BAD, w, errors[i].message);
+        tell_label(sense, w, &errors[i]);
 }
 
 static struct watch *add_watch(struct sense *sense, const char *id)
