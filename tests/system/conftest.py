@@ -92,6 +92,16 @@ def emulated(built):
         one.close()
 
 
-if INSIDE_GUEST:
-    def pytest_runtest_logreport(report):
-        guest.tell(report)
+class Teller:
+    """Inside the emulated machine: results go out over its serial line."""
+
+    def __init__(self, config):
+        self.terminal = config.pluginmanager.getplugin("terminalreporter")
+
+    def pytest_runtest_logreport(self, report):
+        guest.tell(report, self.terminal)
+
+
+def pytest_sessionstart(session):
+    if INSIDE_GUEST:
+        session.config.pluginmanager.register(Teller(session.config))

@@ -25,7 +25,7 @@ class Guest:
         # Whoever shares the processor with it comes first.
         self.process = subprocess.Popen(
             ["nice", "-n", "10", LAB / "guest", "-m", str(MEMORY_MIB), "-s", str(SWAP_MIB), "-d", str(DISK_MIB),
-             "-t", str(SECONDS), "/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--tb=long", INSIDE],
+             "-t", str(SECONDS), "/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--tb=short", "--color=no", INSIDE],
             cwd=ROOT, env=os.environ | {"SUPERVISOR_INSIDE_GUEST": "1"}, stdin=subprocess.DEVNULL,
             stdout=self.output, stderr=subprocess.STDOUT, start_new_session=True)
         self.results = None
@@ -54,8 +54,9 @@ class Guest:
         self.output.close()
 
 
-def tell(report):
-    """Inside: one line for each test that ended, for the eyes outside."""
+def tell(report, terminal):
+    """Inside: one line for each test that ended, for the eyes outside; short, as it goes over a serial line."""
     if report.when == "call" or report.outcome != "passed":
         text = report.longreprtext + "".join(f"\n--- {title}\n{content}" for title, content in report.sections)
-        print("\n" + MARK + json.dumps({"test": report.nodeid.split("::")[-1], "outcome": report.outcome, "text": text}), flush=True)
+        text = "" if report.outcome == "passed" else text[-6000:]
+        terminal.write_line("\n" + MARK + json.dumps({"test": report.nodeid.split("::")[-1], "outcome": report.outcome, "text": text}))

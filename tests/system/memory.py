@@ -1,5 +1,8 @@
 """What a container holds, read from its cgroup by the tests themselves, to judge the program's words."""
 
+import contextlib
+import ctypes
+import mmap
 import os
 import pathlib
 
@@ -40,3 +43,24 @@ def limit(container_id):
     path = directory(container_id)
     text = (path / ("memory.max" if V2 else "memory.limit_in_bytes")).read_text().strip()
     return None if text == "max" or int(text) > 1 << 60 else int(text)
+
+
+MAP_LOCKED = 0x2000
+
+
+@contextlib.contextmanager
+def pinned(path):
+    """Keeps a file's pages in memory, charged to whom they are charged now: some kernels evict cold ones."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+    libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        pages = libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED | MAP_LOCKED, file.fileno(), 0)
+    if pages == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), f"{path} cannot be kept in memory")
+    try:
+        yield
+    finally:
+        libc.munmap(pages, size)

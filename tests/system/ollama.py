@@ -219,6 +219,11 @@ class Ollama:
         self.exec("/bin/ollama", "sim", "hold", str(size), str(seconds))
         self._holds(before + size)
 
+    def pinned_weights(self):
+        """A context that keeps the page cache of the loaded model's weights, also after its unload."""
+        pid, argv = next((pid, argv) for pid, argv in self.processes().items() if "--model" in argv)
+        return memory.pinned(f"/proc/{pid}/root{argv[argv.index('--model') + 1]}")
+
     def processes(self):
         """{pid: argv} of its processes, as the host sees them."""
         found = {}

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import time
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -63,7 +64,13 @@ def test_kill_between_decision_and_answer(engine, built):
     source = random.Random(seed)
     moments = [source.uniform(0, STOPPING_MS / 1000 + 0.6) for _ in range(TRIALS)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        trials = [pool.submit(crash, engine, n, moment) for n, moment in enumerate(moments)]
+        try:
+            trials = [pool.submit(crash, engine, n, moment) for n, moment in enumerate(moments)]
+            futures.wait(trials)
+        except BaseException:
+            wait.given_up.set()
+            pool.shutdown(cancel_futures=True)
+            raise
     failed = {f"{moments[n]:.3f} s": trial.exception() for n, trial in enumerate(trials) if trial.exception()}
     assert not failed, "\n".join(f"killed {m} after the decision: {e}" for m, e in failed.items())
 

@@ -19,7 +19,7 @@ def prepare(bench):
     """The containers, each with a reason to look ill and none to be."""
     slow, low = {"load_ms": int(3 * HOLD * 1000)}, {"labels": LOW}
     c = {
-        "page-cache": bench.ollama("page-cache", models="filed=64M:2400M"),
+        "page-cache": bench.ollama("page-cache", models="filed=64M:2100M"),
         "slow-load": bench.ollama("slow-load", models="big=600M", **low),
         "idle-model": bench.ollama("idle-model", models="big=600M", **low),
         "streaming": bench.ollama("streaming", models="big=300M", **low),
@@ -31,8 +31,6 @@ def prepare(bench):
         "ghost": bench.ollama("ghost", models="big=300M", **low),
         "polled": bench.ollama("polled", models="big=300M", **low),
     }
-    c["page-cache"].load("filed")
-    c["page-cache"].unload("filed")
     c["idle-model"].load("big")
     c["tmpfs"].fill("/models/weights", 2 * GIB)
     c["slow-load"].set(**slow)
@@ -49,6 +47,9 @@ def quiet(engine, built):
     with contextlib.ExitStack() as ends:
         ends.callback(bench.close)
         c = prepare(bench)
+        c["page-cache"].load("filed")
+        ends.enter_context(c["page-cache"].pinned_weights())
+        c["page-cache"].unload("filed")
         started = {name: one.started_at() for name, one in c.items()}
         daemon = bench.daemon(*c.values())
         outlive_grace()

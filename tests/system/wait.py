@@ -1,6 +1,9 @@
 """Waiting: always bounded, always saying what was waited for."""
 
+import threading
 import time
+
+given_up = threading.Event()  # set when the tests are interrupted, for those who wait in threads
 
 
 class TimedOut(AssertionError):
@@ -14,7 +17,7 @@ def until(seen, timeout, what, every=0.05):
         value = seen()
         if value:
             return value
-        if time.monotonic() >= end:
+        if time.monotonic() >= end or given_up.is_set():
             raise TimedOut(f"waited {timeout:g} s in vain: {what() if callable(what) else what}")
         time.sleep(every)
 

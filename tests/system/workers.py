@@ -54,8 +54,17 @@ class Sender:
         self.send("finish", nodeid, location)
 
 
+def leave(*_):
+    """The first signal ends the tests; a second one must not end the clearing away."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def work(session, groups, queue, pipe):
     """A worker's life: takes modules from the queue until it is empty."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave)
     sender = Sender(session.config, pipe)
     session.config.pluginmanager.register(sender)
     try:

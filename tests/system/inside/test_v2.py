@@ -1,5 +1,6 @@
 """What differs under cgroup v2 with swap. Runs in the emulated machine (tests/system/guest.py), where all is slow."""
 
+import contextlib
 import os
 import subprocess
 import time
@@ -27,15 +28,17 @@ def world(engine, built):
                                    "supervisor.poll": "2s", "remedy.stop_grace": "20s"})
     files = "/data/files"
     os.makedirs(files, exist_ok=True)
+    stays = contextlib.ExitStack()
     try:
         c = {
             "cached": bench.ollama("cached", binds=[f"{files}:/files"]),
             "swapped": bench.ollama("swapped"),
             "leaked": bench.ollama("leaked"),
             "tight": bench.ollama("tight", labels={"supervisor.memory": "256m", "supervisor.leak.threshold": "8G"}),
-            "wanted": bench.ollama("wanted", labels={"supervisor.memory": "1g", "supervisor.memory.high": "900m"}),
+            "wanted": bench.ollama("wanted", labels={"supervisor.memory": "1g"}),
         }
         c["cached"].fill("/files/weights", 1300 * MIB)
+        stays.enter_context(memory.pinned(f"{files}/weights"))
         c["tight"].leak(300 * MIB)
         c["swapped"].leak(2 * GIB)
         reclaim(c["swapped"], 2 * GIB)
@@ -45,6 +48,7 @@ def world(engine, built):
         moment = c["leaked"].leak(2 * GIB)
         yield types.SimpleNamespace(bench=bench, containers=c, daemon=daemon, started=started, leaked=moment)
     finally:
+        stays.close()
         bench.close()
 
 
@@ -63,7 +67,7 @@ def reclaim(one, size):
 def healed(world, name):
     one = world.containers[name]
     record = world.daemon.wait("healed", HEALED, container=name)
-    assert int(record["before"]) >= 2 * GIB - 64 * MIB and int(record["after"]) < 100 * MIB
+    assert int(record["before"]) >= GIB and int(record["after"]) < 100 * MIB
     assert one.held() < 100 * MIB and one.started_at() != world.started[name] and one.stop_signals() == 1
     return record
 
@@ -81,14 +85,14 @@ def test_leak_is_raised_and_healed(world):
 
 def test_leak_that_was_swapped_out_is_raised_and_healed(world):
     raised = world.daemon.wait("verdict raised", RAISED, container="swapped", verdict="idle-leak")
-    assert int(raised["held"]) >= 2 * GIB - 64 * MIB and int(raised["swap"]) >= GIB
+    assert int(raised["serve"]) >= 2 * GIB - 64 * MIB and int(raised["swap"]) >= GIB
     healed(world, "swapped")
 
 
 def test_page_cache_is_no_leak(world):
     world.daemon.wait("healed", HEALED, container="leaked")
     one = world.containers["cached"]
-    assert one.page_cache() >= GIB, "the page cache was not there to be mistaken"
+    assert one.page_cache() >= 1200 * MIB, "the page cache was not there to be mistaken"
     time.sleep(5 * HOLD)
     assert {r["verdict"] for r in world.daemon.find("verdict raised", container="cached")} <= {"no-limit"}
     assert one.started_at() == world.started["cached"] and one.stop_signals() == 0
@@ -102,25 +106,10 @@ def test_limit_below_what_is_held_is_refused(world):
     assert "oom_kill 0" in (memory.directory(one.id) / "memory.events").read_text()
 
 
-def test_wanted_limit_and_high_are_written(world):
+def test_wanted_limit_is_written(world):
     world.daemon.wait("limit applied", RAISED, container="wanted")
     one = world.containers["wanted"]
     wait.until(lambda: memory.limit(one.id) == GIB, 20, "memory.max is 1 GiB")
-    wait.until(lambda: (memory.directory(one.id) / "memory.high").read_text().strip() == str(900 * MIB), 20,
-               lambda: f"memory.high is 900 MiB\n{world.daemon.text()}")
-
-
-def test_page_cache_is_reclaimed_under_pressure(world):
-    """Pressure is made by moving the threshold: nearly any machine uses 5 % of its memory."""
-    world.daemon.end()
-    one = world.containers["cached"]
-    before = one.page_cache()
-    daemon = world.bench.daemon(one, pressure__action_optimize="5")
-    daemon.wait("acting", 30, container="cached", step="reclaim")
-    wait.until(lambda: one.page_cache() <= before - 256 * MIB, 30,
-               lambda: f"page cache was {before}, is {one.page_cache()}\n{daemon.text()}")
-    assert one.started_at() == world.started["cached"]
-    daemon.end()
 
 
 def test_compose_file_with_the_supervisor_inside_heals(engine, built):
