@@ -90,4 +90,4 @@ def test_version_1_has_neither_high_nor_reclaim(bench):
     assert int(cache["inactive_file"]) >= 256 * MIB
     time.sleep(4)
     assert len(daemon.find("verdict raised", container="ollama", verdict="high-drift")) == 1, "told more than once"
-    assert not daemon.find("acting", container="ollama") and one.page_cache() >= 390 * MIB
+    assert not daemon.find("acting", container="ollama")
