@@ -14,15 +14,22 @@ static void begin_job(uv_work_t *work)
     run->work_result = keep_intent_begin(run->healer->o.keep, &run->intent, &run->work_error);
 }
 
+/* What cannot be committed is not done; said once, tried again soon. */
+static void cannot_remember(struct run *run)
+{
+    struct place *place = place_of(run->healer, run->id);
+    place->not_before_s = clock_boottime_s() + retry_s;
+    if (!place->memory_told)
+        run_tell(run, HEAL_NO_MEMORY_OF_IT, FACT_UNKNOWN, run->work_error.message);
+    place->memory_told = true;
+    run_free(run);
+}
+
 static void begun(struct run *run)
 {
     struct place *place = place_of(run->healer, run->id);
     if (run->work_result < 0) {
-        place->not_before_s = clock_boottime_s() + retry_s;
-        if (!place->memory_told)
-            run_tell(run, HEAL_NO_MEMORY_OF_IT, FACT_UNKNOWN, run->work_error.message);
-        place->memory_told = true;
-        run_free(run);
+        cannot_remember(run);
         return;
     }
     run->begun = true;
@@ -194,13 +201,8 @@ static void recover(struct run *run)
 
 static void gate_known(struct run *run)
 {
-    struct place *place = place_of(run->healer, run->id);
     if (run->work_result < 0) {
-        place->not_before_s = clock_boottime_s() + retry_s;
-        if (!place->memory_told)
-            run_tell(run, HEAL_NO_MEMORY_OF_IT, FACT_UNKNOWN, run->work_error.message);
-        place->memory_told = true;
-        run_free(run);
+        cannot_remember(run);
         return;
     }
     for (size_t i = 0; i < run->n_open; i++)
