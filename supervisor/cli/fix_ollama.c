@@ -139,7 +139,7 @@ static void not_healable(struct fix *fix, struct target *t, const struct contain
         snprintf(text, sizeof text, "not healed: %s", say_verdict(stalled, more, sizeof more));
     else if (v && v->missing[0])
         snprintf(text, sizeof text,
-                 "not healed: the server holds %s, but %s unknown: nothing is done on a guess",
+                 "not healed: the server holds %s, and nothing is done on a guess; unknown is %s",
                  size_format(a->serve_held, held, sizeof held), v->missing);
     else if (v && verdict_evidence(v, "connections") > 0)
         snprintf(text, sizeof text,

@@ -173,7 +173,7 @@ static void take_answer(struct look *look)
     if (!o->asked)
         look->unanswered = "Ollama has not been asked";
     else if (o->age_ms > 2000 * look->poll_s)
-        look->unanswered = "the last answer is too old";
+        look->unanswered = "Ollama does not answer, its last answer is too old";
     else if (!o->reachable)
         look->unanswered = "Ollama does not answer";
     else if (o->n_models == 0 && !look->live_runners &&

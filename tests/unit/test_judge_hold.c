@@ -69,7 +69,8 @@ static const struct {
     {"received", no_received, "CPU time or received bytes"},
     {"Ollama not asked", not_asked, "the list of loaded models: Ollama has not been asked"},
     {"no answer", no_answer, "the list of loaded models: Ollama does not answer"},
-    {"old answer", old_answer, "the list of loaded models: the last answer is too old"},
+    {"old answer", old_answer,
+     "the list of loaded models: Ollama does not answer, its last answer is too old"},
 };
 enum { MEMBERS = sizeof members / sizeof members[0] };
 
