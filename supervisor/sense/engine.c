@@ -35,8 +35,10 @@ static void tell_label(struct sense *sense, struct watch *w, const struct label_
 {
     char text[sizeof e->label + sizeof e->message + 4];
     bool named = strstr(e->message, e->label) != NULL;
-    snprintf(text, sizeof text, "%s%s%s", named ? "" : e->label, named ? "" : ": ", e->message);
-    sense_tell(sense, NOTE_LABEL_BAD, w, text);
+    int n =
+        snprintf(text, sizeof text, "%s%s%s", named ? "" : e->label, named ? "" : ": ", e->message);
+    if (n > 0)
+        sense_tell(sense, NOTE_LABEL_BAD, w, text);
 }
 
 void sense_note_labels(struct sense *sense, struct watch *w)
