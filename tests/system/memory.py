@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import functools
 import mmap
 import os
 import pathlib
@@ -10,8 +11,9 @@ V2 = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
 ROOT = pathlib.Path("/sys/fs/cgroup" if V2 else "/sys/fs/cgroup/memory")
 
 
+@functools.cache
 def directory(container_id):
-    """The container's memory cgroup, found by its id."""
+    """The container's memory cgroup, found by its id; it has the same name after a restart."""
     for path, names, _ in os.walk(ROOT):
         for name in names:
             if container_id in name:

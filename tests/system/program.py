@@ -110,7 +110,7 @@ class Daemon:
                 found = self.find(msg, after, **fields)
                 assert found, f"the daemon ended with {self.process.returncode} before {msg} {fields}\n{self.text(fields.get('container'))}"
             return found
-        return wait.until(seen, timeout, lambda: f"{msg} {fields}\n{self.text(fields.get('container'))}", every=0.02)[0]
+        return wait.until(seen, timeout, lambda: f"{msg} {fields}\n{self.text(fields.get('container'))}")[0]
 
     def text(self, container=None):
         """Its command and its log; with a container only what concerns it, or all of them."""

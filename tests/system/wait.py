@@ -1,7 +1,10 @@
 """Waiting: always bounded, always saying what was waited for."""
 
+import os
 import threading
 import time
+
+EVERY = 0.5 if os.environ.get("SUPERVISOR_INSIDE_GUEST") == "1" else 0.05  # looking is dear where all is emulated
 
 given_up = threading.Event()  # set when the tests are interrupted, for those who wait in threads
 
@@ -10,7 +13,7 @@ class TimedOut(AssertionError):
     """What was waited for did not come in time."""
 
 
-def until(seen, timeout, what, every=0.05):
+def until(seen, timeout, what, every=EVERY):
     """Calls seen() until it gives something true and returns that; TimedOut after `timeout` seconds."""
     end = time.monotonic() + timeout
     while True:

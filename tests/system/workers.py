@@ -4,6 +4,7 @@ A module stays together and in order; each worker has session fixtures (an engin
 module, --workers 1 or --pdb runs as pytest always does.
 """
 
+import contextlib
 import os
 import pickle
 import selectors
@@ -41,8 +42,11 @@ class Sender:
     def send(self, *message):
         data = pickle.dumps(message)
         data = struct.pack("I", len(data)) + data
-        while data:
-            data = data[os.write(self.pipe, data):]
+        try:
+            while data:
+                data = data[os.write(self.pipe, data):]
+        except BrokenPipeError:  # the parent was interrupted and listens no more; there is still clearing away to do
+            pass
 
     def pytest_runtest_logstart(self, nodeid, location):
         self.send("start", nodeid, location)
@@ -125,8 +129,9 @@ def read_exactly(pipe, size):
 def watch(session, pipes):
     """Takes the workers' messages until the last one ended; says whether all ended well."""
     well = True
-    with selectors.DefaultSelector() as selector:
+    with contextlib.ExitStack() as open_pipes, selectors.DefaultSelector() as selector:
         for pipe in pipes:
+            open_pipes.callback(os.close, pipe)
             selector.register(pipe, selectors.EVENT_READ, [None])
         while selector.get_map():
             for key, _ in selector.select():
@@ -139,7 +144,6 @@ def watch(session, pipes):
                 else:
                     well &= key.data[0] == "done"
                     selector.unregister(key.fd)
-                    os.close(key.fd)
                 if session.shouldfail:
                     raise session.Failed(session.shouldfail)
     return well

@@ -2,18 +2,14 @@
 
 import contextlib
 import os
-import subprocess
 import time
 import types
 
 import pytest
 
-import intents
 import memory
 import wait
 from bench import QUICK, Bench, outlive_grace
-from engine import ROOT
-from ollama import Ollama
 from sizes import GIB, MIB
 
 HOLD = 5.0
@@ -25,19 +21,19 @@ HEALED = 60
 def world(engine, built):
     """A leak in memory, a leak in swap, page cache that is no leak: all under one daemon."""
     bench = Bench(engine, QUICK | {"leak.hold": f"{HOLD:g}s", "leak.orphan_hold": f"{HOLD:g}s", "supervisor.interval": "1s",
-                                   "supervisor.poll": "2s", "remedy.stop_grace": "20s"})
+                                   "supervisor.poll": "2s", "remedy.stop_grace": "20s", "pressure.action_optimize": "99"})
     files = "/data/files"
     os.makedirs(files, exist_ok=True)
     stays = contextlib.ExitStack()
     try:
         c = {
-            "cached": bench.ollama("cached", binds=[f"{files}:/files"]),
+            "cached": bench.ollama("cached", binds=[f"{files}:/files"], labels={"supervisor.leak.threshold": "256M"}),
             "swapped": bench.ollama("swapped"),
             "leaked": bench.ollama("leaked"),
             "tight": bench.ollama("tight", labels={"supervisor.memory": "256m", "supervisor.leak.threshold": "8G"}),
             "wanted": bench.ollama("wanted", labels={"supervisor.memory": "1g"}),
         }
-        c["cached"].fill("/files/weights", 1300 * MIB)
+        c["cached"].fill("/files/weights", 400 * MIB)
         stays.enter_context(memory.pinned(f"{files}/weights"))
         c["tight"].leak(300 * MIB)
         c["swapped"].leak(2 * GIB)
@@ -92,7 +88,7 @@ def test_leak_that_was_swapped_out_is_raised_and_healed(world):
 def test_page_cache_is_no_leak(world):
     world.daemon.wait("healed", HEALED, container="leaked")
     one = world.containers["cached"]
-    assert one.page_cache() >= 1200 * MIB, "the page cache was not there to be mistaken"
+    assert one.page_cache() >= 390 * MIB, "the page cache was not there to be mistaken"
     time.sleep(5 * HOLD)
     assert {r["verdict"] for r in world.daemon.find("verdict raised", container="cached")} <= {"no-limit"}
     assert one.started_at() == world.started["cached"] and one.stop_signals() == 0
@@ -102,7 +98,7 @@ def test_limit_below_what_is_held_is_refused(world):
     """Under version 2 the kernel would kill for it."""
     world.daemon.wait("limit refused", RAISED, container="tight")
     one = world.containers["tight"]
-    assert memory.limit(one.id) is None and one.held() >= 300 * MIB
+    assert memory.limit(one.id) is None and one.held() >= 250 * MIB
     assert "oom_kill 0" in (memory.directory(one.id) / "memory.events").read_text()
 
 
@@ -110,34 +106,3 @@ def test_wanted_limit_is_written(world):
     world.daemon.wait("limit applied", RAISED, container="wanted")
     one = world.containers["wanted"]
     wait.until(lambda: memory.limit(one.id) == GIB, 20, "memory.max is 1 GiB")
-
-
-def test_compose_file_with_the_supervisor_inside_heals(engine, built):
-    engine.tag("0.33", "supervisor-standin", "latest")
-    state = "/data/compose-state"
-    variables = os.environ | {"DOCKER_HOST": engine.url, "OLLAMA_IMAGE": "supervisor-standin:latest", "OLLAMA_MEMORY": "3g",
-                              "SUPERVISOR_STATE": state}
-    variables = {k: v for k, v in variables.items() if not k.startswith("SUPERVISOR_") or k == "SUPERVISOR_STATE"}
-
-    def script(name):
-        done = subprocess.run([ROOT / "scripts" / name], env=variables, stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=300, check=False)
-        assert done.returncode == 0, f"scripts/{name}: {done.returncode}\n{done.stdout}{done.stderr}"
-        return done.stdout
-    try:
-        said = script("up")
-        assert state in said and "status" in said
-        one = Ollama.found(engine, "ollama")
-        one.wait_until_it_answers()
-        started = one.started_at()
-        time.sleep(30)  # the grace, which no setting shortens here
-        one.leak(2 * GIB)
-        wait.until(lambda: one.started_at() != started, 150,
-                   lambda: f"the container is restarted\n{engine.api.logs('supervisor')}", every=1)
-        one.wait_until_it_answers()
-        wait.until(lambda: one.held() < 100 * MIB, 20, "it holds less than 100 MiB")
-        wait.until(lambda: 'msg="healed"' in engine.api.logs("supervisor") or "msg=healed" in engine.api.logs("supervisor"),
-                   30, lambda: engine.api.logs("supervisor"))
-        assert [row["step"] for row in intents.rows(state, "restart")] == ["restart"]
-    finally:
-        script("down")
