@@ -52,6 +52,23 @@ def world(engine, built):
             subprocess.run(["umount", place], check=False)
 
 
+@pytest.fixture(autouse=True)
+def only_its_own_daemons(world):
+    """A test that fails leaves no daemon to the next one."""
+    before = len(world.bench.daemons)
+    yield
+    for daemon in world.bench.daemons[before:]:
+        if daemon.alive():
+            daemon.end(9)
+
+
+def warm(one):
+    """A GiB of page cache, written anew where the machine's kernel has taken some of it back."""
+    if one.page_cache() < GIB - 64 * MIB:
+        one.fill("/files/weights", GIB)
+    assert one.page_cache() >= GIB - 64 * MIB, "the page cache was not there to be mistaken"
+
+
 def test_wanted_high_is_written(world):
     one = world.containers["high"]
     record = world.daemon.wait("memory.high applied", SOON, container="high")
@@ -73,10 +90,10 @@ def test_observed_container_is_told_only(world):
 
 def test_page_cache_is_left_alone_without_pressure(world):
     one = world.containers["cached"]
-    assert one.page_cache() >= GIB - 64 * MIB, "the page cache was not there to be mistaken"
+    warm(one)
     time.sleep(8)
     assert not world.daemon.find("verdict raised", container="cached", verdict="page-cache")
-    assert one.page_cache() >= GIB - 64 * MIB
+    assert not world.daemon.find("acting", container="cached")
 
 
 def test_high_that_went_with_the_cgroup_comes_back(world):
@@ -90,6 +107,7 @@ def test_page_cache_is_reclaimed_under_pressure_once(world):
     """Pressure is made by moving the threshold: nearly any machine uses 5 % of its memory."""
     world.daemon.end()
     one = world.containers["cached"]
+    warm(one)
     before, held, swap = one.page_cache(), one.held(), swapped(one)
     daemon = world.bench.daemon(one, pressure__action_optimize="5")
     raised = daemon.wait("verdict raised", SOON, container="cached", verdict="page-cache")
