@@ -37,6 +37,7 @@ struct command {
     const char *operands;       /* "[CONTAINER]", "MODEL..."; "" for none */
     int operands_min, operands_max;
     bool no_config; /* works without a configuration: cli->config is NULL when it is called */
+    bool hidden;    /* for the program itself: in no list */
     const struct option_spec *options; /* ends with a NULL name; NULL: none */
     const char *details;               /* paragraphs for the help text */
     const char *examples;              /* one a line, "supervisor ...\n" */

@@ -1,22 +1,9 @@
-/* The table of commands. */
+/* The table of the commands that watch and heal; those that deploy: commands_deploy.c. */
+#include "cli/commands.h"
 #include "base/size.h"
-#include "cli/cli.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define END                                                                                        \
-    {                                                                                              \
-        NULL, 0, NULL, NULL                                                                        \
-    }
-#define JSON                                                                                       \
-    {                                                                                              \
-        "json", 0, NULL, "for programs"                                                            \
-    }
-#define DRY                                                                                        \
-    {                                                                                              \
-        "dry-run", 0, NULL, "tells what would be done and does nothing"                            \
-    }
 
 static const struct option_spec status_options[] = {
     JSON, {"watch", 'w', "[SECONDS]", "repeats, every 2 seconds or as said"}, END};
@@ -189,15 +176,19 @@ static const struct command table[] = {
      .function = cmd_help},
 };
 
-enum { COMMANDS_N = sizeof(table) / sizeof(table[0]) };
+enum { TABLE_N = sizeof(table) / sizeof(table[0]), COMMANDS_N = TABLE_N + COMMANDS_DEPLOY_N };
 
+/* Those that help text, completion and manual show: the table's, version and help last. */
 const struct command *const *commands(size_t *ret_n)
 {
     static const struct command *present[COMMANDS_N];
     size_t n = 0;
-    for (size_t i = 0; i < COMMANDS_N; i++)
-        if (table[i].function)
-            present[n++] = &table[i];
+    for (size_t i = 0; i < TABLE_N; i++) {
+        for (size_t d = 0; strcmp(table[i].name, "config") == 0 && d < COMMANDS_DEPLOY_N; d++)
+            if (commands_deploy[d].function && !commands_deploy[d].hidden)
+                present[n++] = &commands_deploy[d];
+        present[n++] = &table[i];
+    }
     *ret_n = n;
     return present;
 }
@@ -209,6 +200,9 @@ const struct command *command_find(const char *name)
     for (size_t i = 0; i < n; i++)
         if (strcmp(list[i]->name, name) == 0)
             return list[i];
+    for (size_t d = 0; d < COMMANDS_DEPLOY_N; d++)
+        if (commands_deploy[d].hidden && strcmp(commands_deploy[d].name, name) == 0)
+            return &commands_deploy[d];
     return NULL;
 }
 

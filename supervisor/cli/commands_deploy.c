@@ -1,0 +1,88 @@
+/* The table of the commands that deploy. */
+#include "cli/commands.h"
+
+static const struct option_spec create_options[] = {
+    {"name", 0, "NAME", "of the container, instead of the profile's"},
+    {"memory", 0, "SIZE", "its limit, instead of the profile's"},
+    {"swap", 0, "SIZE", "beyond the limit; none otherwise"},
+    {"model", 0, "MODEL", "must fit; settings are made for it"},
+    {"pull", 0, NULL, "pulls the model, with a progress bar"},
+    {"gpu", 0, "auto|all|none|ID", "which GPUs it gets"},
+    {"port", 0, "[ADDRESS:]PORT", "published on 127.0.0.1; 0: not published"},
+    {"volume", 0, "NAME", "where the models are kept"},
+    {"image", 0, "IMAGE", "instead of the profile's"},
+    {"reserve", 0, "SIZE", "of the host's memory, left to others"},
+    {"replace", 0, NULL, "takes the place of the one there is; keeps its volume"},
+    {"evict", 0, NULL, "stops Ollama containers of lower priority"},
+    {"wait", 0, NULL, "until it answers; so by default"},
+    {"no-wait", 0, NULL, "only until it is started"},
+    DRY,
+    JSON,
+    END};
+
+static const struct option_spec json_options[] = {JSON, END};
+
+#define CREATE_EXITS "0  it runs, or ran already\n1  refused or failed; nothing is left behind\n"
+#define CREATE_TEXT                                                                                \
+    "Looks first whether it fits: memory after the reserve, disk for the model, GPU, name, port, " \
+    "image. Refuses with the number that is short and what would free it. Makes the container "    \
+    "with its limit (no swap beyond it), volume, health check, restart policy and the labels "     \
+    "that hand it to the supervisor, and waits until it answers. What was made is taken away "     \
+    "again if anything fails. Run again, it says what is there and what differs."
+
+/* The functions are in cli/create.c, profiles.c, test.c, full_optimization.c, health.c. */
+const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
+    {.name = "create-standard",
+     .summary = "makes a container with Ollama in 8 GiB",
+     .operands = "",
+     .options = create_options,
+     .details = CREATE_TEXT,
+     .examples = "supervisor create-standard\n"
+                 "supervisor create-standard --model qwen2.5:3b --pull\n",
+     .exits = CREATE_EXITS,
+     .function = NULL},
+    {.name = "create-33b",
+     .summary = "makes a container for a 33B model, in 28 GiB",
+     .operands = "",
+     .options = create_options,
+     .details = CREATE_TEXT,
+     .examples = "supervisor create-33b --dry-run\n"
+                 "supervisor create-33b --model deepseek-coder:33b --pull --evict\n",
+     .exits = CREATE_EXITS,
+     .function = NULL},
+    {.name = "create-70b",
+     .summary = "makes a container for a 70B model, in 30 GiB",
+     .operands = "",
+     .options = create_options,
+     .details = CREATE_TEXT,
+     .examples = "supervisor create-70b --gpu all --model llama3.1:70b --pull\n",
+     .exits = CREATE_EXITS,
+     .function = NULL},
+    {.name = "create-localai",
+     .summary = "makes a container with LocalAI and the GPUs, in 12 GiB",
+     .operands = "",
+     .options = create_options,
+     .details = CREATE_TEXT,
+     .examples = "supervisor create-localai --port 8081\n",
+     .exits = CREATE_EXITS,
+     .function = NULL},
+    {.name = "create",
+     .summary = "makes a container by a profile of one's own",
+     .operands = "PROFILE",
+     .operands_min = 1,
+     .operands_max = 1,
+     .options = create_options,
+     .details = CREATE_TEXT,
+     .examples = "supervisor create 33b --name coder --port 11435\n"
+                 "supervisor -c my.conf create small\n",
+     .exits = CREATE_EXITS,
+     .function = NULL},
+    {.name = "profiles",
+     .summary = "lists the profiles that create can make",
+     .operands = "",
+     .options = json_options,
+     .details = "The built-in ones and those of [profile \"NAME\"] in the configuration, with what "
+                "each makes.",
+     .examples = "supervisor profiles\nsupervisor profiles --json\n",
+     .function = NULL},
+};
