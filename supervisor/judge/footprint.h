@@ -4,6 +4,7 @@
 #define SUPERVISOR_JUDGE_FOOTPRINT_H
 
 #include "base/fact.h"
+#include <stddef.h>
 
 enum footprint_source { FOOTPRINT_UNKNOWN, FOOTPRINT_ESTIMATED, FOOTPRINT_KNOWN };
 
