@@ -40,6 +40,8 @@ struct settings {
     char procfs[256], cgroupfs[256]; /* /proc, /sys/fs/cgroup */
     /* [memory] */
     fact memory_limit;            /* unset (FACT_NONE) label supervisor.memory */
+    fact memory_swap;             /* 0: beyond memory_limit, where one is wanted; unset: as the
+                                     container has it  label supervisor.memory.swap */
     fact memory_high;             /* unset: memory.high, cgroup v2  label supervisor.memory.high */
     fact memory_max_model_memory; /* unset: the budget of all loaded models together; a label
                                      supervisor.memory.max_model_memory: of one container's */

@@ -12,7 +12,13 @@ static fact floor_of(const struct look *look)
     fact kernel = look->container->cgroup.kernel;
     if (!fact_known(look->held))
         return FACT_UNKNOWN;
-    fact most = look->held + (fact_known(kernel) ? kernel : 0);
+    fact most = look->held;
+    /* Under version 2 a page on its way to the swap is in neither figure of held: the processes
+     * know of it. Measured: 950 of 2,055 MiB while a slow disk was written. */
+    fact occupied = fact_add(processes_held(look->container), look->container->cgroup.shmem);
+    if (occupied > most)
+        most = occupied;
+    most += fact_known(kernel) ? kernel : 0;
     if (look->history->held_with_model > most)
         most = look->history->held_with_model;
     return most + most / 5;
@@ -31,6 +37,20 @@ static bool add_wanted(const struct look *look, struct verdict *v, fact wanted, 
     return fact_known(floor) && wanted >= floor;
 }
 
+/* The wanted limit is there: may it swap beyond it as much as is wanted? The kernel's figure is
+ * memory + swap on version 1, swap alone on version 2. Without swap on the host, or where it is not
+ * counted, there is nothing to bound. */
+static bool swap_drifts(const struct look *look)
+{
+    const struct settings *s = &look->history->settings;
+    const struct cgroup_memory *m = &look->container->cgroup;
+    if (!fact_known(s->memory_swap) || look->world->host.swap_total <= 0 || !fact_known(m->swap) ||
+        m->swap_limit == FACT_UNKNOWN)
+        return false;
+    fact wanted = s->memory_swap + (m->version == 1 ? s->memory_limit : 0);
+    return m->swap_limit == FACT_NONE || m->swap_limit / page != wanted / page;
+}
+
 void judge_limit(struct look *look)
 {
     struct history *h = look->history;
@@ -45,8 +65,9 @@ void judge_limit(struct look *look)
     enum tri drift = TRI_FALSE;
     if (wanted >= 0)
         drift = m->limit == FACT_UNKNOWN || !fact_known(look->held)         ? TRI_UNKNOWN
-                : m->limit != FACT_NONE && m->limit / page == wanted / page ? TRI_FALSE
-                                                                            : TRI_TRUE;
+                : m->limit == FACT_NONE || m->limit / page != wanted / page ? TRI_TRUE
+                : swap_drifts(look)                                         ? TRI_TRUE
+                                                                            : TRI_FALSE;
     condition_take(&h->drift, drift, look->now_s, look->now_s, look->allowance_s);
 
     /* Two looks in a row, so that a limit that is just being changed is not contradicted. */
@@ -66,10 +87,14 @@ void judge_limit(struct look *look)
                     false, look->interval_s / 2);
     if (!v)
         return;
+    bool swaps = m->limit >= 0 && m->limit / page == wanted / page;
+    if (swaps)
+        verdict_add_fact(v, "swap_limit", UNIT_BYTES, m->swap_limit);
     if (add_wanted(look, v, wanted, "limit", m->limit)) {
         v->remedy = REMEDY_LIMIT;
         snprintf(v->why, sizeof v->why,
                  m->limit == FACT_NONE ? "it has no limit and one is wanted"
+                 : swaps               ? "it may swap beyond its limit otherwise than wanted"
                                        : "its limit is not the wanted one");
     } else {
         v->remedy = REMEDY_NONE;

@@ -26,6 +26,11 @@ static fact sum_processes(const struct container *container, bool swap_alone)
     return sum;
 }
 
+fact processes_held(const struct container *container)
+{
+    return sum_processes(container, false);
+}
+
 fact container_held(const struct container *container, const struct host *host)
 {
     const struct cgroup_memory *m = &container->cgroup;

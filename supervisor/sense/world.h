@@ -167,6 +167,9 @@ fact container_held(const struct container *container, const struct host *host);
  * oldest serve. NULL: none seen. */
 const struct process *container_serve(const struct container *container);
 
+/* The sum over its processes; unknown if they, or a part of one, are. */
+fact processes_held(const struct container *container);
+
 /* RssAnon + VmSwap of a process; unknown if one is. A zombie holds nothing: 0. */
 fact process_held(const struct process *process);
 

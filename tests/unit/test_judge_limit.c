@@ -136,6 +136,70 @@ static void leak_is_no_footprint(void **state)
     scene_end(&s);
 }
 
+/* Version 2: what is on its way to the swap is in neither part of held, but still somebody's. */
+static void floor_knows_what_is_being_swapped_out(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_begin(&s, "memory.limit=6g");
+    scene_leak(&s, 6 * GIB);
+    struct cgroup_memory *m = &scene_container(&s)->cgroup;
+    m->version = 2;
+    m->anon = 1 * GIB;
+    m->swap = 5 * GIB;
+    m->swapcached = 4 * GIB;
+    scene_look(&s);
+    scene_step(&s, 1);
+    assert_int_equal(scene_assessment(&s)->held, 2 * GIB);
+    assert_true(scene_assessment(&s)->floor >= 6 * GIB / 5 * 6);
+    assert_int_equal(scene_verdict(&s, VERDICT_LIMIT_DRIFT)->remedy, REMEDY_NONE);
+    scene_end(&s);
+}
+
+static void swap_by_table(void **state)
+{
+    static const struct {
+        const char *name, *settings;
+        int version;
+        fact limit, swap_limit, host_swap, swap;
+        bool drifts;
+    } cases[] = {
+        {"none wanted, none there", "memory.limit=8g", 2, 8 * GIB, 0, GIB, 0, false},
+        {"none wanted, as much again", "memory.limit=8g", 2, 8 * GIB, 8 * GIB, GIB, 0, true},
+        {"none wanted, no bound", "memory.limit=8g", 2, 8 * GIB, FACT_NONE, GIB, 0, true},
+        {"the host has no swap", "memory.limit=8g", 2, 8 * GIB, 8 * GIB, 0, 0, false},
+        {"the host's swap unknown", "memory.limit=8g", 2, 8 * GIB, 8 * GIB, FACT_UNKNOWN, 0, false},
+        {"not counted", "memory.limit=8g", 2, 8 * GIB, FACT_NONE, GIB, FACT_NONE, false},
+        {"unknown", "memory.limit=8g", 2, 8 * GIB, FACT_UNKNOWN, GIB, 0, false},
+        {"wanted and there", "memory.swap=2g", 2, 8 * GIB, 2 * GIB, GIB, 0, false},
+        {"left as it is", "memory.swap=", 2, 8 * GIB, 5 * GIB, GIB, 0, false},
+        {"memory and swap together", "memory.limit=8g", 1, 8 * GIB, 8 * GIB, GIB, 0, false},
+        {"twice", "memory.limit=8g", 1, 8 * GIB, 16 * GIB, GIB, 0, true},
+        {"no limit is wanted", "memory.swap=1g", 2, FACT_NONE, 8 * GIB, GIB, 0, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct scene s;
+        scene_begin(&s, cases[i].settings);
+        if (cases[i].limit > 0)
+            assert_int_equal(config_set(s.config, "memory.limit=8g", ORIGIN_COMMAND_LINE, NULL), 0);
+        judge_settings_changed(s.judge);
+        struct cgroup_memory *m = &scene_container(&s)->cgroup;
+        m->version = cases[i].version;
+        m->limit = cases[i].limit;
+        m->swap_limit = cases[i].swap_limit;
+        m->swap = cases[i].swap;
+        m->swapcached = 0;
+        s.world.host.swap_total = cases[i].host_swap;
+        scene_look(&s);
+        scene_step(&s, 1);
+        const struct verdict *v = scene_verdict(&s, VERDICT_LIMIT_DRIFT);
+        if ((v != NULL) != cases[i].drifts || (v && v->remedy != REMEDY_LIMIT))
+            fail_msg("%s: %s", cases[i].name, v ? v->why : "none");
+        scene_end(&s);
+    }
+}
+
 static void unknown_looks_do_not_clear_a_drift(void **state)
 {
     struct scene s;
@@ -157,6 +221,8 @@ int main(void)
         cmocka_unit_test(drift_needs_two_looks),
         cmocka_unit_test(floor_remembers_the_most_held_with_a_model),
         cmocka_unit_test(leak_is_no_footprint),
+        cmocka_unit_test(floor_knows_what_is_being_swapped_out),
+        cmocka_unit_test(swap_by_table),
         cmocka_unit_test(unknown_looks_do_not_clear_a_drift),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
