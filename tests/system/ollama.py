@@ -183,6 +183,10 @@ class Ollama:
     def state(self):
         return self.get("/sim/state", port=CONTROL)
 
+    def occupied(self):
+        """As held, also while pages are on their way to the swap."""
+        return max(self.held(), memory.of_processes(self.id))
+
     def leak(self, size):
         """Leaks and gives the moment (monotonic) at which all of it was there."""
         before, self.leaking_since = self.held(), time.monotonic()
@@ -196,7 +200,7 @@ class Ollama:
         return self._holds(before + size)
 
     def _holds(self, size):
-        wait.until(lambda: self.held() >= size - MIB, 60, lambda: f"{self.name} holds {size}; it holds {self.held()}")
+        wait.until(lambda: self.occupied() >= size - MIB, 60, lambda: f"{self.name} holds {size}; it holds {self.occupied()}")
         return time.monotonic()
 
     def ghost(self, model):
