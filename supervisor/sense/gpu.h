@@ -13,9 +13,9 @@ enum gpu_vendor { GPU_NVIDIA, GPU_AMD };
 
 struct gpu {
     enum gpu_vendor vendor;
-    unsigned index;
+    unsigned index; /* among those of its vendor: NVML's; AMD's in the order of the cards */
     char name[96], uuid[96];    /* "" unknown */
-    fact vram_total, vram_used; /* bytes */
+    fact vram_total, vram_used; /* bytes; used: with what the driver keeps for itself */
     fact gtt_total, gtt_used;   /* AMD: system memory that the GPU maps; unknown elsewhere */
     fact utilisation_percent, temperature_c, power_mw;
     struct gpu_process {
@@ -24,10 +24,14 @@ struct gpu {
     size_t n_processes;
 };
 
+/* All of it unknown, no process. */
+void gpu_init(struct gpu *gpu);
+const char *gpu_vendor_name(enum gpu_vendor vendor); /* "nvidia", "amd" */
+
 struct gpu_list {
     struct gpu gpus[GPUS_MAX];
     size_t n;
-    bool integrated;   /* a GPU without memory of its own (unified) was left out */
+    bool integrated;   /* an NVIDIA GPU without memory of its own (unified) was left out */
     char missing[200]; /* why a driver that is there could not be asked; "" */
 };
 
