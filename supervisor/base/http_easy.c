@@ -1,6 +1,7 @@
 /* One transfer for curl, and curl's verdict on it as an errno. */
 #include "base/http_private.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static size_t body_arrived(char *data, size_t size, size_t count, void *userdata)
@@ -28,10 +29,14 @@ static int add_header(struct http_request *request, const char *line)
 static int set_headers(struct http_request *request, const struct http_options *options)
 {
     /* A name with an empty value takes one of curl's own headers out. */
+    char type[128];
+    snprintf(type, sizeof type, "Content-Type:%s%s", options->body ? " " : "",
+             !options->body       ? ""
+             : options->body_type ? options->body_type
+                                  : "application/json");
     int result = add_header(request, "Expect:");
     if (result == 0)
-        result =
-            add_header(request, options->body ? "Content-Type: application/json" : "Content-Type:");
+        result = add_header(request, type);
     if (result == 0 && options->header)
         result = add_header(request, options->header);
     if (result == 0)
@@ -39,16 +44,40 @@ static int set_headers(struct http_request *request, const struct http_options *
     return result;
 }
 
-static CURLcode set_method(CURL *easy, const struct http_options *options)
+static size_t body_wanted(char *room, size_t size, size_t count, void *userdata)
 {
+    struct http_request *request = userdata;
+    if (request->failure) /* its owner may have freed the body */
+        return CURL_READFUNC_ABORT;
+    size_t length = size * count < request->upload_length ? size * count : request->upload_length;
+    memcpy(room, request->upload, length);
+    request->upload += length;
+    request->upload_length -= length;
+    return length;
+}
+
+static CURLcode set_borrowed(struct http_request *request, const char *body, size_t length)
+{
+    request->upload = body;
+    request->upload_length = length;
+    curl_easy_setopt(request->easy, CURLOPT_READFUNCTION, body_wanted);
+    curl_easy_setopt(request->easy, CURLOPT_READDATA, request);
+    return curl_easy_setopt(request->easy, CURLOPT_POST, 1L);
+}
+
+static CURLcode set_method(struct http_request *request, const struct http_options *options)
+{
+    CURL *easy = request->easy;
     if (strcmp(options->method, "GET") == 0)
         return curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
     if (strcmp(options->method, "HEAD") == 0)
         return curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     const char *body = options->body ? options->body : "";
-    CURLcode code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+    size_t length = options->body_length ? options->body_length : strlen(body);
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
     if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
+        code = options->body_borrowed ? set_borrowed(request, body, length)
+                                      : curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
     if (code == CURLE_OK && strcmp(options->method, "POST") != 0)
         code = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, options->method);
     /* curl sends a request again when a kept connection dies without an answer. What changes
@@ -106,7 +135,7 @@ int http_request_prepare(struct http_request *request, const struct http_options
     set_behaviour(request, options);
     CURLcode code = set_target(request->easy, options);
     if (code == CURLE_OK)
-        code = set_method(request->easy, options);
+        code = set_method(request, options);
     if (code != CURLE_OK)
         return code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
     return set_headers(request, options);

@@ -40,6 +40,8 @@ struct http_request {
     http_data *on_data;
     void *userdata;
     const char *answer_header;
+    const char *upload; /* a borrowed body, what is left of it to send */
+    size_t upload_length;
     uint64_t started_ns;
     bool added;  /* curl has it; else it waits until curl may be called again */
     int failure; /* why it is to end: -ECANCELED, -EMSGSIZE, -ENOMEM; 0 = go on */

@@ -12,15 +12,32 @@ const struct error *docker_no_memory(struct error *err)
     return err;
 }
 
-char *docker_container_path(const char *id, const char *tail)
+char *docker_named_path(const char *prefix, const char *name, const char *tail)
 {
-    size_t size = 3 * strlen(id) + 1;
+    size_t size = 3 * strlen(name) + 1;
     char *encoded = malloc(size), *path = NULL;
-    if (encoded && http_encode(id, encoded, size) == 0 &&
-        asprintf(&path, "/containers/%s%s", encoded, tail) < 0)
+    if (encoded && http_encode(name, encoded, size) == 0 &&
+        asprintf(&path, "%s%s%s", prefix, encoded, tail) < 0)
         path = NULL;
     free(encoded);
     return path;
+}
+
+char *docker_container_path(const char *id, const char *tail)
+{
+    return docker_named_path("/containers/", id, tail);
+}
+
+int docker_unread(const struct docker_call *call, int result, struct error *err)
+{
+    if (result == -ENOMEM)
+        docker_no_memory(err);
+    else
+        error_set(err, FAILURE_UNREACHABLE, result,
+                  "the Docker Engine at %s answered %s %.*s with something else than expected",
+                  call->docker->socket_path, call->method, (int)strcspn(call->path, "?"),
+                  call->path);
+    return result;
 }
 
 struct docker_call *docker_call_new(struct docker *docker, size_t size, const char *method,
@@ -114,7 +131,10 @@ void docker_call_send(struct docker_call *call)
             .method = call->method,
             .unix_socket = docker->socket_path,
             .url = url,
-            .body = call->body,
+            .body = call->archive ? call->archive : call->body,
+            .body_length = call->archive_length,
+            .body_type = call->archive ? "application/x-tar" : NULL,
+            .body_borrowed = call->archive != NULL,
             .timeout_ms = call->timeout_ms,
             .on_data = call->on_data,
             /* The question who is there goes to the one who is there now, and what a proxy adds to

@@ -8,19 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The error of an answer that could not be read. */
-static int unread(const struct docker_call *call, int result, struct error *err)
-{
-    if (result == -ENOMEM)
-        docker_no_memory(err);
-    else
-        error_set(err, FAILURE_UNREACHABLE, result,
-                  "the Docker Engine at %s answered %s %.*s with something else than expected",
-                  call->docker->socket_path, call->method, (int)strcspn(call->path, "?"),
-                  call->path);
-    return result;
-}
-
 static void listed(struct docker_call *call, int result, const struct http_response *response,
                    const struct error *err)
 {
@@ -30,7 +17,7 @@ static void listed(struct docker_call *call, int result, const struct http_respo
     if (result == 0) {
         result = docker_parse_list(response->body, response->length, &entries, &n);
         if (result < 0) {
-            unread(call, result, &own);
+            docker_unread(call, result, &own);
             err = &own;
         }
     }
@@ -64,7 +51,7 @@ static void inspected(struct docker_call *call, int result, const struct http_re
             container_clear(&container);
             return;
         }
-        unread(call, result, &own);
+        docker_unread(call, result, &own);
         err = &own;
     }
     call->user.inspected(call->userdata, result, NULL, NULL, err);
@@ -91,7 +78,7 @@ static void stats_read(struct docker_call *call, int result, const struct http_r
     if (result == 0) {
         result = docker_parse_stats(response->body, response->length, &memory);
         if (result < 0) {
-            unread(call, result, &own);
+            docker_unread(call, result, &own);
             err = &own;
         }
     }
@@ -120,7 +107,7 @@ static void informed(struct docker_call *call, int result, const struct http_res
     if (result == 0) {
         result = docker_parse_info(response->body, response->length, &info);
         if (result < 0) {
-            unread(call, result, &own);
+            docker_unread(call, result, &own);
             err = &own;
         }
     }

@@ -79,7 +79,8 @@ static void name_call(const struct docker_call *call, char *text, size_t size)
  * Sent, and it was to change something: that job failed, or its answer was lost. */
 static enum failure failure_of(const struct docker_call *call, const struct http_response *response)
 {
-    return response->sent && strcmp(call->method, "POST") == 0 ? FAILURE_JOB : FAILURE_UNREACHABLE;
+    bool question = strcmp(call->method, "GET") == 0 || strcmp(call->method, "HEAD") == 0;
+    return response->sent && !question ? FAILURE_JOB : FAILURE_UNREACHABLE;
 }
 
 int docker_error_transport(const struct docker_call *call, const struct http_response *response,
@@ -121,12 +122,23 @@ int docker_error_status(const struct docker_call *call, const struct http_respon
         return error_set(err, FAILURE_JOB, -ENOENT, "the Docker Engine at %s: %s",
                          call->docker->socket_path, words);
     name_call(call, name, sizeof name);
+    if (response->status == 301 && strncmp(call->path, "/containers/", 12) != 0 &&
+        strncmp(call->path, "/_ping", 6) != 0)
+        return error_set(err, FAILURE_JOB, -ENOENT,
+                         "the Docker Engine at %s knows no such path as %s: that is no name",
+                         call->docker->socket_path, name);
     if (response->status == 301 && strncmp(call->path, "/containers/", 12) == 0)
         return error_set(err, FAILURE_JOB, -ENOENT, /* an empty name, or one with slashes or dots */
                          "the Docker Engine at %s knows no such path as %s: that is no container's "
                          "name",
                          call->docker->socket_path, name);
-    return error_set(err, call->unversioned ? FAILURE_UNREACHABLE : FAILURE_JOB, -EIO,
+    int code = response->status == 409 && call->conflict  ? call->conflict
+               : response->status == 400 && call->refused ? call->refused
+                                                          : -EIO;
+    if (code != -EIO && words[0])
+        return error_set(err, FAILURE_JOB, code, "the Docker Engine at %s: %s",
+                         call->docker->socket_path, words);
+    return error_set(err, call->unversioned ? FAILURE_UNREACHABLE : FAILURE_JOB, code,
                      "the Docker Engine at %s refused %s with HTTP %ld%s%s",
                      call->docker->socket_path, name, response->status, words[0] ? ": " : "",
                      words);

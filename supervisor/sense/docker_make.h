@@ -14,7 +14,7 @@ typedef void docker_created(void *userdata, int result, const char *id, const ch
 void docker_create(struct docker *docker, const char *name, const json_t *body,
                    docker_created *done, void *userdata);
 /* DELETE /containers/{id}?force=1&v=1 (v: its anonymous volumes; named ones stay). -ENOENT: gone
- * already. */
+ * already; -EALREADY: another removal of it is under way. */
 void docker_remove(struct docker *docker, const char *id, docker_done *done, void *userdata);
 /* POST stop?t=; stopped already is success. timeout_ms must exceed the grace. */
 void docker_stop(struct docker *docker, const char *id, int64_t grace_s, long timeout_ms,

@@ -3,7 +3,7 @@
 #define SUPERVISOR_SENSE_DOCKER_PRIVATE_H
 
 #include "base/lines.h"
-#include "sense/docker.h"
+#include "sense/docker_make.h"
 #include <sys/queue.h>
 #include <sys/un.h>
 
@@ -27,8 +27,10 @@ struct docker_call {
     struct docker *docker;        /* NULL once the client is freed and the callback has run */
     struct http_request *request; /* under way at HTTP; it frees the call then */
     const char *method;
-    char *path; /* behind the version: "/containers/json?all=1"; owned */
-    char *body; /* owned, NULL: none */
+    char *path;          /* behind the version: "/containers/json?all=1"; owned */
+    char *body;          /* owned, NULL: none */
+    const char *archive; /* instead of it: a tar archive, borrowed */
+    size_t archive_length;
     long timeout_ms;
     http_data *on_data;
     char *head;       /* of a stream: its first bytes, as a string; NULL for other calls */
@@ -38,6 +40,7 @@ struct docker_call {
     bool repeated;    /* after the engine had refused the version */
     bool stopped;     /* by its caller: nothing more is sent or reported but the end */
     bool not_modified_is_fine;
+    int conflict, refused; /* what a 409 and a 400 are to the caller, a negative errno; 0: -EIO */
     bool transport_failed; /* result < 0 because no answer came */
     docker_answered *answered;
     void (*release)(struct docker_call *call); /* of what the larger struct owns; may be NULL */
@@ -48,6 +51,9 @@ struct docker_call {
         docker_stats_read *stats_read;
         docker_informed *informed;
         docker_events_ended *ended;
+        docker_created *created;
+        docker_json_read *json_read;
+        docker_said *said;
     } user;
     void *userdata;
     LIST_ENTRY(docker_call) link;
@@ -77,6 +83,10 @@ void docker_call_end(struct docker_call *call, int result, const struct http_res
                      const struct error *err);
 /* "/containers/ID" + tail with the id percent-encoded; NULL when memory is spent. */
 char *docker_container_path(const char *id, const char *tail);
+/* prefix + name percent-encoded + tail; NULL when memory is spent. */
+char *docker_named_path(const char *prefix, const char *name, const char *tail);
+/* The error of an answer that could not be read; returns result. */
+int docker_unread(const struct docker_call *call, int result, struct error *err);
 /* The error of a call that could not even be made. */
 const struct error *docker_no_memory(struct error *err);
 

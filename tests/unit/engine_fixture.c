@@ -117,6 +117,9 @@ static enum server_next answer(void *userdata, int fd, const char *request)
     if (begins(path, "/_ping"))
         return ping(e, fd, request);
     int version = begins(path, "/v1.") ? (int)strtol(path + 4, NULL, 10) : 0;
+    if (version >= e->oldest && version <= e->newest && e->also &&
+        e->also(e, fd, strchr(path + 1, '/')))
+        return SERVER_KEEP;
     if (version >= e->oldest && version <= e->newest)
         return answer_path(fd, strchr(path + 1, '/'));
     snprintf(text, sizeof text,

@@ -11,7 +11,12 @@
 
 enum { ENGINE_WAIT_MS = 5000 };
 
+struct engine;
+/* Answers what one test alone asks for; false: answered as always. */
+typedef bool engine_also(struct engine *e, int fd, const char *path);
+
 struct engine {
+    engine_also *also; /* may be NULL; set it before anything is asked */
     uv_loop_t loop;
     struct http *http;
     struct docker *docker;
