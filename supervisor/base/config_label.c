@@ -56,6 +56,10 @@ static bool take_other(const struct config *config, const struct config_label *l
                        struct told *told)
 {
     static const char *const priorities[] = {"low", "normal", "high"};
+    /* Written by `create`, for itself and for people. */
+    static const char *const ours[] = {"supervisor.profile", "supervisor.exclusive",
+                                       "supervisor.kind", "supervisor.evicted",
+                                       "supervisor.create"};
     const char *own = config->settings.docker_label; /* "key" or "key=value" */
     size_t own_length = strcspn(own, "=");
     if (strcmp(label->key, "supervisor.enable") == 0) {
@@ -65,6 +69,9 @@ static bool take_other(const struct config *config, const struct config_label *l
             tell(told, label->key, err.message);
         return true;
     }
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        if (strcmp(label->key, ours[i]) == 0)
+            return true;
     if (strcmp(label->key, "supervisor.priority") == 0) {
         for (size_t i = 0; i < sizeof(priorities) / sizeof(priorities[0]); i++)
             if (strcmp(label->value, priorities[i]) == 0)

@@ -97,6 +97,9 @@ int keep_lock_daemon(const char *directory, struct keep_lock **ret_lock, fact *r
                      struct error *err);
 int keep_lock_container(const char *directory, const char *id, struct keep_lock **ret_lock,
                         fact *ret_holder, struct error *err);
+/* "locks/name-<name>.lock": for a container that has no id yet. */
+int keep_lock_name(const char *directory, const char *name, struct keep_lock **ret_lock,
+                   fact *ret_holder, struct error *err);
 void keep_unlock(struct keep_lock *lock);
 
 #endif

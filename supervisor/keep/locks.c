@@ -160,6 +160,20 @@ int keep_lock_container(const char *directory, const char *id, struct keep_lock 
     return take(locks, name, true, what, ret_lock, ret_holder, err);
 }
 
+int keep_lock_name(const char *directory, const char *name, struct keep_lock **ret_lock,
+                   fact *ret_holder, struct error *err)
+{
+    char locks[PATH_MAX], file[CONTAINER_NAME_SIZE + sizeof "name-.lock"], what[512];
+    if (!name[0] || strchr(name, '/') || strlen(name) >= CONTAINER_NAME_SIZE)
+        return error_set(err, FAILURE_USAGE, -EINVAL, "\"%.80s\" is no container's name", name);
+    int r = keep_make_directories(directory, locks, err);
+    if (r < 0)
+        return r;
+    snprintf(file, sizeof file, "name-%s.lock", name);
+    snprintf(what, sizeof what, "the container %s is being made by", name);
+    return take(locks, file, true, what, ret_lock, ret_holder, err);
+}
+
 void keep_unlock(struct keep_lock *lock)
 {
     if (!lock)
