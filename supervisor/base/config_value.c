@@ -83,17 +83,8 @@ static int parse_text(const struct setting *setting, const char *text, char *to,
 /* A number as people write it, in the setting's own unit; whole numbers are exact. */
 static void format_number(enum setting_type type, double value, char *text, size_t size)
 {
-    static const char units[] = {'t', 'g', 'm', 'k'};
     if (type == SETTING_SIZE) {
-        int64_t bytes = (int64_t)value;
-        for (int i = 0; i < 4; i++) {
-            int64_t unit = INT64_C(1) << (40 - 10 * i);
-            if (bytes > 0 && bytes % unit == 0) {
-                snprintf(text, size, "%lld%c", (long long)(bytes / unit), units[i]);
-                return;
-            }
-        }
-        snprintf(text, size, "%lld", (long long)bytes);
+        size_exact((fact)value, text, size);
     } else if (type == SETTING_COUNT) {
         snprintf(text, size, "%.0f", value);
     } else { /* to the billionth, as the parser reads; without idle zeros */

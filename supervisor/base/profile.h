@@ -42,22 +42,33 @@ struct profile {
 #define RESERVE_STANDARD  (INT64_C(4) << 30)
 #define RESERVE_EXCLUSIVE (INT64_C(3) << 29)
 
-const char *priority_name(enum priority priority);                 /* "low" … */
-int priority_parse(const char *text, enum priority *ret_priority); /* -EINVAL */
-const char *server_kind_name(enum server_kind server);             /* "ollama", "localai" */
+const char *priority_name(enum priority priority);                     /* "low" … */
+int priority_parse(const char *text, enum priority *ret_priority);     /* -EINVAL */
+const char *server_kind_name(enum server_kind server);                 /* "ollama", "localai" */
+int server_kind_parse(const char *text, enum server_kind *ret_server); /* -EINVAL */
 
-/* The built-in ones into profiles (room for PROFILES_MAX); how many. */
+/* The built-in ones; the first is standard. */
+enum { PROFILES_BUILTIN_N = 4 };
+extern const struct profile profiles_builtin_table[PROFILES_BUILTIN_N];
+/* The same into profiles (room for PROFILES_MAX); how many. */
 size_t profiles_builtin(struct profile *profiles);
+/* -EINVAL, FAILURE_USAGE: no name for a profile. */
+int profile_name_check(const char *name, struct error *err);
 /* A new one as [profile "NAME"] finds it before its keys are read: standard's values with its own
  * name, container "ollama-NAME" and volume "ollama". -EINVAL: no name for a profile. */
 int profile_init(struct profile *profile, const char *name, struct error *err);
-/* One key of its section. -EINVAL (FAILURE_USAGE; the sentence names key and value, and the nearest
- * known key); the profile is then unchanged. Also what --memory, --port … of the command line use.
- */
+/* Another server: what is still as the server before it has it (container "ollama-NAME", image,
+ * volume, gpu, port) becomes as this one has it. */
+void profile_take_server(struct profile *profile, enum server_kind server);
+/* One key of its section. -EINVAL or -ERANGE (FAILURE_USAGE; the sentence names key and value, and
+ * the nearest known key); the profile is then unchanged. Also what --memory, --port … of the
+ * command line use. "port" takes "[ADDRESS:]PORT" too, "server" is profile_take_server. */
 int profile_set(struct profile *profile, const char *key, const char *value, struct error *err);
 /* The keys that there are, NULL at the end, in the order in which they are shown; and a value as
  * text that profile_set reads back ("" unset). */
 extern const char *const profile_keys[];
 void profile_format(const struct profile *profile, const char *key, char *text, size_t size);
+/* Its place in profile_keys, or -1. */
+int profile_key(const char *key);
 
 #endif

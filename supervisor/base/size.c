@@ -166,6 +166,20 @@ const char *size_format(fact bytes, char *text, size_t size)
     return text;
 }
 
+const char *size_exact(fact bytes, char *text, size_t size)
+{
+    static const char units[] = {'t', 'g', 'm', 'k'};
+    for (int i = 0; i < 4; i++) {
+        fact unit = (fact)1 << (40 - 10 * i);
+        if (bytes > 0 && bytes % unit == 0) {
+            snprintf(text, size, "%lld%c", (long long)(bytes / unit), units[i]);
+            return text;
+        }
+    }
+    snprintf(text, size, "%lld", (long long)bytes);
+    return text;
+}
+
 const char *duration_format(double seconds, char *text, size_t size)
 {
     if (!(seconds >= 0 && seconds < 1e12))

@@ -18,6 +18,9 @@ int percent_parse(const char *text, double *ret_percent, struct error *err);
 /* "25.2 GiB", "8.0 MiB", "512 B", "-" for none, "?" for unknown. text: at least 16 bytes. Returns
  * text. */
 const char *size_format(fact bytes, char *text, size_t size);
+/* "28g", "512m", "1610612737": exact, as size_parse reads it back. bytes: known. text: at least 24
+ * bytes. Returns text. */
+const char *size_exact(fact bytes, char *text, size_t size);
 /* "3d 04h", "1h 04m", "12m 30s", "4.2 s", "20 ms", "?" for what is negative or no number. */
 const char *duration_format(double seconds, char *text, size_t size);
 
