@@ -1,0 +1,139 @@
+/* What a container said. */
+#include "sense/docker_make.h"
+#include "sense/docker_private.h"
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LOGS_MAX = 64 * 1024, /* of text that is given on: the last of it */
+    LOGS_LINES_MAX = 10000,
+    FRAME_SIZE = 8, /* stream (0 stdin, 1 stdout, 2 stderr), three zeros, length big-endian */
+};
+
+struct logs { /* begins with its call */
+    struct docker_call call;
+    unsigned char frame[FRAME_SIZE]; /* the head of the next frame, as far as it has arrived */
+    size_t frame_length;
+    size_t left; /* bytes of this frame that have not arrived */
+    bool plain;  /* a terminal's: no frames */
+    bool again;  /* this is the second attempt, after the version was refused */
+    char *text;  /* room for twice LOGS_MAX and a NUL */
+    size_t length;
+    char head[512]; /* the first bytes: a refusal's words */
+};
+
+static void say(struct logs *logs, const char *data, size_t length)
+{
+    while (length > 0) {
+        if (logs->length == (size_t)2 * LOGS_MAX) {
+            memmove(logs->text, logs->text + LOGS_MAX, LOGS_MAX);
+            logs->length = LOGS_MAX;
+        }
+        size_t room = (size_t)2 * LOGS_MAX - logs->length;
+        size_t taken = length < room ? length : room;
+        for (size_t i = 0; i < taken; i++) /* NUL would end the text */
+            logs->text[logs->length + i] = data[i] ? data[i] : ' ';
+        logs->length += taken;
+        data += taken;
+        length -= taken;
+    }
+}
+
+static bool is_frame(const unsigned char *head)
+{
+    return head[0] <= 2 && head[1] == 0 && head[2] == 0 && head[3] == 0;
+}
+
+static bool piece_arrived(void *userdata, const char *data, size_t length)
+{
+    struct logs *logs = userdata;
+    if (logs->call.repeated && !logs->again) { /* it knows nothing of the one before */
+        logs->again = true;
+        logs->plain = false;
+        logs->length = logs->frame_length = logs->left = 0;
+    }
+    size_t known = strlen(logs->head), room = sizeof logs->head - 1 - known;
+    if (room > 0 && !memchr(data, '\0', length))
+        memcpy(logs->head + known, data, length < room ? length : room);
+    while (length > 0 && !logs->plain) {
+        size_t taken;
+        if (logs->left > 0) {
+            taken = length < logs->left ? length : logs->left;
+            say(logs, data, taken);
+            logs->left -= taken;
+        } else {
+            taken = FRAME_SIZE - logs->frame_length;
+            taken = length < taken ? length : taken;
+            memcpy(logs->frame + logs->frame_length, data, taken);
+            logs->frame_length += taken;
+        }
+        data += taken;
+        length -= taken;
+        if (logs->frame_length < FRAME_SIZE)
+            continue;
+        const unsigned char *size = logs->frame + 4;
+        logs->frame_length = 0;
+        if (is_frame(logs->frame)) {
+            logs->left = (size_t)size[0] << 24 | (size_t)size[1] << 16 | (size_t)size[2] << 8 |
+                         (size_t)size[3];
+        } else {
+            logs->plain = true;
+            say(logs, (const char *)logs->frame, FRAME_SIZE);
+        }
+    }
+    say(logs, data, length);
+    return true;
+}
+
+static void release(struct docker_call *call)
+{
+    free(((struct logs *)call)->text);
+}
+
+static void logs_ended(struct docker_call *call, int result, const struct http_response *response,
+                       const struct error *err)
+{
+    struct logs *logs = (struct logs *)call;
+    (void)response;
+    if (result < 0) {
+        call->user.said(call->userdata, result, NULL, err);
+        return;
+    }
+    if (logs->frame_length > 0) /* a terminal's few bytes */
+        say(logs, (const char *)logs->frame, logs->frame_length);
+    const char *text = logs->text;
+    logs->text[logs->length] = '\0';
+    if (logs->length > LOGS_MAX) { /* from the next whole line on */
+        text += logs->length - LOGS_MAX;
+        const char *newline = strchr(text, '\n');
+        text = newline && newline[1] ? newline + 1 : text;
+    }
+    call->user.said(call->userdata, 0, text, NULL);
+}
+
+void docker_logs(struct docker *docker, const char *id, int lines, docker_said *done,
+                 void *userdata)
+{
+    struct error err;
+    char tail[64];
+    int wanted = lines < 0 ? 0 : lines > LOGS_LINES_MAX ? LOGS_LINES_MAX : lines;
+    snprintf(tail, sizeof tail, "/logs?stdout=1&stderr=1&tail=%d", wanted);
+    struct logs *logs = (struct logs *)docker_call_new(
+        docker, sizeof *logs, "GET", docker_container_path(id, tail), logs_ended, userdata);
+    if (!logs) {
+        done(userdata, -ENOMEM, NULL, docker_no_memory(&err));
+        return;
+    }
+    logs->call.user.said = done;
+    logs->call.on_data = piece_arrived;
+    logs->call.head = logs->head;
+    logs->call.release = release;
+    logs->text = malloc((size_t)2 * LOGS_MAX + 1);
+    if (logs->text)
+        docker_call_go(&logs->call);
+    else
+        docker_call_end(&logs->call, -ENOMEM, NULL, docker_no_memory(&err));
+}
