@@ -21,7 +21,7 @@ struct footprint {
  * FOOTPRINT_UNKNOWN with unknown facts where neither table nor name tells. */
 struct footprint footprint_of(const char *model);
 /* Known models, largest first, whose weights, KV cache of `context` tokens and buffers fit in
- * `bytes`; at most max names (static strings) into ret_models; how many. */
+ * `bytes`; at most max (32) names (static strings) into ret_models; how many. */
 size_t footprints_that_fit(fact bytes, fact context, const char **ret_models, size_t max);
 
 #endif
