@@ -29,7 +29,7 @@ struct pull { /* begins with its call */
     bool *ended;              /* set at the end while docker_pull is still running */
     struct layer *layers;
     size_t n_layers;
-    char status[64];
+    char status[256];
     char failed[DOCKER_WORDS_MAX]; /* the error inside the stream, "" none */
     char head[512];                /* the first bytes: a refusal's words */
 };

@@ -11,6 +11,7 @@ import program
 import workers
 from bench import Bench
 from engine import Engine
+from registry import Registry
 
 pytest_addoption, pytest_runtestloop = workers.pytest_addoption, workers.pytest_runtestloop
 INSIDE_GUEST = os.environ.get("SUPERVISOR_INSIDE_GUEST") == "1"
@@ -57,6 +58,18 @@ def built():
 def engine():
     """The host's docker.io, privately started."""
     one = Engine(parent="/data" if INSIDE_GUEST else None)
+    try:
+        yield one.start()
+    finally:
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def registry():
+    """A real registry for pulls; the engines take its address without TLS."""
+    if not shutil.which("docker-registry"):
+        pytest.skip("this machine lacks docker-registry")
+    one = Registry()
     try:
         yield one.start()
     finally:
