@@ -18,7 +18,7 @@ static const struct option_spec fix_options[] = {
 static const struct option_spec enforce_options[] = {DRY, JSON, END};
 
 static const struct option_spec unload_options[] = {
-    {"container", 0, "NAME", "only in this container"},
+    {"container", 0, "CONTAINER", "only in this one"},
     {"wait", 0, NULL, "waits for what is busy or loading"},
     {"force", 0, NULL, "ends the runner that does not go"},
     DRY,

@@ -85,4 +85,24 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
                 "each makes.",
      .examples = "supervisor profiles\nsupervisor profiles --json\n",
      .function = NULL},
+    {.name = "completion",
+     .summary = "prints the completion for a shell",
+     .operands = "bash|zsh|fish",
+     .operands_min = 1,
+     .operands_max = 1,
+     .no_config = true,
+     .details = "Of commands, options, settings and, where `docker ps` answers within a second, "
+                "containers. Packages install it; by hand it is sourced, or put where the shell "
+                "looks for it.",
+     .examples = "source <(supervisor completion bash)\n"
+                 "supervisor completion fish >~/.config/fish/completions/supervisor.fish\n",
+     .exits = "0  printed\n",
+     .function = cmd_completion},
+    {.name = "manual",
+     .summary = "prints the manual page",
+     .operands = "",
+     .no_config = true,
+     .hidden = true,
+     .details = "As roff, for man: supervisor manual | man -l -",
+     .function = cmd_manual},
 };
