@@ -220,7 +220,8 @@ static void on_hup(uv_signal_t *signal, int number)
     config_replace(d->config, fresh);
     const struct settings *after = config_settings(d->config);
     if (strcmp(before.state, after->state) || strcmp(before.docker_host, after->docker_host) ||
-        strcmp(before.procfs, after->procfs) || strcmp(before.cgroupfs, after->cgroupfs))
+        strcmp(before.procfs, after->procfs) || strcmp(before.cgroupfs, after->cgroupfs) ||
+        strcmp(before.sysfs, after->sysfs) || strcmp(before.nvml, after->nvml))
         log_line(LOG_LEVEL_WARNING, "configuration needs a restart",
                  LS("why", "state, docker.host and paths hold from the next start on"));
     configure_log(config_settings(d->config));

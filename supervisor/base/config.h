@@ -38,6 +38,8 @@ struct settings {
                               (and with a registry before: "*" "/ollama/ollama:*") */
     /* [paths] */
     char procfs[256], cgroupfs[256]; /* /proc, /sys/fs/cgroup */
+    char sysfs[256];                 /* /sys: GPUs */
+    char nvml[256];                  /* "": libnvidia-ml.so.1 as the loader finds it */
     /* [memory] */
     fact memory_limit;            /* unset (FACT_NONE) label supervisor.memory */
     fact memory_swap;             /* 0: beyond memory_limit, where one is wanted; unset: as the

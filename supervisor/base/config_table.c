@@ -51,6 +51,11 @@ const struct setting settings_table[SETTINGS_N] = {
      "elsewhere inside a container: /host/proc", FIELD(procfs)},
     {"paths", "cgroupfs", "SUPERVISOR_PATHS_CGROUPFS", NULL, SETTING_PATH, false, "/sys/fs/cgroup",
      "elsewhere inside a container: /host/sys/fs/cgroup", FIELD(cgroupfs)},
+    {"paths", "sysfs", "SUPERVISOR_PATHS_SYSFS", NULL, SETTING_PATH, false, "/sys",
+     "where AMD's GPUs are read; a container's own shows the host's", FIELD(sysfs)},
+    {"paths", "nvml", "SUPERVISOR_PATHS_NVML", NULL, SETTING_PATH, true, "",
+     "NVIDIA's management library; unset: libnvidia-ml.so.1, where the loader finds it",
+     FIELD(nvml)},
 
     {"memory", "limit", "SUPERVISOR_MEMORY_LIMIT", "supervisor.memory", SETTING_SIZE, true, "",
      "only who runs the host knows what a container may have; unset: none is applied",

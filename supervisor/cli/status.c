@@ -74,6 +74,7 @@ int cmd_status(struct cli *cli, int argc, char **argv)
                            .command = "status",
                            .json = options_has(&cli->options, "json"),
                            .everything = true,
+                           .gpus = true,
                            .look = look,
                            .userdata = &s};
     struct timespec pause = {(time_t)s.every_s,

@@ -112,6 +112,34 @@ static void print_levels(const struct table *t, const json_t *state)
     folded(t, "levels", !strcmp(text_of(state, "level"), "critical") ? red : NULL, line);
 }
 
+/* "NVIDIA L4, 3.1 GiB of 22.5 GiB VRAM used, 42 % busy, 55 °C, 31 W": what is known. */
+static void print_gpus(const struct table *t, const json_t *state)
+{
+    const json_t *gpu, *value;
+    const char *missing = json_string_value(json_object_get(state, "gpus_missing"));
+    char label[24], line[300], used[16], total[16];
+    size_t i;
+    json_array_foreach(json_object_get(state, "gpus"), i, gpu)
+    {
+        snprintf(label, sizeof label, "GPU %lld", (long long)number(gpu, "index"));
+        size_t n = (size_t)snprintf(line, sizeof line, "%.96s, %s of %s VRAM used",
+                                    json_object_get(gpu, "name") ? text_of(gpu, "name") : "GPU",
+                                    size_format(number(gpu, "vram_used"), used, sizeof used),
+                                    size_format(number(gpu, "vram_total"), total, sizeof total));
+        if ((value = json_object_get(gpu, "utilization")) != NULL)
+            n += (size_t)snprintf(line + n, sizeof line - n, ", %.0f %% busy",
+                                  json_number_value(value));
+        if (fact_known(number(gpu, "celsius")))
+            n += (size_t)snprintf(line + n, sizeof line - n, ", %lld \u00b0C",
+                                  (long long)number(gpu, "celsius"));
+        if ((value = json_object_get(gpu, "watts")) != NULL)
+            snprintf(line + n, sizeof line - n, ", %.0f W", json_number_value(value));
+        folded(t, label, NULL, line);
+    }
+    if (missing)
+        folded(t, "GPUs", yellow, missing);
+}
+
 static fact held(const json_t *cgroup)
 {
     fact swap = number(cgroup, "swap"), cached = number(cgroup, "swapcached");
@@ -253,8 +281,9 @@ void status_table(const json_t *state, FILE *to, int width, bool colour)
     size_t i;
     print_host(&t, state);
     print_levels(&t, state);
+    print_gpus(&t, state);
     if (!json_array_size(containers)) {
-        fputs("No Ollama container: none has the label supervisor.enable=true or Ollama's image.\n",
+        fputs("No Ollama container: none has label supervisor.enable=true or Ollama's image.\n",
               to);
         return;
     }

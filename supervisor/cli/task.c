@@ -6,7 +6,8 @@
 static void on_look(void *userdata, const struct world *world, const struct judgement *judgement)
 {
     struct task *task = userdata;
-    if (!task->chosen && !sense_settled(flow_sense(task->flow)))
+    if (!task->chosen && (!sense_settled(flow_sense(task->flow)) ||
+                          (task->gpus && !sense_gpus_known(flow_sense(task->flow)))))
         return;
     if (!task->chosen) {
         struct error err = {0};

@@ -14,6 +14,7 @@ struct task {
     const char *named;   /* the container that was named, or NULL */
     bool act, dry_run, json;
     bool everything; /* no choice of targets: `status`, `record` */
+    bool gpus;       /* the first look has them: `status` */
     /* Once, in the first settled look, after targets were chosen; may be NULL. */
     void (*begin)(struct task *task);
     /* In each look from then on. */

@@ -68,6 +68,7 @@ void sense_look(struct sense *sense)
     world->time_ms = clock_wall_ms();
     if (host_read(sense->host, &world->host) < 0)
         world->host = (struct host){-1, -1, -1, -1, -1, {-1, -1, -1, -1}};
+    sense->gpus_looked = gpu_watch_look(sense->gpus, now_s, world) || sense->gpus_looked;
     for (size_t i = 0; i < sense->n; i++) {
         struct watch *w = sense->watches[i];
         if (w->refreshing && w->refresh_inspected && w->refresh_polled)

@@ -2,6 +2,7 @@
 #ifndef SUPERVISOR_SENSE_PRIVATE_H
 #define SUPERVISOR_SENSE_PRIVATE_H
 
+#include "sense/gpu_watch.h"
 #include "sense/host.h"
 #include "sense/watch.h"
 
@@ -11,6 +12,9 @@ struct sense {
     struct process_memory *processes;
     char procfs[256], cgroupfs[256]; /* copies: a reload does not move them */
     struct host_reader *host;
+    struct gpu_watch *gpus;
+    bool gpus_looked;    /* their first answer was there in a look */
+    double gpus_until_s; /* until when the first one is waited for */
     uv_timer_t tick, retry;
     bool up, lost_said, listed, closing, unsorted;
     size_t inspecting; /* inspects under way */

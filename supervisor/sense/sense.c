@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A driver without NVIDIA's persistence mode takes a second or two to wake up. */
+static const double gpus_patience_s = 3;
+
 void sense_tell(struct sense *sense, enum sense_note n, const struct watch *w, const char *text)
 {
     if (sense->o.callbacks.note && !sense->closing)
@@ -64,6 +67,13 @@ static void start_ticking(struct sense *sense)
     uv_timer_start(&sense->tick, sense_on_tick, interval_ms, interval_ms);
 }
 
+static void on_gpus(void *userdata)
+{
+    struct sense *sense = userdata;
+    if (!sense->gpus_looked && sense_settled(sense))
+        sense_look(sense); /* somebody may be waiting for them */
+}
+
 int sense_start(struct sense *sense, struct error *err)
 {
     const struct settings *s = config_settings(sense->o.config);
@@ -75,6 +85,9 @@ int sense_start(struct sense *sense, struct error *err)
     if (r < 0)
         return r;
     sense->reconcile_due_s = clock_boottime_s() + reconcile_s;
+    sense->gpus_until_s = clock_boottime_s() + gpus_patience_s;
+    if (gpu_watch_new(sense->o.loop, s->nvml, s->sysfs, on_gpus, sense, &sense->gpus) < 0)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "not enough memory to look at the GPUs");
     start_ticking(sense);
     sense_connect(sense);
     return 0;
@@ -112,6 +125,7 @@ void sense_free(struct sense *sense)
     free(sense->watches);
     free(sense->world.containers);
     host_close(sense->host);
+    gpu_watch_free(sense->gpus);
     process_memory_free(sense->processes);
     uv_close((uv_handle_t *)&sense->tick, close_last);
 }
@@ -124,6 +138,11 @@ bool sense_settled(const struct sense *sense)
         if (sense->watches[i]->client && !sense->watches[i]->answered_once)
             return false;
     return true;
+}
+
+bool sense_gpus_known(const struct sense *sense)
+{
+    return sense->gpus_looked || clock_boottime_s() > sense->gpus_until_s;
 }
 
 bool sense_engine_up(const struct sense *sense)

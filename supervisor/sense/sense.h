@@ -54,6 +54,9 @@ void sense_free(struct sense *sense);
 
 /* true once the engine was listed and every running container's Ollama answered or failed to. */
 bool sense_settled(const struct sense *sense);
+/* The GPUs were looked for, or that takes too long to wait for (a driver that wakes up, or hangs).
+ */
+bool sense_gpus_known(const struct sense *sense);
 /* The engine was reached at least once and is reachable now. */
 bool sense_engine_up(const struct sense *sense);
 /* Why the engine is not reached; "" if it is. */

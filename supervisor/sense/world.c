@@ -109,6 +109,7 @@ void world_clear(struct world *world)
     for (size_t i = 0; i < world->n_containers; i++)
         container_clear(&world->containers[i]);
     free(world->containers);
+    free(world->gpus);
     world_init(world);
 }
 
@@ -162,6 +163,18 @@ struct model *ollama_add_model(struct ollama *ollama)
     ollama->models = grown;
     struct model *added = &grown[ollama->n_models++];
     model_init(added);
+    return added;
+}
+
+struct gpu *world_add_gpu(struct world *world)
+{
+    struct gpu *grown =
+        grow(world->gpus, world->n_gpus, &world->gpus_room, GPUS_MAX, sizeof *grown);
+    if (grown == NULL)
+        return NULL;
+    world->gpus = grown;
+    struct gpu *added = &grown[world->n_gpus++];
+    gpu_init(added);
     return added;
 }
 

@@ -5,6 +5,7 @@
 #define SUPERVISOR_SENSE_WORLD_H
 
 #include "base/fact.h"
+#include "sense/gpu.h"
 #include <stddef.h>
 
 enum {
@@ -121,6 +122,10 @@ struct world {
     struct host host;
     struct container *containers;
     size_t n_containers, containers_room;
+    bool gpus_known; /* false: nobody has looked for them (yet); true with none: there is none */
+    struct gpu *gpus;
+    size_t n_gpus, gpus_room;
+    char gpus_missing[200]; /* why a driver that is there could not be asked; "" */
 };
 
 /* Sets every fact to unknown (bytes of 0 would be claims), mode to observe. */
@@ -145,6 +150,7 @@ void container_reset(struct container *container);
 struct container *world_add_container(struct world *world);
 struct process *container_add_process(struct container *container);
 struct model *ollama_add_model(struct ollama *ollama);
+struct gpu *world_add_gpu(struct world *world); /* at most GPUS_MAX */
 /* Appends a copy of key and value. 0, -ENOMEM, -E2BIG at the cap (WORLD_PAIRS_MAX). */
 int pairs_add(struct pair **pairs, size_t *n_pairs, const char *key, const char *value);
 

@@ -62,6 +62,17 @@ static const struct member model_list[] = {
     TOKEN(model, expires_at),
 };
 
+/* Utilisation and power, which are written as fractions, stand in neither table. */
+static const struct member gpu_list[] = {
+    TEXT(gpu, name),
+    TOKEN(gpu, uuid),
+    FACT(gpu, vram_total),
+    FACT(gpu, vram_used),
+    FACT(gpu, gtt_total),
+    FACT(gpu, gtt_used),
+    {"celsius", offsetof(struct gpu, temperature_c), MEMBER_FACT, 0},
+};
+
 static const struct member container_list[] = {
     TOKEN(container, id),         TEXT(container, name),          TEXT(container, image),
     TOKEN(container, started_at), FACT(container, restart_count), FLAG(container, oom_killed),
@@ -85,5 +96,6 @@ const struct members host_members = MEMBERS(host_list);
 const struct members cgroup_members = MEMBERS(cgroup_list);
 const struct members process_members = MEMBERS(process_list);
 const struct members model_members = MEMBERS(model_list);
+const struct members gpu_members = MEMBERS(gpu_list);
 const struct members container_members = MEMBERS(container_list);
 const struct members container_tail_members = MEMBERS(container_tail_list);

@@ -185,6 +185,53 @@ static bool get_container(const json_t *object, struct container *c)
            get_pairs(json_object_get(object, "env"), env_prefixes, &c->env, &c->n_env);
 }
 
+static void get_gpu(const json_t *object, struct gpu *gpu)
+{
+    const json_t *vendor = json_object_get(object, "vendor"), *value;
+    fact index = fact_value(json_object_get(object, "index"), false);
+    double utilization = get_real(object, "utilization", -1), watts = get_real(object, "watts", -1);
+    size_t i;
+
+    gpu->index = index >= 0 && index <= UINT16_MAX ? (unsigned)index : 0;
+    if (json_is_string(vendor) && strcmp(json_string_value(vendor), "amd") == 0)
+        gpu->vendor = GPU_AMD;
+    get_members(object, &gpu_members, gpu);
+    if (utilization >= 0 && utilization <= 100)
+        gpu->utilisation_percent = (fact)utilization;
+    if (watts >= 0 && watts < 1e6)
+        gpu->power_mw = (fact)(watts * 1000 + 0.5);
+    json_array_foreach(json_object_get(object, "processes"), i, value)
+    {
+        struct gpu_process process = {fact_value(json_object_get(value, "pid"), false),
+                                      fact_value(json_object_get(value, "vram"), false)};
+        if (process.pid >= 0 && gpu->n_processes < GPU_PROCESSES_MAX)
+            gpu->processes[gpu->n_processes++] = process;
+    }
+}
+
+static bool get_gpus(const json_t *object, struct world *world)
+{
+    const json_t *list = json_object_get(object, "gpus"), *value;
+    size_t i;
+
+    world->n_gpus = 0;
+    world->gpus_missing[0] = '\0';
+    world->gpus_known = json_is_array(list);
+    get_text(object, "gpus_missing", world->gpus_missing, sizeof world->gpus_missing);
+    json_array_foreach(list, i, value)
+    {
+        struct gpu *gpu = NULL;
+        if (!json_is_object(value))
+            continue;
+        if (world->n_gpus >= GPUS_MAX)
+            break;
+        if ((gpu = world_add_gpu(world)) == NULL)
+            return false;
+        get_gpu(value, gpu);
+    }
+    return true;
+}
+
 static bool get_world(const json_t *object, double monotonic_s, struct world *world)
 {
     const json_t *containers = json_object_get(object, "containers");
@@ -215,7 +262,7 @@ static bool get_world(const json_t *object, double monotonic_s, struct world *wo
     }
     while (world->n_containers > n)
         container_clear(&world->containers[--world->n_containers]);
-    return true;
+    return get_gpus(object, world);
 }
 
 enum world_line world_from_json(const char *line, size_t length, struct world *ret_world,

@@ -209,6 +209,43 @@ static bool set_container(json_t *object, const struct container *c)
            set_processes(object, c);
 }
 
+static bool set_gpu(json_t *object, const struct gpu *gpu)
+{
+    if (!set(object, "index", json_integer(gpu->index)) ||
+        !set(object, "vendor", json_string(gpu_vendor_name(gpu->vendor))) ||
+        !set_members(object, &gpu_members, gpu) ||
+        !set_real(object, "utilization", (double)gpu->utilisation_percent) ||
+        !set_real(object, "watts", (double)gpu->power_mw / 1000))
+        return false;
+    if (gpu->n_processes == 0)
+        return true;
+    json_t *list = json_array();
+    if (!set(object, "processes", list))
+        return false;
+    for (size_t i = 0; i < gpu->n_processes; i++) {
+        json_t *process = append_object(list);
+        if (process == NULL || !set_fact(process, "pid", gpu->processes[i].pid) ||
+            !set_fact(process, "vram", gpu->processes[i].vram))
+            return false;
+    }
+    return true;
+}
+
+static bool set_gpus(json_t *object, const struct world *world)
+{
+    if (!world->gpus_known)
+        return true;
+    json_t *list = json_array();
+    if (!set(object, "gpus", list) || !set_text(object, "gpus_missing", world->gpus_missing))
+        return false;
+    for (size_t i = 0; i < world->n_gpus; i++) {
+        json_t *gpu = append_object(list);
+        if (gpu == NULL || !set_gpu(gpu, &world->gpus[i]))
+            return false;
+    }
+    return true;
+}
+
 static bool set_world(json_t *object, const struct world *world)
 {
     json_t *host = json_object(), *containers = NULL;
@@ -232,7 +269,7 @@ static bool set_world(json_t *object, const struct world *world)
         if (container == NULL || !set_container(container, &world->containers[i]))
             return false;
     }
-    return true;
+    return set_gpus(object, world);
 }
 
 json_t *world_to_json(const struct world *world)

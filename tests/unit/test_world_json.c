@@ -113,6 +113,15 @@ static void every_member_goes_both_ways(void **state)
     assert_false(world.containers[1].ollama.reachable);
     assert_string_equal(world.containers[1].ollama.error, "refused");
 
+    assert_true(world.gpus_known);
+    assert_int_equal(world.n_gpus, 2);
+    assert_int_equal(world.gpus[0].utilisation_percent, 42);
+    assert_int_equal(world.gpus[0].power_mw, 31250);
+    assert_int_equal(world.gpus[0].processes[1].vram, FACT_UNKNOWN);
+    assert_int_equal(world.gpus[1].vendor, GPU_AMD);
+    assert_int_equal(world.gpus[1].vram_total, FACT_UNKNOWN);
+    assert_int_equal(world.gpus[1].temperature_c, FACT_UNKNOWN);
+
     /* Fewer containers in the same memory: nothing of the earlier ones is left. */
     assert_int_equal(read_line("{\"world\":1,\"monotonic\":1,\"containers\":[{}]}", &world),
                      WORLD_LINE_WORLD);
@@ -123,6 +132,9 @@ static void every_member_goes_both_ways(void **state)
     assert_int_equal(c->cgroup.version, 0);
     assert_int_equal(world.host.total, FACT_UNKNOWN);
     assert_true(world.time_ms < 0);
+    assert_false(world.gpus_known);
+    assert_int_equal(world.n_gpus, 0);
+    assert_string_equal(world.gpus_missing, "");
     world_clear(&world);
 }
 

@@ -23,6 +23,11 @@ static const char whole[] =
     "\"blob\":\"sha256-cd\",\"port\":34,\"cpu_us\":35,\"rss_anon\":36,\"rss_file\":37,\"swap\":38},"
     "{\"pid\":39,\"kind\":\"helper\"}]},"
     "{\"status\":\"exited\",\"mode\":\"observe\",\"ollama\":{\"reachable\":false,"
-    "\"error\":\"refused\"}}]}";
+    "\"error\":\"refused\"}}],"
+    "\"gpus\":[{\"index\":0,\"vendor\":\"nvidia\",\"name\":\"NVIDIA L4\",\"uuid\":\"GPU-1\","
+    "\"vram_total\":40,\"vram_used\":41,\"utilization\":42.0,\"celsius\":43,\"watts\":31.25,"
+    "\"processes\":[{\"pid\":30,\"vram\":44},{\"pid\":45}]},"
+    "{\"index\":1,\"vendor\":\"amd\",\"gtt_total\":46,\"gtt_used\":47}],"
+    "\"gpus_missing\":\"GPU 1: lost\"}";
 
 #endif
