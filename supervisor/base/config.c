@@ -154,6 +154,8 @@ int config_new(struct config **ret_config, struct error *err)
 
 void config_free(struct config *config)
 {
+    if (config)
+        free(config->profiles);
     free(config);
 }
 
@@ -224,6 +226,7 @@ const char *config_origin(const struct config *config, const char *name)
 
 void config_replace(struct config *config, struct config *fresh)
 {
-    *config = *fresh; /* it owns nothing outside itself */
+    free(config->profiles);
+    *config = *fresh; /* its profiles too */
     free(fresh);
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/fact.h"
+#include "base/profile.h"
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -104,6 +105,11 @@ int config_check(const struct config *config, struct error *err);
  * line"; NULL for an unknown key. */
 const char *config_origin(const struct config *config, const char *name);
 
+/* The profiles that `create` can make: the built-in ones as the file's [profile "NAME"] sections
+ * change them, then those that it adds. Valid until the next change. */
+const struct profile *config_profiles(const struct config *config, size_t *ret_n);
+const struct profile *config_profile(const struct config *config, const char *name); /* or NULL */
+
 /* What holds without labels. Valid until the next change. */
 const struct settings *config_settings(const struct config *config);
 
@@ -127,7 +133,8 @@ size_t config_for_labels(const struct config *config, const struct config_label 
 
 /* Every value with where it came from: as the INI file that would give it, reason above and origin
  * behind each as comments; or as JSON, {section: {key: {"value": ..., "origin": "file"}}} in bytes,
- * seconds and per cent, null for what is unset. */
+ * seconds and per cent, null for what is unset. A profile is a section of the name
+ * `profile "NAME"`, in which an unlimited swap is null. */
 void config_print(const struct config *config, FILE *to, bool json);
 
 #endif

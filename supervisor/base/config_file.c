@@ -12,11 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { PROFILE_SECTION_MAX = 64 }; /* of a section's name that is shown; profiles' are shorter */
+
 struct source {
     const char *name, *text;
     size_t length, at;
     int line; /* of the last that was handed out */
     int line_of[SETTINGS_N];
+    int profile_line[PROFILES_MAX], profile_key_line[PROFILES_MAX][PROFILE_KEYS_N];
     struct config *config;
     struct error *err;
     int code; /* the first refusal */
@@ -35,6 +38,38 @@ refuse(struct source *source, const char *format, ...)
     return source->code;
 }
 
+static const char *line_up_to(const char *line, size_t length, char to[static PROFILE_SECTION_MAX])
+{
+    snprintf(to, PROFILE_SECTION_MAX, "%.*s", (int)length, line);
+    return to;
+}
+
+/* `profile "33b"`, a section between its brackets -> 33b. False: it is no profile's. */
+static bool profile_of(const char *section, size_t length, char name[static PROFILE_SECTION_MAX])
+{
+    static const char begin[] = "profile \"";
+    size_t before = strlen(begin);
+    if (length < before + 1 || length >= PROFILE_SECTION_MAX ||
+        strncmp(section, begin, before) != 0 || section[length - 1] != '"')
+        return false;
+    snprintf(name, PROFILE_SECTION_MAX, "%.*s", (int)(length - before - 1), section + before);
+    return true;
+}
+
+static void begin_profile(struct source *source, const char *name)
+{
+    int at = config_profile_add(source->config, name, source->err);
+    if (at < 0) {
+        source->code = at;
+        error_wrap(source->err, "%s:%d: [profile \"%s\"]", source->name, source->line, name);
+    } else if (source->profile_line[at] > 0) {
+        refuse(source, "[profile \"%s\"] begins a second time, after line %d", name,
+               source->profile_line[at]);
+    } else {
+        source->profile_line[at] = source->line;
+    }
+}
+
 /* "[leak]": inih tells of a section only when a key follows, and reads "[leak" and "[leak] x". */
 static void check_section(struct source *source, const char *line)
 {
@@ -45,7 +80,17 @@ static void check_section(struct source *source, const char *line)
         return;
     }
     size_t length = (size_t)(end - line - 1), n = 0;
-    const char *sections[SETTINGS_N];
+    char name[PROFILE_SECTION_MAX];
+    if (profile_of(line + 1, length, name)) {
+        begin_profile(source, name);
+        return;
+    }
+    if (strncmp(line + 1, "profile", 7) == 0 && strchr(" \t\"]", line[8])) {
+        refuse(source, "%s names no profile: write it as [profile \"33b\"]",
+               line_up_to(line, length + 2, name));
+        return;
+    }
+    const char *sections[SETTINGS_N + 1];
     for (int i = 0; i < SETTINGS_N; i++) {
         const char *section = settings_table[i].section;
         if (strlen(section) == length && strncmp(section, line + 1, length) == 0)
@@ -53,8 +98,8 @@ static void check_section(struct source *source, const char *line)
         if (n == 0 || strcmp(sections[n - 1], section) != 0)
             sections[n++] = section;
     }
-    char name[SETTING_NAME_MAX];
-    snprintf(name, sizeof(name), "%.*s", (int)length, line + 1);
+    sections[n++] = "profile";
+    line_up_to(line + 1, length, name);
     const char *meant = nearest(name, sections, n);
     refuse(source, "unknown section [%s]%s%s%s", name, meant ? ": did you mean [" : "",
            meant ? meant : "", meant ? "]?" : "");
@@ -93,6 +138,23 @@ static char *next_line(char *to, int size, void *userdata)
 }
 
 /* ini_handler. */
+static int take_profile(struct source *source, const char *name, const char *key, const char *value)
+{
+    int at = config_profile_add(source->config, name, source->err), row = profile_key(key);
+    struct file_profiles *all = source->config->profiles;
+    if (at >= 0 && row >= 0 && source->profile_key_line[at][row] > 0)
+        return refuse(source, "[profile \"%s\"]: %s is set a second time, after line %d", name, key,
+                      source->profile_key_line[at][row]) == 0;
+    source->code = at < 0 ? at : profile_set(&all->profiles[at], key, value, source->err);
+    if (source->code < 0) {
+        error_wrap(source->err, "%s:%d: [profile \"%s\"]", source->name, source->line, name);
+        return 0;
+    }
+    source->profile_key_line[at][row] = source->line;
+    all->given[at] |= UINT32_C(1) << row;
+    return 1;
+}
+
 static int take(void *userdata, const char *section, const char *key, const char *value)
 {
     struct source *source = userdata;
@@ -101,6 +163,9 @@ static int take(void *userdata, const char *section, const char *key, const char
     if (section[0] == '\0')
         return refuse(source, "\"%.40s\" stands before any section: begin with one, as [leak]",
                       key) == 0;
+    char profile[PROFILE_SECTION_MAX];
+    if (profile_of(section, strlen(section), profile))
+        return take_profile(source, profile, key, value ? value : "");
     char name[SETTING_NAME_MAX * 2];
     snprintf(name, sizeof(name), "%s.%s", section, key);
     int row = setting_find(section, key);
@@ -134,6 +199,7 @@ int config_read_text(struct config *config, const char *name, const char *text, 
     if (!wanted)
         return error_set(err, FAILURE_JOB, -ENOMEM, "no memory for the configuration");
     *wanted = *config;
+    wanted->profiles = NULL;
     memset(wanted->layers[ORIGIN_FILE].given, 0, sizeof(wanted->layers[ORIGIN_FILE].given));
 
     struct source source = {
@@ -153,6 +219,7 @@ int config_read_text(struct config *config, const char *name, const char *text, 
         if (source.code < 0 && (given[rows[0]] || given[rows[1]]))
             error_wrap(err, "%s", name);
     }
+    free(source.code == 0 ? config->profiles : wanted->profiles);
     if (source.code == 0)
         *config = *wanted;
     free(wanted);

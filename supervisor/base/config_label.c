@@ -8,6 +8,12 @@
 
 #define PREFIX "supervisor."
 
+/* Known and no settings; all but the first are also written by `create`, for itself and for people.
+ */
+static const char *const others[] = {"enable", "priority", "profile", "exclusive",
+                                     "kind",   "evicted",  "create"};
+enum { OTHERS_N = sizeof(others) / sizeof(others[0]) };
+
 struct told {
     struct label_error *errors;
     size_t n;
@@ -36,9 +42,10 @@ static void tell(struct told *told, const char *label, const char *message)
 
 static void tell_unknown(struct told *told, const char *label)
 {
-    const char *known[SETTINGS_N + 2] = {"enable",
-                                         "priority"}; /* behind the prefix, which all have */
-    size_t n = 2, prefix = strlen(PREFIX);
+    const char *known[SETTINGS_N + OTHERS_N]; /* behind the prefix, which all have */
+    size_t n = 0, prefix = strlen(PREFIX);
+    for (; n < OTHERS_N; n++)
+        known[n] = others[n];
     for (int i = 0; i < SETTINGS_N; i++)
         if (settings_table[i].label)
             known[n++] = settings_table[i].label + prefix;
@@ -51,36 +58,36 @@ static void tell_unknown(struct told *told, const char *label)
     tell(told, label, message);
 }
 
+static void check_value(struct told *told, const struct config_label *label)
+{
+    char message[sizeof(told->errors->message)] = "";
+    struct error err = {.message = ""};
+    enum priority priority;
+    enum server_kind server;
+    bool on;
+    if (strcmp(label->key, PREFIX "priority") == 0 && priority_parse(label->value, &priority) < 0)
+        snprintf(message, sizeof(message), "\"%.64s\" is none of: low normal high", label->value);
+    else if (strcmp(label->key, PREFIX "kind") == 0 && server_kind_parse(label->value, &server) < 0)
+        snprintf(message, sizeof(message), "\"%.64s\" is none of: ollama localai", label->value);
+    else if ((strcmp(label->key, PREFIX "enable") == 0 ||
+              strcmp(label->key, PREFIX "exclusive") == 0) &&
+             switch_parse(label->value, &on, &err) < 0)
+        snprintf(message, sizeof(message), "%.*s", (int)sizeof(message) - 1, err.message);
+    if (message[0] != '\0')
+        tell(told, label->key, message);
+}
+
 /* Labels that are known and are no settings. True if it was one. */
 static bool take_other(const struct config *config, const struct config_label *label,
                        struct told *told)
 {
-    static const char *const priorities[] = {"low", "normal", "high"};
-    /* Written by `create`, for itself and for people. */
-    static const char *const ours[] = {"supervisor.profile", "supervisor.exclusive",
-                                       "supervisor.kind", "supervisor.evicted",
-                                       "supervisor.create"};
     const char *own = config->settings.docker_label; /* "key" or "key=value" */
     size_t own_length = strcspn(own, "=");
-    if (strcmp(label->key, "supervisor.enable") == 0) {
-        struct error err;
-        bool on;
-        if (switch_parse(label->value, &on, &err) < 0)
-            tell(told, label->key, err.message);
-        return true;
-    }
-    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-        if (strcmp(label->key, ours[i]) == 0)
+    for (size_t i = 0; i < OTHERS_N; i++)
+        if (strcmp(label->key + strlen(PREFIX), others[i]) == 0) {
+            check_value(told, label);
             return true;
-    if (strcmp(label->key, "supervisor.priority") == 0) {
-        for (size_t i = 0; i < sizeof(priorities) / sizeof(priorities[0]); i++)
-            if (strcmp(label->value, priorities[i]) == 0)
-                return true;
-        char message[sizeof(told->errors->message)];
-        snprintf(message, sizeof(message), "\"%.64s\" is none of: low normal high", label->value);
-        tell(told, label->key, message);
-        return true;
-    }
+        }
     return strlen(label->key) == own_length && strncmp(label->key, own, own_length) == 0;
 }
 

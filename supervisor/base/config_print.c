@@ -4,6 +4,12 @@
 #include <jansson.h>
 #include <string.h>
 
+static const char *profile_origin(const struct config *config, size_t index, const char *key)
+{
+    return config_origin_name(config_profile_given(config, index, key) ? ORIGIN_FILE
+                                                                       : ORIGIN_BUILTIN);
+}
+
 static void print_ini(const struct config *config, FILE *to)
 {
     const char *section = "";
@@ -17,6 +23,17 @@ static void print_ini(const struct config *config, FILE *to)
         fprintf(to, "; %s\n%s =%s%s  ; %s\n", setting->reason, setting->key,
                 value[0] == '\0' ? "" : " ", value,
                 config_origin_name((enum config_origin)config->origin[i]));
+    }
+    size_t n;
+    const struct profile *profiles = config_profiles(config, &n);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(to, "\n[profile \"%s\"]\n", profiles[i].name);
+        for (const char *const *key = profile_keys; *key; key++) {
+            char value[PROFILE_TEXT_SIZE];
+            profile_format(&profiles[i], *key, value, sizeof(value));
+            fprintf(to, "%s =%s%s  ; %s\n", *key, value[0] == '\0' ? "" : " ", value,
+                    profile_origin(config, i, *key));
+        }
     }
 }
 
@@ -39,6 +56,33 @@ static json_t *json_value(const struct setting *setting, const struct settings *
     }
 }
 
+static json_t *json_entry(json_t *value, const char *origin)
+{
+    json_t *entry = json_object();
+    json_object_set_new(entry, "value", value);
+    json_object_set_new(entry, "origin", json_string(origin));
+    return entry;
+}
+
+static void add_profiles(json_t *sections, const struct config *config)
+{
+    size_t n;
+    const struct profile *profiles = config_profiles(config, &n);
+    for (size_t i = 0; i < n; i++) {
+        char name[PROFILE_NAME_SIZE + 16];
+        json_t *section = json_object(), *values = profile_json(&profiles[i]), *value;
+        const char *key;
+        json_object_foreach(values, key, value)
+        {
+            json_object_set_new(section, key,
+                                json_entry(json_incref(value), profile_origin(config, i, key)));
+        }
+        json_decref(values);
+        snprintf(name, sizeof(name), "profile \"%s\"", profiles[i].name);
+        json_object_set_new(sections, name, section);
+    }
+}
+
 static void print_json(const struct config *config, FILE *to)
 {
     json_t *sections = json_object();
@@ -49,12 +93,11 @@ static void print_json(const struct config *config, FILE *to)
             section = json_object();
             json_object_set_new(sections, setting->section, section);
         }
-        json_t *entry = json_object();
-        json_object_set_new(entry, "value", json_value(setting, &config->settings));
-        json_object_set_new(entry, "origin",
-                            json_string(config_origin_name((enum config_origin)config->origin[i])));
-        json_object_set_new(section, setting->key, entry);
+        json_object_set_new(section, setting->key,
+                            json_entry(json_value(setting, &config->settings),
+                                       config_origin_name((enum config_origin)config->origin[i])));
     }
+    add_profiles(sections, config);
     json_dumpf(sections, to, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
     fputc('\n', to);
     json_decref(sections);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/fact.h"
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,9 +67,13 @@ void profile_take_server(struct profile *profile, enum server_kind server);
 int profile_set(struct profile *profile, const char *key, const char *value, struct error *err);
 /* The keys that there are, NULL at the end, in the order in which they are shown; and a value as
  * text that profile_set reads back ("" unset). */
-extern const char *const profile_keys[];
+enum { PROFILE_KEYS_N = 20 };
+extern const char *const profile_keys[PROFILE_KEYS_N + 1];
 void profile_format(const struct profile *profile, const char *key, char *text, size_t size);
 /* Its place in profile_keys, or -1. */
 int profile_key(const char *key);
+/* {key: value} of all of them, in bytes and counts; null: unset, and for swap: unlimited. NULL
+ * without memory. */
+json_t *profile_json(const struct profile *profile);
 
 #endif

@@ -45,17 +45,15 @@ struct key {
     const char *what;   /* TYPE_TEXT: what it is no name of */
 };
 
-const char *const profile_keys[] = {
+const char *const profile_keys[PROFILE_KEYS_N + 1] = {
     "server",   "memory",     "swap",   "cpus",    "gpu",       "model",      "exclusive",
     "priority", "image",      "volume", "address", "port",      "container",  "context",
     "parallel", "max_loaded", "disk",   "reserve", "cache_ram", "keep_alive", NULL};
 
-enum { KEYS_N = sizeof(profile_keys) / sizeof(profile_keys[0]) - 1 };
-
 #define FIELD(f) .offset = offsetof(struct profile, f), .size = sizeof(((struct profile *)0)->f)
 
 /* In the order of profile_keys. */
-static const struct key keys[KEYS_N] = {
+static const struct key keys[PROFILE_KEYS_N] = {
     {TYPE_SERVER, FIELD(server)},
     {TYPE_SIZE, FIELD(memory), .min = LIMIT_MIN, .max = SIZE_MOST},
     {TYPE_SWAP, FIELD(swap)},
@@ -300,7 +298,7 @@ static int set(struct profile *profile, const struct key *key, const char *value
 
 int profile_key(const char *key)
 {
-    for (int i = 0; i < KEYS_N; i++)
+    for (int i = 0; i < PROFILE_KEYS_N; i++)
         if (strcmp(profile_keys[i], key) == 0)
             return i;
     return -1;
@@ -310,7 +308,7 @@ int profile_set(struct profile *profile, const char *key, const char *value, str
 {
     int at = profile_key(key);
     if (at < 0) {
-        const char *meant = nearest(key, profile_keys, KEYS_N);
+        const char *meant = nearest(key, profile_keys, PROFILE_KEYS_N);
         return error_set(
             err, FAILURE_USAGE, -EINVAL, "unknown key \"%.*s\" of a profile: %s%s%s", SHOWN_MAX,
             key, meant ? "did you mean " : "`supervisor config show` lists all that there are",
