@@ -84,7 +84,7 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .details = "The built-in ones and those of [profile \"NAME\"] in the configuration, with what "
                 "each makes.",
      .examples = "supervisor profiles\nsupervisor profiles --json\n",
-     .function = NULL},
+     .function = cmd_profiles},
     {.name = "completion",
      .summary = "prints the completion for a shell",
      .operands = "bash|zsh|fish",
