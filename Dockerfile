@@ -22,4 +22,5 @@ COPY --from=build /tree/ /
 ENV PATH=/bin
 ENTRYPOINT ["/bin/supervisor"]
 CMD ["run"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=2 CMD ["/bin/supervisor", "health"]
 LABEL supervisor.version=0.1.0

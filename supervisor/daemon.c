@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "flow.h"
+#include "keep/heartbeat.h"
 #include "tell/local.h"
 
 #include <errno.h>
@@ -22,6 +23,8 @@ struct daemon {
     void *userdata;
     struct flow *flow;
     struct local *local;
+    struct heartbeat *heartbeat; /* NULL: it could not be begun */
+    int beat_result;             /* of the last one, so that a failure is said once */
     uv_signal_t hup, term, interrupt;
     uv_timer_t end;
     uint64_t end_by_ms;
@@ -76,9 +79,19 @@ static void log_refusal(const struct verdict *v)
                  LN("floor", (int64_t)verdict_evidence(v, "floor")), LS("why", v->why));
 }
 
+static void beat(struct daemon *d, double now_s)
+{
+    int r = heartbeat_beat(d->heartbeat, now_s, config_settings(d->config)->interval_s);
+    if (r < 0 && d->beat_result == 0)
+        log_line(LOG_LEVEL_WARNING, "heartbeat not written", LS("why", strerror(-r)),
+                 LS("instead", "`supervisor health` asks by the socket"));
+    d->beat_result = r;
+}
+
 static void on_look(void *userdata, const struct world *world, const struct judgement *judgement)
 {
     struct daemon *d = userdata;
+    beat(d, world->monotonic_s);
     for (size_t i = 0; i < judgement->n_verdicts; i++)
         if (judgement->verdicts[i].changed) {
             log_verdict(&judgement->verdicts[i]);
@@ -309,8 +322,11 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
                                    .userdata = &d};
     r = flow_new(&options, &d.flow, err);
     if (r == 0) {
-        struct error local = {0};
+        struct error local = {0}, beats = {0};
         start_signals(&d);
+        if (heartbeat_open(s->state, s->procfs, s->interval_s, &d.heartbeat, &beats) < 0)
+            log_line(LOG_LEVEL_WARNING, "heartbeat not written", LS("why", beats.message),
+                     LS("instead", "`supervisor health` asks by the socket"));
         if (local_serve(flow_loop(d.flow), s->state, state, &d, &d.local, &local) < 0)
             log_line(LOG_LEVEL_WARNING, "status cannot be asked", LS("why", local.message));
         const char *set_aside = keep_set_aside(flow_keep(d.flow));
@@ -324,6 +340,7 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
                  LS("state", s->state), LS("engine", s->docker_host));
         r = flow_run(d.flow);
         local_free(d.local);
+        heartbeat_close(d.heartbeat);
         stop_signals(&d);
         flow_free(d.flow);
         log_line(LOG_LEVEL_INFO, "stopped");

@@ -85,6 +85,17 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
                 "each makes.",
      .examples = "supervisor profiles\nsupervisor profiles --json\n",
      .function = cmd_profiles},
+    {.name = "health",
+     .summary = "tells whether a daemon looks, for a HEALTHCHECK",
+     .operands = "",
+     .options = json_options,
+     .details = "Reads the heartbeat that the daemon writes into the state directory, and nothing "
+                "else: it needs no shell, no engine and no Ollama, and takes milliseconds. One "
+                "that hangs, that was killed or that ran before the last boot is not healthy.",
+     .examples = "supervisor health\nsupervisor health --state /var/lib/supervisor --json\n",
+     .exits =
+         "0  a daemon of this state directory looked lately\n1  none did; the reason is told\n",
+     .function = cmd_health},
     {.name = "completion",
      .summary = "prints the completion for a shell",
      .operands = "bash|zsh|fish",
