@@ -1,0 +1,217 @@
+#include "act/await.h"
+#include "act/await_private.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+static const int64_t second_ms = 1000;
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct await *await = handle->data;
+    if (!await->signal)
+        await->signal = number;
+}
+
+static void open_loop(struct await *await)
+{
+    static const int numbers[AWAIT_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
+    for (int i = 0; i < AWAIT_SIGNALS; i++) {
+        uv_signal_init(&await->loop, &await->signals[i]);
+        await->signals[i].data = await;
+        uv_signal_start(&await->signals[i], on_signal, numbers[i]);
+    }
+    uv_timer_init(&await->loop, &await->timer);
+    await->timer.data = await;
+}
+
+int await_new(const struct config *config, struct await **ret_await, struct error *err)
+{
+    char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    int r = http_unix_path(config_settings(config)->docker_host, path, sizeof path, err);
+    if (r < 0)
+        return r;
+    struct await *await = calloc(1, sizeof *await);
+    r = await ? uv_loop_init(&await->loop) : -ENOMEM;
+    if (r < 0) {
+        free(await);
+        return error_set(err, FAILURE_JOB, r, "cannot start: %s", strerror(-r));
+    }
+    open_loop(await);
+    r = http_new(&await->loop, &await->http, err);
+    if (r == 0 && (r = docker_new(await->http, path, &await->docker)) < 0)
+        error_set(err, FAILURE_JOB, r, "cannot start: %s", strerror(-r));
+    if (r < 0) {
+        await_free(await);
+        return r;
+    }
+    *ret_await = await;
+    return 0;
+}
+
+void await_free(struct await *await)
+{
+    if (!await)
+        return;
+    docker_free(await->docker);
+    http_free(await->http);
+    for (int i = 0; i < AWAIT_SIGNALS; i++)
+        uv_close((uv_handle_t *)&await->signals[i], NULL);
+    uv_close((uv_handle_t *)&await->timer, NULL);
+    uv_run(&await->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&await->loop);
+    free(await);
+}
+
+int await_signal(const struct await *await)
+{
+    return await->signal;
+}
+
+void await_forget_signal(struct await *await)
+{
+    await->signal = 0;
+}
+
+static void on_time(uv_timer_t *timer)
+{
+    (void)timer; /* the loop has turned: whoever waits looks */
+}
+
+int await_sleep(struct await *await, int64_t ms)
+{
+    uint64_t end_ns = uv_hrtime() + (uint64_t)ms * 1000000;
+    uv_timer_start(&await->timer, on_time, (uint64_t)ms, 0);
+    while (!await->signal && uv_hrtime() < end_ns && uv_is_active((uv_handle_t *)&await->timer))
+        uv_run(&await->loop, UV_RUN_ONCE);
+    uv_timer_stop(&await->timer);
+    return await->signal ? -EINTR : 0;
+}
+
+void answer_take(struct answer *answer, int result, const struct error *err)
+{
+    answer->done = true;
+    answer->result = result;
+    if (result < 0 && err && answer->err)
+        *answer->err = *err;
+}
+
+int await_answer(struct await *await, struct answer *answer)
+{
+    while (!answer->done)
+        uv_run(&await->loop, UV_RUN_ONCE);
+    return answer->result;
+}
+
+/* ---- what takes long */
+
+/* Something that tells how far it is, and can be ended. */
+struct watched {
+    struct answer answer;
+    void *job;
+    void (*stop)(void *job);
+    bool stopped, refused; /* refused: the caller's progress said so */
+    uint64_t moved_ns;
+    docker_pulling *image;
+    await_model_pulling *model;
+    void *userdata;
+    fact current; /* of the last progress: time counts from the last one that differed */
+    char status[32];
+};
+
+static void moved(struct watched *watched, fact current, const char *status)
+{
+    if (watched->current == current &&
+        strncmp(watched->status, status, sizeof watched->status - 1) == 0)
+        return;
+    watched->current = current;
+    strncpy(watched->status, status, sizeof watched->status - 1);
+    watched->moved_ns = uv_hrtime();
+}
+
+/* Until it ends, is interrupted, refused by its caller, or stands still. */
+static int watch(struct await *await, struct watched *watched, const char *what)
+{
+    uint64_t stall_ns = (uint64_t)AWAIT_STALL_S * 1000000000;
+    bool stalled = false;
+    watched->moved_ns = uv_hrtime();
+    uv_timer_start(&await->timer, on_time, (uint64_t)second_ms, (uint64_t)second_ms);
+    while (!watched->answer.done) {
+        stalled = stalled || uv_hrtime() - watched->moved_ns > stall_ns;
+        if ((await->signal || stalled || watched->refused) && !watched->stopped) {
+            watched->stopped = true;
+            watched->stop(watched->job);
+        }
+        if (!watched->answer.done)
+            uv_run(&await->loop, UV_RUN_ONCE);
+    }
+    uv_timer_stop(&await->timer);
+    if (watched->answer.result == 0 || !watched->stopped)
+        return watched->answer.result;
+    if (await->signal)
+        return error_set(watched->answer.err, FAILURE_JOB, -EINTR, "%s was interrupted", what);
+    if (stalled)
+        return error_set(watched->answer.err, FAILURE_JOB, -ETIMEDOUT,
+                         "%s did not move for %d minutes", what, AWAIT_STALL_S / 60);
+    return -ECANCELED;
+}
+
+static void on_done(void *userdata, int result, const struct error *err)
+{
+    answer_take(&((struct watched *)userdata)->answer, result, err);
+}
+
+static void on_image(void *userdata, const struct docker_pull_progress *progress)
+{
+    struct watched *watched = userdata;
+    moved(watched, progress->current, progress->status ? progress->status : "");
+    if (watched->image)
+        watched->image(watched->userdata, progress);
+}
+
+static void stop_image(void *job)
+{
+    docker_stream_stop(job);
+}
+
+int await_pull(struct await *await, const char *image, docker_pulling *progress, void *userdata,
+               struct error *err)
+{
+    char what[300];
+    struct watched watched = {
+        .answer.err = err, .stop = stop_image, .image = progress, .userdata = userdata};
+    snprintf(what, sizeof what, "the pull of %.200s", image);
+    watched.job = docker_pull(await->docker, image, on_image, on_done, &watched);
+    return watch(await, &watched, what);
+}
+
+static void on_model(void *userdata, const struct ollama_pull_progress *progress)
+{
+    struct watched *watched = userdata;
+    moved(watched, progress->completed, progress->status);
+    if (watched->model && !watched->refused && !watched->model(watched->userdata, progress))
+        watched->refused = true;
+}
+
+static void stop_model(void *job)
+{
+    ollama_pull_stop(job);
+}
+
+int await_model_pull(struct await *await, const char *address, uint16_t port, const char *model,
+                     await_model_pulling *progress, void *userdata, struct error *err)
+{
+    char what[300];
+    struct watched watched = {
+        .answer.err = err, .stop = stop_model, .model = progress, .userdata = userdata};
+    struct ollama_pull *pull;
+    snprintf(what, sizeof what, "the pull of %.200s", model);
+    int r = ollama_pull(await->http, address, port, model, on_model, on_done, &watched, &pull);
+    if (r < 0)
+        return error_set(err, FAILURE_JOB, r, "cannot ask for a pull of %.200s: %s", model,
+                         strerror(-r));
+    watched.job = pull;
+    return watch(await, &watched, what);
+}

@@ -1,0 +1,78 @@
+/* Questions one after another, for the jobs of the command line that go step by step: a loop of
+ * its own, which each call turns until its answer is there. Not for callbacks of another loop.
+ *
+ * SIGINT, SIGTERM and SIGHUP are remembered (await_signal). They end what waits for the world
+ * (pulls, await_sleep: -EINTR), never a call to the engine: what was begun is awaited, so that it
+ * can be taken back. All functions return 0 or -errno and fill *err (may be NULL) then. */
+#ifndef SUPERVISOR_ACT_AWAIT_H
+#define SUPERVISOR_ACT_AWAIT_H
+
+#include "base/config.h"
+#include "sense/docker_make.h"
+#include "sense/ollama_pull.h"
+
+struct await;
+
+/* Reaches for the engine of docker.host; nothing is asked yet. */
+int await_new(const struct config *config, struct await **ret_await, struct error *err);
+void await_free(struct await *await); /* NULL is fine */
+static inline void await_cleanup(struct await **await)
+{
+    await_free(*await);
+}
+#define CLEANUP_AWAIT __attribute__((cleanup(await_cleanup)))
+
+/* The signal that came; 0: none. */
+int await_signal(const struct await *await);
+/* Forgets it: what comes next (an undo) is waited for all the same. */
+void await_forget_signal(struct await *await);
+/* -EINTR as soon as a signal comes, or has come. */
+int await_sleep(struct await *await, int64_t ms);
+
+/* ---- the engine (sense/docker.h, sense/docker_make.h: results as there) */
+
+/* true where no answer came: the call may have been carried out, or the engine is away. Look. */
+bool await_lost(int result, const struct error *err);
+/* Asks until the engine answers, at most so long. */
+int await_engine(struct await *await, int64_t timeout_ms, struct error *err);
+
+/* *ret_json is a new reference. */
+int await_info(struct await *await, json_t **ret_json, struct error *err);
+int await_list(struct await *await, json_t **ret_json, struct error *err);
+int await_inspect(struct await *await, const char *id, json_t **ret_json, struct error *err);
+int await_image(struct await *await, const char *image, json_t **ret_json, struct error *err);
+int await_volume(struct await *await, const char *name, json_t **ret_json, struct error *err);
+/* Where Ollama answers, "" unknown: "http://ADDRESS:PORT". */
+int await_address(struct await *await, const char *id, char *ret_address, size_t size,
+                  uint16_t *ret_port, struct error *err);
+
+/* warnings: at least 256 bytes. */
+int await_create(struct await *await, const char *name, const json_t *request,
+                 char ret_id[CONTAINER_ID_SIZE], char *ret_warnings, size_t size,
+                 struct error *err);
+int await_start(struct await *await, const char *id, struct error *err);
+int await_stop(struct await *await, const char *id, int64_t grace_s, struct error *err);
+int await_rename(struct await *await, const char *id, const char *name, struct error *err);
+int await_remove(struct await *await, const char *id, struct error *err);
+int await_volume_create(struct await *await, const char *name, const json_t *labels,
+                        struct error *err);
+int await_volume_remove(struct await *await, const char *name, struct error *err);
+/* The last lines it said, "" where that cannot be had. */
+void await_logs(struct await *await, const char *id, int lines, char *text, size_t size);
+
+/* ---- what takes long: -EINTR by a signal, -ETIMEDOUT when nothing moves for AWAIT_STALL_S */
+
+enum { AWAIT_STALL_S = 900 }; /* checking 42 GB on a slow disk says nothing for minutes */
+
+int await_pull(struct await *await, const char *image, docker_pulling *progress, void *userdata,
+               struct error *err);
+/* progress returns false to end it: -ECANCELED. */
+typedef bool await_model_pulling(void *userdata, const struct ollama_pull_progress *progress);
+int await_model_pull(struct await *await, const char *address, uint16_t port, const char *model,
+                     await_model_pulling *progress, void *userdata, struct error *err);
+
+/* ---- HTTP: GET http://ADDRESS:PORT/PATH; the status of an answer, or -errno. */
+int await_get(struct await *await, const char *address, uint16_t port, const char *path,
+              long timeout_ms);
+
+#endif

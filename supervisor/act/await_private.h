@@ -1,0 +1,31 @@
+/* What the two files of await share. */
+#ifndef SUPERVISOR_ACT_AWAIT_PRIVATE_H
+#define SUPERVISOR_ACT_AWAIT_PRIVATE_H
+
+#include "act/await.h"
+
+enum { AWAIT_SIGNALS = 3 };
+
+struct await {
+    uv_loop_t loop;
+    struct http *http;
+    struct docker *docker;
+    uv_signal_t signals[AWAIT_SIGNALS];
+    uv_timer_t timer; /* of await_sleep, and of the watch over a pull */
+    int signal;       /* that came, 0: none */
+};
+
+/* Where an answer goes; on the stack of the one who waits. */
+struct answer {
+    bool done;
+    int result;
+    struct error *err; /* may be NULL */
+    json_t **ret_json;
+};
+
+/* Turns the loop until it is there; its result. */
+int await_answer(struct await *await, struct answer *answer);
+/* Fills result and error. */
+void answer_take(struct answer *answer, int result, const struct error *err);
+
+#endif

@@ -1,0 +1,165 @@
+/* What of a container that is there is not as it would be made now. */
+#include "act/create_private.h"
+#include "base/size.h"
+#include "sense/json_member.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { VALUE_SIZE = 200 };
+
+static void compare(json_t *list, const char *what, const char *is, const char *would_be)
+{
+    if (strcmp(is, would_be) != 0)
+        json_array_append_new(
+            list, json_pack("{s:s,s:s,s:s}", "what", what, "is", is, "would_be", would_be));
+}
+
+static void bytes(const json_t *host, const char *key, char *text, size_t size)
+{
+    const json_t *value = json_object_get(host, key);
+    json_int_t number = json_is_integer(value) ? json_integer_value(value) : 0;
+    if (number > 0)
+        size_exact(number, text, size);
+    else
+        snprintf(text, size, "%s", number < 0 ? "unlimited" : "none");
+}
+
+static void compare_bytes(json_t *list, const char *what, const char *key, const json_t *is,
+                          const json_t *would_be)
+{
+    char a[VALUE_SIZE], b[VALUE_SIZE];
+    bytes(is, key, a, sizeof a);
+    bytes(would_be, key, b, sizeof b);
+    compare(list, what, a, b);
+}
+
+static const char *text_or(const json_t *object, const char *key, const char *otherwise)
+{
+    const char *text = member_string(object, key);
+    return text ? text : otherwise;
+}
+
+static const char *env_value(const json_t *env, const char *name, size_t length)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach((json_t *)env, i, entry)
+    {
+        const char *text = json_string_value(entry);
+        if (text && strncmp(text, name, length) == 0 && text[length] == '=')
+            return text + length + 1;
+    }
+    return NULL;
+}
+
+static void compare_env(json_t *list, const json_t *is, const json_t *would_be)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach((json_t *)would_be, i, entry)
+    {
+        char name[64];
+        const char *text = json_string_value(entry);
+        size_t length = text ? strcspn(text, "=") : 0;
+        if (!text || !text[length])
+            continue;
+        const char *value = env_value(is, text, length);
+        snprintf(name, sizeof name, "%.*s", (int)length, text);
+        compare(list, name, value ? value : "unset", text + length + 1);
+    }
+}
+
+/* "127.0.0.1:11434", of all ports, joined. */
+static void ports(const json_t *bindings, char *text, size_t size)
+{
+    const char *key;
+    json_t *list, *binding;
+    size_t used = 0, i;
+    text[0] = '\0';
+    json_object_foreach((json_t *)bindings, key, list)
+    {
+        json_array_foreach(list, i, binding)
+        {
+            int n = used < size ? snprintf(text + used, size - used, "%s%s:%s", used ? ", " : "",
+                                           text_or(binding, "HostIp", ""),
+                                           text_or(binding, "HostPort", "?"))
+                                : 0;
+            used += n > 0 ? (size_t)n : 0;
+        }
+    }
+    if (!text[0])
+        snprintf(text, size, "not published");
+}
+
+/* The source of what is mounted there, by either way of asking for it. */
+static const char *mounted(const json_t *container, const char *target)
+{
+    size_t i;
+    json_t *mount;
+    json_array_foreach(json_object_get(container, "Mounts"), i, mount)
+    {
+        if (strcmp(text_or(mount, "Destination", ""), target) == 0)
+            return text_or(mount, "Name", text_or(mount, "Source", "?"));
+    }
+    return "none";
+}
+
+static void gpus(const json_t *host, char *text, size_t size)
+{
+    const json_t *request = json_array_get(json_object_get(host, "DeviceRequests"), 0);
+    const json_t *ids = json_object_get(request, "DeviceIDs");
+    const json_t *device = json_array_get(json_object_get(host, "Devices"), 0);
+    size_t used = 0, i;
+    json_t *id;
+    snprintf(text, size, "%s", request || json_is_object(device) ? "all" : "none");
+    json_array_foreach((json_t *)ids, i, id)
+    {
+        int n = used < size ? snprintf(text + used, size - used, "%s%s", used ? "," : "",
+                                       json_is_string(id) ? json_string_value(id) : "?")
+                            : 0;
+        used += n > 0 ? (size_t)n : 0;
+    }
+}
+
+static void compare_host(json_t *list, const json_t *is, const json_t *would_be)
+{
+    char a[VALUE_SIZE], b[VALUE_SIZE];
+    compare_bytes(list, "limit", "Memory", is, would_be);
+    compare_bytes(list, "limit with swap", "MemorySwap", is, would_be);
+    compare(list, "restart policy", text_or(json_object_get(is, "RestartPolicy"), "Name", "no"),
+            text_or(json_object_get(would_be, "RestartPolicy"), "Name", "no"));
+    double cpus_is = (double)member_fact(is, "NanoCpus") / 1e9,
+           cpus_would_be = (double)member_fact(would_be, "NanoCpus") / 1e9;
+    snprintf(a, sizeof a, cpus_is > 0 ? "%g" : "all", cpus_is);
+    snprintf(b, sizeof b, cpus_would_be > 0 ? "%g" : "all", cpus_would_be);
+    compare(list, "CPUs", a, b);
+    ports(json_object_get(is, "PortBindings"), a, sizeof a);
+    ports(json_object_get(would_be, "PortBindings"), b, sizeof b);
+    compare(list, "port", a, b);
+    gpus(is, a, sizeof a);
+    gpus(would_be, b, sizeof b);
+    compare(list, "GPUs", a, b);
+}
+
+static void compare_labels(json_t *list, const json_t *is, const json_t *would_be)
+{
+    static const char *const keys[] = {"supervisor.profile", "supervisor.memory",
+                                       "supervisor.priority", "supervisor.exclusive"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        compare(list, keys[i], text_or(is, keys[i], "unset"), text_or(would_be, keys[i], "unset"));
+}
+
+json_t *create_differs(const json_t *container, const json_t *request)
+{
+    json_t *list = json_array();
+    const json_t *config = json_object_get(container, "Config");
+    const json_t *host = json_object_get(request, "HostConfig");
+    const json_t *mount = json_array_get(json_object_get(host, "Mounts"), 0);
+    compare(list, "image", text_or(config, "Image", "?"), text_or(request, "Image", "?"));
+    compare_host(list, json_object_get(container, "HostConfig"), host);
+    compare(list, "volume", mounted(container, text_or(mount, "Target", "")),
+            text_or(mount, "Source", "?"));
+    compare_env(list, json_object_get(config, "Env"), json_object_get(request, "Env"));
+    compare_labels(list, json_object_get(config, "Labels"), json_object_get(request, "Labels"));
+    return list;
+}

@@ -1,0 +1,96 @@
+/* What the files of create share. */
+#ifndef SUPERVISOR_ACT_CREATE_PRIVATE_H
+#define SUPERVISOR_ACT_CREATE_PRIVATE_H
+
+#include "act/create.h"
+#include "keep/keep.h"
+#include <stdarg.h>
+
+enum {
+    CREATE_OLLAMA_PORT = 11434,
+    CREATE_LOCALAI_PORT = 8080, /* LocalAI's default */
+    CREATE_TOKEN_SIZE = 17,
+    CREATE_HELD_LOCKS = DEPLOY_OTHERS_MAX + 1,
+};
+
+/* A container that is there, or was. */
+struct create_container {
+    json_t *json; /* inspect; NULL: not there */
+    char id[CONTAINER_ID_SIZE];
+    bool running;
+};
+
+struct create {
+    const struct config *config;
+    const struct settings *settings;
+    const struct create_wish *wish;
+    struct await *await;
+    create_tell *tell;
+    void *userdata;
+    struct create_result *result;
+    struct create_seen *seen; /* the result's */
+    struct deploy_plan *plan;
+    json_t *list;
+    struct create_container existing; /* of the name that is wanted */
+    struct create_container old;      /* of that name with CREATE_REPLACED_SUFFIX */
+    char name[CONTAINER_NAME_SIZE], old_name[CONTAINER_NAME_SIZE];
+    bool unfinished;               /* existing was created by us and never started: made anew */
+    bool replacing;                /* existing goes, or old is there without the new one */
+    char volume_root[600];         /* volume_path as this process reaches it; "" unreachable */
+    char token[CREATE_TOKEN_SIZE]; /* label supervisor.create: is it the one that we asked for? */
+
+    /* what was done, and is taken back */
+    bool volume_made, old_was_running, set_aside, made;
+    char evicted[DEPLOY_OTHERS_MAX][CONTAINER_ID_SIZE];
+    size_t n_evicted;
+    struct keep_lock *locks[CREATE_HELD_LOCKS]; /* on those that are stopped for it */
+    size_t n_locks;
+};
+
+/* create.c */
+void create_say(struct create *create, enum create_event_kind kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* create_look.c: everything that the plan wants to know, and what is there of that name. */
+int create_look(struct create *create, struct error *err);
+const char *create_label(const json_t *container, const char *key);
+bool create_is_running(const json_t *container);
+/* create_others.c: the containers with Ollama beside it; the one that is replaced. */
+int create_look_at_others(struct create *create, struct error *err);
+fact create_held(struct create *create, const json_t *container);
+/* create_host.c: memory, GPUs, disk, ports: what is seen without the engine. */
+int create_look_at_host(struct create *create, struct error *err);
+void create_look_at_disk(struct create *create, const json_t *volume, const char *root_dir);
+fact create_disk_free(const struct create *create);
+bool create_model_present(const struct create *create, const char *model);
+/* A pull has left something there, or it cannot be seen. */
+bool create_volume_used(const struct create *create);
+bool create_gpu_hook(const struct create *create);
+bool create_amd_devices(const struct create *create);
+/* An address is taken: 1, free: 0, not to be known from here: -errno. */
+int create_port_taken(const struct create *create, const char *address, uint16_t port);
+/* create_refuse.c: the findings that the plan does not have: name, port, image. */
+void create_add_findings(struct create *create);
+
+/* create_request.c */
+json_t *create_request(const struct create *create);
+const char *create_models_path(enum server_kind server);
+uint16_t create_server_port(enum server_kind server);
+void create_limit_text(fact bytes, char *text, size_t size); /* "28g", as labels have it */
+/* create_differs.c: what of the container is not as the request would make it. */
+json_t *create_differs(const json_t *container, const json_t *request);
+
+/* create_steps.c: carries out, takes back. */
+int create_carry_out(struct create *create, struct error *err);
+int create_finish_existing(struct create *create, struct error *err);
+/* Also where the answer is lost, or it has that name already. */
+int create_rename(struct create *create, const char *id, const char *name, struct error *err);
+/* create_undo.c */
+void create_undo(struct create *create);
+int create_settle(struct create *create, const char *id, json_t **ret_json, struct error *err);
+/* create_ready.c: limit read back; waited until it answers; the model pulled. */
+int create_verify(struct create *create, struct error *err);
+int create_wait(struct create *create, struct error *err);
+int create_pull_model(struct create *create, struct error *err);
+
+#endif

@@ -1,0 +1,225 @@
+/* What else stands in the way: the name and the port. In the words of the plan's findings. */
+#include "act/create_private.h"
+#include "sense/json_member.h"
+#include "sense/policy.h"
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PORTS_TRIED = 64 }; /* for one that is free */
+
+static void add(struct create *create, enum deploy_severity severity, const char *about,
+                const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static void add(struct create *create, enum deploy_severity severity, const char *about,
+                const char *format, ...)
+{
+    struct deploy_plan *plan = create->plan;
+    if (plan->n_findings == DEPLOY_FINDINGS_MAX)
+        return;
+    struct deploy_finding *finding = &plan->findings[plan->n_findings++];
+    *finding =
+        (struct deploy_finding){.severity = severity, .about = about, .missing = FACT_UNKNOWN};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(finding->text, sizeof finding->text, format, arguments);
+    va_end(arguments);
+    plan->refused |= severity == DEPLOY_REFUSAL;
+}
+
+/* ---- the name */
+
+/* Of the repository, without registry, tag and digest. */
+static void repository(const char *image, char *text, size_t size)
+{
+    snprintf(text, size, "%.*s", (int)strcspn(image, "@"), image);
+    char *slash = strrchr(text, '/'), *tag = strrchr(text, ':');
+    if (tag && (!slash || tag > slash))
+        *tag = '\0';
+}
+
+static bool serves_the_same(const struct create *create, const char *image)
+{
+    char theirs[CONTAINER_NAME_SIZE], wanted[CONTAINER_NAME_SIZE];
+    repository(image, theirs, sizeof theirs);
+    repository(create->plan->profile.image, wanted, sizeof wanted);
+    return strcmp(theirs, wanted) == 0 || policy_chosen(create->settings, image, NULL, 0);
+}
+
+static const char *image_of(const json_t *container)
+{
+    const char *image = member_string(json_object_get(container, "Config"), "Image");
+    return image ? image : "";
+}
+
+static void judge_name(struct create *create)
+{
+    const json_t *there = create->existing.json;
+    const char *name = create->name;
+    if (!there)
+        return;
+    bool ours = create_label(there, "supervisor.profile") != NULL;
+    bool same = serves_the_same(create, image_of(there));
+    if (!ours && !same) {
+        add(create, DEPLOY_REFUSAL, "name",
+            "%.64s is there already and is somebody else's: image %.100s, no label "
+            "supervisor.profile. It is left alone; take another name: --name",
+            name, image_of(there));
+        return;
+    }
+    if (!ours && !create->wish->replace) {
+        add(create, DEPLOY_REFUSAL, "name",
+            "%.64s is there already and was not made by supervisor (image %.100s). --replace puts "
+            "the new one in its place and keeps its volume; --name takes another name",
+            name, image_of(there));
+        return;
+    }
+    if (!create->replacing || create->unfinished)
+        return;
+    if (member_truth(json_object_get(there, "HostConfig"), "AutoRemove") == 1)
+        add(create, DEPLOY_REFUSAL, "name",
+            "%.64s was started with --rm: stopping it would delete it, and it could not be put "
+            "back. Stop it yourself, or take another name: --name",
+            name);
+    if (create_label(there, "com.docker.swarm.task.id"))
+        add(create, DEPLOY_REFUSAL, "name",
+            "%.64s is a task of a Swarm service, which its manager would start again. Remove the "
+            "service, or take another name: --name",
+            name);
+}
+
+/* A directory of the host in the place of the volume is not taken over. */
+static void judge_models(struct create *create)
+{
+    const json_t *there = create->existing.json ? create->existing.json : create->old.json;
+    size_t i;
+    json_t *mount;
+    if (!create->replacing || create->wish->volume_given)
+        return;
+    json_array_foreach(json_object_get(there, "Mounts"), i, mount)
+    {
+        const char *target = member_string(mount, "Destination"),
+                   *type = member_string(mount, "Type"), *source = member_string(mount, "Source");
+        if (target && type && strcmp(type, "bind") == 0 &&
+            strcmp(target, create_models_path(create->plan->profile.server)) == 0)
+            add(create, DEPLOY_REFUSAL, "name",
+                "%.64s keeps its models in the host's directory %.128s, which is no volume. Name "
+                "the volume for the new one: --volume",
+                create->name, source ? source : "?");
+    }
+}
+
+static void judge_old(struct create *create)
+{
+    const json_t *old = create->old.json;
+    if (!old)
+        return;
+    if (!create_label(old, "supervisor.profile") && !serves_the_same(create, image_of(old)))
+        add(create, DEPLOY_REFUSAL, "name",
+            "%.100s is there and is somebody else's (image %.100s): a replaced container would get "
+            "that name. Rename or remove it, or take another name: --name",
+            create->old_name, image_of(old));
+    else if (create->wish->replace && create->existing.json && !create->unfinished)
+        add(create, DEPLOY_REFUSAL, "name",
+            "an earlier run left %.100s behind. Run it once without --replace, which finishes that",
+            create->old_name);
+}
+
+/* ---- the port */
+
+static bool everywhere(const char *address)
+{
+    return !address || !address[0] || strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
+}
+
+/* The container that publishes it, or NULL. One that goes does not count. */
+static const char *publisher(const struct create *create, const char *address, uint16_t port)
+{
+    size_t i, k;
+    json_t *entry, *binding;
+    json_array_foreach(create->list, i, entry)
+    {
+        const char *id = member_string(entry, "Id");
+        if (id && (strcmp(id, create->existing.id) == 0 || strcmp(id, create->old.id) == 0))
+            continue;
+        json_array_foreach(json_object_get(entry, "Ports"), k, binding)
+        {
+            const char *ip = member_string(binding, "IP"), *type = member_string(binding, "Type");
+            if (member_fact(binding, "PublicPort") != port || (type && strcmp(type, "tcp") != 0))
+                continue;
+            if (!everywhere(address) && !everywhere(ip) && strcmp(address, ip) != 0)
+                continue;
+            const char *name =
+                json_string_value(json_array_get(json_object_get(entry, "Names"), 0));
+            return name ? name + (name[0] == '/') : "another container";
+        }
+    }
+    return NULL;
+}
+
+/* The one that goes, or stays as it is, has it now. */
+static bool own(const struct create *create, uint16_t port)
+{
+    const struct create_container *list[] = {&create->existing, &create->old};
+    for (size_t i = 0; i < 2; i++) {
+        const char *key;
+        json_t *bindings, *binding;
+        size_t k;
+        const json_t *settings = json_object_get(list[i]->json, "NetworkSettings");
+        json_object_foreach(json_object_get(settings, "Ports"), key, bindings)
+        {
+            json_array_foreach(bindings, k, binding)
+            {
+                const char *text = member_string(binding, "HostPort");
+                char wanted[8];
+                snprintf(wanted, sizeof wanted, "%u", port);
+                if (text && strcmp(text, wanted) == 0)
+                    return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Above it; 0: none was found. */
+static uint16_t free_port(const struct create *create, const char *address, uint16_t port)
+{
+    for (int i = 1; i <= PORTS_TRIED && port + i <= UINT16_MAX; i++) {
+        uint16_t next = (uint16_t)(port + i);
+        if (!publisher(create, address, next) && create_port_taken(create, address, next) == 0)
+            return next;
+    }
+    return 0;
+}
+
+static void judge_port(struct create *create)
+{
+    const struct profile *profile = &create->plan->profile;
+    char remedy[96] = "take another port: --port";
+    if (profile->port == 0 || create->seen->exists || own(create, profile->port))
+        return;
+    const char *who = publisher(create, profile->address, profile->port);
+    int taken = who ? 1 : create_port_taken(create, profile->address, profile->port);
+    if (taken <= 0 && taken != -EADDRNOTAVAIL)
+        return;
+    if (taken == -EADDRNOTAVAIL) {
+        add(create, DEPLOY_REFUSAL, "port",
+            "%s is no address of this host: publish on another one, as in --port 127.0.0.1:%u",
+            profile->address, profile->port);
+        return;
+    }
+    uint16_t next = free_port(create, profile->address, profile->port);
+    if (next)
+        snprintf(remedy, sizeof remedy, "%u is free: --port %u", next, next);
+    add(create, DEPLOY_REFUSAL, "port", "port %u of %s is taken by %s%.64s; %s", profile->port,
+        profile->address, who ? "the container " : "another program", who ? who : "", remedy);
+}
+
+void create_add_findings(struct create *create)
+{
+    judge_name(create);
+    judge_old(create);
+    judge_models(create);
+    judge_port(create);
+}

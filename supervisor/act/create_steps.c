@@ -1,0 +1,311 @@
+/* The steps, one after the other. What each did is noted in the create before the next begins, and
+ * taken back by create_undo. */
+#include "act/create_private.h"
+#include "base/clock.h"
+#include "base/size.h"
+#include "sense/json_member.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    ATTEMPTS = 3 /* of a call whose answer was lost */,
+    STOP_GRACE_S = 10 /* the engine's own */
+};
+
+static void on_image(void *userdata, const struct docker_pull_progress *progress)
+{
+    struct create *create = userdata;
+    struct create_event event = {.kind = CREATE_PROGRESS,
+                                 .text = create->plan->profile.image,
+                                 .current = progress->current,
+                                 .total = progress->total,
+                                 .seen = create->seen,
+                                 .plan = create->plan};
+    if (create->tell)
+        create->tell(create->userdata, &event);
+}
+
+static int pull_image(struct create *create, struct error *err)
+{
+    const char *image = create->plan->profile.image;
+    double start_s = clock_boottime_s();
+    if (create->seen->image_present)
+        return 0;
+    int r = await_pull(create->await, image, on_image, create, err);
+    if (r == 0)
+        create_say(create, CREATE_STEP, "image %s pulled in %.0f s", image,
+                   clock_boottime_s() - start_s);
+    return r;
+}
+
+static int make_volume(struct create *create, struct error *err)
+{
+    const char *volume = create->plan->profile.volume;
+    CLEANUP_JSON json_t *labels =
+        json_pack("{s:s}", "supervisor.profile", create->plan->profile.name);
+    if (create->seen->volume_present)
+        return 0;
+    int r = await_volume_create(create->await, volume, labels, err);
+    if (await_lost(r, err)) /* asking for one that is there gives that one */
+        r = await_engine(create->await, 60000, err) < 0
+                ? r
+                : await_volume_create(create->await, volume, labels, err);
+    if (r < 0)
+        return r;
+    create->volume_made = true;
+    create_say(create, CREATE_STEP, "volume %s made", volume);
+    CLEANUP_JSON json_t *json = NULL;
+    if (await_volume(create->await, volume, &json, NULL) == 0)
+        create_look_at_disk(create, json, NULL);
+    return 0;
+}
+
+static int lock(struct create *create, const char *id, struct error *err)
+{
+    if (create->n_locks == CREATE_HELD_LOCKS)
+        return 0;
+    int r = keep_lock_container(create->settings->state, id, &create->locks[create->n_locks], NULL,
+                                err);
+    if (r == 0)
+        create->n_locks++;
+    return r;
+}
+
+/* With its own grace. A lost answer: it is looked whether it still runs. */
+static int stop(struct create *create, const json_t *container, struct error *err)
+{
+    const char *id = member_string(container, "Id");
+    fact grace_s = member_fact(json_object_get(container, "Config"), "StopTimeout");
+    int r = -EIO;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        CLEANUP_JSON json_t *now = NULL;
+        r = await_stop(create->await, id, fact_known(grace_s) ? grace_s : STOP_GRACE_S, err);
+        if (!await_lost(r, err))
+            return r;
+        if (create_settle(create, id, &now, err) < 0)
+            return r;
+        if (!create_is_running(now))
+            return 0;
+    }
+    return r;
+}
+
+int create_rename(struct create *create, const char *id, const char *name, struct error *err)
+{
+    int r = -EIO;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        CLEANUP_JSON json_t *now = NULL;
+        struct error own = {0};
+        r = await_rename(create->await, id, name, err);
+        if (r == 0)
+            return 0;
+        bool lost = await_lost(r, err);
+        if (create_settle(create, id, &now, &own) < 0)
+            return r;
+        const char *has = member_string(now, "Name");
+        if (has && strcmp(has + (has[0] == '/'), name) == 0)
+            return 0;
+        if (!lost)
+            return r;
+    }
+    return r;
+}
+
+/* What an earlier run created and never started goes. What it set aside is what this run puts back
+ * if it fails; whether that one ran nobody knows any more: it did, for it was to be replaced. */
+static int clear_unfinished(struct create *create, struct error *err)
+{
+    struct create_container *existing = &create->existing;
+    if (create->old.json)
+        create->set_aside = create->old_was_running = true;
+    if (!create->unfinished)
+        return 0;
+    int r = lock(create, existing->id, err);
+    if (r == 0)
+        r = await_remove(create->await, existing->id, err);
+    if (r == 0)
+        create_say(create, CREATE_STEP,
+                   "%s, created by an earlier run and never started, is removed", create->name);
+    return r;
+}
+
+/* The one that is replaced stops and steps aside. */
+static int set_aside(struct create *create, struct error *err)
+{
+    struct create_container *existing = &create->existing;
+    if (!existing->json || create->unfinished)
+        return 0;
+    int r = lock(create, existing->id, err);
+    if (r < 0)
+        return r;
+    create->old_was_running = existing->running;
+    memcpy(create->old.id, existing->id, sizeof create->old.id);
+    if (existing->running) {
+        r = stop(create, existing->json, err);
+        if (r < 0)
+            return r;
+        create_say(create, CREATE_STEP, "%s, which is replaced, stopped", create->name);
+    }
+    create->set_aside = true; /* noted first: taking it back looks at the name */
+    return create_rename(create, existing->id, create->old_name, err);
+}
+
+/* Ours, of this run? Its token says so; another's of that name is not touched. */
+static int adopt(struct create *create, struct error *err)
+{
+    CLEANUP_JSON json_t *json = NULL;
+    struct error own = {0};
+    int r = create_settle(create, create->name, &json, &own);
+    if (r == -ENOENT && own.failure != FAILURE_UNREACHABLE)
+        return -ENOENT;
+    if (r < 0) {
+        *err = own;
+        return r;
+    }
+    const char *token = create_label(json, "supervisor.create");
+    if (!token || strcmp(token, create->token) != 0)
+        return error_set(err, FAILURE_JOB, -EEXIST,
+                         "somebody else made a container named %s in this moment", create->name);
+    member_text(json, "Id", create->result->id, sizeof create->result->id);
+    return 0;
+}
+
+static int make_container(struct create *create, struct error *err)
+{
+    char warnings[512] = "";
+    int r = -EIO;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        r = await_create(create->await, create->name, create->result->request, create->result->id,
+                         warnings, sizeof warnings, err);
+        if (r == 0)
+            break;
+        bool lost = await_lost(r, err);
+        if (!lost && r != -EEXIST)
+            return r;
+        int found = adopt(create, err);
+        if (found == 0) {
+            r = 0;
+            break;
+        }
+        if (found != -ENOENT || !lost)
+            return found == -ENOENT ? r : found;
+    }
+    if (r < 0)
+        return r;
+    create->made = true;
+    create_say(create, CREATE_STEP, "container %s made", create->name);
+    if (strstr(warnings, "iscarded"))
+        return error_set(err, FAILURE_JOB, -EOPNOTSUPP, "the engine cannot limit it: %.300s",
+                         warnings);
+    if (warnings[0])
+        create_say(create, CREATE_WARNING, "the engine warns: %s", warnings);
+    return 0;
+}
+
+static int evict(struct create *create, struct error *err)
+{
+    char held[16];
+    for (size_t i = 0; i < create->plan->n_evict; i++) {
+        const struct deploy_other *other = &create->seen->facts.others[create->plan->evict[i]];
+        CLEANUP_JSON json_t *json = NULL;
+        int r = lock(create, other->id, err);
+        if (r == 0)
+            r = await_inspect(create->await, other->id, &json, err);
+        if (r < 0)
+            return r;
+        if (create->n_evicted < DEPLOY_OTHERS_MAX) /* noted first: a stop that fails half-way */
+            memcpy(create->evicted[create->n_evicted++], other->id, CONTAINER_ID_SIZE);
+        r = stop(create, json, err);
+        if (r < 0)
+            return r;
+        create_say(create, CREATE_STEP, "%s stopped, which held %s", other->name,
+                   size_format(other->held, held, sizeof held));
+    }
+    return 0;
+}
+
+static int start(struct create *create, struct error *err)
+{
+    int r = -EIO;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        CLEANUP_JSON json_t *json = NULL;
+        struct error own = {0};
+        r = await_start(create->await, create->result->id, err);
+        if (r == 0)
+            break;
+        bool lost = await_lost(r, err);
+        int found = lost ? create_settle(create, create->result->id, &json, &own) : -EIO;
+        if (found == 0 && create_is_running(json)) {
+            r = 0;
+            break;
+        }
+        if (!lost || found < 0)
+            return r;
+    }
+    if (r == 0)
+        create_say(create, CREATE_STEP, "%s started", create->name);
+    return r;
+}
+
+/* Its work is done elsewhere now: that it cannot be removed spoils nothing. */
+static int remove_old(struct create *create, struct error *err)
+{
+    struct error own = {0};
+    (void)err;
+    if (!create->old.id[0])
+        return 0;
+    int r = await_remove(create->await, create->old.id, &own);
+    if (r < 0 && r != -ENOENT && r != -EALREADY)
+        create_say(create, CREATE_WARNING,
+                   "%s, which was replaced, is left: %s; the next run removes it", create->old_name,
+                   own.message);
+    else
+        create_say(create, CREATE_STEP,
+                   "the container that was replaced is removed; volume %s stays",
+                   create->plan->profile.volume);
+    return 0;
+}
+
+typedef int step(struct create *create, struct error *err);
+
+static int go(struct create *create, step *const *steps, struct error *err)
+{
+    for (; *steps; steps++) {
+        if (await_signal(create->await))
+            return error_set(err, FAILURE_JOB, -EINTR, "interrupted");
+        int r = (*steps)(create, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int create_carry_out(struct create *create, struct error *err)
+{
+    static step *const steps[] = {clear_unfinished,
+                                  pull_image,
+                                  make_volume,
+                                  set_aside,
+                                  make_container,
+                                  evict,
+                                  start,
+                                  create_verify,
+                                  create_wait,
+                                  create_pull_model,
+                                  remove_old,
+                                  NULL};
+    return go(create, steps, err);
+}
+
+int create_finish_existing(struct create *create, struct error *err)
+{
+    static step *const steps[] = {create_verify, create_wait, create_pull_model, remove_old, NULL};
+    memcpy(create->result->id, create->existing.id, sizeof create->result->id);
+    if (!create->existing.running) {
+        int r = start(create, err);
+        if (r < 0)
+            return r;
+    }
+    return go(create, steps, err);
+}

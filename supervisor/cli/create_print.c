@@ -1,0 +1,263 @@
+#include "cli/create_print.h"
+#include "base/size.h"
+#include "sense/json_member.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { SIZE_TEXT = 16 };
+
+/* Several sizes in one sentence. */
+#define SHOWN(bytes) size_format((bytes), (char[SIZE_TEXT]){0}, SIZE_TEXT)
+
+static void row(const char *what, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void row(const char *what, const char *format, ...)
+{
+    va_list arguments;
+    printf("  %-9s", what);
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+}
+
+static void print_memory(const struct create_seen *seen, const struct deploy_plan *plan)
+{
+    const struct deploy_facts *facts = &seen->facts;
+    row("memory", "limit %s, and %s for others, of the host's %s; %s available now",
+        SHOWN(plan->profile.memory), SHOWN(plan->reserve), SHOWN(facts->memory_total),
+        SHOWN(facts->memory_available));
+    if (plan->profile.swap == FACT_NONE)
+        row("swap", "as much as it likes");
+    else
+        row("swap", "%s", plan->profile.swap ? SHOWN(plan->profile.swap) : "none");
+}
+
+static void print_model(const struct create_seen *seen, const struct deploy_plan *plan)
+{
+    const struct deploy_ledger *ledger = &plan->ledger;
+    const char *model = plan->profile.model;
+    if (!model[0] || !fact_known(ledger->needed))
+        return;
+    row("model", "%s: weights %s, KV cache %s, buffers %s, server %s, prompt cache %s", model,
+        SHOWN(ledger->weights), SHOWN(ledger->kv), SHOWN(ledger->compute), SHOWN(ledger->server),
+        SHOWN(ledger->prompt_cache));
+    if (ledger->weights_vram > 0)
+        row("", "of the weights %s in VRAM, %s mapped from the disk", SHOWN(ledger->weights_vram),
+            SHOWN(ledger->weights_file));
+    row("", "%s needed of the limit's %s%s", SHOWN(ledger->needed), SHOWN(ledger->limit),
+        seen->facts.model_present ? "; it is in the volume" : "");
+}
+
+static void print_gpu(const struct create_seen *seen, const struct deploy_plan *plan)
+{
+    const struct gpu_list *gpus = &seen->facts.gpus;
+    if (!plan->gpu) {
+        row("GPU", "none");
+        return;
+    }
+    if (gpus->n == 0)
+        row("GPU", "%s, unseen from here", plan->profile.gpu);
+    for (size_t i = 0; i < gpus->n; i++)
+        row(i == 0 ? "GPU" : "", "%u %s, %s of %s VRAM in use", gpus->gpus[i].index,
+            gpus->gpus[i].name, SHOWN(gpus->gpus[i].vram_used), SHOWN(gpus->gpus[i].vram_total));
+}
+
+static void print_place(const struct create_seen *seen, const struct deploy_plan *plan)
+{
+    const struct profile *profile = &plan->profile;
+    row("disk", "%s free in %s%s%s", SHOWN(seen->facts.disk_free),
+        seen->volume_path[0] ? seen->volume_path : "the volume's disk",
+        fact_known(plan->footprint.download) && !seen->facts.model_present ? "; the model is " : "",
+        fact_known(plan->footprint.download) && !seen->facts.model_present
+            ? SHOWN(plan->footprint.download)
+            : "");
+    row("volume", "%s, %s", profile->volume, seen->volume_present ? "there already" : "to be made");
+    row("image", "%s, %s", profile->image, seen->image_present ? "there" : "to be pulled");
+    if (profile->port)
+        row("port", strchr(profile->address, ':') ? "[%s]:%u" : "%s:%u", profile->address,
+            profile->port);
+    else
+        row("port", "not published");
+}
+
+void create_print_checks(const struct create_seen *seen, const struct deploy_plan *plan)
+{
+    static const char *const words[] = {"note", "warning", "refused"};
+    printf("%s, profile %s\n", plan->profile.container, plan->profile.name);
+    print_memory(seen, plan);
+    print_model(seen, plan);
+    print_gpu(seen, plan);
+    print_place(seen, plan);
+    if (seen->leftover[0])
+        printf("note: %s\n", seen->leftover);
+    for (size_t i = 0; i < plan->n_findings; i++)
+        printf("%s: %s\n", words[plan->findings[i].severity], plan->findings[i].text);
+    fflush(stdout);
+}
+
+static void print_differs(const struct create_result *result)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(result->differs, i, one)
+    {
+        printf("  %s is %s, would be %s\n", member_string(one, "what"), member_string(one, "is"),
+               member_string(one, "would_be"));
+    }
+    if (json_array_size(result->differs) > 0)
+        printf("  to make it so: --replace (its volume stays)\n");
+}
+
+void create_print_request(const struct create_result *result)
+{
+    if (result->seen.exists) {
+        printf("%s is there already, %s; this would start it and say what differs:\n",
+               result->plan.profile.container, result->seen.running ? "running" : "stopped");
+        print_differs(result);
+    }
+    printf("POST /containers/create?name=%s\n", result->plan.profile.container);
+    json_dumpf(result->request, stdout, JSON_INDENT(2));
+    putchar('\n');
+}
+
+static void print_next(const struct create_result *result)
+{
+    const struct profile *profile = &result->plan.profile;
+    bool localai = profile->server == SERVER_LOCALAI;
+    if (!result->address[0])
+        return;
+    if (localai)
+        printf("next: curl %s/v1/models\n", result->address);
+    else if (result->seen.facts.model_present || !profile->model[0])
+        printf("next: docker exec -it %s ollama run %s\n", profile->container,
+               profile->model[0] ? profile->model : "MODEL");
+    else
+        printf("next: docker exec -it %s ollama run %s (pulls it if it is not there)\n",
+               profile->container, profile->model);
+    printf("      supervisor run supervises it; supervisor status shows it\n");
+}
+
+void create_print_end(const struct create_result *result)
+{
+    const char *name = result->plan.profile.container;
+    char limit[64] = "unknown";
+    if (fact_known(result->limit))
+        snprintf(limit, sizeof limit, "%s", SHOWN(result->limit));
+    else if (result->limit == FACT_NONE)
+        snprintf(limit, sizeof limit, "none");
+    const char *at = result->address[0] ? " at " : "";
+    switch (result->outcome) {
+    case CREATE_MADE:
+        printf("%s runs%s%s, limit %s\n", name, at, result->address, limit);
+        print_next(result);
+        break;
+    case CREATE_THERE:
+        printf("%s %s%s%s, limit %s\n", name,
+               result->seen.running ? "runs already" : "was there, and runs now", at,
+               result->address, limit);
+        print_differs(result);
+        break;
+    case CREATE_REFUSED:
+        printf("%s: refused, nothing was changed\n", name);
+        break;
+    case CREATE_PLANNED:
+    case CREATE_FAILED:
+        break;
+    }
+    fflush(stdout);
+}
+
+/* ---- for programs */
+
+static void number(json_t *object, const char *key, fact value)
+{
+    if (fact_known(value))
+        json_object_set_new(object, key, json_integer(value));
+}
+
+static json_t *ledger_json(const struct deploy_ledger *ledger)
+{
+    json_t *object = json_object();
+    number(object, "weights", ledger->weights);
+    number(object, "weights_vram", ledger->weights_vram);
+    number(object, "weights_file", ledger->weights_file);
+    number(object, "weights_anon", ledger->weights_anon);
+    number(object, "kv", ledger->kv);
+    number(object, "compute", ledger->compute);
+    number(object, "server", ledger->server);
+    number(object, "prompt_cache", ledger->prompt_cache);
+    number(object, "needed", ledger->needed);
+    number(object, "limit", ledger->limit);
+    return object;
+}
+
+static json_t *plan_json(const struct create_result *result)
+{
+    const struct deploy_plan *plan = &result->plan;
+    json_t *object = json_object(), *evict = json_array();
+    json_object_set_new(object, "profile", profile_json(&plan->profile));
+    number(object, "reserve", plan->reserve);
+    json_object_set_new(object, "gpu", json_boolean(plan->gpu));
+    json_object_set_new(object, "ledger", ledger_json(&plan->ledger));
+    for (size_t i = 0; i < plan->n_evict; i++)
+        json_array_append_new(evict, json_string(result->seen.facts.others[plan->evict[i]].name));
+    json_object_set_new(object, "evict", evict);
+    json_object_set_new(object, "refused", json_boolean(plan->refused));
+    return object;
+}
+
+static json_t *facts_json(const struct create_seen *seen)
+{
+    json_t *object = json_object();
+    number(object, "memory_total", seen->facts.memory_total);
+    number(object, "memory_available", seen->facts.memory_available);
+    number(object, "disk_free", seen->facts.disk_free);
+    json_object_set_new(object, "disk_path", json_string(seen->facts.disk_path));
+    json_object_set_new(object, "gpu_runtime", json_boolean(seen->facts.gpu_runtime));
+    json_object_set_new(object, "gpus", json_integer((json_int_t)seen->facts.gpus.n));
+    json_object_set_new(object, "image_present", json_boolean(seen->image_present));
+    json_object_set_new(object, "volume_present", json_boolean(seen->volume_present));
+    json_object_set_new(object, "model_present", json_boolean(seen->facts.model_present));
+    return object;
+}
+
+static json_t *findings_json(const struct deploy_plan *plan)
+{
+    static const char *const words[] = {"note", "warning", "refusal"};
+    json_t *list = json_array();
+    for (size_t i = 0; i < plan->n_findings; i++) {
+        const struct deploy_finding *finding = &plan->findings[i];
+        json_t *one = json_pack("{s:s,s:s,s:s}", "severity", words[finding->severity], "about",
+                                finding->about, "text", finding->text);
+        if (one)
+            number(one, "missing", finding->missing);
+        json_array_append_new(list, one);
+    }
+    return list;
+}
+
+void create_print_json(const struct create_result *result)
+{
+    static const char *const outcomes[] = {"made", "there", "refused", "planned", "failed"};
+    CLEANUP_JSON json_t *object = json_object();
+    json_object_set_new(object, "outcome", json_string(outcomes[result->outcome]));
+    json_object_set_new(object, "container", json_string(result->plan.profile.container));
+    if (result->id[0] && result->outcome != CREATE_FAILED)
+        json_object_set_new(object, "id", json_string(result->id));
+    if (result->address[0])
+        json_object_set_new(object, "address", json_string(result->address));
+    number(object, "limit", result->limit);
+    if (result->outcome == CREATE_FAILED)
+        json_object_set_new(object, "error", json_string(result->error.message));
+    if (result->seen.leftover[0])
+        json_object_set_new(object, "leftover", json_string(result->seen.leftover));
+    json_object_set_new(object, "facts", facts_json(&result->seen));
+    json_object_set_new(object, "plan", plan_json(result));
+    json_object_set(object, "request", result->request);
+    json_object_set_new(object, "findings", findings_json(&result->plan));
+    if (result->differs)
+        json_object_set(object, "differs", result->differs);
+    json_dumpf(object, stdout, JSON_COMPACT);
+    putchar('\n');
+}
