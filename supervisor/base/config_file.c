@@ -100,7 +100,9 @@ static void check_section(struct source *source, const char *line)
     }
     sections[n++] = "profile";
     line_up_to(line + 1, length, name);
-    const char *meant = nearest(name, sections, n);
+    char word[PROFILE_SECTION_MAX]; /* of [profil "33b"] */
+    line_up_to(name, strcspn(name, " "), word);
+    const char *meant = nearest(word, sections, n);
     refuse(source, "unknown section [%s]%s%s%s", name, meant ? ": did you mean [" : "",
            meant ? meant : "", meant ? "]?" : "");
 }
@@ -138,6 +140,23 @@ static char *next_line(char *to, int size, void *userdata)
 }
 
 /* ini_handler. */
+/* Another server brings its own image, volume and port, but for those that the file has named: in
+ * which order they stand does not matter. */
+static int set_profile(struct file_profiles *all, int at, const char *key, const char *value,
+                       struct error *err)
+{
+    struct profile before = all->profiles[at];
+    int code = profile_set(&all->profiles[at], key, value, err);
+    for (int row = 0; code == 0 && row < PROFILE_KEYS_N; row++) {
+        char text[PROFILE_TEXT_SIZE];
+        if ((all->given[at] >> row & 1) == 0 || strcmp(profile_keys[row], key) == 0)
+            continue;
+        profile_format(&before, profile_keys[row], text, sizeof(text));
+        code = profile_set(&all->profiles[at], profile_keys[row], text, err);
+    }
+    return code;
+}
+
 static int take_profile(struct source *source, const char *name, const char *key, const char *value)
 {
     int at = config_profile_add(source->config, name, source->err), row = profile_key(key);
@@ -145,7 +164,7 @@ static int take_profile(struct source *source, const char *name, const char *key
     if (at >= 0 && row >= 0 && source->profile_key_line[at][row] > 0)
         return refuse(source, "[profile \"%s\"]: %s is set a second time, after line %d", name, key,
                       source->profile_key_line[at][row]) == 0;
-    source->code = at < 0 ? at : profile_set(&all->profiles[at], key, value, source->err);
+    source->code = at < 0 ? at : set_profile(all, at, key, value, source->err);
     if (source->code < 0) {
         error_wrap(source->err, "%s:%d: [profile \"%s\"]", source->name, source->line, name);
         return 0;
