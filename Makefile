@@ -106,7 +106,7 @@ benches  := $(addprefix $(BUILD)/bench/,$(call names,$(perf_src)))
 program  := $(if $(main_src),$(out)/supervisor)
 
 .PHONY: all everything lib program unit unit-build run-unit test bench bench-build fuzz fuzz-build simollama
-.PHONY: format format-check lint up down install clean help
+.PHONY: format format-check lint up down install deb clean help
 
 ## all: the program, build/supervisor
 all: program
@@ -250,9 +250,22 @@ up:
 down:
 	@scripts/down
 
-## install: the program into DESTDIR and PREFIX (/usr/local)
+# Where zsh looks; Debian's packages have a place of their own.
+ZSH_DIR ?= $(PREFIX)/share/zsh/site-functions
+share    = $(DESTDIR)$(PREFIX)/share
+
+## install: the program, its manual page and completion into DESTDIR and PREFIX (/usr/local)
 install: all
 	install -D -m 0755 $(BUILD)/supervisor $(DESTDIR)$(PREFIX)/bin/supervisor
+	install -d $(share)/man/man8 $(share)/bash-completion/completions $(DESTDIR)$(ZSH_DIR) $(share)/fish/vendor_completions.d
+	$(BUILD)/supervisor manual >$(share)/man/man8/supervisor.8
+	$(BUILD)/supervisor completion bash >$(share)/bash-completion/completions/supervisor
+	$(BUILD)/supervisor completion zsh >$(DESTDIR)$(ZSH_DIR)/_supervisor
+	$(BUILD)/supervisor completion fish >$(share)/fish/vendor_completions.d/supervisor.fish
+
+## deb: a package for the Debian that this is, build/ollama-supervisor_*.deb
+deb:
+	+@packaging/deb
 
 ## clean: removes build/
 clean:
