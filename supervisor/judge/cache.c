@@ -27,14 +27,11 @@ void judge_cache(struct look *look)
         wanted = TRI_UNKNOWN;
     else if (in_use_percent >= from_percent && m->inactive_file >= worth)
         wanted = TRI_TRUE;
-    else if (h->cache_standing.raised && in_use_percent >= from_percent - slack_percent &&
-             m->inactive_file >= worth / 2)
+    else if (h->own[VERDICT_PAGE_CACHE].standing.raised &&
+             in_use_percent >= from_percent - slack_percent && m->inactive_file >= worth / 2)
         wanted = TRI_UNKNOWN; /* neither bears a deed nor ends the verdict */
-    condition_take(&h->cache, wanted, look->now_s, look->now_s, look->allowance_s);
-    bool all_now, contradicted;
-    double since_s = conditions_since(&h->cache, 1, &all_now, &contradicted);
-    struct verdict *v = look_settle(look, VERDICT_PAGE_CACHE, &h->cache_standing, since_s, all_now,
-                                    contradicted, false, hold_intervals * look->interval_s);
+    struct verdict *v = look_judge(look, VERDICT_PAGE_CACHE, wanted, look->now_s, false,
+                                   hold_intervals * look->interval_s);
     if (!v)
         return;
     verdict_add_fact(v, "inactive_file", UNIT_BYTES, m->inactive_file);

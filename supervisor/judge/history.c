@@ -3,46 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void condition_reset(struct condition *condition)
-{
-    *condition = (struct condition){TRI_UNKNOWN, -1, -1};
-}
-
-void condition_take(struct condition *condition, enum tri value, double true_from_s, double now_s,
-                    double allowance_s)
-{
-    condition->now = value;
-    if (value == TRI_UNKNOWN) {
-        if (condition->unknown_since_s < 0)
-            condition->unknown_since_s = now_s;
-        if (now_s - condition->unknown_since_s > allowance_s)
-            condition->since_s = -1;
-        return;
-    }
-    condition->unknown_since_s = -1;
-    if (value == TRI_FALSE)
-        condition->since_s = -1;
-    else if (condition->since_s < 0)
-        condition->since_s = true_from_s;
-}
-
-double conditions_since(const struct condition *conditions, size_t n, bool *ret_all_now,
-                        bool *ret_contradicted)
-{
-    double since_s = 0;
-    *ret_all_now = true;
-    *ret_contradicted = false;
-    for (size_t i = 0; i < n; i++) {
-        if (conditions[i].since_s < 0)
-            since_s = -1;
-        else if (since_s >= 0 && conditions[i].since_s > since_s)
-            since_s = conditions[i].since_s;
-        *ret_all_now &= conditions[i].now == TRI_TRUE;
-        *ret_contradicted |= conditions[i].now == TRI_FALSE;
-    }
-    return since_s;
-}
-
 /* JUDGEMENT, fact 6: over the last 5 s. */
 static const double window_s = 5;
 
@@ -151,11 +111,8 @@ void history_restart(struct history *history)
 void history_reset_holds(struct history *history)
 {
     history_restart(history);
-    condition_reset(&history->elsewhere);
-    condition_reset(&history->no_limit);
-    condition_reset(&history->drift);
-    condition_reset(&history->cache);
-    condition_reset(&history->high);
+    for (size_t kind = 0; kind < VERDICT_KINDS; kind++)
+        condition_reset(&history->own[kind].condition);
 }
 
 enum tri runner_listed(const struct look *look, const struct process *process)
@@ -177,58 +134,4 @@ enum tri runner_listed(const struct look *look, const struct process *process)
         return TRI_FALSE;
     /* As many models as runners: each runner is somebody's. */
     return look->live_runners <= ollama->n_models ? TRI_TRUE : TRI_UNKNOWN;
-}
-
-struct verdict *look_verdict(struct look *look, enum verdict_kind kind)
-{
-    struct judgement *j = look->judgement;
-    if (j->n_verdicts == j->cap_verdicts) {
-        size_t cap = j->cap_verdicts ? 2 * j->cap_verdicts : 4;
-        struct verdict *verdicts =
-            cap > JUDGEMENT_VERDICTS_MAX ? NULL : realloc(j->verdicts, cap * sizeof *verdicts);
-        if (!verdicts)
-            return NULL;
-        j->verdicts = verdicts;
-        j->cap_verdicts = cap;
-    }
-    struct verdict *v = &j->verdicts[j->n_verdicts++];
-    *v = (struct verdict){.kind = kind,
-                          .mode = look->container->mode,
-                          .pid = FACT_UNKNOWN,
-                          .started_us = FACT_UNKNOWN};
-    memcpy(v->id, look->container->id, sizeof v->id);
-    memcpy(v->name, look->container->name, sizeof v->name);
-    memcpy(v->started_at, look->container->started_at, sizeof v->started_at);
-    return v;
-}
-
-struct verdict *look_settle(struct look *look, enum verdict_kind kind, struct standing *standing,
-                            double since_s, bool all_now, bool contradicted, bool suspicious,
-                            double hold_s)
-{
-    struct standing before = *standing;
-    bool was_raised = before.raised;
-    bool held = since_s >= 0 && look->now_s - since_s >= hold_s;
-    bool anew = since_s >= 0 && (since_s > before.since_s || !held);
-    if (contradicted || anew)
-        standing->raised = false;
-    if (!contradicted && all_now && held) {
-        standing->raised = true;
-        standing->since_s = since_s;
-    }
-    if (!standing->raised && !was_raised && (contradicted || !suspicious))
-        return NULL;
-    struct verdict *v = look_verdict(look, kind);
-    if (!v) {
-        *standing = before; /* what could not be told is told in the next look */
-        return NULL;
-    }
-    v->state = standing->raised ? VERDICT_RAISED : was_raised ? VERDICT_CLEARED : VERDICT_SUSPECT;
-    v->changed = standing->raised != was_raised;
-    v->confirmed = standing->raised && all_now && held;
-    v->since_s = standing->raised || was_raised ? standing->since_s
-                 : since_s >= 0                 ? since_s
-                                                : look->now_s;
-    v->hold_s = hold_s;
-    return v;
 }

@@ -47,6 +47,19 @@ struct window_use {
 };
 struct window_use window_use(const struct window *window, double now_s);
 
+/* A verdict's memory between looks. */
+struct standing {
+    bool raised;
+    double since_s;
+    unsigned told; /* 1 << remedy: which it has been told to have since it was raised */
+};
+
+/* A verdict that rests on one condition. */
+struct matter {
+    struct condition condition;
+    struct standing standing;
+};
+
 enum idle_condition {
     IDLE_UP,
     IDLE_NOTHING_LOADED,
@@ -61,12 +74,6 @@ enum orphan_condition {
     ORPHAN_AWAKE,
     ORPHAN_CHILD,
     ORPHAN_CONDITIONS
-};
-
-/* A verdict's memory between looks. */
-struct standing {
-    bool raised;
-    double since_s;
 };
 
 struct runner { /* one live runner, by (pid, started_us) */
@@ -98,10 +105,8 @@ struct history {
     double last_runner_seen_s; /* < 0 never */
     struct window window;
     struct condition idle[IDLE_CONDITIONS];
-    struct condition elsewhere, no_limit, drift, cache, high;
-    struct standing leak, elsewhere_standing, no_limit_standing, drift_standing, cache_standing,
-        high_standing;
-    double connections_at_s; /* < 0 never read */
+    struct matter own[VERDICT_KINDS]; /* those that are about the container as a whole */
+    double connections_at_s;          /* < 0 never read */
     fact connections;
     double idle_learned_s; /* idle time that went into the baseline */
     fact learned_baseline;
@@ -148,11 +153,27 @@ struct verdict *look_settle(struct look *look, enum verdict_kind kind, struct st
                             double since_s, bool all_now, bool contradicted, bool suspicious,
                             double hold_s);
 
+/* The same for a verdict about the container that rests on one condition, with its value in this
+ * look and since when that has held. */
+struct verdict *look_judge(struct look *look, enum verdict_kind kind, enum tri value,
+                           double true_from_s, bool suspicious, double hold_s);
+/* Gives a verdict that look_settle returned its remedy. One that it has for the first time since it
+ * was raised is a change, which is told. */
+void look_remedy(struct verdict *verdict, struct standing *standing, enum remedy remedy);
+/* Asks for a reading of the connections, if the last one will be older than that in the next look.
+ */
+void look_want_connections(struct look *look, double patience_s);
+
 bool process_is_live_runner(const struct process *process);
 /* Whether the fresh answer of /api/ps lists the runner: by its blob; unknown where the blobs do not
  * tell. */
 enum tri runner_listed(const struct look *look, const struct process *process);
 struct runner *history_runner(struct history *history, const struct process *process);
+
+/* One look at a running container: takes the facts, then judges by every rule. */
+void look_at(const struct config *config, const struct world *world,
+             const struct container *container, struct judgement *judgement,
+             struct assessment *assessment, struct history *history);
 
 void judge_leak(struct look *look);
 void judge_elsewhere(struct look *look);

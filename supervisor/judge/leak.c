@@ -88,16 +88,13 @@ void judge_leak(struct look *look)
     bool near_end = since_s >= 0 && all_now &&
                     now_s - since_s >= h->settings.leak_hold_s - 2 * look->interval_s;
     if (near_end) {
-        double patience_s = foreign || h->leak.raised
-                                ? 10
-                                : 0; /* a pool or a standing verdict is looked at every 10 s */
-        look->assessment->wants_connections |=
-            look->connections_age_s < 0 || look->connections_age_s + look->interval_s > patience_s;
+        bool standing = h->own[VERDICT_IDLE_LEAK].standing.raised;
+        look_want_connections(look, foreign || standing ? 10 : 0); /* a pool is looked at then */
     }
     bool connections_known = fact_known(look->connections);
     struct verdict *v =
-        look_settle(look, VERDICT_IDLE_LEAK, &h->leak, since_s, all_now && connections_known,
-                    contradicted, excess == TRI_TRUE, hold_s);
+        look_settle(look, VERDICT_IDLE_LEAK, &h->own[VERDICT_IDLE_LEAK].standing, since_s,
+                    all_now && connections_known, contradicted, excess == TRI_TRUE, hold_s);
     if (!v)
         return;
     v->confirmed &= look->connections_age_s == 0; /* the fresh look before a deed reads them anew */
@@ -139,11 +136,8 @@ void judge_elsewhere(struct look *look)
         elsewhere = c->cgroup.shmem + foreign >= look->threshold ? TRI_TRUE
                     : all_known                                  ? TRI_FALSE
                                                                  : TRI_UNKNOWN;
-    condition_take(&h->elsewhere, elsewhere, look->now_s, look->now_s, look->allowance_s);
-    bool all_now, contradicted;
-    double since_s = conditions_since(&h->elsewhere, 1, &all_now, &contradicted);
-    struct verdict *v = look_settle(look, VERDICT_HELD_ELSEWHERE, &h->elsewhere_standing, since_s,
-                                    all_now, contradicted, false, h->settings.leak_hold_s);
+    struct verdict *v = look_judge(look, VERDICT_HELD_ELSEWHERE, elsewhere, look->now_s, false,
+                                   h->settings.leak_hold_s);
     if (!v)
         return;
     verdict_add_fact(v, "held", UNIT_BYTES, look->held);

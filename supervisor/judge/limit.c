@@ -61,20 +61,16 @@ void judge_limit(struct look *look)
     enum tri none = m->limit == FACT_UNKNOWN              ? TRI_UNKNOWN
                     : m->limit == FACT_NONE && wanted < 0 ? TRI_TRUE
                                                           : TRI_FALSE;
-    condition_take(&h->no_limit, none, look->now_s, look->now_s, look->allowance_s);
     enum tri drift = TRI_FALSE;
     if (wanted >= 0)
         drift = m->limit == FACT_UNKNOWN || !fact_known(look->held)         ? TRI_UNKNOWN
                 : m->limit == FACT_NONE || m->limit / page != wanted / page ? TRI_TRUE
                 : swap_drifts(look)                                         ? TRI_TRUE
                                                                             : TRI_FALSE;
-    condition_take(&h->drift, drift, look->now_s, look->now_s, look->allowance_s);
 
     /* Two looks in a row, so that a limit that is just being changed is not contradicted. */
-    bool all_now, contradicted;
-    double since_s = conditions_since(&h->no_limit, 1, &all_now, &contradicted);
-    struct verdict *v = look_settle(look, VERDICT_NO_LIMIT, &h->no_limit_standing, since_s, all_now,
-                                    contradicted, false, look->interval_s / 2);
+    struct verdict *v =
+        look_judge(look, VERDICT_NO_LIMIT, none, look->now_s, false, look->interval_s / 2);
     if (v) {
         verdict_add_fact(v, "held", UNIT_BYTES, look->held);
         verdict_add_fact(v, "total", UNIT_BYTES, look->world->host.total);
@@ -82,9 +78,7 @@ void judge_limit(struct look *look)
                  "nothing bounds its memory but the host's; set the label supervisor.memory or "
                  "memory.limit to have one kept");
     }
-    since_s = conditions_since(&h->drift, 1, &all_now, &contradicted);
-    v = look_settle(look, VERDICT_LIMIT_DRIFT, &h->drift_standing, since_s, all_now, contradicted,
-                    false, look->interval_s / 2);
+    v = look_judge(look, VERDICT_LIMIT_DRIFT, drift, look->now_s, false, look->interval_s / 2);
     if (!v)
         return;
     bool swaps = m->limit >= 0 && m->limit / page == wanted / page;
@@ -117,11 +111,8 @@ void judge_high(struct look *look)
         drift = m->version == 0 || m->high == FACT_UNKNOWN || !fact_known(look->held) ? TRI_UNKNOWN
                 : m->high != FACT_NONE && m->high / page == wanted / page             ? TRI_FALSE
                                                                                       : TRI_TRUE;
-    condition_take(&h->high, drift, look->now_s, look->now_s, look->allowance_s);
-    bool all_now, contradicted;
-    double since_s = conditions_since(&h->high, 1, &all_now, &contradicted);
-    struct verdict *v = look_settle(look, VERDICT_HIGH_DRIFT, &h->high_standing, since_s, all_now,
-                                    contradicted, false, look->interval_s / 2);
+    struct verdict *v =
+        look_judge(look, VERDICT_HIGH_DRIFT, drift, look->now_s, false, look->interval_s / 2);
     if (!v)
         return;
     bool above_floor = add_wanted(look, v, wanted, "high", m->high);

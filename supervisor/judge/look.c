@@ -1,0 +1,176 @@
+/* One look at one container: what several rules need, and then the rules (docs/judgement.md). */
+#include "judge/history.h"
+#include "sense/policy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Baselines (JUDGEMENT, fact 4): what an idle server may hold at most, and what is assumed before
+ * it was learned. An idle server holds 8 to 12 MiB; up to 1 GB was reported of 0.3.12 (facts on
+ * Ollama, section 3). */
+static const fact baseline_max = 256 << 20, baseline_assumed = 128 << 20;
+static const double baseline_learning_s = 600;
+
+/* /api/ps says something about now only if it is fresh, and was asked after a runner was last seen
+ * (JUDGEMENT, fact 2). */
+static void take_answer(struct look *look)
+{
+    const struct ollama *o = &look->container->ollama;
+    look->answered = TRI_UNKNOWN;
+    if (!o->asked)
+        look->unanswered = "Ollama has not been asked";
+    else if (o->age_ms > 2000 * look->poll_s)
+        look->unanswered = "Ollama does not answer, its last answer is too old";
+    else if (!o->reachable)
+        look->unanswered = "Ollama does not answer";
+    else if (o->n_models == 0 && !look->live_runners &&
+             look->now_s - o->age_ms / 1000 < look->history->last_runner_seen_s)
+        look->unanswered = "the last answer is older than the last runner";
+    else
+        look->answered = TRI_TRUE;
+}
+
+static void take_use(struct look *look)
+{
+    struct history *h = look->history;
+    const struct container *c = look->container;
+    window_take(&h->window, look->now_s, c->cgroup.cpu_us, c->received);
+    look->use = window_use(&h->window, look->now_s);
+    double allowed_percent = h->settings.leak_busy_cpu_percent,
+           allowed_bytes = (double)h->settings.leak_busy_received;
+    bool full = look->use.span_s >= 5 - look->interval_s / 2;
+    bool watch_received = allowed_bytes > 0; /* 0 switches the rule off */
+    /* A window that is not full yet is busy when it has spent already what a full one may. */
+    double over_s = full ? look->use.span_s : 5;
+    if ((double)look->use.cpu_used_us > allowed_percent * 1e4 * over_s)
+        look->busy = TRI_TRUE;
+    else if (watch_received && (double)look->use.received_bytes > allowed_bytes * over_s)
+        look->busy = TRI_TRUE;
+    else if (!full || look->use.cpu_percent < 0 || (watch_received && look->use.received_per_s < 0))
+        look->busy = TRI_UNKNOWN;
+    else
+        look->busy = TRI_FALSE;
+}
+
+static void take_baseline(struct look *look, double step_s)
+{
+    struct history *h = look->history;
+    const struct container *c = look->container;
+    bool idle = look->answered == TRI_TRUE && !c->ollama.n_models && c->processes_known &&
+                !look->live_runners && look->busy == TRI_FALSE;
+    if (h->start_seen && idle && fact_known(look->serve_held) &&
+        h->idle_learned_s < baseline_learning_s) {
+        h->idle_learned_s += step_s;
+        if (h->learned_baseline < 0 || look->serve_held < h->learned_baseline)
+            h->learned_baseline = look->serve_held;
+    }
+    fact baseline = fact_known(h->settings.leak_baseline) ? h->settings.leak_baseline
+                    : fact_known(h->learned_baseline)     ? h->learned_baseline
+                    : fact_known(c->baseline)             ? c->baseline
+                                                          : baseline_assumed;
+    look->baseline =
+        fact_known(h->settings.leak_baseline) || baseline < baseline_max ? baseline : baseline_max;
+    fact limit = c->cgroup.limit;
+    look->threshold = FACT_UNKNOWN;
+    if (limit != FACT_UNKNOWN) {
+        fact share = limit == FACT_NONE
+                         ? 0
+                         : (fact)((double)limit * h->settings.leak_threshold_percent / 100);
+        look->threshold = share > h->settings.leak_threshold ? share : h->settings.leak_threshold;
+    }
+}
+
+static void assess(struct look *look)
+{
+    struct assessment *a = look->assessment;
+    const struct container *c = look->container;
+    const struct settings *s = &look->history->settings;
+    if (look->busy == TRI_TRUE) {
+        a->activity = ACTIVITY_BUSY;
+        if (look->use.cpu_percent > s->leak_busy_cpu_percent)
+            snprintf(a->why, sizeof a->why, "cpu %.0f %% of a core", look->use.cpu_percent);
+        else
+            snprintf(a->why, sizeof a->why, "receiving %.1f MiB/s",
+                     look->use.received_per_s / 1048576);
+    } else if (!c->processes_known) {
+        snprintf(a->why, sizeof a->why, "its processes cannot be seen (pid: host is needed)");
+    } else if (look->answered != TRI_TRUE) {
+        snprintf(a->why, sizeof a->why, "%s", look->unanswered);
+    } else if (look->live_runners > c->ollama.n_models) {
+        a->activity = ACTIVITY_LOADING;
+        snprintf(a->why, sizeof a->why, "%zu runners, %zu models listed", look->live_runners,
+                 c->ollama.n_models);
+    } else {
+        a->activity = c->ollama.n_models ? ACTIVITY_LOADED : ACTIVITY_IDLE;
+    }
+    a->held = look->held;
+    a->serve_held = look->serve_held;
+    a->threshold = look->threshold;
+    a->live_runners = look->live_runners;
+    a->answered = look->answered == TRI_TRUE;
+    a->baseline = look->baseline;
+    a->held_with_model = look->history->held_with_model;
+    a->not_busy = look->busy == TRI_FALSE;
+    judge_level(look);
+}
+
+void look_at(const struct config *config, const struct world *world, const struct container *c,
+             struct judgement *judgement, struct assessment *assessment, struct history *h)
+{
+    if (!h->settings_known) {
+        policy_for(config, c, &h->settings, NULL);
+        h->settings_known = true;
+        h->start_seen = h->uptime_known && h->first_uptime_s <= h->settings.leak_grace_s;
+    }
+    const struct settings *s = &h->settings;
+    struct look look = {.world = world,
+                        .container = c,
+                        .history = h,
+                        .judgement = judgement,
+                        .assessment = assessment,
+                        .now_s = world->monotonic_s};
+    look.interval_s = s->interval_s;
+    look.poll_s = s->poll_s;
+    /* A gap of more than three intervals, in either clock, restarts every hold; fast looks are not
+     * held to less than three seconds. */
+    double gap_s = 3 * (s->interval_s > 1 ? s->interval_s : 1);
+    look.allowance_s = gap_s > 2 * s->poll_s ? gap_s : 2 * s->poll_s;
+    double step_s = world->monotonic_s - h->last_s, wall_step_s = step_s;
+    if (world->time_ms >= 0 && h->last_wall_ms >= 0)
+        wall_step_s = (double)(world->time_ms - h->last_wall_ms) / 1000;
+    if (step_s > gap_s || step_s < 0 || wall_step_s > gap_s || step_s - wall_step_s > gap_s)
+        history_reset_holds(h);
+    h->last_s = world->monotonic_s;
+    if (world->time_ms >= 0)
+        h->last_wall_ms = world->time_ms;
+
+    look.serve = container_serve(c);
+    look.serve_held = look.serve ? process_held(look.serve) : FACT_UNKNOWN;
+    look.held = container_held(c, &world->host);
+    for (size_t i = 0; i < c->n_processes; i++)
+        look.live_runners += process_is_live_runner(&c->processes[i]);
+    take_answer(&look);
+    if (look.live_runners)
+        h->last_runner_seen_s = look.now_s;
+    if (fact_known(c->connections)) {
+        h->connections = c->connections;
+        h->connections_at_s = look.now_s;
+    }
+    look.connections_age_s = h->connections_at_s < 0 ? -1 : look.now_s - h->connections_at_s;
+    bool fresh = look.connections_age_s >= 0 && look.connections_age_s <= 2 * s->poll_s;
+    /* A nonzero count lengthens the hold until the next reading. */
+    look.connections = fresh || (look.connections_age_s >= 0 && h->connections > 0) ? h->connections
+                                                                                    : FACT_UNKNOWN;
+    if (c->ollama.n_models && look.answered == TRI_TRUE && look.held > h->held_with_model)
+        h->held_with_model = look.held;
+    take_use(&look);
+    take_baseline(&look, step_s > 0 ? step_s : 0);
+    assess(&look);
+    judge_leak(&look);
+    judge_elsewhere(&look);
+    judge_runners(&look);
+    judge_limit(&look);
+    judge_high(&look);
+    judge_cache(&look);
+    judge_single(&look);
+}
