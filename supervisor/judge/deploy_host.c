@@ -115,9 +115,8 @@ void deploy_disk(struct deploy *deploy)
         return;
     if (!fact_known(wanted)) {
         deploy_find(deploy, DEPLOY_WARNING, "disk", FACT_UNKNOWN,
-                    "how large the download of %s is is not known: whether it fits into the %s "
-                    "free in %s cannot be told before",
-                    profile->model, SHOWN(facts->disk_free), path);
+                    "the size of %s is not known, nor so whether its download fits %s (%s free)",
+                    profile->model, path, SHOWN(facts->disk_free));
     } else if (!fact_known(facts->disk_free)) {
         deploy_find(deploy, DEPLOY_WARNING, "disk", FACT_UNKNOWN,
                     "the free space of volume %s cannot be seen from here: %s are wanted",

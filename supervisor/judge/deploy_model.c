@@ -147,7 +147,7 @@ void deploy_model(struct deploy *deploy)
         find_fit(deploy);
     else if (profile->model[0] != '\0')
         deploy_find(deploy, DEPLOY_WARNING, "model", FACT_UNKNOWN,
-                    "how large %s is is not known: whether it fits the limit of %s cannot be told "
-                    "before it is loaded",
+                    "the size of %s is not known: whether it fits the limit of %s shows when it is "
+                    "loaded",
                     profile->model, SHOWN(profile->memory));
 }

@@ -109,11 +109,11 @@ static void name_remedy(const struct deploy *deploy, fact missing, struct deploy
     const char *separator = "";
     if (priority) {
         deploy_append(text, " has the same or a higher priority");
-        separator = ", ";
+        separator = ",";
     }
     if (removed) {
         deploy_append(text, "%s would be deleted by it (--rm)", separator);
-        separator = ", ";
+        separator = ",";
     }
     if (task)
         deploy_append(text, "%s is Swarm's", separator);

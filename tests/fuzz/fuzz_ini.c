@@ -16,6 +16,22 @@ static struct config *new_config(void)
     return config;
 }
 
+static void compare_profiles(const struct config *config, const struct config *again)
+{
+    size_t n, m;
+    const struct profile *these = config_profiles(config, &n), *those = config_profiles(again, &m);
+    if (n != m || n > PROFILES_MAX)
+        abort();
+    for (size_t i = 0; i < n; i++)
+        for (int k = 0; k < PROFILE_KEYS_N; k++) {
+            char one[PROFILE_TEXT_SIZE], two[PROFILE_TEXT_SIZE];
+            profile_format(&these[i], profile_keys[k], one, sizeof(one));
+            profile_format(&those[i], profile_keys[k], two, sizeof(two));
+            if (strcmp(one, two) != 0 || config_profile(config, these[i].name) != &these[i])
+                abort();
+        }
+}
+
 static void read_back(const struct config *config)
 {
     struct config *again = new_config();
@@ -36,6 +52,7 @@ static void read_back(const struct config *config)
         if (strcmp(one, two) != 0)
             abort();
     }
+    compare_profiles(config, again);
     free(printed);
     config_free(again);
 }
