@@ -53,18 +53,23 @@ struct settings {
     double action_optimize; /* 90 % of the host's memory in use: page cache may be reclaimed (row
                                B5) */
     /* [leak] labels supervisor.leak.<key> */
-    double leak_hold_s;            /* 60 */
-    double leak_orphan_hold_s;     /* 60 */
-    double leak_stalled_hold_s;    /* 360: a stalled load keeps its client; more than
-                                      OLLAMA_LOAD_TIMEOUT (5 m) */
-    double leak_connected_hold_s;  /* 600: a foreign connection and no runner: nobody can tell what
-                                      it is from outside */
-    fact leak_threshold;           /* 1 GiB */
-    double leak_threshold_percent; /* 10 % of the limit */
-    fact leak_baseline;            /* unset: learned, at most 256 MiB; 128 MiB before */
-    double leak_grace_s;           /* 30 s up at least */
-    double leak_busy_cpu_percent;  /* 5 % of a core over 5 s */
-    fact leak_busy_received;       /* 64 KiB/s */
+    double leak_hold_s;             /* 60 */
+    double leak_orphan_hold_s;      /* 60 */
+    double leak_stalled_hold_s;     /* 360: a stalled load keeps its client; more than
+                                       OLLAMA_LOAD_TIMEOUT (5 m) */
+    double leak_connected_hold_s;   /* 600: a foreign connection and no runner: nobody can tell what
+                                       it is from outside */
+    double leak_stuck_hold_s;       /* 60: a model whose time is over and that stays */
+    double leak_growth_hold_s;      /* 600 */
+    fact leak_growth;               /* 64 MiB in that time at least */
+    double leak_unreachable_hold_s; /* 60: told */
+    double leak_unreachable_restart_s; /* 300: restarted, where nothing happens either */
+    fact leak_threshold;               /* 1 GiB */
+    double leak_threshold_percent;     /* 10 % of the limit */
+    fact leak_baseline;                /* unset: learned, at most 256 MiB; 128 MiB before */
+    double leak_grace_s;               /* 30 s up at least */
+    double leak_busy_cpu_percent;      /* 5 % of a core over 5 s */
+    fact leak_busy_received;           /* 64 KiB/s */
     /* [remedy] labels supervisor.remedy.<key> */
     double remedy_backoff_s, remedy_backoff_cap_s, remedy_healthy_s; /* 10, 300, 600 */
     fact remedy_budget_per_hour; /* 3                                     1 … 60 */
@@ -72,7 +77,12 @@ struct settings {
     /* [models] */
     bool models_single; /* off                                                             label
                            supervisor.single */
+    fact models_max_parameters; /* unset: any; 3B in strict15g  label supervisor.max_parameters */
+    fact models_small_model;    /* 5 GiB: smaller ones are left alone  label supervisor.small_model
+                                 */
     bool models_startup_unload; /* off: row C12 label supervisor.startup_unload */
+    /* [gpu] */
+    fact gpu_temperature_alert; /* 70 degrees Celsius */
 };
 
 struct config;

@@ -68,7 +68,7 @@ const struct setting settings_table[SETTINGS_N] = {
      .min = BYTES_MIN_LIMIT, .max = BYTES_MAX, FIELD(memory_high)},
     {"memory", "max_model_memory", "SUPERVISOR_MEMORY_MAX_MODEL_MEMORY",
      "supervisor.memory.max_model_memory", SETTING_SIZE, true, "",
-     "what all loaded models together may hold, for the levels only; unset: no level of models",
+     "what all loaded models together may hold: more is told; unset: no level of models",
      .min = 1024 * 1024, .max = BYTES_MAX, FIELD(memory_max_model_memory)},
 
     {"pressure", "level_medium", "SUPERVISOR_PRESSURE_LEVEL_MEDIUM", NULL, SETTING_PERCENT, false,
@@ -98,6 +98,24 @@ const struct setting settings_table[SETTINGS_N] = {
      SETTING_DURATION, false, "600s",
      "somebody is connected and nothing runs: from outside nobody can tell why", .min = 0.1,
      .max = DAY, FIELD(leak_connected_hold_s)},
+    {"leak", "stuck_hold", "SUPERVISOR_LEAK_STUCK_HOLD", "supervisor.leak.stuck_hold",
+     SETTING_DURATION, false, "60s",
+     "for a model whose time is over and that does not go: an unload takes seconds", .min = 0.1,
+     .max = DAY, FIELD(leak_stuck_hold_s)},
+    {"leak", "growth_hold", "SUPERVISOR_LEAK_GROWTH_HOLD", "supervisor.leak.growth_hold",
+     SETTING_DURATION, false, "600s", "memory must grow for so long: shorter is a burst of work",
+     .min = 0.1, .max = DAY, FIELD(leak_growth_hold_s)},
+    {"leak", "growth", "SUPERVISOR_LEAK_GROWTH", "supervisor.leak.growth", SETTING_SIZE, false,
+     "64m", "less growth in that time is not told, nor less than 1 % of the limit",
+     .min = 1024 * 1024, .max = BYTES_MAX, FIELD(leak_growth)},
+    {"leak", "unreachable_hold", "SUPERVISOR_LEAK_UNREACHABLE_HOLD",
+     "supervisor.leak.unreachable_hold", SETTING_DURATION, false, "60s",
+     "so long without an answer is told: a question may wait for GPU discovery (30 s)", .min = 0.1,
+     .max = DAY, FIELD(leak_unreachable_hold_s)},
+    {"leak", "unreachable_restart", "SUPERVISOR_LEAK_UNREACHABLE_RESTART",
+     "supervisor.leak.unreachable_restart", SETTING_DURATION, false, "300s",
+     "then it is restarted, if it answered before and nothing at all happens in it", .min = 0.1,
+     .max = DAY, FIELD(leak_unreachable_restart_s)},
     {"leak", "threshold", "SUPERVISOR_LEAK_THRESHOLD", "supervisor.leak.threshold", SETTING_SIZE,
      false, "1g", "less is not worth a restart", .min = 1024 * 1024, .max = BYTES_MAX,
      FIELD(leak_threshold)},
@@ -140,13 +158,25 @@ const struct setting settings_table[SETTINGS_N] = {
     {"models", "startup_unload", "SUPERVISOR_MODELS_STARTUP_UNLOAD", "supervisor.startup_unload",
      SETTING_SWITCH, false, "off", "what is loaded when the supervisor starts may be wanted",
      FIELD(models_startup_unload)},
+    {"models", "max_parameters", "SUPERVISOR_MODELS_MAX_PARAMETERS", "supervisor.max_parameters",
+     SETTING_COUNT, true, "",
+     "as 3B: a loaded model with more is unloaded when it is idle; unset: any", .min = 1,
+     .max = BYTES_MAX, FIELD(models_max_parameters)},
+    {"models", "small_model", "SUPERVISOR_MODELS_SMALL_MODEL", "supervisor.small_model",
+     SETTING_SIZE, false, "5g", "a loaded model below this is left alone, whatever its parameters",
+     .min = 0, .max = BYTES_MAX, FIELD(models_small_model)},
+
+    {"gpu", "temperature_alert", "SUPERVISOR_GPU_TEMPERATURE_ALERT", NULL, SETTING_COUNT, false,
+     "70", "degrees Celsius; cards slow down by themselves at 83 and more", .min = 30, .max = 120,
+     FIELD(gpu_temperature_alert)},
 };
 
 /* runbook's levels are the built-in ones and its three tiers live side by side; homelab loads small
  * models beside each other: neither differs in what there is to set. */
 const struct preset presets_table[] = {
     {"strict15g", "models", "single", "on"}, /* 15 GB of memory: a second model would swap */
-    {"router", "models", "single", "on"},    /* the router loads the one that it asks */
+    {"strict15g", "models", "max_parameters", "3B"},
+    {"router", "models", "single", "on"}, /* the router loads the one that it asks */
     {"router", "models", "startup_unload", "on"},
     {NULL, NULL, NULL, NULL},
 };

@@ -10,7 +10,7 @@ enum setting_type {
     SETTING_CHOICE, /* one of `choices` */
     SETTING_SWITCH,
     SETTING_SIZE,     /* fact, bytes */
-    SETTING_COUNT,    /* fact */
+    SETTING_COUNT,    /* fact; 3B is 3,000,000,000 */
     SETTING_DURATION, /* double, seconds */
     SETTING_PERCENT   /* double */
 };
@@ -28,7 +28,7 @@ struct setting {
     size_t offset, size; /* of its field in struct settings */
 };
 
-enum { SETTINGS_N = 39 };
+enum { SETTINGS_N = 47 };
 extern const struct setting settings_table[SETTINGS_N];
 
 struct preset {

@@ -86,7 +86,7 @@ static void format_number(enum setting_type type, double value, char *text, size
     if (type == SETTING_SIZE) {
         size_exact((fact)value, text, size);
     } else if (type == SETTING_COUNT) {
-        snprintf(text, size, "%.0f", value);
+        count_exact((fact)value, text, size);
     } else { /* to the billionth, as the parser reads; without idle zeros */
         int length = snprintf(text, size, "%.9f", value);
         if (length < 0 || (size_t)length + 2 > size)
@@ -112,11 +112,8 @@ static int parse_number(const struct setting *setting, const char *text, void *t
         code = percent_parse(text, &value, err);
     else if (setting->type == SETTING_SIZE)
         code = size_parse(text, &whole, err);
-    else if (text[strspn(text, "0123456789")] != '\0')
-        code = error_set(err, FAILURE_USAGE, -EINVAL, "\"%.*s\" is not a whole number", SHOWN_MAX,
-                         text);
     else
-        code = size_parse(text, &whole, err);
+        code = count_parse(text, &whole, err);
     if (code < 0)
         return code;
     bool is_fact = setting->type == SETTING_SIZE || setting->type == SETTING_COUNT;

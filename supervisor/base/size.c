@@ -147,6 +147,41 @@ int percent_parse(const char *text, double *ret_percent, struct error *err)
     return 0;
 }
 
+int count_parse(const char *text, fact *ret_count, struct error *err)
+{
+    static const char units[] = "KMBT";
+    const char *c = skip_spaces(text);
+    uint64_t whole, factor = 1;
+    uint32_t billionths;
+    int code = number(&c, &whole, &billionths);
+    if (code == -ERANGE)
+        return refuse(err, code, text, "is too much for a count");
+    c = skip_spaces(c);
+    const char *unit = code < 0 || *c == '\0' ? NULL : strchr(units, toupper((unsigned char)*c));
+    if (code < 0 || (*c != '\0' && (!unit || c[1] != '\0')) || (*c == '\0' && billionths != 0))
+        return refuse(err, -EINVAL, text, "is not a whole number");
+    for (ptrdiff_t i = 0; unit && i <= unit - units; i++)
+        factor *= 1000;
+    if (whole > SIZE_MAX_BYTES / factor)
+        return refuse(err, -ERANGE, text, "is too much for a count");
+    *ret_count =
+        (fact)(whole * factor + (uint64_t)((double)billionths / 1e9 * (double)factor + 0.5));
+    return 0;
+}
+
+const char *count_exact(fact count, char *text, size_t size)
+{
+    static const char units[] = {'T', 'B', 'M', 'K'};
+    fact unit = INT64_C(1000000000000);
+    for (int i = 0; i < 4; i++, unit /= 1000)
+        if (count > 0 && count % unit == 0) {
+            snprintf(text, size, "%lld%c", (long long)(count / unit), units[i]);
+            return text;
+        }
+    snprintf(text, size, "%lld", (long long)count);
+    return text;
+}
+
 const char *size_format(fact bytes, char *text, size_t size)
 {
     static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

@@ -15,6 +15,13 @@ int duration_parse(const char *text, double *ret_seconds, struct error *err);
 /* "5" or "5%" -> 5.0; -ERANGE above 10^6: the caller has the closer bound. */
 int percent_parse(const char *text, double *ret_percent, struct error *err);
 
+/* "3B", "494.03M", "137K", "70000": a count, as of a model's parameters, by thousands; -ERANGE
+ * above 2^53. */
+int count_parse(const char *text, fact *ret_count, struct error *err);
+/* "3B", "1500M", "137": exact, as count_parse reads it back. count: known. text: at least 24 bytes.
+ * Returns text. */
+const char *count_exact(fact count, char *text, size_t size);
+
 /* "25.2 GiB", "8.0 MiB", "512 B", "-" for none, "?" for unknown. text: at least 16 bytes. Returns
  * text. */
 const char *size_format(fact bytes, char *text, size_t size);

@@ -3,6 +3,7 @@
 #include "sense/docker_private.h"
 #include "sense/json_member.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +76,24 @@ void docker_parse_ollama_host(const char *value, char *host, size_t size, uint16
     host[host_length] = '\0';
 }
 
+/* The newest of the runs that the engine keeps; their output is text of a program in the container.
+ */
+static void read_probe(const json_t *health, struct container *container)
+{
+    const json_t *log = json_object_get(health, "Log"),
+                 *last = json_array_get(log, json_array_size(log) - 1),
+                 *code = json_object_get(last, "ExitCode");
+    const char *output = member_string(last, "Output");
+    if (!json_is_integer(code) || llabs(json_integer_value(code)) > INT_MAX)
+        return;
+    container->health_probed = true;
+    container->health_exit = (int)json_integer_value(code);
+    size_t n = 0;
+    for (; output && output[n] && n < sizeof container->health_output - 1; n++)
+        container->health_output[n] =
+            output[n] < ' ' || output[n] > '~' ? '?' : output[n]; /* one printable line */
+}
+
 static void read_state(const json_t *state, struct container *container)
 {
     const char *status = member_string(state, "Status");
@@ -83,6 +102,7 @@ static void read_state(const json_t *state, struct container *container)
     if (json_is_object(health)) {
         const char *word = member_string(health, "Status");
         container->health = container_health_parse(word ? word : "");
+        read_probe(health, container);
     } else if (state) {
         container->health = HEALTH_NONE; /* the engine leaves it out where no check is configured */
     }

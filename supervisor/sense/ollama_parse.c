@@ -1,4 +1,5 @@
 #include "sense/ollama_parse.h"
+#include "base/size.h"
 #include "sense/json_member.h"
 #include <errno.h>
 #include <string.h>
@@ -30,6 +31,9 @@ int ollama_parse_ps(const char *body, size_t length, struct ollama *answer)
         model->size = member_fact(item, "size");
         model->size_vram = member_fact(item, "size_vram");
         model->context_length = member_fact(item, "context_length");
+        const char *parameters = member_string(json_object_get(item, "details"), "parameter_size");
+        if (parameters)
+            count_parse(parameters, &model->parameters, NULL);
     }
     return 0;
 }

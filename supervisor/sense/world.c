@@ -37,7 +37,7 @@ void process_init(struct process *process)
 static void model_init(struct model *model)
 {
     memset(model, 0, sizeof *model);
-    model->size = model->size_vram = model->context_length = FACT_UNKNOWN;
+    model->size = model->size_vram = model->context_length = model->parameters = FACT_UNKNOWN;
 }
 
 static void ollama_init(struct ollama *ollama)

@@ -42,6 +42,7 @@ struct model {
     char blob[80]; /* "sha256-…" of its weights, from /api/show; "" unknown */
     char expires_at[48];
     fact size, size_vram, context_length;
+    fact parameters; /* as details.parameter_size says, rounded */
 };
 
 struct ollama {
@@ -98,7 +99,10 @@ struct container {
     size_t n_labels, n_env;
     enum container_status status;
     enum container_health health;
-    char started_at[48]; /* RFC 3339 as the engine has it: identity together with the id */
+    bool health_probed;      /* the last run of its health check is known: */
+    int health_exit;         /* -1: it could not be started, or took too long */
+    char health_output[161]; /* how its output begins */
+    char started_at[48];     /* RFC 3339 as the engine has it: identity together with the id */
     fact restart_count, exit_code, pid, oom_killed, auto_remove,
         swarm_task; /* the last three 0 or 1 */
     enum container_mode mode;

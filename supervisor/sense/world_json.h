@@ -1,5 +1,6 @@
 /* The JSON form of a world (WORLD.md), both ways. Members beyond WORLD.md: `mode_why` of a
- * container, `blob` of a model. */
+ * container, `blob` and `parameters` of a
+ * model, `health_exit` and `health_output` of a container (its health check's last run). */
 #ifndef SUPERVISOR_SENSE_WORLD_JSON_H
 #define SUPERVISOR_SENSE_WORLD_JSON_H
 

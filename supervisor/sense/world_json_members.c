@@ -57,9 +57,9 @@ static const struct member process_list[] = {
 };
 
 static const struct member model_list[] = {
-    TEXT(model, name),        TOKEN(model, digest),   TOKEN(model, blob),
-    FACT(model, size),        FACT(model, size_vram), FACT(model, context_length),
-    TOKEN(model, expires_at),
+    TEXT(model, name),        TOKEN(model, digest),    TOKEN(model, blob),
+    FACT(model, size),        FACT(model, size_vram),  FACT(model, context_length),
+    TOKEN(model, expires_at), FACT(model, parameters),
 };
 
 /* Utilisation and power, which are written as fractions, stand in neither table. */

@@ -1,6 +1,8 @@
 #include "base/clock.h"
 #include "sense/world_json.h"
 #include "sense/world_json_members.h"
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Copies at most size - 1 bytes, cut at the end of a character. */
@@ -174,6 +176,12 @@ static bool get_container(const json_t *object, struct container *c)
         c->status = container_status_parse(json_string_value(value));
     if (json_is_string(value = json_object_get(object, "health")))
         c->health = container_health_parse(json_string_value(value));
+    if (json_is_integer(value = json_object_get(object, "health_exit")) &&
+        llabs(json_integer_value(value)) <= INT_MAX) {
+        c->health_probed = true;
+        c->health_exit = (int)json_integer_value(value);
+        get_text(object, "health_output", c->health_output, sizeof c->health_output);
+    }
     if (json_is_string(value = json_object_get(object, "mode")))
         c->mode = strcmp(json_string_value(value), "enforce") == 0 ? MODE_ENFORCE : MODE_OBSERVE;
     if ((value = json_object_get(object, "cgroup")) != NULL)

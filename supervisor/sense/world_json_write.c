@@ -202,6 +202,8 @@ static bool set_container(json_t *object, const struct container *c)
             set(object, "status", json_string(container_status_name(c->status)))) &&
            (c->health == HEALTH_UNKNOWN ||
             set(object, "health", json_string(container_health_name(c->health)))) &&
+           (!c->health_probed || (set(object, "health_exit", json_integer(c->health_exit)) &&
+                                  set_text(object, "health_output", c->health_output))) &&
            set(object, "mode", json_string(c->mode == MODE_ENFORCE ? "enforce" : "observe")) &&
            set_pairs(object, "labels", c->labels, c->n_labels) &&
            set_pairs(object, "env", c->env, c->n_env) && set_cgroup(object, &c->cgroup) &&

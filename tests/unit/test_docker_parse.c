@@ -67,7 +67,9 @@ static void many_labels(void **state)
 static const char inspected[] =
     "{\"Id\":\"" ID1 "\",\"Name\":\"/ollama\",\"RestartCount\":2,\"State\":{\"Status\":\"running\","
     "\"Running\":true,\"OOMKilled\":true,\"Pid\":4711,\"ExitCode\":137,\"StartedAt\":"
-    "\"2026-11-21T06:39:13.663904735Z\",\"Health\":{\"Status\":\"unhealthy\",\"Log\":[]}},"
+    "\"2026-11-21T06:39:13.663904735Z\",\"Health\":{\"Status\":\"unhealthy\",\"Log\":["
+    "{\"ExitCode\":0,\"Output\":\"fine\"},{\"ExitCode\":-1,\"Output\":\"exec: \\\"curl\\\": "
+    "executable file not found in $PATH\\n\"}]}},"
     "\"HostConfig\":{\"Memory\":8589934592,\"MemorySwap\":-1,\"MemoryReservation\":0,"
     "\"RestartPolicy\":{\"Name\":\"on-failure\",\"MaximumRetryCount\":5},\"AutoRemove\":true,"
     "\"NetworkMode\":\"back\"},\"Config\":{\"Image\":\"ollama/ollama\",\"StopTimeout\":30,"
@@ -88,6 +90,9 @@ static void inspect(void **state)
     assert_string_equal(c.image, "ollama/ollama");
     assert_int_equal(c.status, STATUS_RUNNING);
     assert_int_equal(c.health, HEALTH_UNHEALTHY);
+    assert_true(c.health_probed);
+    assert_int_equal(c.health_exit, -1);
+    assert_string_equal(c.health_output, "exec: \"curl\": executable file not found in $PATH?");
     assert_string_equal(c.started_at, "2026-11-21T06:39:13.663904735Z");
     assert_int_equal(c.restart_count, 2);
     assert_int_equal(c.exit_code, 137);
@@ -119,6 +124,7 @@ static void inspect_of_little(void **state)
     assert_int_equal(docker_parse_inspect(bare, sizeof bare - 1, &c, &d), 0);
     assert_int_equal(c.status, STATUS_UNKNOWN);
     assert_int_equal(c.health, HEALTH_UNKNOWN);
+    assert_false(c.health_probed);
     assert_int_equal(c.pid, FACT_UNKNOWN);
     assert_int_equal(c.oom_killed, FACT_UNKNOWN);
     assert_int_equal(c.swarm_task, FACT_UNKNOWN);

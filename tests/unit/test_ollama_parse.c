@@ -17,9 +17,13 @@ static void loaded_models(void **state)
     (void)state;
     struct ollama answer = {0};
     static const char odd[] = "{\"models\":[{\"name\":\"\"},7,{\"name\":\"a\",\"size\":-1,"
-                              "\"digest\":\"" DIGEST "0\"},{\"size\":3}]}";
+                              "\"digest\":\"" DIGEST "0\",\"details\":{\"parameter_size\":"
+                              "\"494.03M\"}},{\"size\":3},{\"name\":\"b\",\"details\":"
+                              "{\"parameter_size\":\"unknown\"}}]}";
     assert_int_equal(ollama_parse_ps(odd, sizeof odd - 1, &answer), 0);
-    assert_int_equal(answer.n_models, 1);
+    assert_int_equal(answer.n_models, 2);
+    assert_int_equal(answer.models[0].parameters, 494030000);
+    assert_int_equal(answer.models[1].parameters, FACT_UNKNOWN);
     assert_int_equal(answer.models[0].size, FACT_UNKNOWN);
     assert_string_equal(answer.models[0].digest, ""); /* too long for one */
     ollama_clear(&answer);

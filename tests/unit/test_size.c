@@ -223,6 +223,44 @@ static void nearest_words(void **state)
     assert_null(nearest(long_word, long_known, 1));
 }
 
+static void counts(void **state)
+{
+    static const struct {
+        const char *text;
+        int code;
+        fact count;
+        const char *exact;
+    } cases[] = {
+        {"3", 0, 3, "3"},
+        {"0", 0, 0, "0"},
+        {"31.1B", 0, INT64_C(31100000000), "31100M"},
+        {"494.03M", 0, 494030000, "494030K"},
+        {"137K", 0, 137000, "137K"},
+        {"3b", 0, INT64_C(3000000000), "3B"},
+        {" 1 T ", -EINVAL, 0, NULL},
+        {"1.5", -EINVAL, 0, NULL},
+        {"3g", -EINVAL, 0, NULL},
+        {"3BB", -EINVAL, 0, NULL},
+        {"", -EINVAL, 0, NULL},
+        {"-3", -EINVAL, 0, NULL},
+        {"many", -EINVAL, 0, NULL},
+        {"9008T", -ERANGE, 0, NULL},
+        {"99999999999999999999", -ERANGE, 0, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fact count = 17;
+        char text[24];
+        struct error err = {0};
+        assert_int_equal(count_parse(cases[i].text, &count, &err), cases[i].code);
+        assert_int_equal(count, cases[i].code ? 17 : cases[i].count);
+        if (!cases[i].code)
+            assert_string_equal(count_exact(count, text, sizeof text), cases[i].exact);
+        else
+            assert_true(err.message[0] != '\0');
+    }
+}
+
 static void errors(void **state)
 {
     (void)state;
@@ -259,7 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes),   cmocka_unit_test(durations),     cmocka_unit_test(percentages),
         cmocka_unit_test(formats), cmocka_unit_test(shown_is_read), cmocka_unit_test(nearest_words),
-        cmocka_unit_test(errors),
+        cmocka_unit_test(errors),  cmocka_unit_test(counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
