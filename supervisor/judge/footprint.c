@@ -184,7 +184,7 @@ struct footprint footprint_of(const char *model)
     static const double most = 5000; /* thousands of millions of parameters; more is no model */
     struct footprint unknown = {FOOTPRINT_UNKNOWN, 0,           FACT_UNKNOWN, FACT_UNKNOWN,
                                 FACT_UNKNOWN,      FACT_UNKNOWN};
-    struct name name;
+    struct name name = {.base = ""};
     if (split(model, &name) < 0)
         return unknown;
     if (strcmp(name.tag, "cloud") == 0 || ends_with(name.tag, "-cloud")) /* runs at ollama.com */
