@@ -94,12 +94,15 @@ void answer_take(struct answer *answer, int result, const struct error *err)
 {
     answer->done = true;
     answer->result = result;
+    if (answer->loop) /* an answer in the timers' turn: the loop must not wait for sockets then */
+        uv_stop(answer->loop);
     if (result < 0 && err && answer->err)
         *answer->err = *err;
 }
 
 int await_answer(struct await *await, struct answer *answer)
 {
+    answer->loop = &await->loop;
     while (!answer->done)
         uv_run(&await->loop, UV_RUN_ONCE);
     return answer->result;

@@ -21,6 +21,7 @@ struct answer {
     int result;
     struct error *err; /* may be NULL */
     json_t **ret_json;
+    uv_loop_t *loop; /* await_answer's, while it turns */
 };
 
 /* Turns the loop until it is there; its result. */
