@@ -2,15 +2,14 @@
 #include "act/create_private.h"
 #include "sense/host.h"
 #include "sense/json_member.h"
+#include "sense/text.h"
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 /* The file as the host has it: by its first process, also from inside a container that sees the
  * host's processes; on the host itself also plainly, for those who may not look there. */
@@ -146,35 +145,61 @@ bool create_volume_used(const struct create *create)
 
 /* ---- ports */
 
-/* Only in the host's own network can a port of the host be tried. */
-static bool in_host_network(const struct create *create)
+/* The address of a row of /proc/net/tcp or tcp6: 32-bit words in the host's byte order. */
+static bool same_address(const char *hex, const char *address)
 {
-    char path[300], host[64], own[64];
-    snprintf(path, sizeof path, "%s/1/ns/net", create->settings->procfs);
-    ssize_t a = readlink(path, host, sizeof host);
-    ssize_t b = readlink("/proc/self/ns/net", own, sizeof own);
-    return a > 0 && a == b && memcmp(host, own, (size_t)a) == 0;
+    unsigned char wanted[16] = {0}, theirs[16] = {0};
+    size_t words = strspn(hex, "0123456789ABCDEFabcdef") / 8;
+    bool six = strchr(address, ':') != NULL, any = true;
+    for (size_t i = 0; i < words && i < 4; i++) {
+        uint64_t word;
+        struct text text = text_of(hex + 8 * i, 8);
+        if (!text_hex(&text, &word))
+            return false;
+        uint32_t bytes = (uint32_t)word;
+        memcpy(theirs + 4 * i, &bytes, sizeof bytes);
+        any = any && bytes == 0;
+    }
+    inet_pton(six ? AF_INET6 : AF_INET, address, wanted);
+    static const unsigned char zero[16];
+    if (any || memcmp(wanted, zero, sizeof zero) == 0) /* every address: also this one */
+        return true;
+    return words == (six ? 4 : 1) && memcmp(wanted, theirs, sizeof theirs) == 0;
+}
+
+static bool listens(const char *line, const char *address, uint16_t port)
+{
+    struct text text = text_of(line, strlen(line)), slot, local, remote, state;
+    uint64_t number;
+    if (!text_word(&text, &slot) || !text_word(&text, &local) || !text_word(&text, &remote) ||
+        !text_word(&text, &state) || !text_is(state, "0A"))
+        return false;
+    const char *colon = memchr(local.at, ':', text_left(&local));
+    if (!colon)
+        return false;
+    struct text digits = {colon + 1, local.end};
+    return text_hex(&digits, &number) && number == port && same_address(local.at, address);
+}
+
+/* 1, 0, -errno. */
+static int listens_in(const struct create *create, const char *file, const char *address,
+                      uint16_t port)
+{
+    char path[300], line[512];
+    snprintf(path, sizeof path, "%s/1/net/%s", create->settings->procfs, file);
+    FILE *stream = fopen(path, "re");
+    if (!stream)
+        return -errno;
+    int taken = 0;
+    while (!taken && fgets(line, sizeof line, stream))
+        taken = listens(line, address, port);
+    fclose(stream);
+    return taken;
 }
 
 int create_port_taken(const struct create *create, const char *address, uint16_t port)
 {
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    bool six = strchr(address, ':') != NULL;
-    if (!in_host_network(create))
-        return -ENOTSUP;
-    if (inet_pton(six ? AF_INET6 : AF_INET, address,
-                  six ? (void *)&v6.sin6_addr : (void *)&v4.sin_addr) != 1)
-        return -EINVAL;
-    int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
-    if (fd < 0)
-        return -errno;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one); /* as the engine's own proxy does */
-    int r = six ? bind(fd, (struct sockaddr *)&v6, sizeof v6)
-                : bind(fd, (struct sockaddr *)&v4, sizeof v4);
-    if (r == 0)
-        r = listen(fd, 1);
-    r = r == 0 ? 0 : errno == EADDRINUSE ? 1 : -errno;
-    close(fd);
-    return r;
+    int four = listens_in(create, "tcp", address, port);
+    int six = listens_in(create, "tcp6", address, port); /* missing where IPv6 is off */
+    return four == 1 || six == 1 ? 1 : four;
 }

@@ -67,7 +67,8 @@ bool create_model_present(const struct create *create, const char *model);
 bool create_volume_used(const struct create *create);
 bool create_gpu_hook(const struct create *create);
 bool create_amd_devices(const struct create *create);
-/* An address is taken: 1, free: 0, not to be known from here: -errno. */
+/* By the sockets of the host's first process. Somebody listens there: 1, nobody: 0, not to be
+ * known from here: -errno. */
 int create_port_taken(const struct create *create, const char *address, uint16_t port);
 /* create_refuse.c: the findings that the plan does not have: name, port, image. */
 void create_add_findings(struct create *create);

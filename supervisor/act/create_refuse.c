@@ -2,8 +2,6 @@
 #include "act/create_private.h"
 #include "sense/json_member.h"
 #include "sense/policy.h"
-#include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -201,14 +199,8 @@ static void judge_port(struct create *create)
         return;
     const char *who = publisher(create, profile->address, profile->port);
     int taken = who ? 1 : create_port_taken(create, profile->address, profile->port);
-    if (taken <= 0 && taken != -EADDRNOTAVAIL)
+    if (taken <= 0)
         return;
-    if (taken == -EADDRNOTAVAIL) {
-        add(create, DEPLOY_REFUSAL, "port",
-            "%s is no address of this host: publish on another one, as in --port 127.0.0.1:%u",
-            profile->address, profile->port);
-        return;
-    }
     uint16_t next = free_port(create, profile->address, profile->port);
     if (next)
         snprintf(remedy, sizeof remedy, "%u is free: --port %u", next, next);
