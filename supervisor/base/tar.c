@@ -80,23 +80,6 @@ int tar_directory(struct buffer *archive, const char *path, unsigned mode)
     return add_header(archive, name, '5', mode, 0);
 }
 
-int tar_parents(struct buffer *archive, const char *path)
-{
-    char name[260];
-    path += strspn(path, "/");
-    for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
-        size_t length = (size_t)(slash - path);
-        if (length >= sizeof name)
-            return -ENAMETOOLONG;
-        memcpy(name, path, length);
-        name[length] = '\0';
-        int result = tar_directory(archive, name, 0755);
-        if (result < 0)
-            return result;
-    }
-    return 0;
-}
-
 int tar_bytes(struct buffer *archive, const char *path, unsigned mode, const void *bytes,
               size_t length)
 {

@@ -13,8 +13,6 @@
 
 /* mode: as of chmod, 0755. */
 int tar_directory(struct buffer *archive, const char *path, unsigned mode);
-/* Directories (0755) for all that stands before the last part of the path. */
-int tar_parents(struct buffer *archive, const char *path);
 /* The regular file `from`, under the name path; links are followed. -errno where it cannot be read;
  * -EIO if its length changed meanwhile; -EINVAL if it is no regular file. */
 int tar_file(struct buffer *archive, const char *path, unsigned mode, const char *from);

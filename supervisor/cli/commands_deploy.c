@@ -22,6 +22,9 @@ static const struct option_spec create_options[] = {
 
 static const struct option_spec json_options[] = {JSON, END};
 
+static const struct option_spec test_options[] = {
+    {"reserve", 0, "SIZE", "of the host's memory, never touched; 4g"}, JSON, END};
+
 #define CREATE_EXITS "0  it runs, or ran already\n1  refused or failed; nothing is left behind\n"
 #define CREATE_TEXT                                                                                \
     "Looks first whether it fits: memory after the reserve, disk for the model, GPU, name, port, " \
@@ -96,6 +99,30 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .exits =
          "0  a daemon of this state directory looked lately\n1  none did; the reason is told\n",
      .function = cmd_health},
+    {.name = "test",
+     .summary = "proves that so much memory can be had",
+     .operands = "[SIZE...]",
+     .operands_max = 16,
+     .options = test_options,
+     .details = "For each size (10g 20g 25g without one) a container with that limit, in which the "
+                "program itself touches the memory and reads it back, step by step, and never into "
+                "the reserve: the host is not driven into swap. Tells the limit as the cgroup has "
+                "it, what was touched, what was not tried and why. The image is the supervisor's "
+                "own, or made of this program and its libraries; nothing is pulled. Everything is "
+                "taken away again; what a killed test left behind, by the next one.",
+     .examples = "supervisor test\n"
+                 "supervisor test 28g --reserve 1.5g\n"
+                 "supervisor test 512m 1g --json | jq .sizes[].had\n",
+     .exits = "0  every size could be had\n1  one could not; the number that is short is told\n",
+     .function = cmd_test},
+    {.name = "probe-memory",
+     .summary = "touches memory, in the container of `supervisor test`",
+     .operands = "BYTES RESERVE",
+     .operands_min = 2,
+     .operands_max = 2,
+     .no_config = true,
+     .hidden = true,
+     .function = cmd_probe_memory},
     {.name = "completion",
      .summary = "prints the completion for a shell",
      .operands = "bash|zsh|fish",

@@ -38,6 +38,9 @@ void docker_volume_json(struct docker *docker, const char *name, docker_json_rea
 void docker_info_json(struct docker *docker, docker_json_read *done, void *userdata);
 /* GET /containers/json?all=1&size=0 as it is: ports, mounts, labels of all containers. */
 void docker_list_json(struct docker *docker, docker_json_read *done, void *userdata);
+/* GET /images/json with this label (any value): a list. */
+void docker_images_json(struct docker *docker, const char *label, docker_json_read *done,
+                        void *userdata);
 void docker_volume_create(struct docker *docker, const char *name, const json_t *labels,
                           docker_done *done, void *userdata);
 /* -EBUSY: in use. */

@@ -1,0 +1,108 @@
+/* Who tests, and what earlier tests left behind. */
+#include "act/probe_private.h"
+#include "sense/json_member.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* One test at a time on an engine. The lock is an abstract socket, named by the inode of the
+ * engine's: it goes with the process, however that ends. (Such names belong to a network namespace;
+ * the supervisor's own container shares the host's.) */
+static int take_lock(struct probe *probe, const char *docker_host, struct error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[sizeof address.sun_path];
+    struct stat info = {0};
+    int result = http_unix_path(docker_host, path, sizeof path, err);
+    if (result < 0)
+        return result;
+    if (stat(path, &info) < 0)
+        return error_set(err, FAILURE_UNREACHABLE, -errno, "%s: %s", path, strerror(errno));
+    int length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1, PROBE_IMAGE "-%jx-%jx",
+                          (uintmax_t)info.st_dev, (uintmax_t)info.st_ino);
+    probe->lock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
+    if (probe->lock >= 0 && bind(probe->lock, (const struct sockaddr *)&address, size) == 0)
+        return 0;
+    result = -errno;
+    if (result == -EADDRINUSE)
+        return error_set(err, FAILURE_JOB, -EBUSY,
+                         "another `supervisor test` is under way on the engine at %s: two at once "
+                         "would take the memory from each other; wait for its end",
+                         path);
+    return error_set(err, FAILURE_JOB, result, "cannot begin a test: %s", strerror(-result));
+}
+
+static int take_token(struct probe *probe, struct error *err)
+{
+    uint64_t number;
+    if (getrandom(&number, sizeof number, 0) != sizeof number)
+        return error_set(err, FAILURE_JOB, -EIO, "cannot begin a test: no random number");
+    snprintf(probe->token, sizeof probe->token, "%016" PRIx64, number);
+    return 0;
+}
+
+int probe_container_remove(struct probe *probe, const char *name, struct error *err)
+{
+    int result = await_remove(probe->await, name, err);
+    return result == -ENOENT || result == -EALREADY ? 0 : result;
+}
+
+/* One of the list: taken away where it is a test's, whose process is gone. */
+static int look_at(struct probe *probe, const json_t *container, probe_left *left, void *userdata,
+                   struct error *err)
+{
+    const char *name = json_string_value(json_array_get(json_object_get(container, "Names"), 0)),
+               *token = member_string(json_object_get(container, "Labels"), PROBE_LABEL);
+    name += name && name[0] == '/';
+    if (!token || !name || strncmp(name, PROBE_IMAGE "-", sizeof PROBE_IMAGE) != 0)
+        return 0;
+    int result = probe_container_remove(probe, name, err);
+    if (result == 0) {
+        char text[256];
+        snprintf(text, sizeof text, "the container %.100s of an earlier test is taken away", name);
+        left(userdata, text);
+    }
+    return result;
+}
+
+int probe_begin(struct probe *probe, struct await *await, const struct settings *settings,
+                fact reserve, probe_left *left, void *userdata, struct error *err)
+{
+    CLEANUP_JSON json_t *list = NULL;
+    *probe = (struct probe){.await = await,
+                            .docker_label = settings->docker_label,
+                            .procfs = settings->procfs,
+                            .reserve = reserve,
+                            .lock = -1};
+    int result = take_lock(probe, settings->docker_host, err);
+    if (result == 0)
+        result = await_list(await, &list, err);
+    size_t i;
+    json_t *container;
+    json_array_foreach(list, i, container)
+    {
+        if (result == 0)
+            result = look_at(probe, container, left, userdata, err);
+    }
+    if (result == 0)
+        result = probe_images_remove(probe, left, userdata, err);
+    return result == 0 ? take_token(probe, err) : result;
+}
+
+int probe_finish(struct probe *probe, struct error *err)
+{
+    int result = probe->imported ? probe_images_remove(probe, NULL, NULL, err) : 0;
+    if (probe->lock >= 0)
+        close(probe->lock);
+    probe->lock = -1;
+    return result;
+}

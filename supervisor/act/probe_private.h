@@ -1,0 +1,30 @@
+/* What the files of the probe share. */
+#ifndef SUPERVISOR_ACT_PROBE_PRIVATE_H
+#define SUPERVISOR_ACT_PROBE_PRIVATE_H
+
+#include "act/probe.h"
+
+/* The last line of probe_inside.h's. */
+struct probe_answer {
+    bool spoke; /* there was one */
+    fact limit, touched, available, peak, wrong_pages;
+    double seconds;   /* < 0: it has not ended */
+    char stopped[16]; /* "reserve", "overcommit", "unreadable"; "" none */
+};
+
+/* probe_image.c. Makes the image of the program's own file and libraries, whatever else there is.
+ */
+int probe_image_import(struct probe *probe, struct error *err);
+/* All images that were imported so, by this run or another; each told by left (may be NULL). */
+int probe_images_remove(struct probe *probe, probe_left *left, void *userdata, struct error *err);
+
+/* probe_left.c. Takes one of its containers away: gone already is fine. */
+int probe_container_remove(struct probe *probe, const char *name, struct error *err);
+
+/* probe_answer.c. What is known when the container has ended: fills what the result lacks. state:
+ * the container as inspected; text: the last it said. false: it is not this program's probe. */
+bool probe_answer_read(const char *text, struct probe_answer *answer);
+void probe_judge(const struct probe *probe, const json_t *state, const struct probe_answer *answer,
+                 const char *text, struct probe_result *result);
+
+#endif

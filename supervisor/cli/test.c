@@ -1,0 +1,230 @@
+/* supervisor test [SIZE...]: proves that so much memory can be had (row D3). */
+#include "cli/test.h"
+#include "act/probe.h"
+#include "base/profile.h"
+#include "base/size.h"
+#include "cli/say.h"
+#include "sense/host.h"
+#include "sense/json_member.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct test {
+    bool quiet;
+    json_t *rows, *left; /* owned */
+    size_t failed;
+};
+
+static void add_number(json_t *object, const char *name, fact value)
+{
+    if (fact_known(value))
+        json_object_set_new(object, name, json_integer(value));
+    else if (value == FACT_NONE)
+        json_object_set_new(object, name, json_null());
+}
+
+static void on_left(void *userdata, const char *sentence)
+{
+    struct test *test = userdata;
+    json_array_append_new(test->left, json_string(sentence));
+    if (!test->quiet)
+        printf("%s\n", sentence);
+}
+
+static void on_progress(void *userdata, fact size, fact touched, fact wanted, fact available)
+{
+    char text[160], s[16], t[16], w[16], a[16];
+    (void)userdata;
+    snprintf(text, sizeof text, "%s: %s of %s touched, the host has %s available ...",
+             size_format(size, s, sizeof s), size_format(touched, t, sizeof t),
+             size_format(wanted, w, sizeof w), size_format(available, a, sizeof a));
+    say_progress(text);
+}
+
+static json_t *row_of(const struct probe_result *r)
+{
+    json_t *row = json_pack("{s:I, s:b, s:s}", "size", (json_int_t)r->size, "had",
+                            r->end == PROBE_HAD, "outcome", probe_end_name(r->end));
+    add_number(row, "limit_engine", r->limit_engine);
+    add_number(row, "limit_cgroup", r->limit_cgroup);
+    add_number(row, "wanted", r->end == PROBE_TOO_LARGE ? FACT_UNKNOWN : r->wanted);
+    add_number(row, "touched", r->touched);
+    add_number(row, "peak", r->peak);
+    add_number(row, "available", r->available);
+    add_number(row, "missing", r->missing);
+    if (r->touch_s >= 0)
+        json_object_set_new(row, "seconds", json_real(r->touch_s));
+    if (r->end != PROBE_TOO_LARGE && r->end != PROBE_REFUSED)
+        json_object_set_new(row, "oom_killed", json_boolean(r->oom_killed));
+    if (r->reason[0])
+        json_object_set_new(row, "reason", json_string(r->reason));
+    if (r->warning[0])
+        json_object_set_new(row, "warning", json_string(r->warning));
+    return row;
+}
+
+static const char *size_or_dash(fact bytes, char *text, size_t size)
+{
+    return bytes == FACT_UNKNOWN ? "-" : size_format(bytes, text, size);
+}
+
+static void print_row(const struct probe_result *r)
+{
+    char size[16], limit[16], touched[16], peak[16], time[24];
+    bool ran = r->end != PROBE_TOO_LARGE && r->end != PROBE_REFUSED;
+    printf("%-11s %-11s %-11s %-8s %-11s %-4s %s\n", size_format(r->size, size, sizeof size),
+           size_or_dash(r->limit_cgroup, limit, sizeof limit),
+           size_or_dash(r->touched, touched, sizeof touched),
+           r->touch_s >= 0 ? duration_format(r->touch_s, time, sizeof time) : "-",
+           size_or_dash(r->peak, peak, sizeof peak),
+           !ran            ? "-"
+           : r->oom_killed ? "yes"
+                           : "no",
+           probe_end_name(r->end));
+    if (r->reason[0])
+        printf("  %s\n", r->reason);
+    if (r->warning[0])
+        printf("  the engine warns: %s\n", r->warning);
+    fflush(stdout);
+}
+
+static int run_sizes(struct test *test, struct probe *probe, const fact *sizes, size_t n,
+                     struct error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct probe_result result;
+        int code = probe_size(probe, sizes[i], on_progress, test, &result, err);
+        say_progress(NULL);
+        if (code < 0)
+            return code;
+        test->failed += result.end != PROBE_HAD;
+        json_array_append_new(test->rows, row_of(&result));
+        if (!test->quiet)
+            print_row(&result);
+        if (probe->signal)
+            return 0;
+    }
+    return 0;
+}
+
+static int check_engine(struct await *await, struct error *err)
+{
+    CLEANUP_JSON json_t *info = NULL;
+    int code = await_info(await, &info, err);
+    if (code == 0 && member_truth(info, "MemoryLimit") == 0)
+        code = error_set(err, FAILURE_JOB, -EOPNOTSUPP,
+                         "the Docker Engine cannot limit memory (docker info: no memory limit "
+                         "support): the kernel needs the memory controller, on some machines by "
+                         "cgroup_enable=memory on its command line");
+    return code;
+}
+
+static void print_head(const struct host *host, const struct probe *probe)
+{
+    char available[16], total[16], reserve[16];
+    printf("The host has %s of %s available; %s stay reserved. Image: %s\n\n",
+           size_format(host->available, available, sizeof available),
+           size_format(host->total, total, sizeof total),
+           size_format(probe->reserve, reserve, sizeof reserve), probe->image.name);
+    printf("%-11s %-11s %-11s %-8s %-11s %-4s %s\n", "SIZE", "LIMIT", "TOUCHED", "TIME", "PEAK",
+           "OOM", "RESULT");
+    fflush(stdout);
+}
+
+static int run(struct test *test, struct probe *probe, struct await *await,
+               const struct settings *settings, const fact *sizes, size_t n, fact reserve,
+               struct host *host, struct error *err)
+{
+    struct host_reader *reader = NULL;
+    int code = check_engine(await, err);
+    if (code == 0)
+        code = host_open(settings->procfs, &reader, err);
+    if (code < 0)
+        return code;
+    host_read(reader, host);
+    host_close(reader);
+    code = probe_begin(probe, await, settings, reserve, on_left, test, err);
+    if (code == 0 && !await_signal(await))
+        code = probe_image_find(probe, err);
+    probe->signal = await_signal(await);
+    if (code == 0 && !probe->signal) {
+        if (!test->quiet)
+            print_head(host, probe);
+        code = run_sizes(test, probe, sizes, n, err);
+    }
+    struct error finishing;
+    if (probe_finish(probe, &finishing) < 0 && code == 0) {
+        *err = finishing;
+        code = err->code;
+    }
+    return code;
+}
+
+int test_sizes(const struct config *config, const fact *sizes, size_t n, fact reserve, bool quiet,
+               json_t **ret_report)
+{
+    struct error err = {0};
+    struct host host = {.total = FACT_UNKNOWN, .available = FACT_UNKNOWN};
+    struct probe probe = {.lock = -1};
+    CLEANUP_AWAIT struct await *await = NULL;
+    CLEANUP_JSON json_t *report = json_object(), *rows = json_array(), *left = json_array();
+    struct test test = {.quiet = quiet, .rows = rows, .left = left};
+    int code = await_new(config, &await, &err);
+    if (code == 0)
+        code = run(&test, &probe, await, config_settings(config), sizes, n, reserve, &host, &err);
+    add_number(report, "memory_total", host.total);
+    add_number(report, "memory_available", host.available);
+    add_number(report, "reserve", reserve);
+    if (probe.image.name[0])
+        json_object_set_new(report, "image", json_string(probe.image.name));
+    json_object_set(report, "taken_away", left);
+    json_object_set(report, "sizes", rows);
+    if (ret_report)
+        *ret_report = json_incref(report);
+    if (probe.signal)
+        fputs("supervisor: interrupted; what was made is taken away again\n", stderr);
+    if (code < 0)
+        return cli_fail(&err);
+    return probe.signal ? 128 + probe.signal : test.failed > 0 ? FAILURE_JOB : 0;
+}
+
+static int read_sizes(int n, char **words, fact *sizes, struct error *err)
+{
+    for (int i = 0; i < n; i++) {
+        int code = size_parse(words[i], &sizes[i], err);
+        if (code < 0)
+            return code;
+        if (sizes[i] < PROBE_SIZE_MIN)
+            return error_set(err, FAILURE_USAGE, -ERANGE,
+                             "%.64s is too little to test: 32m is the least, the program itself "
+                             "needs some",
+                             words[i]);
+    }
+    return 0;
+}
+
+int cmd_test(struct cli *cli, int argc, char **argv)
+{
+    static const fact usual[] = {INT64_C(10) << 30, INT64_C(20) << 30, INT64_C(25) << 30};
+    fact sizes[TEST_SIZES_MAX], reserve = RESERVE_STANDARD;
+    struct error err;
+    json_t *report = NULL;
+    const char *text = options_value(&cli->options, "reserve");
+    bool json = options_has(&cli->options, "json");
+    if (text && size_parse(text, &reserve, &err) < 0) {
+        error_wrap(&err, "--reserve");
+        return cli_fail(&err);
+    }
+    if (read_sizes(argc - 1, argv + 1, sizes, &err) < 0)
+        return cli_fail(&err);
+    int status = test_sizes(cli->config, argc > 1 ? sizes : usual,
+                            argc > 1 ? (size_t)argc - 1 : sizeof usual / sizeof usual[0], reserve,
+                            json, &report);
+    if (json && json_array_size(json_object_get(report, "sizes")) > 0) {
+        json_dumpf(report, stdout, JSON_COMPACT);
+        putchar('\n');
+    }
+    json_decref(report);
+    return status;
+}
