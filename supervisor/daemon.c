@@ -48,10 +48,11 @@ static void log_verdict(const struct verdict *v)
     bool raised = v->state == VERDICT_RAISED;
     struct log_field fields[EVIDENCE_MAX + 10];
     size_t n = 0;
-    fields[n++] = LS("container", v->name);
+    fields[n++] = LS("container", v->name[0] ? v->name : NULL);
     fields[n++] = LS("verdict", verdict_kind_name(v->kind));
     fields[n++] = LR("since", v->since_s);
     if (raised) {
+        fields[n++] = LS("severity", severity_name(v->severity));
         fields[n++] = LR("hold_s", v->hold_s);
         fields[n++] = LS("remedy", remedy_name(v->remedy));
         fields[n++] = LS("mode", v->mode == MODE_ENFORCE ? "enforce" : "observe");
@@ -64,7 +65,7 @@ static void log_verdict(const struct verdict *v)
         fields[n++] = LS("why", v->why);
     }
     fields[n] = (struct log_field){.type = LOG_END};
-    log_fields(raised ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+    log_fields(raised && v->severity > SEVERITY_INFO ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
                raised ? "verdict raised" : "verdict cleared", fields);
 }
 

@@ -56,7 +56,8 @@ static void on_fresh(void *userdata, int result)
             const struct verdict *v = &run->healer->judgement->verdicts[i];
             if (v->kind == run->verdict.kind && !strcmp(v->id, run->id) &&
                 v->pid == run->verdict.pid && v->confirmed &&
-                v->started_us == run->verdict.started_us && !strcmp(v->model, run->verdict.model))
+                v->started_us == run->verdict.started_us && v->remedy == run->verdict.remedy &&
+                !strcmp(v->model, run->verdict.model))
                 found = v;
         }
         if (!found) {

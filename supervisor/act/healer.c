@@ -79,6 +79,7 @@ static const struct step *step_for(enum remedy remedy)
     case REMEDY_HIGH:
         return &step_high;
     case REMEDY_NONE:
+    case REMEDY_WAIT:
         break;
     }
     return NULL;

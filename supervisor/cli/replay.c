@@ -27,10 +27,11 @@ static void print_changes(struct replay *r, const struct world *world, const str
         if (!v->changed)
             continue;
         r->verdicts++;
-        json_t *json = json_pack(
-            "{s:f, s:s, s:s, s:s, s:f, s:o, s:s}", "monotonic", world->monotonic_s, "container",
-            v->name, "verdict", verdict_kind_name(v->kind), "state", verdict_state_name(v->state),
-            "since", v->since_s, "evidence", evidence_to_json(v), "remedy", remedy_name(v->remedy));
+        json_t *json = json_pack("{s:f, s:s?, s:s, s:s, s:f, s:o, s:s}", "monotonic",
+                                 world->monotonic_s, "container", v->name[0] ? v->name : NULL,
+                                 "verdict", verdict_kind_name(v->kind), "state",
+                                 verdict_state_name(v->state), "since", v->since_s, "evidence",
+                                 evidence_to_json(v), "remedy", remedy_name(v->remedy));
         if (json && v->model[0])
             json_object_set_new(json, "model", json_string(v->model));
         if (json && fact_known(v->pid))

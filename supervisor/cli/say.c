@@ -64,9 +64,32 @@ const char *say_verdict(const struct verdict *v, char *text, size_t size)
                  size_format(bytes(v, "inactive_file"), b, sizeof b),
                  size_format(bytes(v, "available"), c, sizeof c));
         break;
+    case VERDICT_STUCK_STOPPING:
+        snprintf(text, size, "%s; it holds %s", v->why,
+                 size_format(bytes(v, "runner"), a, sizeof a));
+        break;
+    case VERDICT_GROWTH_LEAK:
+    case VERDICT_PROMPT_CACHE:
+        snprintf(text, size, "%s (it has grown by %s; the container holds %s of %s)", v->why,
+                 size_format(bytes(v, "grown"), a, sizeof a),
+                 size_format(bytes(v, "held"), b, sizeof b),
+                 size_format(bytes(v, "limit"), c, sizeof c));
+        break;
+    case VERDICT_OVER_BUDGET:
+        snprintf(text, size, "%s (%s of %s)", v->why,
+                 size_format(bytes(v, "models_held"), a, sizeof a),
+                 size_format(bytes(v, "budget"), b, sizeof b));
+        break;
+    case VERDICT_GHOST_MODEL:
+    case VERDICT_OVERSIZE_MODEL:
     case VERDICT_TOO_MANY_MODELS:
         snprintf(text, size, "%.100s: %s", v->model, v->why);
         break;
+    case VERDICT_OOM_KILL:
+    case VERDICT_UNREACHABLE:
+    case VERDICT_SWAP_IN_USE:
+    case VERDICT_BROKEN_HEALTHCHECK:
+    case VERDICT_THERMAL:
     case VERDICT_NO_LIMIT:
     case VERDICT_KINDS:
         snprintf(text, size, "%s", v->why);

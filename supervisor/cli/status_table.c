@@ -204,6 +204,13 @@ static void print_runners(const struct table *t, const json_t *container)
     }
 }
 
+static int severity_of(const json_t *verdict)
+{
+    const char *severity = text_of(verdict, "severity");
+    return !strcmp(severity, "critical") ? 2 : !strcmp(severity, "warning") ? 1 : 0;
+}
+
+/* name: of the container, NULL for what is about the host. */
 static void print_verdicts(const struct table *t, const json_t *state, const char *name)
 {
     const json_t *verdicts = json_object_get(state, "verdicts"), *v;
@@ -212,14 +219,15 @@ static void print_verdicts(const struct table *t, const json_t *state, const cha
     size_t i;
     json_array_foreach(verdicts, i, v)
     {
-        if (strcmp(text_of(v, "container"), name))
+        const char *container = json_string_value(json_object_get(v, "container"));
+        if (name ? !container || strcmp(container, name) : container != NULL)
             continue;
         bool raised = !strcmp(text_of(v, "state"), "raised");
         const char *remedy = text_of(v, "remedy"),
                    *why = json_string_value(json_object_get(v, "why"));
         const char *missing = json_string_value(json_object_get(v, "missing")),
                    *acted = json_string_value(json_object_get(v, "acted"));
-        bool grave = raised && strcmp(remedy, "none");
+        bool grave = raised && (strcmp(remedy, "none") || severity_of(v) == 2);
         snprintf(line, sizeof line, "%s, %s for %s%s%s%s%s%s%s%s%s", text_of(v, "verdict"),
                  text_of(v, "state"),
                  duration_format(now_s - json_number_value(json_object_get(v, "since")), since,
@@ -240,13 +248,16 @@ static void print_container(const struct table *t, const json_t *state, const js
     bool enforce = !strcmp(mode, "enforce");
     const json_t *verdict;
     const char *worst = "-";
+    int worst_rank = -1;
     size_t i;
     json_array_foreach(json_object_get(state, "verdicts"), i, verdict)
     {
-        bool raised = !strcmp(text_of(verdict, "state"), "raised");
-        if (!strcmp(text_of(verdict, "container"), name) && (raised || !strcmp(worst, "-")) &&
-            strcmp(text_of(verdict, "verdict"), "no-limit"))
+        int rank = severity_of(verdict) + 3 * !strcmp(text_of(verdict, "state"), "raised");
+        if (!strcmp(text_of(verdict, "container"), name) && rank > worst_rank &&
+            strcmp(text_of(verdict, "verdict"), "no-limit")) {
             worst = text_of(verdict, "verdict");
+            worst_rank = rank;
+        }
     }
     fprintf(t->to, "%-*.*s ", NAME_COLUMNS, NAME_COLUMNS, name);
     paint(t, enforce ? green : NULL, "%-8s", mode);
@@ -282,6 +293,7 @@ void status_table(const json_t *state, FILE *to, int width, bool colour)
     print_host(&t, state);
     print_levels(&t, state);
     print_gpus(&t, state);
+    print_verdicts(&t, state, NULL);
     if (!json_array_size(containers)) {
         fputs("No Ollama container: none has label supervisor.enable=true or Ollama's image.\n",
               to);

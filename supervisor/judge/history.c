@@ -85,7 +85,12 @@ struct runner *history_runner(struct history *history, const struct process *pro
                               .first_s = history->last_s,
                               .flat_from_s = -1,
                               .used_s = -1,
-                              .used_cpu_us = -1};
+                              .used_cpu_us = -1,
+                              .held = FACT_UNKNOWN,
+                              .growth = {.begun_s = -1}};
+    memcpy(runner->blob, process->blob, sizeof runner->blob);
+    condition_reset(&runner->stuck.condition);
+    growth_forget(&runner->growth);
     for (size_t i = 0; i < ORPHAN_CONDITIONS; i++)
         condition_reset(&runner->conditions[i]);
     return runner;
@@ -103,6 +108,15 @@ void history_restart(struct history *history)
             condition_reset(&runner->conditions[k]);
         runner->flat_from_s = -1;
         runner->window = (struct window){0};
+        condition_reset(&runner->stuck.condition);
+        growth_forget(&runner->growth);
+    }
+    growth_forget(&history->growth);
+    condition_reset(&history->quiet);
+    condition_reset(&history->own[VERDICT_UNREACHABLE].condition);
+    for (size_t i = 0; i < history->n_models; i++) {
+        condition_reset(&history->models[i].ghost.condition);
+        condition_reset(&history->models[i].oversize.condition);
     }
     for (size_t i = 0; i < history->n_surplus; i++)
         condition_reset(&history->surplus[i].condition);
@@ -134,4 +148,36 @@ enum tri runner_listed(const struct look *look, const struct process *process)
         return TRI_FALSE;
     /* As many models as runners: each runner is somebody's. */
     return look->live_runners <= ollama->n_models ? TRI_TRUE : TRI_UNKNOWN;
+}
+
+const struct process *runner_of_blob(const struct container *c, const char *blob)
+{
+    const struct process *found = NULL;
+    for (size_t i = 0; blob[0] && i < c->n_processes; i++)
+        if (process_is_live_runner(&c->processes[i]) && !strcmp(c->processes[i].blob, blob)) {
+            if (found)
+                return NULL; /* two runners on one blob: nobody can tell which one it is */
+            found = &c->processes[i];
+        }
+    return found;
+}
+
+const struct model *model_of_runner(const struct look *look, const struct process *process)
+{
+    const struct ollama *o = &look->container->ollama;
+    if (look->answered != TRI_TRUE || runner_of_blob(look->container, process->blob) != process)
+        return NULL;
+    for (size_t i = 0; i < o->n_models; i++)
+        if (!strcmp(o->models[i].blob, process->blob))
+            return &o->models[i];
+    return NULL;
+}
+
+enum tri runner_rests(const struct look *look, const struct runner *r)
+{
+    static const double rest_s = 5; /* as for busy */
+    const struct condition *flat = &r->conditions[ORPHAN_FLAT];
+    if (flat->now != TRI_TRUE || look->busy == TRI_UNKNOWN)
+        return flat->now == TRI_FALSE ? TRI_FALSE : TRI_UNKNOWN;
+    return look->busy == TRI_FALSE && look->now_s - flat->since_s >= rest_s ? TRI_TRUE : TRI_FALSE;
 }

@@ -3,6 +3,7 @@
 #define SUPERVISOR_JUDGE_HISTORY_H
 
 #include "judge/judge.h"
+#include "judge/trend.h"
 
 enum tri { TRI_UNKNOWN, TRI_FALSE, TRI_TRUE };
 
@@ -76,6 +77,19 @@ enum orphan_condition {
     ORPHAN_CONDITIONS
 };
 
+/* One thing whose memory may grow: a runner, or the server. */
+struct growth {
+    struct trend recent, whole; /* of twice leak.growth_hold; of all since it began */
+    double begun_s;             /* when its load was over, or the loaded models changed; < 0: not */
+    fact begun;                 /* what it held then */
+    uint64_t loaded;            /* the server's: which models, by a sum over their names */
+    struct condition condition; /* it grows */
+    struct trend_slope slope;   /* as it was last found to grow */
+    struct standing leak, cache;
+};
+/* Begins anew with what is held now; what it began with is kept if there is something. */
+void growth_forget(struct growth *growth);
+
 struct runner { /* one live runner, by (pid, started_us) */
     fact pid, started_us;
     double first_s, seen_s;    /* when it was seen first, and last */
@@ -88,6 +102,39 @@ struct runner { /* one live runner, by (pid, started_us) */
     struct window window;
     struct condition conditions[ORPHAN_CONDITIONS];
     struct standing orphan, stalled;
+    fact held; /* as last seen */
+    char blob[80];
+    struct matter stuck; /* its model's time is over */
+    struct growth growth;
+};
+
+/* One listed model. */
+struct known_model {
+    char name[CONTAINER_NAME_SIZE];
+    bool met; /* in the current look */
+    struct matter ghost, oversize;
+    char expires_at[48];
+    int64_t expires_ms; /* < 0 unknown */
+    /* How much later than that its time may be over: what the wall clock jumped, or the machine
+     * slept, since expires_at was set. */
+    int64_t slip_ms;
+    bool found_over; /* its time was over when it was seen first */
+};
+enum { MODELS_KNOWN_MAX = 32 }; /* of one container; more are not judged one by one */
+
+/* Why the kernel killed. */
+enum oom_cause { OOM_OWN_LIMIT, OOM_HOST, OOM_OTHER };
+
+struct oom {
+    fact seen;   /* the counter in the last look */
+    double at_s; /* the last kill; < 0: none that still stands */
+    fact kills;
+    enum oom_cause cause;
+    fact pid, held; /* the runner that it was; unknown */
+    fact limit, peak, usage, available;
+    double gone_s; /* when a runner was last found gone, and which; < 0 never */
+    fact gone_pid, gone_held;
+    struct standing standing;
 };
 
 enum { RUNNERS_MAX = 64 }; /* of one container; more are not judged */
@@ -113,6 +160,12 @@ struct history {
     fact held_with_model;
     struct runner *runners; /* owned */
     size_t n_runners;
+    struct known_model *models; /* owned */
+    size_t n_models;
+    struct growth growth; /* of the server */
+    struct oom oom;
+    struct condition quiet; /* nothing at all happens in it */
+    bool has_answered;      /* in this life */
     struct {
         char model[CONTAINER_NAME_SIZE];
         struct condition condition;
@@ -130,6 +183,7 @@ struct look {
     struct judgement *judgement;
     struct assessment *assessment;
     double now_s, interval_s, poll_s, allowance_s;
+    double before_s; /* the look before */
     struct window_use use;
     const struct process *serve;
     fact held, serve_held, baseline, threshold;
@@ -164,11 +218,26 @@ void look_remedy(struct verdict *verdict, struct standing *standing, enum remedy
  */
 void look_want_connections(struct look *look, double patience_s);
 
+/* Whether a foreign client is connected, from a reading that is at most so old. */
+enum tri look_connected(const struct look *look, double within_s);
+
+/* A gap of more than three intervals, in either clock, restarts every hold; fast looks are not held
+ * to less than three seconds. */
+double look_gap_s(const struct settings *settings);
+bool clocks_jumped(double step_s, double wall_step_s, double gap_s);
+
 bool process_is_live_runner(const struct process *process);
 /* Whether the fresh answer of /api/ps lists the runner: by its blob; unknown where the blobs do not
  * tell. */
 enum tri runner_listed(const struct look *look, const struct process *process);
 struct runner *history_runner(struct history *history, const struct process *process);
+/* The only live runner of the blob; NULL: none, or nobody can tell which. */
+const struct process *runner_of_blob(const struct container *container, const char *blob);
+/* The listed model of the runner's blob, if the list is fresh and the runner the only one of it. */
+const struct model *model_of_runner(const struct look *look, const struct process *process);
+/* Nothing happens in the runner, and nothing has for five seconds. */
+enum tri runner_rests(const struct look *look, const struct runner *runner);
+struct known_model *history_model(struct history *history, const char *name); /* NULL: none */
 
 /* One look at a running container: takes the facts, then judges by every rule. */
 void look_at(const struct config *config, const struct world *world,
@@ -182,6 +251,23 @@ void judge_limit(struct look *look);
 void judge_high(struct look *look);
 void judge_cache(struct look *look);
 void judge_single(struct look *look);
+void judge_models(struct look *look); /* ghost-model, oversize-model; before judge_stuck */
+void judge_stuck(struct look *look);
+void judge_growth(struct look *look);
+void judge_oom(struct look *look);
+void judge_unreachable(struct look *look);
+void judge_budget(struct look *look);
+void judge_swap(struct look *look);
+void judge_health(struct look *look);
+
+/* What is about one runner or one model, about the others' history: settled as over. */
+void clear_stuck(struct look *look, struct runner *runner);
+void clear_growth(struct look *look, struct growth *growth, const struct runner *runner);
+void clear_models(struct look *look);
+/* Each known model's expires_at may be that much earlier than its time is over. */
+void models_slip(struct history *history, int64_t ms);
+/* A runner was found gone: the kernel may have killed it. */
+void oom_runner_gone(struct look *look, const struct runner *runner);
 
 /* The levels of pressure: of one container, into its assessment; then of all together. */
 void judge_level(struct look *look);

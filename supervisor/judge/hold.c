@@ -1,6 +1,7 @@
 /* Holding: conditions over time, and the verdicts that rest on them (docs/judgement.md, "Holding").
  */
 #include "judge/history.h"
+#include "judge/kinds.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,13 +59,17 @@ struct verdict *look_verdict(struct look *look, enum verdict_kind kind)
         j->cap_verdicts = cap;
     }
     struct verdict *v = &j->verdicts[j->n_verdicts++];
+    const struct container *c = look->container;
     *v = (struct verdict){.kind = kind,
-                          .mode = look->container->mode,
+                          .mode = c ? c->mode : MODE_OBSERVE,
+                          .severity = kinds_table[kind].severity,
                           .pid = FACT_UNKNOWN,
                           .started_us = FACT_UNKNOWN};
-    memcpy(v->id, look->container->id, sizeof v->id);
-    memcpy(v->name, look->container->name, sizeof v->name);
-    memcpy(v->started_at, look->container->started_at, sizeof v->started_at);
+    if (!c)
+        return v;
+    memcpy(v->id, c->id, sizeof v->id);
+    memcpy(v->name, c->name, sizeof v->name);
+    memcpy(v->started_at, c->started_at, sizeof v->started_at);
     return v;
 }
 
@@ -126,4 +131,22 @@ void look_want_connections(struct look *look, double patience_s)
 {
     look->assessment->wants_connections |=
         look->connections_age_s < 0 || look->connections_age_s + look->interval_s > patience_s;
+}
+
+enum tri look_connected(const struct look *look, double within_s)
+{
+    double age_s = look->connections_age_s;
+    if (age_s < 0 || age_s > within_s + look->interval_s)
+        return TRI_UNKNOWN;
+    return look->history->connections > 0 ? TRI_TRUE : TRI_FALSE;
+}
+
+double look_gap_s(const struct settings *settings)
+{
+    return 3 * (settings->interval_s > 1 ? settings->interval_s : 1);
+}
+
+bool clocks_jumped(double step_s, double wall_step_s, double gap_s)
+{
+    return step_s > gap_s || step_s < 0 || wall_step_s > gap_s || step_s - wall_step_s > gap_s;
 }

@@ -1,4 +1,4 @@
-#include "judge/history.h"
+#include "judge/host.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@ struct judge {
     const struct config *config;
     struct history **histories; /* owned; pointers, so that they stay where they are */
     size_t n;
+    struct host_history host;
 };
 
 int judge_new(const struct config *config, struct judge **ret_judge)
@@ -17,6 +18,7 @@ int judge_new(const struct config *config, struct judge **ret_judge)
     if (!judge)
         return -ENOMEM;
     judge->config = config;
+    host_history_begin(&judge->host);
     *ret_judge = judge;
     return 0;
 }
@@ -24,6 +26,7 @@ int judge_new(const struct config *config, struct judge **ret_judge)
 static void history_free(struct history *history)
 {
     free(history->runners);
+    free(history->models);
     free(history);
 }
 
@@ -90,7 +93,12 @@ static void begin(struct history *h, const struct world *world, const struct con
 {
     fact held_with_model = h->held_with_model;
     struct runner *runners = h->runners;
-    *h = (struct history){.runners = runners, .held_with_model = held_with_model};
+    struct known_model *models = h->models;
+    *h = (struct history){.runners = runners,
+                          .models = models,
+                          .held_with_model = held_with_model,
+                          .growth = {.begun_s = -1},
+                          .oom = {.seen = FACT_UNKNOWN, .at_s = -1, .gone_s = -1}};
     memcpy(h->id, c->id, sizeof h->id);
     memcpy(h->started_at, c->started_at, sizeof h->started_at);
     h->inode = c->cgroup.inode;
@@ -116,6 +124,10 @@ static void clear_standings(struct judgement *judgement, const struct world *wor
     for (size_t kind = 0; kind < VERDICT_KINDS; kind++)
         look_settle(&look, (enum verdict_kind)kind, &h->own[kind].standing, -1, false, true, false,
                     0);
+    look_settle(&look, VERDICT_OOM_KILL, &h->oom.standing, -1, false, true, false, 0);
+    h->oom.at_s = -1;
+    clear_growth(&look, &h->growth, NULL);
+    clear_models(&look);
     clear_runners(&look);
     clear_surplus(&look);
 }
@@ -209,6 +221,7 @@ int judge_look(struct judge *judge, const struct world *world, struct judgement 
         look_at(judge->config, world, c, judgement, a, h);
     }
     judge_levels(judgement, &world->host, config_settings(judge->config));
+    judge_host(&judge->host, world, config_settings(judge->config), judgement);
     for (size_t i = 0; i < judge->n;) {
         if (judge->histories[i]->alive) {
             i++;

@@ -28,6 +28,7 @@ static void take_answer(struct look *look)
         look->unanswered = "the last answer is older than the last runner";
     else
         look->answered = TRI_TRUE;
+    look->history->has_answered |= look->answered == TRI_TRUE;
 }
 
 static void take_use(struct look *look)
@@ -131,15 +132,17 @@ void look_at(const struct config *config, const struct world *world, const struc
                         .now_s = world->monotonic_s};
     look.interval_s = s->interval_s;
     look.poll_s = s->poll_s;
-    /* A gap of more than three intervals, in either clock, restarts every hold; fast looks are not
-     * held to less than three seconds. */
-    double gap_s = 3 * (s->interval_s > 1 ? s->interval_s : 1);
+    double gap_s = look_gap_s(s);
     look.allowance_s = gap_s > 2 * s->poll_s ? gap_s : 2 * s->poll_s;
     double step_s = world->monotonic_s - h->last_s, wall_step_s = step_s;
     if (world->time_ms >= 0 && h->last_wall_ms >= 0)
         wall_step_s = (double)(world->time_ms - h->last_wall_ms) / 1000;
-    if (step_s > gap_s || step_s < 0 || wall_step_s > gap_s || step_s - wall_step_s > gap_s)
+    if (clocks_jumped(step_s, wall_step_s, gap_s)) {
         history_reset_holds(h);
+        if (wall_step_s > 0)
+            models_slip(h, (int64_t)(wall_step_s * 1000));
+    }
+    look.before_s = h->last_s;
     h->last_s = world->monotonic_s;
     if (world->time_ms >= 0)
         h->last_wall_ms = world->time_ms;
@@ -173,4 +176,12 @@ void look_at(const struct config *config, const struct world *world, const struc
     judge_high(&look);
     judge_cache(&look);
     judge_single(&look);
+    judge_models(&look);
+    judge_stuck(&look);
+    judge_growth(&look);
+    judge_oom(&look);
+    judge_unreachable(&look);
+    judge_budget(&look);
+    judge_swap(&look);
+    judge_health(&look);
 }

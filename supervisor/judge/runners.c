@@ -140,6 +140,8 @@ static void clear_gone(struct look *look, struct runner *r)
     v = look_settle(look, VERDICT_STALLED_LOAD, &r->stalled, -1, false, true, false, 0);
     if (v)
         name_runner(r, v);
+    clear_stuck(look, r);
+    clear_growth(look, &r->growth, r);
 }
 
 void clear_runners(struct look *look)
@@ -162,6 +164,9 @@ void judge_runners(struct look *look)
         if (!r)
             continue;
         r->seen_s = look->now_s;
+        fact held = process_held(p);
+        if (fact_known(held))
+            r->held = held;
         window_take(&r->window, look->now_s, p->cpu_us, FACT_UNKNOWN);
         if (fact_known(p->cpu_us)) {
             if (fact_known(r->used_cpu_us) && p->cpu_us > r->used_cpu_us)
@@ -176,6 +181,7 @@ void judge_runners(struct look *look)
             continue;
         }
         clear_gone(look, &h->runners[i]);
+        oom_runner_gone(look, &h->runners[i]);
         h->runners[i] = h->runners[--h->n_runners];
     }
 }

@@ -5,18 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct process *process_of(const struct container *c, const char *blob)
-{
-    const struct process *found = NULL;
-    for (size_t i = 0; blob[0] && i < c->n_processes; i++)
-        if (process_is_live_runner(&c->processes[i]) && !strcmp(c->processes[i].blob, blob)) {
-            if (found)
-                return NULL; /* two runners on one blob: nobody can tell which one it is */
-            found = &c->processes[i];
-        }
-    return found;
-}
-
 struct candidate {
     const struct model *model;
     const struct runner *runner;
@@ -99,7 +87,7 @@ void judge_single(struct look *look)
     bool known = look->answered == TRI_TRUE && c->processes_known &&
                  c->ollama.n_models <= sizeof candidates / sizeof candidates[0];
     for (size_t i = 0; h->settings.models_single && known && i < c->ollama.n_models; i++) {
-        const struct process *p = process_of(c, c->ollama.models[i].blob);
+        const struct process *p = runner_of_blob(c, c->ollama.models[i].blob);
         struct runner *r = p ? history_runner(h, p) : NULL;
         if (!r)
             continue; /* a ghost holds nothing; one that nobody can find is not unloaded */

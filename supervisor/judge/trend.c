@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PAIRS_MAX = TREND_POINTS_MAX * (TREND_POINTS_MAX - 1) / 2 };
 
@@ -25,19 +26,43 @@ static void thin_out(struct trend *trend)
     trend->spacing_s *= 2;
 }
 
-void trend_add(struct trend *trend, double at_s, double value)
+/* Whether a point now is far enough from the last one. */
+static bool due(struct trend *trend, double at_s)
 {
     if (trend->n > 0 && at_s < trend->at_s[trend->n - 1])
         trend->n = 0;
-    if (trend->n > 0 && at_s - trend->at_s[trend->n - 1] < trend->spacing_s)
-        return;
-    if (trend->n == TREND_POINTS_MAX) {
-        thin_out(trend);
-        if (at_s - trend->at_s[trend->n - 1] < trend->spacing_s)
-            return;
-    }
+    return trend->n == 0 || at_s - trend->at_s[trend->n - 1] >= trend->spacing_s;
+}
+
+static bool put(struct trend *trend, double at_s, double value)
+{
     trend->at_s[trend->n] = at_s;
     trend->value[trend->n++] = value;
+    return true;
+}
+
+bool trend_add(struct trend *trend, double at_s, double value)
+{
+    if (!due(trend, at_s))
+        return false;
+    if (trend->n == TREND_POINTS_MAX) {
+        thin_out(trend);
+        if (!due(trend, at_s))
+            return false;
+    }
+    return put(trend, at_s, value);
+}
+
+bool trend_slide(struct trend *trend, double at_s, double value)
+{
+    if (!due(trend, at_s))
+        return false;
+    if (trend->n == TREND_POINTS_MAX) {
+        trend->n--;
+        memmove(trend->at_s, trend->at_s + 1, trend->n * sizeof trend->at_s[0]);
+        memmove(trend->value, trend->value + 1, trend->n * sizeof trend->value[0]);
+    }
+    return put(trend, at_s, value);
 }
 
 static int ascending(const void *a, const void *b)
@@ -95,12 +120,15 @@ bool trend_slope(const struct trend *trend, struct trend_slope *ret_slope)
     double z = deviation <= 0 ? 0 : score > 0 ? (score - 1) / deviation : score / deviation;
     double place = ((double)pairs - certain * deviation) / 2;
     size_t low = place <= 0 ? 0 : (size_t)place;
+    double last = median_of(trend->value + n - third, third);
     *ret_slope = (struct trend_slope){
         .n = n,
         .span_s = trend->at_s[n - 1] - trend->at_s[0],
         .per_s = middle(slopes, pairs),
         .low_per_s = slopes[low < pairs ? low : pairs - 1],
-        .rise = median_of(trend->value + n - third, third) - median_of(trend->value, third),
+        .rise = last - median_of(trend->value, third),
+        .late = last - median_of(trend->value + third, n - 2 * third),
+        .from_s = trend->at_s[0],
         .chance = erfc(z / sqrt(2)) / 2,
     };
     return true;

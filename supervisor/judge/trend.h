@@ -21,10 +21,13 @@ struct trend {
 
 /* Empty; points nearer than spacing_s (> 0) to the last one are not kept. */
 void trend_begin(struct trend *trend, double spacing_s);
-/* at_s: of one clock, rising; an earlier one than the last begins anew. When the struct is full
- * every second point is dropped and the spacing doubled, so that the whole segment stays covered.
+/* Returns whether the point was kept. at_s: of one clock, rising; an earlier one than the last
+ * begins anew. When the struct is full every second point is dropped and the spacing doubled, so
+ * that the whole segment stays covered.
  */
-void trend_add(struct trend *trend, double at_s, double value);
+bool trend_add(struct trend *trend, double at_s, double value);
+/* The same, but a full struct forgets its oldest point: the window moves on. */
+bool trend_slide(struct trend *trend, double at_s, double value);
 
 struct trend_slope {
     size_t n;
@@ -32,6 +35,8 @@ struct trend_slope {
     double per_s;     /* the median of the slopes */
     double low_per_s; /* with 95 % certainty it is at least this (Sen's bound) */
     double rise;      /* the last third's median less the first third's */
+    double late;      /* the last third's median less the middle one's */
+    double from_s;    /* the first point */
     double chance;    /* that values without a trend rise so: one-sided p, 0 to 1 */
 };
 /* false: too few points, *ret_slope is unchanged. */

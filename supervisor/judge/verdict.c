@@ -1,4 +1,5 @@
 #include "judge/verdict.h"
+#include "judge/kinds.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,10 +33,7 @@ const struct assessment *judgement_assessment(const struct judgement *judgement,
 
 const char *verdict_kind_name(enum verdict_kind kind)
 {
-    static const char *const names[VERDICT_KINDS] = {
-        "idle-leak",   "orphan-runner",   "held-elsewhere", "stalled-load", "no-limit",
-        "limit-drift", "too-many-models", "page-cache",     "high-drift"};
-    return kind < VERDICT_KINDS ? names[kind] : "?";
+    return kind < VERDICT_KINDS ? kinds_table[kind].name : "?";
 }
 
 const char *verdict_state_name(enum verdict_state state)
@@ -47,8 +45,14 @@ const char *verdict_state_name(enum verdict_state state)
 const char *remedy_name(enum remedy remedy)
 {
     static const char *const names[] = {"none",  "unload",  "kill-runner", "restart",
-                                        "limit", "reclaim", "high"};
+                                        "limit", "reclaim", "high",        "wait"};
     return names[remedy];
+}
+
+const char *severity_name(enum severity severity)
+{
+    static const char *const names[] = {"info", "warning", "critical"};
+    return names[severity];
 }
 
 const char *activity_name(enum activity activity)

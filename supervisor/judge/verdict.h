@@ -5,22 +5,28 @@
 #include "judge/pressure.h"
 #include "sense/world.h"
 
+/* What each is: judge/kinds.c. */
 enum verdict_kind {
-    VERDICT_IDLE_LEAK,       /* serve itself holds far more than its baseline with nothing loaded or
-                                running */
-    VERDICT_ORPHAN_RUNNER,   /* a runner that the server has forgotten */
-    VERDICT_HELD_ELSEWHERE,  /* held lies in tmpfs or in foreign processes: told with its owner,
-                                never restarted away */
-    VERDICT_STALLED_LOAD,    /* a load stands still while its client waits: told */
-    VERDICT_NO_LIMIT,        /* no memory limit and none wanted: told */
-    VERDICT_LIMIT_DRIFT,     /* the limit is not the wanted one; remedy none where the wanted one is
-                                below the floor */
-    VERDICT_TOO_MANY_MODELS, /* single-model policy on, and this loaded model is not the one used
-                                last */
-    VERDICT_PAGE_CACHE,      /* the host is short of memory and this container's page cache is worth
-                                asking for; told where it cannot be (cgroup v1) */
-    VERDICT_HIGH_DRIFT, /* memory.high is not the wanted one; remedy none below the floor and on
-                           cgroup v1, which has none */
+    VERDICT_IDLE_LEAK,
+    VERDICT_ORPHAN_RUNNER,
+    VERDICT_STUCK_STOPPING,
+    VERDICT_STALLED_LOAD,
+    VERDICT_GHOST_MODEL,
+    VERDICT_GROWTH_LEAK,
+    VERDICT_PROMPT_CACHE,
+    VERDICT_OOM_KILL,
+    VERDICT_UNREACHABLE,
+    VERDICT_HELD_ELSEWHERE,
+    VERDICT_OVER_BUDGET,
+    VERDICT_TOO_MANY_MODELS,
+    VERDICT_OVERSIZE_MODEL,
+    VERDICT_NO_LIMIT,
+    VERDICT_LIMIT_DRIFT,
+    VERDICT_HIGH_DRIFT,
+    VERDICT_PAGE_CACHE,
+    VERDICT_SWAP_IN_USE,
+    VERDICT_BROKEN_HEALTHCHECK,
+    VERDICT_THERMAL, /* about the host: it has no container */
     VERDICT_KINDS
 };
 
@@ -37,9 +43,12 @@ enum remedy {
     REMEDY_RESTART,
     REMEDY_LIMIT,
     REMEDY_RECLAIM,
-    REMEDY_HIGH
+    REMEDY_HIGH,
+    REMEDY_WAIT /* of a ladder only: nothing yet, it may pass by itself; no verdict has it */
 };
-enum { REMEDIES = REMEDY_HIGH + 1 };
+enum { REMEDIES = REMEDY_WAIT + 1 };
+
+enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL };
 
 enum unit { UNIT_BYTES, UNIT_SECONDS, UNIT_PERCENT, UNIT_COUNT, UNIT_BYTES_PER_SECOND };
 
@@ -52,11 +61,13 @@ struct evidence {
 };
 
 struct verdict {
+    /* Of the container; all "" for a verdict about the host. */
     char id[CONTAINER_ID_SIZE], name[CONTAINER_NAME_SIZE], started_at[48];
     enum container_mode mode;
     enum verdict_kind kind;
     enum verdict_state state;
-    bool changed;   /* state differs from the last look's */
+    enum severity severity;
+    bool changed;   /* state differs from the last look's, or a remedy came to it */
     bool confirmed; /* raised, and every condition was known and true in this very look */
     double since_s; /* monotonic: when the last of its conditions became true */
     double hold_s;
@@ -120,7 +131,9 @@ const struct assessment *judgement_assessment(const struct judgement *judgement,
 const char *verdict_kind_name(enum verdict_kind kind);    /* "idle-leak" … */
 const char *verdict_state_name(enum verdict_state state); /* "suspect" "raised" "cleared" */
 const char *remedy_name(
-    enum remedy remedy); /* "none" "unload" "kill-runner" "restart" "limit" "reclaim" "high" */
+    enum remedy remedy); /* "none" "unload" "kill-runner" "restart" "limit" "reclaim" "high" "wait"
+                          */
+const char *severity_name(enum severity severity); /* "info" "warning" "critical" */
 const char *activity_name(enum activity activity);
 
 /* Adds a number to the evidence; unknown facts and what exceeds EVIDENCE_MAX are left out. */

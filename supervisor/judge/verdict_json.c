@@ -15,9 +15,11 @@ json_t *evidence_to_json(const struct verdict *verdict)
 json_t *verdict_to_json(const struct verdict *v, const char *acted)
 {
     json_t *json = json_object();
-    json_object_set_new(json, "container", json_string(v->name));
+    if (v->id[0])
+        json_object_set_new(json, "container", json_string(v->name));
     json_object_set_new(json, "verdict", json_string(verdict_kind_name(v->kind)));
     json_object_set_new(json, "state", json_string(verdict_state_name(v->state)));
+    json_object_set_new(json, "severity", json_string(severity_name(v->severity)));
     json_object_set_new(json, "since", json_real(v->since_s));
     json_object_set_new(json, "hold_s", json_real(v->hold_s));
     json_object_set_new(json, "evidence", evidence_to_json(v));

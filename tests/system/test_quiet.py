@@ -133,7 +133,7 @@ def test_foreign_process(quiet):
 
 
 def test_ghost_model(quiet):
-    one = nothing_happened(quiet, "ghost")
+    one = nothing_happened(quiet, "ghost", "ghost-model")
     assert one.loaded() == ["big"] and one.runners() == []
 
 

@@ -1,4 +1,5 @@
 #include "worlds.h"
+#include "judge/kinds.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +192,12 @@ void scene_look(struct scene *scene)
     if (scene->change)
         scene->change(scene);
     must(judge_look(scene->judge, &scene->world, &scene->judgement) == 0, "no memory");
+    for (size_t i = 0; i < scene->judgement.n_verdicts; i++) {
+        const struct verdict *v = &scene->judgement.verdicts[i];
+        must(kind_allows(v->kind, v->remedy), "a remedy that its kind may not have");
+        for (size_t k = 0; k < v->n_evidence; k++)
+            must(kind_shows(v->kind, v->evidence[k].name), v->evidence[k].name);
+    }
     if (scene->change) {
         container_clear(c);
         *c = kept;

@@ -1,0 +1,12 @@
+/* What the two files of growth share; nobody else includes it. */
+#ifndef SUPERVISOR_JUDGE_GROWTH_H
+#define SUPERVISOR_JUDGE_GROWTH_H
+
+#include "judge/history.h"
+
+/* Brings growth-leak and prompt-cache of one runner (r; p as it was seen in this look, NULL: it was
+ * not) or of the server (r NULL) up to date: its condition was taken. held: unknown too. */
+void growth_settle(struct look *look, struct growth *growth, const struct runner *r,
+                   const struct process *p, fact held);
+
+#endif

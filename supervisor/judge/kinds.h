@@ -1,0 +1,29 @@
+/* The one table of verdicts: what each means, how long it must hold, what it shows, and what may be
+ * done about it. docs/judgement.md has the same table, and a test compares them. */
+#ifndef SUPERVISOR_JUDGE_KINDS_H
+#define SUPERVISOR_JUDGE_KINDS_H
+
+#include "judge/verdict.h"
+
+struct kind {
+    const char *name;        /* "idle-leak" */
+    enum severity severity;  /* when it is raised; a verdict may say another one */
+    const char *when;        /* all that must be true, for a person */
+    const char *hold;        /* for how long: a setting with its built-in value, or a time */
+    const char *evidence;    /* the names of its numbers, separated by spaces */
+    enum remedy first, last; /* the ends of its ladder; both REMEDY_NONE: it is only told */
+    const char *never;       /* what is never done about it, and why */
+    unsigned never_remedies; /* the same: 1 << remedy */
+};
+
+extern const struct kind kinds_table[VERDICT_KINDS];
+
+/* Whether a verdict of that kind may have the remedy: on its ladder, or none at all. */
+bool kind_allows(enum verdict_kind kind, enum remedy remedy);
+/* Whether a number of that name is evidence of it. */
+bool kind_shows(enum verdict_kind kind, const char *evidence);
+/* The kind's row of the table in docs/judgement.md, without the newline. Returns what snprintf
+ * does. */
+int kind_row(enum verdict_kind kind, char *text, size_t size);
+
+#endif
