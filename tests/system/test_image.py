@@ -1,5 +1,6 @@
 """The Dockerfile: built on a bare Debian, with nothing but an engine, it gives the image that scripts/image makes."""
 
+import json
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 
 import pytest
 
+import wait
 from engine import CACHE, LAB, ROOT
 from sizes import MIB
 
@@ -30,7 +32,8 @@ def host_suite():
 @pytest.fixture(scope="module")
 def images(engine, built):
     """The image of scripts/image and that of the Dockerfile, whose builder begins with the host's own suite, so that
-    both have the same libraries."""
+    both have the same libraries. It fetches packages over the host's network: engines that start and stop beside this
+    one change the firewall under a bridge."""
     suite, asked = host_suite(), re.search(r"^ARG BASE=(\S+)$", (ROOT / "Dockerfile").read_text(), re.M)[1]
     if not shutil.which("debootstrap") or suite not in ("bookworm", "trixie"):
         pytest.skip("this machine lacks debootstrap, or is no Debian 12 or 13")
@@ -39,7 +42,7 @@ def images(engine, built):
     with subprocess.Popen(["tar", "-C", bare, "-c", "."], stdout=subprocess.PIPE) as tar:
         run("docker", "import", "-", base, engine=engine, stdin=tar.stdout)
     run(ROOT / "scripts/image", "image:host", engine=engine)
-    run("docker", "build", "-t", "image:docker", *(["--build-arg", f"BASE={base}"] if base != asked else []), ROOT,
+    run("docker", "build", "--network", "host", "-t", "image:docker", *(["--build-arg", f"BASE={base}"] if base != asked else []), ROOT,
         engine=engine, timeout=400)
     return engine
 
@@ -82,3 +85,21 @@ def test_every_instruction_is_one_that_an_import_knows():
     last = (ROOT / "Dockerfile").read_text().split("\nFROM scratch\n")[1].splitlines()
     assert [line.split()[0] for line in last if line][0] == "COPY"
     assert all(line.split()[0] in INSTRUCTIONS and not line.endswith("\\") for line in last[1:] if line)
+
+def test_container_of_the_image_is_healthy(images, tmp_path):
+    """The supervisor inside, the probe that the image names run by the engine, nothing of a shell there."""
+    body = {"Image": "image:docker", "Healthcheck": {"Interval": 10**9, "Retries": 30}, "HostConfig": {
+        "Binds": [f"{images.socket}:/var/run/docker.sock", f"{tmp_path}:/var/lib/supervisor", "/proc:/host/proc:ro",
+                  "/sys/fs/cgroup:/host/sys/fs/cgroup:ro"],
+        "PidMode": "host", "NetworkMode": "host"},
+        "Env": ["SUPERVISOR_PATHS_PROCFS=/host/proc", "SUPERVISOR_PATHS_CGROUPFS=/host/sys/fs/cgroup"]}
+    one = images.api.call("POST", "/containers/create", body, query={"name": "healthy"})["Id"]
+    try:
+        images.api.call("POST", f"/containers/{one}/start")
+
+        def health():
+            return images.api.inspect(one)["State"]["Health"]
+        wait.until(lambda: health()["Status"] == "healthy", 20, lambda: f"{json.dumps(health())}\n{images.api.logs(one)}")
+        assert health()["Log"][-1]["ExitCode"] == 0
+    finally:
+        images.api.remove(one)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import memory
+import program
 import wait
 from engine import CACHE, LAB, ROOT, Engine
 from sizes import GIB
@@ -36,6 +37,11 @@ def service(name):
     """A stack's only service."""
     (one,) = stack(name)["services"].values()
     return one
+
+
+def filled(text):
+    """With each variable's own value."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
 
 
 # ---- the files by themselves
@@ -158,14 +164,27 @@ def test_stack_has_the_numbers_of_the_compose_file(name, other):
     services = yaml.safe_load((ROOT / f"compose/{other}.yml").read_text())["services"]
     (theirs,) = (s for n, s in services.items() if n != "supervisor")
     ours = service(name)
-    filled = {k: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", v) for k, v in ours.get("environment", {}).items()}
+    environment_of = {k: filled(v) for k, v in ours.get("environment", {}).items()}
     for key, value in theirs.get("environment", {}).items():
-        assert filled[key] == re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value), key
+        assert environment_of[key] == filled(value), key
     for key, value in theirs["labels"].items():
         assert ours["labels"][key] == value, key
     assert ours["deploy"]["resources"]["limits"]["memory"] == theirs["mem_limit"]
     assert ours.get("healthcheck") == theirs.get("healthcheck")
-    assert re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", ours["image"]) == re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", theirs["image"])
+    assert filled(ours["image"]) == filled(theirs["image"])
+
+
+def test_supervisor_may_do_what_it_may_by_compose_and_no_more():
+    theirs = yaml.safe_load((ROOT / "compose/compose.yml").read_text())["services"]["supervisor"]
+    ours = service("supervisor")
+    own = {"image", "environment", "volumes", "logging", "deploy"}
+    assert {k: v for k, v in ours.items() if k not in own} == {
+        k: v for k, v in theirs.items() if k not in own | {"container_name", "mem_limit", "healthcheck"}}
+    assert ours["volumes"] == [filled(v) for v in theirs["volumes"]]
+    assert ours["deploy"]["resources"]["limits"]["memory"] == theirs["mem_limit"]
+    assert filled(ours["image"]) == theirs["image"], "whose health check is the image's"
+    given = {k: v for k, v in theirs["environment"].items() if v is not None}
+    assert {k: v for k, v in ours["environment"].items() if "$" not in v} == given
 
 
 # ---- deployed
@@ -275,6 +294,24 @@ def test_deployed_stack_has_its_limit_in_the_cgroup(deployed, name):
 def environment(pid):
     with open(f"/proc/{pid}/environ") as file:
         return file.read().split("\0")
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_deployed_stack_is_what_create_makes(deployed, name):
+    """But for the prompt cache, which create counts with the GPU that it sees, and for the volume: a stack's is its own,
+    so that the server in it may delete what no model of it names."""
+    profile = deployed.engine.api.inspect(deployed.ids[name])["Config"]["Labels"]["supervisor.profile"]
+    said = program.run("--host", deployed.engine.url, "--state", deployed.directory / "none", f"create-{profile}", "--dry-run")
+    wanted, _ = json.JSONDecoder().raw_decode(said.out[said.out.index("\n{") + 1:])
+    made = deployed.engine.api.inspect(deployed.ids[name])
+    assert not [v for v in wanted["Env"] if v not in made["Config"]["Env"]
+                and v.split("=")[0] not in ("LLAMA_ARG_CACHE_RAM", "OLLAMA_NOPRUNE", "OLLAMA_KEEP_ALIVE")]
+    labels = {k: v for k, v in wanted["Labels"].items() if k != "supervisor.create"}
+    assert labels == {k: v for k, v in made["Config"]["Labels"].items() if k.startswith("supervisor.")}
+    assert wanted.get("Healthcheck", {}) == {k: v for k, v in made["Config"].get("Healthcheck", {}).items() if v}
+    assert wanted["HostConfig"]["Memory"] == made["HostConfig"]["Memory"]
+    ports = {k: [b["HostIp"] for b in v] for k, v in wanted["HostConfig"]["PortBindings"].items()}
+    assert ports == {k: [b["HostIp"] for b in v] for k, v in made["HostConfig"]["PortBindings"].items()}
 
 
 def test_gpus_were_handed_over(deployed):
