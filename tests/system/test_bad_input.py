@@ -70,6 +70,11 @@ def test_engine_elsewhere():
     ("[leek]\nhold = 5s\n", ["leek", "leak"]),
     ("[leak]\nhold\n", [":2"]),
     ("[memory]\n\nlimit = 8 apples\n", ["limit", "8 apples", ":3"]),
+    ('[profile "33b"]\nmemry = 20g\n', ["memry", "memory", "33b", ":2"]),
+    ('[profile "33b"]\nmemory = 2m\n', ["memory", "2m", "6m", ":2"]),
+    ('[profile "33b"]\n[leak]\n[profile "33b"]\n', ["33b", ":3", "line 1"]),
+    ("[profile 33b]\n", ['[profile "33b"]', ":1"]),
+    ("".join(f'[profile "p{i}"]\n' for i in range(13)), ["p12", "16", ":13"]),
     ("\0\1\2\3", ["supervisor.ini"]),
 ])
 def test_configuration_file(text, words, tmp_path):

@@ -1,5 +1,6 @@
 """unload, flush, release, config, version, help."""
 
+import json
 import time
 
 import pytest
@@ -86,6 +87,23 @@ def test_config_shows_every_value_with_its_origin(bench, tmp_path):
     again.write_text(shown.out)  # what it prints is a configuration
     checked = program.run("-c", again, "config", "check")
     assert checked.code == 0, checked
+
+
+def test_profiles(tmp_path):
+    file = tmp_path / "supervisor.ini"
+    file.write_text('[profile "33b"]\nmemory = 20g\n[profile "a-rather-long-name-31-letters-x"]\n'
+                    "model = hf.co/somebody/with-a-name/that-is-long-GGUF:Q4_K_M\nexclusive = on\n")
+    table = program.run("-c", file, "profiles", env={"COLUMNS": "80"})
+    assert table.code == 0, table
+    lines = table.out.splitlines()
+    assert len(lines) == 6 and all(len(line) <= 80 for line in lines), table
+    assert [line.split()[:2] for line in lines[1:5]] == [
+        ["standard", "8g"], ["33b", "20g"], ["70b", "30g"], ["localai", "12g"]], table
+    own = json.loads(program.run("-c", file, "profiles", "--json").out)["profiles"]
+    assert own[1]["memory"] == 20 << 30 and own[1]["model"] == "deepseek-coder:33b", own
+    assert own[4]["name"].startswith("a-rather") and own[4]["exclusive"] is True, own
+    shown = program.run("-c", file, "config", "show", "--json")
+    assert json.loads(shown.out)['profile "33b"']["memory"] == {"value": 20 << 30, "origin": "file"}, shown
 
 
 def test_config_precedence(tmp_path):
