@@ -12,7 +12,7 @@ static const struct option_spec create_options[] = {
     {"volume", 0, "NAME", "where the models are kept"},
     {"image", 0, "IMAGE", "instead of the profile's"},
     {"reserve", 0, "SIZE", "of the host's memory, left to others"},
-    {"replace", 0, NULL, "takes the place of the one there is; keeps its volume"},
+    {"replace", 0, NULL, "replaces the one there is; keeps its volume"},
     {"evict", 0, NULL, "stops Ollama containers of lower priority"},
     {"wait", 0, NULL, "until it answers; so by default"},
     {"no-wait", 0, NULL, "only until it is started"},
