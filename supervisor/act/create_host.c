@@ -58,7 +58,9 @@ int create_look_at_host(struct create *create, struct error *err)
     facts->memory_total = host.total;
     facts->memory_available = host.available;
     struct gpu_reader *gpus;
-    const struct gpu_options options = {.sysfs = "/sys"};
+    const char *nvml = create->settings->nvml;
+    const struct gpu_options options = {.nvml = nvml[0] ? nvml : NULL,
+                                        .sysfs = create->settings->sysfs};
     if (gpu_reader_new(&options, &gpus) == 0) {
         gpu_read(gpus, &facts->gpus);
         gpu_reader_free(gpus);

@@ -54,11 +54,11 @@ static void read_gpu_runtime(struct create *create, const json_t *info)
     runtime |= create_gpu_hook(create);
     create->seen->gpu_by_cdi = cdi && !runtime;
     const struct gpu_list *gpus = &create->seen->facts.gpus;
-    bool amd = gpus->n > 0 && gpus->gpus[0].vendor == GPU_AMD && create_amd_devices(create);
-    create->seen->facts.gpu_runtime = runtime || cdi || amd;
+    bool amd = gpus->n > 0 && gpus->gpus[0].vendor == GPU_AMD;
+    create->seen->facts.gpu_runtime = amd ? create_amd_devices(create) : runtime || cdi;
 }
 
-/* The model runs in the one or the other; `rocm` is the tag of Ollama's image for AMD's. */
+/* `rocm` is the tag of Ollama's image for AMD's GPUs. */
 static void choose_image(struct create *create)
 {
     struct profile *profile = &create->result->plan.profile;

@@ -1,0 +1,183 @@
+"""What the tests of `create` share: a bench with profiles that fit every machine, images, what is there."""
+
+import contextlib
+import io
+import json
+import pathlib
+import socket
+import subprocess
+import tarfile
+import urllib.parse
+import urllib.request
+
+import memory
+import program
+import wait
+from bench import Bench
+from engine_api import UnixConnection
+from sizes import MIB
+
+LABEL = "supervisor.made"
+STANDARD, LIMIT = "ollama/ollama:latest", 256 * MIB
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def profile(name, **keys):
+    return {f'profile "{name}".{key}': value for key, value in keys.items()}
+
+
+def trial(name="trial", **keys):
+    """A small profile; each has a port and a volume of its own."""
+    return profile(name, **{"memory": "256m", "port": free_port(), "container": name, "volume": f"{name}-models", "model": "",
+                            "gpu": "none", "reserve": "1g", **keys})
+
+
+def import_image(engine, name, files, **config):
+    """An image of these files ({path: (bytes, mode)}), FROM scratch."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path, (data, mode) in files.items():
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = len(data), mode
+            tar.addfile(entry, io.BytesIO(data))
+    repository, tag = name.rsplit(":", 1)
+    query = urllib.parse.urlencode([("fromSrc", "-"), ("repo", repository), ("tag", tag),
+                                    *(("changes", f"{key} {value}") for key, value in config.items())])
+    connection = UnixConnection(engine.socket, 120)
+    try:
+        connection.request("POST", f"/images/create?{query}", archive.getvalue(), {"Content-Type": "application/x-tar"})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        assert answer.status == 200 and '"error"' not in text, text
+    finally:
+        connection.close()
+    return name
+
+
+def variant(engine, name, env=(), entrypoint=None):
+    """The stand-in's image with other settings."""
+    made = engine.api.call("POST", "/containers/create", {"Image": engine.image()})["Id"]
+    repository, tag = name.rsplit(":", 1)
+    body = {"Env": [*engine.api.inspect(made)["Config"]["Env"], *env], "Entrypoint": entrypoint or ["/bin/ollama"], "Cmd": ["serve"],
+            "ExposedPorts": {"11434/tcp": {}}}
+    engine.api.call("POST", "/commit", body, query={"container": made, "repo": repository, "tag": tag})
+    engine.api.remove(made)
+    return name
+
+
+def localai(engine, name="localai/localai:latest-gpu-nvidia-cuda-12"):
+    """Something that says on port 8080 that it is ready, as LocalAI does."""
+    busybox = pathlib.Path("/usr/bin/busybox").read_bytes()
+    return import_image(engine, name, {"bin/busybox": (busybox, 0o755), "www/readyz": (b"OK\n", 0o644)},
+                        CMD='["/bin/busybox","httpd","-f","-p","8080","-h","/www"]')
+
+
+class Making(Bench):
+    """A bench whose containers `create` makes; what is there with its label goes at the end."""
+
+    def __init__(self, engine, settings=None):
+        super().__init__(engine, settings={**{"supervisor.interval": "0.5s", "supervisor.poll": "1s"}, **(settings or {})}, label=LABEL)
+        engine.tag("0.33", *STANDARD.split(":"))
+
+    def create(self, *arguments, timeout=60, env=None, **settings):
+        """Once more where another test's engine, as it started or stopped, took the firewall rules away under this one."""
+        arguments = arguments if arguments[0].startswith("create") else ("create", *arguments)
+        for _ in range(3):
+            done = self.supervisor(*arguments, timeout=timeout, env=env, **settings)
+            if "iptables" not in done.err:
+                break
+        return done
+
+    def started(self, *arguments, env=None):
+        """`create`, under way."""
+        return subprocess.Popen([str(program.PROGRAM), *map(str, self.options()), "create", *map(str, arguments)],
+                                env=program.environment(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+
+    def there(self):
+        """{name: entry of the engine's list} of those that create made."""
+        return {c["Names"][0][1:]: c for c in self.engine.api.containers() if "supervisor.profile" in c["Labels"]}
+
+    def inspect(self, name):
+        return self.engine.api.inspect(name)
+
+    def volumes(self):
+        return {v["Name"] for v in self.engine.api.call("GET", "/volumes")["Volumes"] or []}
+
+    def clear(self):
+        for name, entry in self.there().items():
+            self.engine.api.remove(entry["Id"])
+        for name in self.volumes():
+            self.engine.api.call("DELETE", f"/volumes/{name}", query={"force": 1})
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.clear()
+        super().close()
+
+
+def limit_of(bench, name):
+    """By the cgroup, read by the test itself."""
+    return memory.limit(bench.inspect(name)["Id"])
+
+
+def answers(port, path="/api/version"):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def result(outcome):
+    return json.loads(outcome.out)
+
+
+def sound(bench, name, limit=LIMIT):
+    """One container of that name, with its limit, that runs and answers; nothing of a run half-way."""
+    assert list(bench.there()) == [name], bench.there().keys()
+    one = bench.inspect(name)
+    assert one["State"]["Running"] and one["HostConfig"]["Memory"] == limit
+    assert limit_of(bench, name) == limit
+    port = one["HostConfig"]["PortBindings"]["11434/tcp"][0]["HostPort"]
+    wait.until(lambda: answers(port), 10, f"{name} answers at {port}")
+    return one
+
+
+@contextlib.contextmanager
+def small_disk(directory, size=96 * MIB):
+    """A disk of its own, mounted; gives the directory."""
+    image, mount = pathlib.Path(directory, "disk"), pathlib.Path(directory, "mounted")
+    mount.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(size)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, mount], check=True)
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", "-l", mount], check=False)
+
+
+@contextlib.contextmanager
+def holding(size):
+    """Another process that holds so much memory."""
+    code = f"import sys; b = bytearray({size}); print('there', flush=True); sys.stdin.read()"
+    child = subprocess.Popen(["/usr/bin/python3", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout.readline() == "there\n"
+        yield child
+    finally:
+        child.stdin.close()
+        child.wait(10)
+
+
+def available():
+    lines = pathlib.Path("/proc/meminfo").read_text().splitlines()
+    values = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
+    return values["MemTotal"], values["MemAvailable"]

@@ -1,0 +1,444 @@
+"""supervisor create where something stands in the way, fails half-way, or ends it half-way."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+import program
+import wait
+from engine import ROOT, Engine
+from making import LIMIT, Making, available, holding, limit_of, result, small_disk, sound, trial, variant
+from registry import Registry, Slow
+from sizes import GIB, MIB
+
+
+@pytest.fixture(scope="module")
+def making(engine, built):
+    one = Making(engine, trial())
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+@pytest.fixture
+def bench(making):
+    yield making
+    making.clear()
+
+
+def refusals(done):
+    assert done.code == 1, done
+    return {f["about"]: f for f in result(done)["findings"] if f["severity"] == "refusal"}
+
+
+# ---- refused before anything is made
+
+
+def test_limit_above_what_the_host_can_give(bench):
+    total, _ = available()
+    done = bench.create("trial", "--memory", f"{total // MIB}m", "--reserve", "1g", "--json")
+    found = refusals(done)
+    assert list(found) == ["memory"]
+    assert abs(found["memory"]["missing"] - GIB) < 2 * MIB and "--memory" in found["memory"]["text"]
+    assert not bench.there() and not bench.volumes()
+
+
+def test_memory_that_others_hold_now_is_a_warning(bench):
+    with holding(2 * GIB) as other:
+        _, now = available()
+        limit = (now + GIB) // MIB
+        done = bench.create("trial", "--memory", f"{limit}m", "--reserve", "1m", "--dry-run", "--json")
+        assert other.poll() is None
+    told = result(done)
+    warning, = (f for f in told["findings"] if f["about"] == "memory")
+    assert warning["severity"] == "warning" and warning["missing"] > GIB // 2, told["findings"]
+    free = bench.create("trial", "--memory", f"{limit}m", "--reserve", "1m", "--dry-run", "--json")
+    assert not [f for f in result(free)["findings"] if f["about"] == "memory" and f["severity"] == "warning"]
+
+
+def test_everything_that_is_wrong_is_said_at_once(bench):
+    total, _ = available()
+    with listener() as port:
+        done = bench.create("trial", "--memory", f"{total // MIB}m", "--port", port, "--gpu", "all", "--json")
+    assert set(refusals(done)) == {"memory", "port", "gpu"}
+
+
+class listener:
+    """A port on which somebody listens."""
+
+    def __enter__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        return self.socket.getsockname()[1]
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+def test_port_that_a_program_has(bench):
+    with listener() as port:
+        done = bench.create("trial", "--port", port)
+    assert done.code == 1 and f"port {port} of 127.0.0.1 is taken" in done.out and "is free: --port" in done.out, done
+    assert not bench.there() and not bench.volumes()
+
+
+def test_port_that_a_container_has(bench):
+    assert bench.create("trial").code == 0
+    port = bench.inspect("trial")["HostConfig"]["PortBindings"]["11434/tcp"][0]["HostPort"]
+    done = bench.create("trial", "--name", "second", "--port", f"0.0.0.0:{port}")
+    assert done.code == 1 and "taken by the container trial" in done.out, done
+    assert list(bench.there()) == ["trial"]
+
+
+def volume_at(bench, name, directory):
+    bench.engine.api.call("POST", "/volumes/create", {"Name": name, "Driver": "local", "DriverOpts": {
+        "type": "none", "o": "bind", "device": str(directory)}})
+
+
+@pytest.fixture
+def tight(bench, tmp_path):
+    """A volume on a disk of 96 MiB."""
+    with small_disk(tmp_path) as mount:
+        volume_at(bench, "tight", mount)
+        yield mount
+        bench.clear()
+
+
+def test_disk_too_small_for_the_model(bench, tight):
+    total, _ = available()
+    done = bench.create("trial", "--volume", "tight", "--model", "qwen2.5:0.5b", "--memory", f"{total // 2 // MIB}m", "--pull", "--json")
+    found = refusals(done)
+    assert list(found) == ["disk"] and str(tight) in found["disk"]["text"]
+    assert 100 * MIB < found["disk"]["missing"] < GIB
+    assert not bench.there()
+
+
+def test_pull_that_turns_out_too_large_is_ended(bench, tight):
+    """The size is not known before: sim/slow says 1 GiB when it is under way."""
+    done = bench.create("trial", "--volume", "tight", "--model", "sim/slow", "--pull")
+    assert done.code == 1 and "does not fit" in done.err and str(tight) in done.err, done
+    assert not bench.there() and "tight" in bench.volumes()
+
+
+# ---- GPUs
+
+
+@pytest.fixture(scope="module")
+def hook():
+    """What the engine and supervisor take for NVIDIA's toolkit; the engine looks for it when it starts."""
+    path = pathlib.Path("/usr/local/bin/nvidia-container-runtime-hook")
+    if path.exists():
+        pytest.skip("the machine has NVIDIA's toolkit")
+    path.write_text("#!/bin/sh\nexit 0\n")
+    path.chmod(0o755)
+    yield path
+    path.unlink()
+
+
+@pytest.fixture(scope="module")
+def nvidia(tmp_path_factory):
+    """Settings and environment of a host with two cards."""
+    where = tmp_path_factory.mktemp("nvml")
+    library, driver = where / "libnvidia-ml.so.1", where / "driver"
+    subprocess.run(["gcc", "-D_GNU_SOURCE", "-fPIC", "-shared", "-DNVML_PROCESSES=2", "-o", library, ROOT / "tests/fake_nvml/nvml.c"], check=True)
+    driver.write_text(f"count 1\nname0 NVIDIA RTX\nuuid0 GPU-11\ntotal0 {24 * GIB}\nused0 0\n")
+    (where / "sys").mkdir()
+    return {"paths__nvml": library, "paths__sysfs": where / "sys"}, {"FAKE_NVML": str(driver)}
+
+
+def test_no_gpu_runtime(bench, nvidia):
+    settings, env = nvidia
+    done = bench.create("trial", "--gpu", "all", "--json", env=env, **settings)
+    assert "NVIDIA Container Toolkit" in refusals(done)["gpu"]["text"]
+    assert not bench.there()
+
+
+@pytest.mark.parametrize("gpu, request_", [("all", {"Count": -1}), ("0", {"DeviceIDs": ["0"]}), ("GPU-11", {"DeviceIDs": ["GPU-11"]}),
+                                           ("auto", {"Count": -1})])
+def test_gpus_in_the_request(bench, hook, nvidia, gpu, request_):
+    settings, env = nvidia
+    done = bench.create("trial", "--gpu", gpu, "--dry-run", "--json", env=env, **settings)
+    assert done.code == 0, done
+    one, = result(done)["request"]["HostConfig"]["DeviceRequests"]
+    assert one == {"Driver": "nvidia", "Capabilities": [["gpu"]], **request_}
+    unknown = bench.create("trial", "--gpu", "7", "--dry-run", "--json", env=env, **settings)
+    assert "there is no GPU 7" in refusals(unknown)["gpu"]["text"]
+
+
+def test_amd_gets_its_devices_and_image(bench, tmp_path):
+    for name, text in {"vendor": "0x1002\n", "device": "0x744c\n", "mem_info_vram_total": f"{16 * GIB}\n", "mem_info_vram_used": "0\n"}.items():
+        path = tmp_path / "class/drm/card1/device" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    done = bench.create("trial", "--gpu", "all", "--dry-run", "--json", paths__sysfs=tmp_path)
+    told = result(done)
+    assert told["plan"]["profile"]["image"] == "ollama/ollama:rocm"
+    if os.path.exists("/dev/kfd") and os.path.exists("/dev/dri"):
+        assert [d["PathOnHost"] for d in told["request"]["HostConfig"]["Devices"]] == ["/dev/kfd", "/dev/dri"]
+    else:
+        assert "gpu" in refusals(done)
+
+
+# ---- images
+
+
+@pytest.fixture(scope="module")
+def registry():
+    one = Registry()
+    try:
+        yield one.start()
+    finally:
+        one.close()
+
+
+def test_image_is_pulled(bench, registry):
+    name = registry.publish(bench.engine, "ollama/ollama", "fetched", extra_bytes=8 * MIB)
+    done = bench.create("trial", "--image", name)
+    assert done.code == 0 and f"image {name} pulled" in done.out, done
+    sound(bench, "trial")
+    bench.clear()
+    bench.engine.api.call("DELETE", f"/images/{name}")
+    with Slow(registry, 4 * MIB) as slow:
+        code, text = program.run_on_terminal(*bench.options(), "create", "trial", "--image", slow.name(name))
+    assert code == 0 and "pulled in" in text
+    sound(bench, "trial")
+
+
+def test_image_that_is_nowhere(bench, registry):
+    done = bench.create("trial", "--image", f"{registry.address}/no/such:tag")
+    assert done.code == 1 and "no/such" in done.err, done
+    assert not bench.there() and not bench.volumes()
+
+
+def test_interrupted_while_the_image_is_pulled(bench, registry):
+    name = registry.publish(bench.engine, "ollama/ollama", "large", extra_bytes=48 * MIB)
+    with Slow(registry, MIB) as slow:
+        child = bench.started("trial", "--image", slow.name(name))
+        line = child.stderr.readline()  # a line of progress
+        assert "of" in line and "ollama" in line, line
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=20)
+    assert child.returncode == 130 and "interrupted" in err, out + err
+    assert not bench.there() and not bench.volumes()
+
+
+# ---- models
+
+
+@pytest.fixture(scope="module")
+def quick_pull(making):
+    return variant(making.engine, "ollama/ollama:quick-pull", env=["SIMOLLAMA_PULL_MS=1500"])
+
+
+def test_model_is_pulled(bench, quick_pull):
+    done = bench.create("trial", "--image", quick_pull, "--model", "sim/slow", "--pull")
+    assert done.code == 0 and "model sim/slow pulled" in done.out, done
+    sound(bench, "trial")
+
+
+def test_model_that_there_is_not(bench):
+    done = bench.create("trial", "--model", "no-such", "--pull")
+    assert done.code == 1 and "no-such" in done.err, done
+    assert not bench.there() and not bench.volumes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_while_the_model_is_pulled(bench, number):
+    child = bench.started("trial", "--model", "sim/slow", "--pull", "--port", "0")
+    wait.until(lambda: "trial" in bench.there() and pulling(bench), 20, "the pull is under way")
+    child.send_signal(number)
+    out, err = child.communicate(timeout=20)
+    assert child.returncode == 128 + number and "taken away again" in out, out + err
+    assert not bench.there() and not bench.volumes()
+
+
+def pulling(bench):
+    """By the container's own count of what it was asked."""
+    address = next(iter(bench.inspect("trial")["NetworkSettings"]["Networks"].values()))["IPAddress"]
+    try:
+        with urllib.request.urlopen(f"http://{address}:11435/sim/state", timeout=2) as answer:
+            return json.load(answer)["requests"]["POST /api/pull"]
+    except OSError:
+        return False
+
+
+def test_volume_keeps_what_was_downloaded(bench):
+    """An interrupted pull leaves its blobs; the next one goes on from there."""
+    child = bench.started("trial", "--model", "sim/slow", "--pull", "--port", "0")
+    wait.until(lambda: "trial" in bench.there() and pulling(bench), 20, "the pull is under way")
+    run = bench.engine.api.exec_start("trial", ["sim", "fill", "/root/.ollama/models/blobs/sha256-51a0-partial", "4096"])
+    wait.until(lambda: not bench.engine.api.exec_state(run)["Running"], 10, "a piece of it is there")
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=20)
+    assert child.returncode == 130 and "stays" in out, out + err
+    assert not bench.there() and bench.volumes() == {"trial-models"}
+
+
+# ---- fails half-way
+
+
+def test_one_that_dies_is_taken_away(bench):
+    variant(bench.engine, "ollama/ollama:dies", entrypoint=["/bin/ollama", "no-such-command"])
+    done = bench.create("trial", "--image", "ollama/ollama:dies")
+    assert done.code == 1 and "instead of answering" in done.err and "last words" in done.err, done
+    assert not bench.there() and not bench.volumes()
+
+
+def test_one_that_cannot_start_is_taken_away(bench):
+    variant(bench.engine, "ollama/ollama:nothing", entrypoint=["/no/such/program"])
+    done = bench.create("trial", "--image", "ollama/ollama:nothing")
+    assert done.code == 1 and "/no/such/program" in done.err, done
+    assert not bench.there() and not bench.volumes()
+
+
+def test_interrupted_while_it_does_not_answer(bench):
+    variant(bench.engine, "ollama/ollama:silent", env=["SIMOLLAMA_REFUSE=1"])
+    child = bench.started("trial", "--image", "ollama/ollama:silent")
+    wait.until(lambda: bench.there().get("trial", {}).get("State") == "running", 20, "it runs")
+    time.sleep(0.5)
+    child.send_signal(signal.SIGTERM)
+    out, err = child.communicate(timeout=20)
+    assert child.returncode == 143 and "interrupted" in err, out + err
+    assert not bench.there() and not bench.volumes()
+
+
+def test_two_at_once(bench):
+    first, second = bench.started("trial"), bench.started("trial")
+    ends = [(one, *one.communicate(timeout=30)) for one in (first, second)]
+    assert sorted(one.returncode for one, _, _ in ends) in ([0, 0], [0, 1])
+    for one, out, err in ends:
+        assert one.returncode == 0 or "is being made by another supervisor" in err, out + err
+    sound(bench, "trial")
+
+
+def test_two_at_once_with_states_of_their_own(bench, tmp_path):
+    """Only the engine knows of both."""
+    several = [subprocess.Popen([str(program.PROGRAM), *map(str, bench.options(state=tmp_path / str(i))), "create", "trial"],
+                                env=program.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+               for i in range(2)]
+    ends = [one.communicate(timeout=30) for one in several]
+    assert 0 in [one.returncode for one in several], ends
+    sound(bench, "trial")
+
+
+def test_engine_that_is_not_there(bench):
+    done = program.run("--host", "unix:///tmp/no-such.sock", "--state", bench.state, "create-standard")
+    assert done.code == 3 and "cannot reach the Docker Engine" in done.err, done
+
+
+# ---- killed half-way
+
+
+def finished(bench, *arguments):
+    """The next run names what is there and finishes it."""
+    done = bench.create("trial", *arguments)
+    assert done.code == 0, done
+    sound(bench, "trial", LIMIT)
+    return done
+
+
+DELAYS = [0.02, 0.05, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.36, 0.45]
+
+
+@pytest.mark.parametrize("delay", DELAYS)
+def test_killed(bench, delay):
+    child = bench.started("trial")
+    time.sleep(delay)
+    child.kill()
+    child.communicate()
+    assert len(bench.there()) <= 1
+    finished(bench)
+
+
+@pytest.mark.parametrize("delay", DELAYS)
+def test_killed_while_replacing(bench, delay):
+    assert bench.create("trial", "--memory", "200m").code == 0
+    child = bench.started("trial", "--replace")
+    time.sleep(delay)
+    child.kill()
+    child.communicate()
+    names = set(bench.there())
+    assert names and names <= {"trial", "trial-replaced-by-supervisor"}, names
+    done = bench.create("trial")
+    assert done.code == 0, done
+    assert bench.create("trial", "--replace").code == 0
+    sound(bench, "trial", LIMIT)
+
+
+def test_what_was_set_aside_and_nothing_made_is_finished(bench):
+    assert bench.create("trial").code == 0
+    old = bench.inspect("trial")["Id"]
+    bench.engine.api.call("POST", f"/containers/{old}/stop", query={"t": 1})
+    bench.engine.api.call("POST", f"/containers/{old}/rename", query={"name": "trial-replaced-by-supervisor"})
+    done = finished(bench)
+    assert "set trial-replaced-by-supervisor aside" in done.out and bench.inspect("trial")["Id"] != old
+
+
+def test_what_was_set_aside_comes_back_if_finishing_fails(bench):
+    assert bench.create("trial").code == 0
+    old = bench.inspect("trial")["Id"]
+    bench.engine.api.call("POST", f"/containers/{old}/stop", query={"t": 1})
+    bench.engine.api.call("POST", f"/containers/{old}/rename", query={"name": "trial-replaced-by-supervisor"})
+    done = bench.create("trial", "--image", "127.0.0.1:1/no/such:tag")
+    assert done.code == 1 and "is back and runs" in done.out, done
+    assert sound(bench, "trial")["Id"] == old
+
+
+def test_created_and_never_started_is_made_anew(bench):
+    assert bench.create("trial").code == 0
+    made = bench.inspect("trial")
+    bench.engine.api.remove(made["Id"])
+    body = made["Config"] | {"HostConfig": made["HostConfig"]}
+    left = bench.engine.api.call("POST", "/containers/create", body, query={"name": "trial"})["Id"]
+    done = finished(bench)
+    assert "never started it" in done.out and bench.inspect("trial")["Id"] != left
+
+
+def test_replaced_one_left_behind_goes_when_the_new_one_answers(bench):
+    assert bench.create("trial", "--name", "trial-replaced-by-supervisor", "--port", "0").code == 0
+    bench.engine.api.call("POST", "/containers/trial-replaced-by-supervisor/stop", query={"t": 1})
+    body = bench.create("trial", "--dry-run", "--json")
+    request = result(body)["request"]
+    one = bench.engine.api.call("POST", "/containers/create", request, query={"name": "trial"})["Id"]
+    bench.engine.api.call("POST", f"/containers/{one}/start")
+    done = finished(bench)
+    assert "left trial-replaced-by-supervisor behind" in done.out and bench.inspect("trial")["Id"] == one
+    assert limit_of(bench, "trial") == LIMIT
+
+
+# ---- the engine goes away half-way
+
+
+@pytest.fixture
+def own_engine(built):
+    one = Engine()
+    try:
+        yield one.start()
+    finally:
+        one.close()
+
+
+def test_engine_restarted_half_way(own_engine):
+    """Whatever was under way is finished, or taken away again; nothing stays half-way."""
+    bench = Making(own_engine, trial(port=0))
+    try:
+        for delay in (0.05, 0.2):
+            child = bench.started("trial", "--replace")
+            time.sleep(delay)
+            own_engine.stop()
+            own_engine.start()
+            out, err = child.communicate(timeout=60)
+            assert child.returncode in (0, 1, 3), out + err
+            assert "trial-replaced-by-supervisor" not in bench.there() or "left" in out + err, out + err
+            done = bench.create("trial")
+            assert done.code == 0, f"{done}\nbefore: {out}{err}"
+            assert list(bench.there()) == ["trial"] and limit_of(bench, "trial") == LIMIT
+    finally:
+        bench.close()
