@@ -8,7 +8,7 @@ static const struct option_spec create_options[] = {
     {"model", 0, "MODEL", "must fit; settings are made for it"},
     {"pull", 0, NULL, "pulls the model, with a progress bar"},
     {"gpu", 0, "auto|all|none|ID", "which GPUs it gets"},
-    {"port", 0, "[ADDRESS:]PORT", "published on 127.0.0.1; 0: not published"},
+    {"port", 0, "PORT|IP:PORT", "published on 127.0.0.1; 0: not published"},
     {"volume", 0, "NAME", "where the models are kept"},
     {"image", 0, "IMAGE", "instead of the profile's"},
     {"reserve", 0, "SIZE", "of the host's memory, left to others"},
@@ -25,13 +25,18 @@ static const struct option_spec json_options[] = {JSON, END};
 static const struct option_spec test_options[] = {
     {"reserve", 0, "SIZE", "of the host's memory, never touched; 4g"}, JSON, END};
 
-#define CREATE_EXITS "0  it runs, or ran already\n1  refused or failed; nothing is left behind\n"
+#define CREATE_EXITS                                                                               \
+    "0  it runs, or ran already\n"                                                                 \
+    "1  refused or failed: what was made is taken away again\n"
 #define CREATE_TEXT                                                                                \
     "Looks first whether it fits: memory after the reserve, disk for the model, GPU, name, port, " \
     "image. Refuses with the number that is short and what would free it. Makes the container "    \
     "with its limit (no swap beyond it), volume, health check, restart policy and the labels "     \
-    "that hand it to the supervisor, and waits until it answers. What was made is taken away "     \
-    "again if anything fails. Run again, it says what is there and what differs."
+    "that hand it to the supervisor, and waits until it answers.\n\n"                              \
+    "If anything fails, or by Ctrl-C, what was made is taken away again, and what was replaced "   \
+    "or stopped for it runs again. A volume that a model was being pulled into stays: the next "   \
+    "pull goes on from there. What a killed run left behind, the next run of the same name "       \
+    "names and finishes. Run again, it starts what is there and says what differs."
 
 /* The functions are in cli/create.c, profiles.c, test.c, full_optimization.c, health.c. */
 const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
@@ -43,7 +48,7 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .examples = "supervisor create-standard\n"
                  "supervisor create-standard --model qwen2.5:3b --pull\n",
      .exits = CREATE_EXITS,
-     .function = NULL},
+     .function = cmd_create},
     {.name = "create-33b",
      .summary = "makes a container for a 33B model, in 28 GiB",
      .operands = "",
@@ -52,7 +57,7 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .examples = "supervisor create-33b --dry-run\n"
                  "supervisor create-33b --model deepseek-coder:33b --pull --evict\n",
      .exits = CREATE_EXITS,
-     .function = NULL},
+     .function = cmd_create},
     {.name = "create-70b",
      .summary = "makes a container for a 70B model, in 30 GiB",
      .operands = "",
@@ -60,7 +65,7 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .details = CREATE_TEXT,
      .examples = "supervisor create-70b --gpu all --model llama3.1:70b --pull\n",
      .exits = CREATE_EXITS,
-     .function = NULL},
+     .function = cmd_create},
     {.name = "create-localai",
      .summary = "makes a container with LocalAI and the GPUs, in 12 GiB",
      .operands = "",
@@ -68,7 +73,7 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .details = CREATE_TEXT,
      .examples = "supervisor create-localai --port 8081\n",
      .exits = CREATE_EXITS,
-     .function = NULL},
+     .function = cmd_create},
     {.name = "create",
      .summary = "makes a container by a profile of one's own",
      .operands = "PROFILE",
@@ -79,7 +84,7 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .examples = "supervisor create 33b --name coder --port 11435\n"
                  "supervisor -c my.conf create small\n",
      .exits = CREATE_EXITS,
-     .function = NULL},
+     .function = cmd_create},
     {.name = "profiles",
      .summary = "lists the profiles that create can make",
      .operands = "",
