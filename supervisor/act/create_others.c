@@ -53,7 +53,8 @@ static void read_other(struct create *create, const json_t *container, struct de
     snprintf(other->name, sizeof other->name, "%s", name ? name + (name[0] == '/') : "");
     if (priority)
         priority_parse(priority, &other->priority);
-    other->exclusive = exclusive && strcmp(exclusive, "true") == 0;
+    if (exclusive)
+        switch_parse(exclusive, &other->exclusive, NULL);
     other->running = create_is_running(container);
     other->auto_remove = member_truth(host, "AutoRemove") == 1;
     other->swarm_task = create_label(container, "com.docker.swarm.task.id") != NULL;

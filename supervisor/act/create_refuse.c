@@ -180,6 +180,14 @@ static bool own(const struct create *create, uint16_t port)
     return false;
 }
 
+static bool is_evicted(const struct create *create, const char *name)
+{
+    for (size_t i = 0; i < create->plan->n_evict; i++)
+        if (strcmp(create->seen->facts.others[create->plan->evict[i]].name, name) == 0)
+            return true;
+    return false;
+}
+
 /* Above it; 0: none was found. */
 static uint16_t free_port(const struct create *create, const char *address, uint16_t port)
 {
@@ -198,6 +206,8 @@ static void judge_port(struct create *create)
     if (profile->port == 0 || create->seen->exists || own(create, profile->port))
         return;
     const char *who = publisher(create, profile->address, profile->port);
+    if (who && is_evicted(create, who))
+        return; /* stopped before, and its port with it */
     int taken = who ? 1 : create_port_taken(create, profile->address, profile->port);
     if (taken <= 0)
         return;
