@@ -87,6 +87,10 @@ int cli_fail(const struct error *err);
 void help_print(FILE *to, int width);                                  /* all commands */
 void help_command(const struct command *command, FILE *to, int width); /* one of them */
 
+/* Words of text, wrapped at width: the first line goes on at column `at`, the others begin at
+ * `indent`. Ends with a newline. */
+void help_wrap(FILE *to, const char *text, int at, int indent, int width);
+
 /* Whether colours are wanted on it: a terminal, NO_COLOR unset or empty, TERM neither unset, empty
  * nor "dumb". */
 bool cli_colour(FILE *to);
@@ -103,9 +107,10 @@ int cmd_flush(struct cli *cli, int argc, char **argv);
 int cmd_record(struct cli *cli, int argc, char **argv);
 int cmd_replay(struct cli *cli, int argc, char **argv);
 int cmd_config(struct cli *cli, int argc, char **argv);
-int cmd_create(struct cli *cli, int argc, char **argv);
-int cmd_profiles(struct cli *cli, int argc, char **argv);
+int cmd_full_optimization(struct cli *cli, int argc, char **argv);
 int cmd_health(struct cli *cli, int argc, char **argv);
+int cmd_profiles(struct cli *cli, int argc, char **argv);
+int cmd_create(struct cli *cli, int argc, char **argv);
 int cmd_release(struct cli *cli, int argc, char **argv);
 int cmd_completion(struct cli *cli, int argc, char **argv);
 int cmd_manual(struct cli *cli, int argc, char **argv);

@@ -20,6 +20,13 @@ static const struct option_spec create_options[] = {
     JSON,
     END};
 
+static const struct option_spec full_options[] = {
+    {"skip-test", 0, NULL, "leaves the test of memory out"},
+    {"reserve", 0, "SIZE", "of the host's memory, never touched by it; 4g"},
+    DRY,
+    JSON,
+    END};
+
 static const struct option_spec json_options[] = {JSON, END};
 
 static const struct option_spec test_options[] = {
@@ -93,6 +100,22 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
                 "each makes.",
      .examples = "supervisor profiles\nsupervisor profiles --json\n",
      .function = cmd_profiles},
+    {.name = "full-optimization",
+     .summary = "status, fix, limits, policy, test, status: one report",
+     .operands = "[SIZE...]",
+     .operands_max = 16,
+     .options = full_options,
+     .details =
+         "Looks, heals what leaks, applies the wanted limits and the single-model policy, proves "
+         "that memory can be had, and looks again, each as the command of its own does it. Stops "
+         "at the first step that needs a person, with the reason and the command for it. The "
+         "sizes are those of the test; without any, what the host can have now beside the reserve.",
+     .examples = "supervisor full-optimization\n"
+                 "supervisor full-optimization --dry-run\n"
+                 "supervisor full-optimization --skip-test --json | jq .available_change\n",
+     .exits =
+         "0  all of it is done, or there was nothing to do\n1  a step needs a person, or failed\n",
+     .function = cmd_full_optimization},
     {.name = "health",
      .summary = "tells whether a daemon looks, for a HEALTHCHECK",
      .operands = "",

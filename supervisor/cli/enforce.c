@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/size.h"
 #include "cli/say.h"
+#include "cli/steps.h"
 #include "cli/task.h"
 
 #include <errno.h>
@@ -15,9 +16,21 @@ struct enforce {
     size_t looks;
     double began_s, until_s; /* long enough for both policies to have made up their mind */
     size_t done, failed, told;
-    bool high_dropped; /* memory.high cannot be written here */
+    bool high_dropped;         /* memory.high cannot be written here */
+    bool no_limits, no_policy; /* which part is left out */
+    bool quiet;                /* the rows are the caller's */
     json_t *rows;
 };
+
+static bool is_policy(enum verdict_kind kind)
+{
+    return kind == VERDICT_TOO_MANY_MODELS;
+}
+
+static bool is_limit(enum verdict_kind kind)
+{
+    return kind == VERDICT_LIMIT_DRIFT || kind == VERDICT_NO_LIMIT || kind == VERDICT_HIGH_DRIFT;
+}
 
 static void say(struct enforce *e, const char *container, const char *what, const char *result,
                 const char *text)
@@ -53,9 +66,9 @@ static void look(struct task *task, const struct world *world, const struct judg
     for (size_t i = 0; i < judgement->n_verdicts; i++) {
         const struct verdict *v = &judgement->verdicts[i];
         char text[600];
-        bool ours = v->kind == VERDICT_LIMIT_DRIFT || v->kind == VERDICT_TOO_MANY_MODELS ||
-                    v->kind == VERDICT_NO_LIMIT ||
-                    (v->kind == VERDICT_HIGH_DRIFT && !e->high_dropped);
+        bool ours = (is_policy(v->kind) && !e->no_policy) ||
+                    (is_limit(v->kind) && !e->no_limits &&
+                     (v->kind != VERDICT_HIGH_DRIFT || !e->high_dropped));
         if (!ours || !is_target(task, v->id))
             continue;
         more |=
@@ -68,6 +81,10 @@ static void look(struct task *task, const struct world *world, const struct judg
             e->told++;
             say(e, v->name, verdict_kind_name(v->kind), refused ? "failed" : "told",
                 say_verdict(v, text, sizeof text));
+            json_t *row = json_array_get(e->rows, json_array_size(e->rows) - 1);
+            if (task->json && v->kind == VERDICT_LIMIT_DRIFT && verdict_evidence(v, "floor") >= 0)
+                json_object_set_new(row, "floor",
+                                    json_integer((json_int_t)verdict_evidence(v, "floor")));
         } else if (v->remedy != REMEDY_NONE && (!task->dry_run || v->changed)) {
             healer_heal(flow_healer(task->flow), v, false);
         }
@@ -79,7 +96,9 @@ static void look(struct task *task, const struct world *world, const struct judg
         say_progress("watching which model is used ...");
         return;
     }
-    if (task->json) {
+    if (e->quiet) {
+        say_progress(NULL);
+    } else if (task->json) {
         json_dumpf(e->rows, stdout, JSON_COMPACT);
         putchar('\n');
     } else if (!e->done && !e->failed && !e->told) {
@@ -119,20 +138,42 @@ static void heal(struct task *task, const struct heal_event *h)
     say(e, h->name, h->verdict, h->kind == HEAL_DONE ? "done" : good ? "would" : "failed", text);
 }
 
+static int enforce(struct enforce *e, struct cli *cli, const char *named, bool json)
+{
+    e->rows = json_array();
+    e->task = (struct task){.cli = cli,
+                            .command = "enforce",
+                            .named = named,
+                            .act = true,
+                            .dry_run = options_has(&cli->options, "dry-run"),
+                            .json = json,
+                            .begin = begin,
+                            .look = look,
+                            .heal = heal,
+                            .userdata = e};
+    return task_run(&e->task);
+}
+
 int cmd_enforce(struct cli *cli, int argc, char **argv)
 {
-    struct enforce e = {.rows = json_array()};
-    e.task = (struct task){.cli = cli,
-                           .command = "enforce",
-                           .named = argc > 1 ? argv[1] : NULL,
-                           .act = true,
-                           .dry_run = options_has(&cli->options, "dry-run"),
-                           .json = options_has(&cli->options, "json"),
-                           .begin = begin,
-                           .look = look,
-                           .heal = heal,
-                           .userdata = &e};
-    int status = task_run(&e.task);
+    struct enforce e = {0};
+    int status = enforce(&e, cli, argc > 1 ? argv[1] : NULL, options_has(&cli->options, "json"));
     json_decref(e.rows);
+    return status;
+}
+
+int step_limits(struct cli *cli, json_t **ret_rows)
+{
+    struct enforce e = {.no_policy = true, .quiet = true};
+    int status = enforce(&e, cli, NULL, true);
+    *ret_rows = e.rows;
+    return status;
+}
+
+int step_policy(struct cli *cli, json_t **ret_rows)
+{
+    struct enforce e = {.no_limits = true, .quiet = true};
+    int status = enforce(&e, cli, NULL, true);
+    *ret_rows = e.rows;
     return status;
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/size.h"
 #include "cli/say.h"
+#include "cli/steps.h"
 #include "cli/task.h"
 
 #include <errno.h>
@@ -34,6 +35,7 @@ struct fix {
     struct target *list;
     bool force;
     double started_s, hold_s;
+    json_t **rows; /* where they go instead of to stdout; NULL: nowhere else */
 };
 
 static struct target *target_of(struct fix *fix, const char *id)
@@ -275,7 +277,9 @@ static void finish(struct fix *fix)
         json_array_append_new(rows, row);
     }
     say_progress(NULL);
-    if (fix->task.json) {
+    if (fix->rows) {
+        *fix->rows = json_incref(rows);
+    } else if (fix->task.json) {
         json_dumpf(rows, stdout, JSON_COMPACT);
         putchar('\n');
     }
@@ -357,7 +361,7 @@ static void heal(struct task *task, const struct heal_event *e)
     }
 }
 
-int cmd_fix_ollama(struct cli *cli, int argc, char **argv)
+static int fix_ollama(struct cli *cli, const char *named, bool json, json_t **ret_rows)
 {
     struct error err = {0};
     const char *hold = options_value(&cli->options, "hold");
@@ -366,13 +370,14 @@ int cmd_fix_ollama(struct cli *cli, int argc, char **argv)
     if (config_set(cli->config, assignment, ORIGIN_COMMAND_LINE, &err) < 0)
         return cli_fail(&err);
     struct fix fix = {.force = options_has(&cli->options, "force"),
-                      .hold_s = config_settings(cli->config)->leak_hold_s};
+                      .hold_s = config_settings(cli->config)->leak_hold_s,
+                      .rows = ret_rows};
     fix.task = (struct task){.cli = cli,
                              .command = "fix-ollama",
-                             .named = argc > 1 ? argv[1] : NULL,
+                             .named = named,
                              .act = true,
                              .dry_run = options_has(&cli->options, "dry-run"),
-                             .json = options_has(&cli->options, "json"),
+                             .json = json,
                              .begin = begin,
                              .look = look,
                              .heal = heal,
@@ -380,4 +385,14 @@ int cmd_fix_ollama(struct cli *cli, int argc, char **argv)
     int status = task_run(&fix.task);
     free(fix.list);
     return status;
+}
+
+int cmd_fix_ollama(struct cli *cli, int argc, char **argv)
+{
+    return fix_ollama(cli, argc > 1 ? argv[1] : NULL, options_has(&cli->options, "json"), NULL);
+}
+
+int step_fix(struct cli *cli, json_t **ret_rows)
+{
+    return fix_ollama(cli, NULL, true, ret_rows);
 }

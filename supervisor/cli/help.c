@@ -8,7 +8,7 @@ enum { WIDTH_MIN = 40, WIDTH_MAX = 80, LEFT_MAX = 26, LEFT_TEXT = 64 };
 
 /* Words of text, wrapped at width; the first line begins at column `at`, the others at `indent`.
  * Ends the line. */
-static void wrap(FILE *to, const char *text, int at, int indent, int width)
+void help_wrap(FILE *to, const char *text, int at, int indent, int width)
 {
     for (bool first = true; *text != '\0'; first = false) {
         int length = (int)strcspn(text, " ");
@@ -33,7 +33,7 @@ static void row(FILE *to, const char *left, int left_width, const char *text, in
         fprintf(to, "\n%*s", column, "");
     else
         fprintf(to, "%*s", column - 2 - length, "");
-    wrap(to, text, column, column, width);
+    help_wrap(to, text, column, column, width);
 }
 
 static void option_left(const struct option_spec *option, char left[static LEFT_TEXT])
@@ -95,18 +95,19 @@ void help_print(FILE *to, int width)
         if ((int)strlen(list[i]->name) > left)
             left = (int)strlen(list[i]->name);
     fputs("Usage: supervisor [OPTIONS] COMMAND [OPTIONS]\n\n", to);
-    wrap(to, "Keeps Dockerized Ollama healthy in the memory it has.", 0, 0, width);
+    help_wrap(to, "Keeps Dockerized Ollama healthy in the memory it has.", 0, 0, width);
     fputs("\nCommands:\n", to);
     for (size_t i = 0; i < n; i++)
         row(to, list[i]->name, left, list[i]->summary, width);
     options_print(to, "Options, before or after the command:", options_global,
                   options_width(options_global, 0), width);
     fputc('\n', to);
-    wrap(to,
-         "Every setting has an environment variable, SUPERVISOR_<SECTION>_<KEY>; DOCKER_HOST is "
-         "heard too. `supervisor config show` lists them with where they came from.",
-         0, 0, width);
-    wrap(to, "`supervisor help COMMAND` tells more of one.", 0, 0, width);
+    help_wrap(
+        to,
+        "Every setting has an environment variable, SUPERVISOR_<SECTION>_<KEY>; DOCKER_HOST is "
+        "heard too. `supervisor config show` lists them with where they came from.",
+        0, 0, width);
+    help_wrap(to, "`supervisor help COMMAND` tells more of one.", 0, 0, width);
 }
 
 void help_command(const struct command *command, FILE *to, int width)
@@ -116,11 +117,11 @@ void help_command(const struct command *command, FILE *to, int width)
     fprintf(to, "Usage: supervisor %s%s%s [OPTIONS]\n\n", command->name,
             command->operands[0] == '\0' ? "" : " ", command->operands);
     fprintf(to, "supervisor %s ", command->name);
-    wrap(to, command->summary, (int)strlen("supervisor ") + (int)strlen(command->name) + 1, 0,
-         width);
+    help_wrap(to, command->summary, (int)strlen("supervisor ") + (int)strlen(command->name) + 1, 0,
+              width);
     if (command->details) {
         fputc('\n', to);
-        wrap(to, command->details, 0, 0, width);
+        help_wrap(to, command->details, 0, 0, width);
     }
     options_print(to, "Options:", command->options, left, width);
     options_print(to, "Options of every command:", options_global, left, width);

@@ -1,6 +1,7 @@
 /* supervisor status: the memory audit, for a person and as JSON (row A8). */
 #include "base/size.h"
 #include "cli/status_table.h"
+#include "cli/steps.h"
 #include "cli/task.h"
 #include "tell/local.h"
 
@@ -13,12 +14,14 @@ struct status {
     struct task task;
     bool watch, first;
     double every_s;
-    bool looked; /* two looks, so that rates are known */
+    json_t **world; /* where it goes instead of to stdout; NULL: nowhere else */
 };
 
-static void show(const struct status *s, const json_t *state)
+static void show(const struct status *s, json_t *state)
 {
-    if (s->task.json) {
+    if (s->world) {
+        *s->world = json_incref(state);
+    } else if (s->task.json) {
         json_dumpf(state, stdout, JSON_COMPACT);
         putchar('\n');
     } else {
@@ -91,4 +94,17 @@ int cmd_status(struct cli *cli, int argc, char **argv)
             return cli_fail(&err);
     }
     return task_run(&s.task);
+}
+
+int step_status(struct cli *cli, json_t **ret_world)
+{
+    struct status s = {.world = ret_world};
+    s.task = (struct task){.cli = cli,
+                           .command = "status",
+                           .json = true,
+                           .everything = true,
+                           .gpus = true,
+                           .look = look,
+                           .userdata = &s};
+    return from_daemon(&s) == 0 ? 0 : task_run(&s.task);
 }

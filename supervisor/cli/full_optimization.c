@@ -1,0 +1,319 @@
+/* supervisor full-optimization: status, fix, limits, policy, test, status, as one report (row D4).
+ * Each step is the command itself; it ends at the first one that needs a person. */
+#include "act/probe.h"
+#include "base/clock.h"
+#include "base/profile.h"
+#include "base/size.h"
+#include "cli/full_report.h"
+#include "cli/steps.h"
+#include "cli/test.h"
+#include "sense/host.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+struct optimization {
+    struct cli *cli;
+    struct full_report report;
+    fact sizes[TEST_SIZES_MAX], reserve;
+    size_t n_sizes; /* 0: what the host can have now */
+    bool skip_test;
+    int signal;    /* Ctrl-C */
+    int status;    /* of what failed */
+    json_t *world; /* the first one */
+};
+
+static volatile sig_atomic_t caught;
+
+static void on_signal(int number)
+{
+    caught = number;
+}
+
+/* While a step turns its loop the loop has them; it gives them back as they were by default. */
+static void catch_signals(void)
+{
+    const struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
+}
+
+/* Ends the step: what its status says, then the report. true: go on. */
+static bool end_step(struct optimization *o, struct full_step *step, double began_s, int status)
+{
+    catch_signals();
+    if (status >= 128 || caught) {
+        o->signal = status >= 128 ? status - 128 : caught;
+        step->end = STEP_INTERRUPTED;
+    } else if (status != 0 && step->end != STEP_PERSON) {
+        o->status = status;
+        step->end = STEP_FAILED;
+    }
+    step->took_s = clock_boottime_s() - began_s;
+    full_report_add(&o->report, step);
+    return step->end < STEP_PERSON;
+}
+
+static bool run_status(struct optimization *o, json_t **ret_world)
+{
+    struct full_step step = {.name = "status", .end = STEP_DONE};
+    double began_s = clock_boottime_s();
+    int status = step_status(o->cli, &step.result);
+    bool go_on = end_step(o, &step, began_s, status);
+    *ret_world = step.result;
+    return go_on;
+}
+
+/* The first row with this result; NULL. */
+static const json_t *row_with(const json_t *rows, const char *result)
+{
+    const json_t *row;
+    size_t i;
+    json_array_foreach(rows, i, row) if (strcmp(text_of(row, "result"), result) == 0) return row;
+    return NULL;
+}
+
+static void needs_person(struct full_step *step, const json_t *row)
+{
+    step->end = STEP_PERSON;
+    full_row_text(row, step->why, sizeof step->why);
+}
+
+static void judge_fix(struct full_step *step, int status)
+{
+    const json_t *row = row_with(step->result, "not-healed");
+    if (row == NULL)
+        row = row_with(step->result, "unknown");
+    if (row != NULL && status < 128) {
+        needs_person(step, row);
+        /* Where force would help the sentence says so. */
+        bool force = strstr(text_of(row, "text"), "--force") != NULL;
+        snprintf(step->command, sizeof step->command, "supervisor fix-ollama %s%.256s",
+                 force ? "--force " : "", text_of(row, "container"));
+    } else if (row_with(step->result, "would-heal") != NULL) {
+        step->end = STEP_WOULD;
+    } else {
+        step->end = row_with(step->result, "healed") != NULL ? STEP_DONE : STEP_NOTHING;
+    }
+}
+
+static void judge_enforce(struct full_step *step, int status)
+{
+    const json_t *row = row_with(step->result, "failed");
+    const json_t *floor = json_object_get(row, "floor");
+    if (row != NULL && status != 0 && status < 128) {
+        needs_person(step, row);
+        if (json_is_integer(floor)) /* in MiB, upwards */
+            snprintf(step->command, sizeof step->command,
+                     "supervisor enforce %.256s --set memory.limit=%lldm",
+                     text_of(row, "container"),
+                     (long long)((json_integer_value(floor) + (1 << 20) - 1) >> 20));
+        else
+            snprintf(step->command, sizeof step->command, "supervisor enforce %.256s",
+                     text_of(row, "container"));
+    } else if (row != NULL) {
+        step->end = STEP_PENDING;
+    } else if (row_with(step->result, "would") != NULL) {
+        step->end = STEP_WOULD;
+    } else {
+        step->end = row_with(step->result, "done") != NULL ? STEP_DONE : STEP_NOTHING;
+    }
+}
+
+static bool run_rows(struct optimization *o, const char *name,
+                     int (*function)(struct cli *, json_t **),
+                     void (*judge)(struct full_step *, int))
+{
+    struct full_step step = {.name = name};
+    double began_s = clock_boottime_s();
+    int status = function(o->cli, &step.result);
+    judge(&step, status);
+    bool go_on = end_step(o, &step, began_s, status);
+    json_decref(step.result);
+    return go_on;
+}
+
+/* Which containers the next three steps work on, as the commands without a name choose them. */
+static bool run_on_containers(struct optimization *o)
+{
+    static const struct {
+        const char *name;
+        int (*function)(struct cli *, json_t **);
+        void (*judge)(struct full_step *, int);
+    } steps[] = {{"fix", step_fix, judge_fix},
+                 {"limits", step_limits, judge_enforce},
+                 {"policy", step_policy, judge_enforce}};
+    const json_t *c, *observed = NULL;
+    size_t i, running = 0, enforced = 0;
+    struct full_step step = {.name = "fix", .end = STEP_SKIPPED};
+
+    json_array_foreach(json_object_get(o->world, "containers"), i, c)
+    {
+        if (strcmp(text_of(c, "status"), "running") != 0)
+            continue;
+        bool enforce = strcmp(text_of(c, "mode"), "enforce") == 0;
+        running++;
+        enforced += enforce;
+        observed = enforce || observed ? observed : c;
+    }
+    if (running == 0) {
+        snprintf(step.note, sizeof step.note, "no Ollama container runs");
+        return end_step(o, &step, clock_boottime_s(), 0);
+    }
+    if (enforced == 0 && running > 1) {
+        step.end = STEP_PERSON;
+        snprintf(step.why, sizeof step.why,
+                 "none of the %zu Ollama containers is in mode enforce; name the one that is meant",
+                 running);
+        snprintf(step.command, sizeof step.command, "supervisor fix-ollama %.256s",
+                 text_of(observed, "name"));
+        return end_step(o, &step, clock_boottime_s(), 0);
+    }
+    for (i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        if (!run_rows(o, steps[i].name, steps[i].function, steps[i].judge))
+            return false;
+    return true;
+}
+
+static fact available_now(const struct optimization *o)
+{
+    struct host_reader *reader;
+    struct host host;
+    if (host_open(config_settings(o->cli->config)->procfs, &reader, NULL) < 0)
+        return FACT_UNKNOWN;
+    if (host_read(reader, &host) < 0)
+        host.available = FACT_UNKNOWN;
+    host_close(reader);
+    return host.available;
+}
+
+/* What the host can have now: of the usual sizes those that fit beside the reserve, else one
+ * that does. The note tells what is not tried. */
+static void choose_sizes(struct optimization *o, struct full_step *step)
+{
+    static const int usual_gib[] = {10, 20, 25}, smaller_mib[] = {8192, 4096, 2048, 1024, 512};
+    fact available = available_now(o), room = available - o->reserve;
+    char text[16], reserve[16];
+    size_t not_tried = 0, used = 0;
+
+    for (size_t i = 0; i < sizeof usual_gib / sizeof usual_gib[0]; i++) {
+        if ((fact)usual_gib[i] << 30 <= room)
+            o->sizes[o->n_sizes++] = (fact)usual_gib[i] << 30;
+        else
+            used += (size_t)snprintf(step->note + used, sizeof step->note - used, "%s%d GiB",
+                                     not_tried++ ? ", " : "", usual_gib[i]);
+    }
+    for (size_t i = 0; i < sizeof smaller_mib / sizeof smaller_mib[0] && o->n_sizes == 0; i++)
+        if ((fact)smaller_mib[i] << 20 <= room)
+            o->sizes[o->n_sizes++] = (fact)smaller_mib[i] << 20;
+    if (not_tried)
+        snprintf(step->note + used, sizeof step->note - used,
+                 ": not tried: the host has %s available, of which %s stay reserved",
+                 size_format(available, text, sizeof text),
+                 size_format(o->reserve, reserve, sizeof reserve));
+}
+
+static void judge_test(struct full_step *step, int status)
+{
+    const json_t *row;
+    char size[16];
+    size_t i;
+
+    json_array_foreach(json_object_get(step->result, "sizes"), i, row)
+    {
+        fact bytes = json_integer_value(json_object_get(row, "size"));
+        if (json_is_true(json_object_get(row, "had")) || status == 0 || status >= 128)
+            continue;
+        step->end = STEP_PERSON;
+        snprintf(step->why, sizeof step->why, "%s: %s: %.600s",
+                 size_format(bytes, size, sizeof size), text_of(row, "outcome"),
+                 text_of(row, "reason"));
+        snprintf(step->command, sizeof step->command, "supervisor test %lldm",
+                 (long long)(bytes >> 20));
+        return;
+    }
+}
+
+static bool run_test(struct optimization *o)
+{
+    struct full_step step = {.name = "test", .end = STEP_DONE};
+    double began_s = clock_boottime_s();
+    bool usual = o->n_sizes == 0;
+    int status = 0;
+
+    if (o->skip_test) {
+        step.end = STEP_SKIPPED;
+        return end_step(o, &step, began_s, 0);
+    }
+    if (usual)
+        choose_sizes(o, &step);
+    if (o->n_sizes == 0) {
+        step.end = STEP_SKIPPED;
+    } else if (o->report.dry_run) {
+        char size[16];
+        size_t n = 0;
+        step.end = STEP_WOULD;
+        for (size_t i = 0; i < o->n_sizes && n < sizeof step.note - 40; i++)
+            n += (size_t)snprintf(step.note + n, sizeof step.note - n, "%s%s", i ? ", " : "",
+                                  size_format(o->sizes[i], size, sizeof size));
+        snprintf(step.note + n, sizeof step.note - n, " would be tested");
+    } else {
+        status = test_sizes(o->cli->config, o->sizes, o->n_sizes, o->reserve, true, &step.result);
+        judge_test(&step, status);
+    }
+    bool go_on = end_step(o, &step, began_s, status);
+    json_decref(step.result);
+    return go_on;
+}
+
+static int run(struct optimization *o)
+{
+    json_t *last = NULL;
+    bool whole = run_status(o, &o->world) && run_on_containers(o) && run_test(o);
+    bool seen = o->world != NULL && !o->signal && o->status != FAILURE_UNREACHABLE;
+    if (seen) /* also after a stop: what was done until then has brought something */
+        whole = run_status(o, &last) && whole;
+    json_decref(last);
+    json_decref(o->world);
+    full_report_end(&o->report, o->signal);
+    json_decref(o->report.steps);
+    if (o->signal)
+        return 128 + o->signal;
+    return o->status ? o->status : whole ? 0 : FAILURE_JOB;
+}
+
+int cmd_full_optimization(struct cli *cli, int argc, char **argv)
+{
+    struct error err = {0};
+    const char *reserve = options_value(&cli->options, "reserve");
+    struct optimization o = {.cli = cli,
+                             .reserve = RESERVE_STANDARD,
+                             .n_sizes = (size_t)(argc - 1),
+                             .skip_test = options_has(&cli->options, "skip-test"),
+                             .report = {.json = options_has(&cli->options, "json"),
+                                        .dry_run = options_has(&cli->options, "dry-run"),
+                                        .width = cli_width() > 120 ? 120 : cli_width(),
+                                        .available_before = FACT_UNKNOWN,
+                                        .available_after = FACT_UNKNOWN}};
+    if (reserve && size_parse(reserve, &o.reserve, &err) < 0) {
+        error_wrap(&err, "--reserve");
+        return cli_fail(&err);
+    }
+    for (size_t i = 0; i < o.n_sizes; i++) {
+        if (size_parse(argv[i + 1], &o.sizes[i], &err) == 0 && o.sizes[i] < PROBE_SIZE_MIN)
+            error_set(&err, FAILURE_USAGE, -ERANGE, "%.64s is too little to test: 32m is the least",
+                      argv[i + 1]);
+        if (err.code < 0)
+            return cli_fail(&err);
+    }
+    o.report.steps = json_array();
+    catch_signals();
+    return run(&o);
+}

@@ -1,0 +1,218 @@
+#include "cli/full_report.h"
+#include "base/size.h"
+#include "cli/cli.h"
+#include "cli/say.h"
+
+#include <string.h>
+
+enum { LABEL_COLUMNS = 10 };
+
+static const char *end_name(enum step_end end)
+{
+    static const char *const names[] = {"done",    "nothing to do",  "would",  "pending",
+                                        "skipped", "needs a person", "failed", "interrupted"};
+    return names[end];
+}
+
+static fact number(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    return json_is_integer(value) ? json_integer_value(value) : FACT_UNKNOWN;
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
+}
+
+static bool is(const json_t *row, const char *name, const char *word)
+{
+    return strcmp(text_of(row, name), word) == 0;
+}
+
+/* The label stands in the first line of a step only. */
+static void line(const struct full_report *report, const char *label, const char *text)
+{
+    printf("%-*s", LABEL_COLUMNS, label);
+    help_wrap(stdout, text, LABEL_COLUMNS, LABEL_COLUMNS, report->width);
+}
+
+const char *full_row_text(const json_t *row, char *text, size_t size)
+{
+    char change[160];
+    const char *name = text_of(row, "container"), *verdict = text_of(row, "verdict");
+
+    if (is(row, "result", "healed") && *text_of(row, "step"))
+        snprintf(text, size, "%.200s: %s, healed by %s in %.1f s: %s", name, verdict,
+                 text_of(row, "step"), json_number_value(json_object_get(row, "took_s")),
+                 say_change(number(row, "before"), number(row, "after"), change, sizeof change));
+    else if (json_object_get(row, "step") != NULL) /* a row of fix-ollama names it by itself */
+        snprintf(text, size, "%.200s: %s", name, text_of(row, "text"));
+    else
+        snprintf(text, size, "%.200s: %s: %s", name, verdict, text_of(row, "text"));
+    return text;
+}
+
+/* "2 containers, 1 of them in mode enforce; 20.7 GiB of 23.5 GiB available", then what is wrong. */
+static void print_world(const struct full_report *report, const json_t *world)
+{
+    const json_t *containers = json_object_get(world, "containers"),
+                 *host = json_object_get(world, "host"), *value;
+    char text[600], available[16], total[16];
+    size_t i, n = json_array_size(containers), enforced = 0;
+
+    json_array_foreach(containers, i, value) enforced += is(value, "mode", "enforce");
+    snprintf(text, sizeof text, "%zu container%s, %zu in mode enforce; %s of %s available", n,
+             n == 1 ? "" : "s", enforced,
+             size_format(number(host, "available"), available, sizeof available),
+             size_format(number(host, "total"), total, sizeof total));
+    line(report, "status", text);
+    json_array_foreach(json_object_get(world, "verdicts"), i, value)
+    {
+        snprintf(text, sizeof text, "%.200s: %s (%s)", text_of(value, "container"),
+                 text_of(value, "verdict"), text_of(value, "state"));
+        line(report, "", text);
+    }
+}
+
+static void print_test(const struct full_report *report, const json_t *result)
+{
+    const json_t *row;
+    char text[900], size[16], touched[16];
+    size_t i;
+
+    json_array_foreach(json_object_get(result, "sizes"), i, row)
+    {
+        size_format(number(row, "size"), size, sizeof size);
+        if (json_is_true(json_object_get(row, "had")))
+            snprintf(text, sizeof text, "%s: had; %s touched in %.1f s", size,
+                     size_format(number(row, "touched"), touched, sizeof touched),
+                     json_number_value(json_object_get(row, "seconds")));
+        else
+            snprintf(text, sizeof text, "%s: %s: %.700s", size, text_of(row, "outcome"),
+                     text_of(row, "reason"));
+        line(report, i ? "" : "test", text);
+    }
+}
+
+static void print_step(const struct full_report *report, const struct full_step *step)
+{
+    const json_t *row;
+    const char *label = step->name;
+    char text[1000];
+    size_t i;
+
+    if (strcmp(step->name, "status") == 0 && step->result) {
+        print_world(report, step->result);
+        label = "";
+    } else if (json_is_object(step->result)) {
+        print_test(report, step->result);
+        label = json_array_size(json_object_get(step->result, "sizes")) > 0 ? "" : label;
+    }
+    json_array_foreach(json_is_array(step->result) ? step->result : NULL, i, row)
+    {
+        line(report, label, full_row_text(row, text, sizeof text));
+        label = "";
+    }
+    if (step->note[0]) {
+        line(report, label, step->note);
+        label = "";
+    }
+    if (*label)
+        line(report, label, end_name(step->end));
+    fflush(stdout);
+}
+
+static void add_json(struct full_report *report, const struct full_step *step)
+{
+    json_t *object = json_pack("{s:s, s:s, s:f}", "step", step->name, "result", end_name(step->end),
+                               "took_s", step->took_s);
+    const char *name = json_is_array(step->result)         ? "rows"
+                       : strcmp(step->name, "status") == 0 ? "world"
+                                                           : "report";
+    if (step->result)
+        json_object_set(object, name, step->result);
+    if (step->note[0])
+        json_object_set_new(object, "note", json_string(step->note));
+    if (step->why[0])
+        json_object_set_new(object, "why", json_string(step->why));
+    if (step->command[0])
+        json_object_set_new(object, "command", json_string(step->command));
+    json_array_append_new(report->steps, object);
+}
+
+void full_report_add(struct full_report *report, const struct full_step *step)
+{
+    bool world = strcmp(step->name, "status") == 0, test = strcmp(step->name, "test") == 0;
+
+    if (world && step->result) {
+        fact available = number(json_object_get(step->result, "host"), "available");
+        if (!fact_known(report->available_before))
+            report->available_before = available;
+        report->available_after = available;
+    }
+    report->changed |= !world && !test && step->end == STEP_DONE;
+    report->would |= !world && !test && step->end == STEP_WOULD;
+    if (step->end >= STEP_PERSON && report->stopped.step == NULL) {
+        report->stopped.step = step->name;
+        snprintf(report->stopped.why, sizeof report->stopped.why, "%s", step->why);
+        snprintf(report->stopped.command, sizeof report->stopped.command, "%s", step->command);
+    }
+    add_json(report, step);
+    if (!report->json)
+        print_step(report, step);
+}
+
+static void end_json(const struct full_report *report, int signal)
+{
+    json_t *object = json_pack("{s:b, s:b, s:O}", "dry_run", report->dry_run, "changed",
+                               report->changed, "steps", report->steps);
+    if (fact_known(report->available_before) && fact_known(report->available_after)) {
+        json_object_set_new(object, "available_before", json_integer(report->available_before));
+        json_object_set_new(object, "available_after", json_integer(report->available_after));
+        json_object_set_new(object, "available_change",
+                            json_integer(report->available_after - report->available_before));
+    }
+    if (report->stopped.step)
+        json_object_set_new(object, "stopped_at", json_string(report->stopped.step));
+    if (report->stopped.why[0])
+        json_object_set_new(object, "why", json_string(report->stopped.why));
+    if (report->stopped.command[0])
+        json_object_set_new(object, "command", json_string(report->stopped.command));
+    if (signal)
+        json_object_set_new(object, "signal", json_integer(signal));
+    json_dumpf(object, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(object);
+}
+
+void full_report_end(struct full_report *report, int signal)
+{
+    char text[1400], change[160];
+
+    if (report->json) {
+        end_json(report, signal);
+        return;
+    }
+    if (fact_known(report->available_before) && fact_known(report->available_after)) {
+        snprintf(
+            text, sizeof text, "available: %s",
+            say_change(report->available_before, report->available_after, change, sizeof change));
+        line(report, "memory", text);
+    }
+    if (signal)
+        line(report, "stopped", "interrupted; what was done until then stands above");
+    else if (report->stopped.step) {
+        snprintf(text, sizeof text, "at %s%s%s", report->stopped.step,
+                 report->stopped.why[0] ? ", which needs a person: "
+                                        : ", which failed: the reason is told on stderr",
+                 report->stopped.why);
+        line(report, "stopped", text);
+        if (report->stopped.command[0])
+            line(report, "next", report->stopped.command);
+    } else if (!report->changed) {
+        line(report, "result",
+             report->would ? "dry run: nothing was done" : "there was nothing to do");
+    }
+}

@@ -1,0 +1,17 @@
+/* The commands as steps of full-optimization: what they would print with --json, as values. The
+ * command line's --dry-run holds. Each returns the command's exit status (128 + the signal after
+ * Ctrl-C) and a new reference, or leaves *ret untouched where it did not come so far (the reason is
+ * on stderr then). */
+#ifndef SUPERVISOR_CLI_STEPS_H
+#define SUPERVISOR_CLI_STEPS_H
+
+#include "cli/cli.h"
+#include <jansson.h>
+
+int step_status(struct cli *cli, json_t **ret_world);
+/* Rows for each container that the command acts on without a name. */
+int step_fix(struct cli *cli, json_t **ret_rows);    /* fix-ollama */
+int step_limits(struct cli *cli, json_t **ret_rows); /* enforce: memory limits, memory.high */
+int step_policy(struct cli *cli, json_t **ret_rows); /* enforce: the single-model policy */
+
+#endif
