@@ -168,7 +168,6 @@ static int take_away(struct probe *probe, const char *name, struct error *err)
         if (result == 0)
             return 0;
     }
-    error_wrap(err, "the container %s may be left; the next `supervisor test` takes it away", name);
     return result;
 }
 
@@ -195,9 +194,12 @@ int probe_size(struct probe *probe, fact size, probe_progress *progress, void *u
     struct error removing;
     int result = attempt(&run, err);
     int removed = take_away(probe, run.name, &removing);
-    if (removed < 0 && result == 0) {
-        *err = removing;
-        result = removed;
+    if (removed < 0) {
+        if (result == 0)
+            *err = removing;
+        return error_wrap(
+            err, "the container %s may be left behind, the next `supervisor test` takes it away",
+            run.name);
     }
     /* An image that is there but has another build of the program in it. */
     if (result == 0 && ret_result->end == PROBE_FAILED && !run.answer.spoke && !probe->imported) {

@@ -101,6 +101,10 @@ int probe_begin(struct probe *probe, struct await *await, const struct settings 
 int probe_finish(struct probe *probe, struct error *err)
 {
     int result = probe->imported ? probe_images_remove(probe, NULL, NULL, err) : 0;
+    if (result < 0)
+        error_wrap(err,
+                   "the image %.120s may be left behind, the next `supervisor test` takes it away",
+                   probe->image.name);
     if (probe->lock >= 0)
         close(probe->lock);
     probe->lock = -1;

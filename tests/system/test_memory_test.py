@@ -188,6 +188,20 @@ def test_killed(one):
     nothing_left(one)
 
 
+def test_the_engine_goes_away(one):
+    """At once, with its containers: nothing can be taken away then."""
+    test = Running(one, "3g")
+    container = test.until_it_touches(100 * MIB)
+    left = one.api.inspect(container)["Name"].lstrip("/")
+    one.kill()
+    _, err = test.process.communicate(timeout=60)
+    assert test.process.returncode == 3 and f"the container {left} may be left behind" in err and one.socket in err, err
+    one.start()
+    done = program.run("--host", one.url, "test", "64m")
+    assert done.code == 0 and f"the container {left} of an earlier test is taken away" in done.out, done
+    nothing_left(one)
+
+
 def test_oom_killed(one):
     """The kernel's word is told: here because the limit is lowered under the probe."""
     test = Running(one, "3g", "--json")
@@ -218,6 +232,14 @@ def test_the_packaged_image(one):
     report = json.loads(program.run("--host", one.url, "test", "64m", "--json").out)
     assert report["image"] == "supervisor:latest" and report["sizes"][0]["had"], report
     assert "supervisor:latest" in images(one)
+    inside = one.api.call("POST", "/containers/create", {
+        "Image": "supervisor:latest", "Cmd": ["test", "64m", "--json"],
+        "HostConfig": {"Binds": [f"{one.socket}:/var/run/docker.sock"], "NetworkMode": "host"}})["Id"]
+    one.api.call("POST", f"/containers/{inside}/start")
+    assert one.api.call("POST", f"/containers/{inside}/wait")["StatusCode"] == 0, one.api.logs(inside)
+    report = json.loads(one.api.logs(inside))
+    assert report["image"] == one.api.inspect(inside)["Image"] and report["sizes"][0]["had"], "the container's own image"
+    one.api.remove(inside)
     one.api.call("DELETE", "/images/supervisor:latest")
     version = (ROOT / "VERSION").read_text().strip()
     tag = one.image()
