@@ -81,8 +81,9 @@ static void find_available(struct deploy *deploy)
         held += facts->others[i].held;
     }
     if (who.length > 0)
-        deploy_append(&who, "%s: `supervisor unload` or docker stop frees %s of it",
-                      i != SIZE_MAX ? ", others less" : "", SHOWN(held < missing ? held : missing));
+        deploy_append(&who, "%s: `supervisor unload` or docker stop frees %s of it%s",
+                      i != SIZE_MAX ? ", others less" : "", SHOWN(held < missing ? held : missing),
+                      held < missing ? ", the rest is other programs'" : "");
     else
         deploy_append(&who, "no container with Ollama holds it: other programs must give it");
     deploy_find(deploy, DEPLOY_WARNING, "memory", missing,

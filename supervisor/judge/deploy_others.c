@@ -94,8 +94,8 @@ static void name_remedy(const struct deploy *deploy, fact missing, struct deploy
             deploy_append(text, " and %zu more", n - NAMED_MAX);
         return;
     }
-    deploy_append(text, "stop some of them%s",
-                  deploy->wish->evict ? " yourself; --evict stops none that" : "");
+    deploy_append(text, "stop some of them by docker stop%s",
+                  deploy->wish->evict ? "; --evict stops none that" : "");
     if (!deploy->wish->evict)
         return;
     bool removed = false, task = false, priority = false;

@@ -84,7 +84,8 @@ static void available(void **state)
     assert_string_equal(
         case_find(&c, DEPLOY_WARNING, "memory")->text,
         "5.0 GiB are available now, 3.0 GiB less than the limit; b holds 1.5 GiB, a "
-        "holds 1.0 GiB: `supervisor unload` or docker stop frees 2.5 GiB of it");
+        "holds 1.0 GiB: `supervisor unload` or docker stop frees 2.5 GiB of it, the rest is "
+        "other programs'");
     assert_int_equal(case_find(&c, DEPLOY_WARNING, "memory")->missing, GIB(3));
     case_other(&c, "c", PRIORITY_NORMAL, MIB(1), MIB(1));
     case_other(&c, "d", PRIORITY_NORMAL, MIB(1), MIB(1));
@@ -150,7 +151,7 @@ static void beside_exclusive(void **state)
     assert_string_equal(case_find(&c, DEPLOY_REFUSAL, "others")->text,
                         "an exclusive one runs: its 8.0 GiB beside ollama-33b 28.0 GiB, exclusive "
                         "are 8.0 GiB more than the host's 32.0 GiB less 4.0 GiB for others; stop "
-                        "some of them");
+                        "some of them by docker stop");
     c.wish.evict = true;
     case_plan(&c);
     assert_true(c.plan.refused && c.plan.n_evict == 0);
@@ -242,7 +243,7 @@ static void eviction_told(void **state)
     case_plan(&c);
     assert_non_null(
         strstr(case_find(&c, DEPLOY_REFUSAL, "others")->text,
-               "stop some of them yourself; --evict stops none that would be deleted by "
+               "stop some of them by docker stop; --evict stops none that would be deleted by "
                "it (--rm), is Swarm's"));
     c.facts.n_others = 0;
     for (int i = 0; i < 9; i++)
