@@ -119,6 +119,9 @@ static const char *const policies[] = {
     BITING "leak.hold=0.1s leak.orphan_hold=1s leak.grace=0 supervisor.poll=500ms",
     BITING "leak.hold=1s leak.orphan_hold=1s leak.grace=0 leak.busy_cpu=20",
     BITING "leak.hold=5s leak.orphan_hold=5s supervisor.interval=5s",
+    BITING "leak.growth_hold=5s leak.growth=1M leak.stuck_hold=0.1s leak.unreachable_hold=0.1s "
+           "leak.unreachable_restart=0.1s leak.grace=0 pressure.level_medium=1 "
+           "pressure.level_high=2 pressure.level_critical=3 memory.max_model_memory=1M",
 };
 
 static void nothing_real_has_a_remedy(void **state)
@@ -138,6 +141,34 @@ static void nothing_real_has_a_remedy(void **state)
             }
             court_close(&court);
         }
+}
+
+/* What is true in them, and only there: the kernel killed in the two `too-big`, and distinct
+ * prompts fill the cache of 0.33. */
+static void what_is_true_is_told(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < n_recordings; i++) {
+        const struct recording *r = &recordings[i];
+        struct court court;
+        bool killed = false, cached = false, leaks = false;
+        court_open(&court, "leak.growth_hold=20s leak.growth=16M");
+        for (size_t k = 0; k < r->n; k++) {
+            assert_int_equal(judge_look(court.judge, &r->worlds[k], &court.judgement), 0);
+            const struct verdict *oom = raised(&court, VERDICT_OOM_KILL);
+            if (oom && (!fact_known(oom->pid) || !strstr(oom->why, "its own limit") ||
+                        verdict_evidence(oom, "runner") < (double)(600 << 20)))
+                fail_msg("%s: %s", r->path, oom->why);
+            killed |= oom != NULL;
+            cached |= raised(&court, VERDICT_PROMPT_CACHE) != NULL;
+            leaks |= raised(&court, VERDICT_GROWTH_LEAK) || raised(&court, VERDICT_UNREACHABLE) ||
+                     raised(&court, VERDICT_STUCK_STOPPING);
+        }
+        court_close(&court);
+        if (killed != (strstr(r->path, "too-big") != NULL) || leaks ||
+            cached != (strstr(r->path, "0.33-distinct-prompts") != NULL))
+            fail_msg("%s: killed %d, prompt cache %d, leaks %d", r->path, killed, cached, leaks);
+    }
 }
 
 static bool has_runner(const struct world *world)
@@ -246,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_real_has_a_remedy),
+        cmocka_unit_test(what_is_true_is_told),
         cmocka_unit_test(leak_in_a_recording_is_found),
         cmocka_unit_test(orphan_in_a_recording_is_found),
     };
