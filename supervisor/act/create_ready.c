@@ -28,7 +28,7 @@ static int read_limit(struct create *create, fact *ret_limit, struct error *err)
     if (r < 0)
         return r;
     if (pid <= 0)
-        return error_set(err, FAILURE_JOB, -ESRCH, "%s does not run", create->name);
+        return error_set(err, FAILURE_JOB, -ECHILD, "%s does not run", create->name);
     r = cgroup_open(create->settings->cgroupfs, create->result->id, pid, &cgroup, err);
     if (r < 0)
         return r;
@@ -48,10 +48,10 @@ int create_verify(struct create *create, struct error *err)
     fact limit = FACT_UNKNOWN, page = sysconf(_SC_PAGESIZE);
     double end_s = clock_boottime_s() + (double)verify_ms / 1000;
     int r;
-    while ((r = read_limit(create, &limit, &own)) < 0 && clock_boottime_s() < end_s)
+    while ((r = read_limit(create, &limit, &own)) < 0 && r != -ECHILD && clock_boottime_s() < end_s)
         if (await_sleep(create->await, look_ms) < 0)
             return error_set(err, FAILURE_JOB, -EINTR, "interrupted");
-    if (r == -ESRCH && own.failure == FAILURE_JOB)
+    if (r == -ECHILD)
         return 0; /* it died at once: the wait for its answer says how */
     if (r < 0) {
         create_say(create, CREATE_WARNING, "the limit could not be read back: %s", own.message);

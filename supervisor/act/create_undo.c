@@ -6,6 +6,9 @@
 #include <string.h>
 
 static const int64_t engine_back_ms = 60000; /* an engine that restarts is back in seconds */
+static const int64_t start_again_ms = 500;
+
+enum { START_AGAIN = 4 };
 
 /* Looks at the container once the engine answers (again). -ENOENT: it is not there. */
 int create_settle(struct create *create, const char *id, json_t **ret_json, struct error *err)
@@ -43,9 +46,16 @@ static int remove_container(struct create *create, const char *id, struct error 
     return (r == -ENOENT && err->failure != FAILURE_UNREACHABLE) || r == -EALREADY ? 0 : r;
 }
 
+/* What served before must serve again: a port or a network that is not given back yet may be so in
+ * a moment. */
 static int start_container(struct create *create, const char *id, struct error *err)
 {
-    return await_start(create->await, id, err);
+    int r = await_start(create->await, id, err);
+    for (int i = 0; r == -EIO && i < START_AGAIN; i++) {
+        await_sleep(create->await, start_again_ms);
+        r = await_start(create->await, id, err);
+    }
+    return r;
 }
 
 static int remove_volume(struct create *create, const char *name, struct error *err)

@@ -7,6 +7,7 @@ import pathlib
 import socket
 import subprocess
 import tarfile
+import time
 import urllib.parse
 import urllib.request
 
@@ -87,10 +88,12 @@ class Making(Bench):
     def create(self, *arguments, timeout=60, env=None, **settings):
         """Once more where another test's engine, as it started or stopped, took the firewall rules away under this one."""
         arguments = arguments if arguments[0].startswith("create") else ("create", *arguments)
-        for _ in range(3):
+        for _ in range(15):
             done = self.supervisor(*arguments, timeout=timeout, env=env, **settings)
             if "iptables" not in done.err:
-                break
+                return done
+            print(f"{done}\n{self.engine.log_tail()}")
+            time.sleep(1)
         return done
 
     def started(self, *arguments, env=None):
