@@ -1,0 +1,145 @@
+"""The Compose files on real engines: the limits in the cgroups, and the supervisor inside, healing. Stand-ins: simollama
+for Ollama and LocalAI, a command for NVIDIA's hook. The proxy is HAProxy itself."""
+
+import subprocess
+
+import pytest
+import yaml
+
+import memory
+import wait
+from composed import Composed, free_port
+from engine import ROOT
+from engine_api import EngineAPI, EngineError
+from sizes import GIB
+
+FILES = {"compose": ("ollama", 8), "ollama-8g": ("ollama", 8), "ollama-28g": ("ollama-33b", 28),
+         "ollama-30g": ("ollama-70b", 30), "localai-gpu-12g": ("localai", 12)}
+SUITES = ["installed", pytest.param("sid", marks=pytest.mark.engine("sid"))]
+
+
+@pytest.fixture(scope="module", params=SUITES)
+def place(request, tmp_path_factory, built):
+    if request.param == "installed" and subprocess.run(["docker-compose", "version"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lacks docker-compose")
+    one = Composed(request.param, tmp_path_factory.mktemp("compose"))
+    try:
+        yield one.start()
+    finally:
+        one.close()
+
+
+@pytest.fixture
+def clean(place):
+    yield place
+    place.remove_all()
+
+
+def check_supervisor(place):
+    """No more than it needs, whichever file starts it."""
+    config = place.config("supervisor")
+    host = config["HostConfig"]
+    assert config["State"]["Running"]
+    assert host["ReadonlyRootfs"] and "no-new-privileges:true" in host["SecurityOpt"] and not host["Privileged"]
+    assert [c.removeprefix("CAP_") for c in host["CapDrop"]] == ["ALL"]
+    assert [c.removeprefix("CAP_") for c in host["CapAdd"]] == ["KILL"]
+    assert host["PidMode"] == host["NetworkMode"] == "host"
+    assert memory.limit(config["Id"]) == GIB // 8
+    return {m["Destination"]: m for m in config["Mounts"]}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_file_has_its_limit_in_the_cgroup(clean, file):
+    name, gib = FILES[file]
+    clean.up(file)
+    config = clean.config(name)
+    assert config["State"]["Running"]
+    assert memory.limit(config["Id"]) == gib * GIB
+    assert config["HostConfig"]["MemorySwap"] in (gib * GIB, -1)  # -1: a kernel that counts no swap
+    assert config["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+    assert config["Config"]["Labels"]["supervisor.enable"] == "true"
+    assert config["Config"]["Labels"]["supervisor.memory"] == f"{gib}g"
+    if file.startswith("ollama-"):
+        assert config["Config"]["Healthcheck"]["Test"] == ["CMD", "ollama", "list"]
+        assert clean.execute(config["Id"], "ollama", "list") == 0
+    if file.startswith("localai"):
+        (request,) = config["HostConfig"]["DeviceRequests"]
+        assert (request["Driver"], request["Count"], request["Capabilities"]) == ("nvidia", -1, [["gpu"]])
+    mounts = check_supervisor(clean)
+    assert not mounts["/host/proc"]["RW"] and mounts["/host/sys/fs/cgroup"]["RW"]
+    before = {c["Id"] for c in clean.engine.api.containers()}
+    clean.up(file)
+    assert {c["Id"] for c in clean.engine.api.containers()} == before, "twice changes nothing"
+
+
+def test_supervisor_of_a_profile_heals(clean):
+    clean.up("ollama-28g")
+    clean.heals("ollama-33b")
+
+
+def test_large_profile_takes_the_place_of_the_standard_one(clean):
+    """The same project and service: what is up is replaced, the models stay."""
+    clean.up("ollama-8g")
+    clean.up("ollama-30g")
+    names = {name for c in clean.engine.api.containers() for name in c["Names"]}
+    assert names == {"/ollama-70b", "/supervisor"}
+    assert [m["Name"] for m in clean.config("ollama-70b")["Mounts"]] == ["ollama"]
+
+
+def test_gpus_by_override(clean):
+    clean.up("ollama-8g", "gpu-nvidia")
+    config = clean.config("ollama")
+    (request,) = config["HostConfig"]["DeviceRequests"]
+    assert (request["Driver"], request["Count"], request["Capabilities"]) == ("nvidia", -1, [["gpu"]])
+    assert config["State"]["Running"] and memory.limit(config["Id"]) == 8 * GIB
+    clean.remove_all()
+    done = clean.compose(["ollama-28g", "gpu-amd"], "up", "--no-start")  # there is no /dev/kfd to start it with
+    assert done.returncode == 0, done.stderr
+    config = clean.config("ollama-33b")
+    assert {d["PathOnHost"] for d in config["HostConfig"]["Devices"]} == {"/dev/kfd", "/dev/dri"}
+    assert config["HostConfig"]["Memory"] == 28 * GIB and config["Config"]["Image"] == "ollama/ollama:rocm"
+
+
+def test_behind_the_socket_proxy_with_cgroups_read_only(clean):
+    clean.up("ollama-30g", "socket-proxy", "cgroup-readonly")
+    mounts = check_supervisor(clean)
+    assert not mounts["/host/sys/fs/cgroup"]["RW"]
+    assert all(m.get("Source") != clean.engine.socket for m in mounts.values()), "the engine's own socket is not there"
+    proxy = clean.config("supervisor-socket-proxy")
+    assert proxy["HostConfig"]["NetworkMode"] == "none" and memory.limit(proxy["Id"]) == 64 << 20
+    assert clean.execute("supervisor", "supervisor", "status") == 0
+    clean.heals("ollama-70b")
+    assert "label refused" not in clean.engine.api.logs("supervisor")
+
+    # What it lets through, asked from outside by the same socket.
+    asked = EngineAPI(f"/proc/{clean.config('supervisor')['State']['Pid']}/root/var/run/docker.sock/proxy.sock")
+    one = clean.id("ollama-70b")
+    version = asked.call("GET", "/info")["ServerVersion"]
+    assert version and asked.inspect(one)["Id"] == one and asked.raw("GET", "/v1.41/_ping") == b"OK"
+    asked.call("POST", f"/containers/{one}/update", {"Memory": 29 * GIB, "MemorySwap": 29 * GIB})
+    for method, path in (("POST", "/containers/create"), ("POST", f"/containers/{one}/exec"), ("DELETE", f"/containers/{one}"),
+                         ("GET", f"/containers/{one}/archive?path=/etc"), ("GET", f"/containers/{one}/export"),
+                         ("POST", f"/containers/{one}/kill"), ("GET", "/images/json"), ("POST", "/images/create"),
+                         ("GET", "/secrets"), ("GET", f"/containers/{one}/../../images/json"), ("PUT", f"/containers/{one}/archive"),
+                         ("POST", f"/containers/{one}%2Fexec/start"), ("POST", "/v1.41/build"), ("GET", "/v1.41x/info")):
+        with pytest.raises(EngineError) as refused:
+            asked.call(method, path, {} if method == "POST" else None)
+        assert refused.value.status == 403 and "socket-proxy.cfg" in str(refused.value), path
+
+
+def test_compose_gives_the_images_own_command_for_an_empty_one(clean):
+    """memory-optimized.yml relies on it: BACKEND_COMMAND and FRONTEND_COMMAND unset."""
+    done = clean.compose(["memory-optimized"], "up", "--no-start", "--no-deps", "backend",
+                         env={"POSTGRES_PASSWORD": "a", "REDIS_PASSWORD": "b"})
+    if "no such option" in done.stderr.lower() or "unknown flag" in done.stderr.lower():
+        pytest.fail(done.stderr)
+    config = clean.engine.api.inspect(clean.of_service("backend"))
+    assert config["Config"]["Cmd"] == ["haproxy", "-f", "/etc/web.cfg"]
+
+
+def test_memory_optimized_wants_passwords(clean):
+    done = clean.compose(["memory-optimized"], "config", "-q")
+    assert done.returncode != 0 and "compose/.env" in done.stdout + done.stderr
+    for one in ("POSTGRES_PASSWORD", "REDIS_PASSWORD"):
+        done = clean.compose(["memory-optimized"], "config", "-q", env={one: "x"})
+        assert done.returncode != 0
