@@ -1,6 +1,8 @@
 /* Whatever an engine, or something in its place, may answer. The first byte chooses the reader. */
+#include "act/probe_private.h"
 #include "base/lines.h"
 #include "sense/docker_parse.h"
+#include "sense/json_stream.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,6 +72,44 @@ static void words(const char *text, size_t length)
     check(strlen(host) < sizeof host);
 }
 
+static bool object(void *userdata, const char *text, size_t length)
+{
+    struct buffer *all = userdata;
+    check(length >= 2 && length <= LONGEST_LINE && strchr("{[", text[0]));
+    check(buffer_append(all, text, length) == 0 && buffer_append(all, "\n", 1) == 0);
+    return true;
+}
+
+/* The same objects, however the stream is cut. */
+static void objects(const char *text, size_t length)
+{
+    size_t piece = length > 0 && text[0] > 0 ? (size_t)text[0] : 1;
+    struct json_stream whole, cut;
+    struct buffer from_whole, from_cut;
+    buffer_init(&from_whole, 2 * length + 2);
+    buffer_init(&from_cut, 2 * length + 2);
+    json_stream_init(&whole, LONGEST_LINE);
+    json_stream_init(&cut, LONGEST_LINE);
+    check(json_stream_feed(&whole, text, length, object, &from_whole) == 0);
+    for (size_t at = 0; at < length; at += piece)
+        check(json_stream_feed(&cut, text + at, length - at < piece ? length - at : piece, object,
+                               &from_cut) == 0);
+    check(from_whole.length == from_cut.length &&
+          memcmp(buffer_text(&from_whole), buffer_text(&from_cut), from_cut.length) == 0);
+    check(whole.skipped == cut.skipped && whole.depth == cut.depth);
+    json_stream_clear(&whole);
+    json_stream_clear(&cut);
+    buffer_clear(&from_whole);
+    buffer_clear(&from_cut);
+}
+
+static void probe(const char *text)
+{
+    struct probe_answer answer;
+    check(probe_answer_read(text, &answer) == answer.spoke);
+    check(answer.touched >= 0 || answer.touched == FACT_UNKNOWN);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cgroup_memory memory;
@@ -80,7 +120,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = malloc(length + 1);
     memcpy(text, data + 1, length);
     text[length] = '\0';
-    switch (data[0] % 6) {
+    switch (data[0] >= 254 ? data[0] : data[0] % 6) {
+    case 255:
+        objects(text, length);
+        break;
+    case 254:
+        probe(text);
+        break;
     case 0:
         list(text, length);
         break;
