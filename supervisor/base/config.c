@@ -154,8 +154,10 @@ int config_new(struct config **ret_config, struct error *err)
 
 void config_free(struct config *config)
 {
-    if (config)
+    if (config) {
         free(config->profiles);
+        free(config->tiers);
+    }
     free(config);
 }
 
@@ -227,6 +229,7 @@ const char *config_origin(const struct config *config, const char *name)
 void config_replace(struct config *config, struct config *fresh)
 {
     free(config->profiles);
-    *config = *fresh; /* its profiles too */
+    free(config->tiers);
+    *config = *fresh; /* its profiles and tiers too */
     free(fresh);
 }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/fact.h"
 #include "base/profile.h"
+#include "base/tier.h"
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -48,6 +49,8 @@ struct settings {
     fact memory_high;             /* unset: memory.high, cgroup v2  label supervisor.memory.high */
     fact memory_max_model_memory; /* unset: the budget of all loaded models together; a label
                                      supervisor.memory.max_model_memory: of one container's */
+    fact memory_reserve;          /* 4 GiB of the host, left to others when a model is loaded */
+    double memory_safety_margin_percent; /* 20 (row B7): added to what a model needs */
     /* [pressure] */
     double level_medium, level_high, level_critical; /* 60 80 95 (row B4) */
     double action_optimize; /* 90 % of the host's memory in use: page cache may be reclaimed (row
@@ -80,6 +83,7 @@ struct settings {
     fact models_max_parameters; /* unset: any; 3B in strict15g  label supervisor.max_parameters */
     fact models_small_model;    /* 5 GiB: smaller ones are left alone  label supervisor.small_model
                                  */
+    char models_pin[256]; /* "": none; "a, b": never unloaded to make room  label supervisor.pin */
     bool models_startup_unload; /* off: row C12 label supervisor.startup_unload */
     /* [gpu] */
     fact gpu_temperature_alert; /* 70 degrees Celsius */
@@ -119,6 +123,10 @@ const char *config_origin(const struct config *config, const char *name);
  * change them, then those that it adds. Valid until the next change. */
 const struct profile *config_profiles(const struct config *config, size_t *ret_n);
 const struct profile *config_profile(const struct config *config, const char *name); /* or NULL */
+
+/* The tiers: those of the file's [tier "NAME"] sections in their order; without any those of the
+ * preset (runbook has three), else none. Valid until the next change. */
+const struct tier *config_tiers(const struct config *config, size_t *ret_n);
 
 /* What holds without labels. Valid until the next change. */
 const struct settings *config_settings(const struct config *config);

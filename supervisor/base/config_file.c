@@ -19,6 +19,7 @@ struct source {
     size_t length, at;
     int line; /* of the last that was handed out */
     int line_of[SETTINGS_N];
+    int tier_line[TIERS_MAX], tier_models_line[TIERS_MAX];
     int profile_line[PROFILES_MAX], profile_key_line[PROFILES_MAX][PROFILE_KEYS_N];
     struct config *config;
     struct error *err;
@@ -44,13 +45,14 @@ static const char *line_up_to(const char *line, size_t length, char to[static PR
     return to;
 }
 
-/* `profile "33b"`, a section between its brackets -> 33b. False: it is no profile's. */
-static bool profile_of(const char *section, size_t length, char name[static PROFILE_SECTION_MAX])
+/* `profile "33b"`, a section between its brackets -> 33b; the same of another kind (`tier "fast"`).
+ * False: it is none of that kind. */
+static bool named_of(const char *kind, const char *section, size_t length,
+                     char name[static PROFILE_SECTION_MAX])
 {
-    static const char begin[] = "profile \"";
-    size_t before = strlen(begin);
-    if (length < before + 1 || length >= PROFILE_SECTION_MAX ||
-        strncmp(section, begin, before) != 0 || section[length - 1] != '"')
+    size_t word = strlen(kind), before = word + 2;
+    if (length < before + 1 || length >= PROFILE_SECTION_MAX || strncmp(section, kind, word) != 0 ||
+        strncmp(section + word, " \"", 2) != 0 || section[length - 1] != '"')
         return false;
     snprintf(name, PROFILE_SECTION_MAX, "%.*s", (int)(length - before - 1), section + before);
     return true;
@@ -70,6 +72,33 @@ static void begin_profile(struct source *source, const char *name)
     }
 }
 
+static void begin_tier(struct source *source, const char *name)
+{
+    int at = config_tier_add(source->config, name, source->err);
+    if (at < 0) {
+        source->code = at;
+        error_wrap(source->err, "%s:%d: [tier \"%s\"]", source->name, source->line, name);
+    } else if (source->tier_line[at] > 0) {
+        refuse(source, "[tier \"%s\"] begins a second time, after line %d", name,
+               source->tier_line[at]);
+    } else {
+        source->tier_line[at] = source->line;
+    }
+}
+
+/* `[profile]`, `[tier fast]`: the right word without a name. True: refused. */
+static bool names_none(struct source *source, const char *line, size_t length, const char *kind,
+                       const char *example)
+{
+    char shown[PROFILE_SECTION_MAX];
+    size_t word = strlen(kind);
+    if (strncmp(line + 1, kind, word) != 0 || !strchr(" \t\"]", line[1 + word]))
+        return false;
+    refuse(source, "%s names no %s: write it as [%s \"%s\"]", line_up_to(line, length + 2, shown),
+           kind, kind, example);
+    return true;
+}
+
 /* "[leak]": inih tells of a section only when a key follows, and reads "[leak" and "[leak] x". */
 static void check_section(struct source *source, const char *line)
 {
@@ -81,16 +110,18 @@ static void check_section(struct source *source, const char *line)
     }
     size_t length = (size_t)(end - line - 1), n = 0;
     char name[PROFILE_SECTION_MAX];
-    if (profile_of(line + 1, length, name)) {
+    if (named_of("profile", line + 1, length, name)) {
         begin_profile(source, name);
         return;
     }
-    if (strncmp(line + 1, "profile", 7) == 0 && strchr(" \t\"]", line[8])) {
-        refuse(source, "%s names no profile: write it as [profile \"33b\"]",
-               line_up_to(line, length + 2, name));
+    if (named_of("tier", line + 1, length, name)) {
+        begin_tier(source, name);
         return;
     }
-    const char *sections[SETTINGS_N + 1];
+    if (names_none(source, line, length, "profile", "33b") ||
+        names_none(source, line, length, "tier", "fast"))
+        return;
+    const char *sections[SETTINGS_N + 2];
     for (int i = 0; i < SETTINGS_N; i++) {
         const char *section = settings_table[i].section;
         if (strlen(section) == length && strncmp(section, line + 1, length) == 0)
@@ -99,6 +130,7 @@ static void check_section(struct source *source, const char *line)
             sections[n++] = section;
     }
     sections[n++] = "profile";
+    sections[n++] = "tier";
     line_up_to(line + 1, length, name);
     char word[PROFILE_SECTION_MAX]; /* of [profil "33b"] */
     line_up_to(name, strcspn(name, " "), word);
@@ -174,6 +206,22 @@ static int take_profile(struct source *source, const char *name, const char *key
     return 1;
 }
 
+static int take_tier(struct source *source, const char *name, const char *key, const char *value)
+{
+    int at = config_tier_add(source->config, name, source->err);
+    if (at >= 0 && strcmp(key, "models") == 0 && source->tier_models_line[at] > 0)
+        return refuse(source, "[tier \"%s\"]: models is set a second time, after line %d", name,
+                      source->tier_models_line[at]) == 0;
+    source->code =
+        at < 0 ? at : tier_set(&source->config->tiers->tiers[at], key, value, source->err);
+    if (source->code < 0) {
+        error_wrap(source->err, "%s:%d: [tier \"%s\"]", source->name, source->line, name);
+        return 0;
+    }
+    source->tier_models_line[at] = source->line;
+    return 1;
+}
+
 static int take(void *userdata, const char *section, const char *key, const char *value)
 {
     struct source *source = userdata;
@@ -183,8 +231,10 @@ static int take(void *userdata, const char *section, const char *key, const char
         return refuse(source, "\"%.40s\" stands before any section: begin with one, as [leak]",
                       key) == 0;
     char profile[PROFILE_SECTION_MAX];
-    if (profile_of(section, strlen(section), profile))
+    if (named_of("profile", section, strlen(section), profile))
         return take_profile(source, profile, key, value ? value : "");
+    if (named_of("tier", section, strlen(section), profile))
+        return take_tier(source, profile, key, value ? value : "");
     char name[SETTING_NAME_MAX * 2];
     snprintf(name, sizeof(name), "%s.%s", section, key);
     int row = setting_find(section, key);
@@ -219,6 +269,7 @@ int config_read_text(struct config *config, const char *name, const char *text, 
         return error_set(err, FAILURE_JOB, -ENOMEM, "no memory for the configuration");
     *wanted = *config;
     wanted->profiles = NULL;
+    wanted->tiers = NULL;
     memset(wanted->layers[ORIGIN_FILE].given, 0, sizeof(wanted->layers[ORIGIN_FILE].given));
 
     struct source source = {
@@ -239,6 +290,7 @@ int config_read_text(struct config *config, const char *name, const char *text, 
             error_wrap(err, "%s", name);
     }
     free(source.code == 0 ? config->profiles : wanted->profiles);
+    free(source.code == 0 ? config->tiers : wanted->tiers);
     if (source.code == 0)
         *config = *wanted;
     free(wanted);

@@ -19,11 +19,18 @@ struct file_profiles {
     uint32_t given[PROFILES_MAX]; /* by its place in profile_keys: which keys are the file's */
 };
 
+/* Of a file that has tiers. */
+struct file_tiers {
+    size_t n;
+    struct tier tiers[TIERS_MAX];
+};
+
 struct config {
     struct layer layers[LAYERS_N];  /* by enum config_origin: the later one wins */
     struct settings settings;       /* what holds */
     uint8_t origin[SETTINGS_N];     /* and from which layer */
     struct file_profiles *profiles; /* owned; NULL: the file has none */
+    struct file_tiers *tiers;       /* owned; NULL: the file has none */
 };
 
 /* Puts the layers together, the preset's too. */
@@ -39,6 +46,8 @@ int config_read_text(struct config *config, const char *name, const char *text, 
 int config_profile_add(struct config *config, const char *name, struct error *err);
 /* Is the key's value of the index'th profile the file's? */
 bool config_profile_given(const struct config *config, size_t index, const char *key);
+/* The tier of that name, added where there is none: its index. Errors as config_profile_add. */
+int config_tier_add(struct config *config, const char *name, struct error *err);
 const char *config_origin_name(enum config_origin origin);
 
 enum { CONFIG_FILE_MAX = 64 * 1024 }; /* bytes */

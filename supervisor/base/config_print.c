@@ -10,6 +10,16 @@ static const char *profile_origin(const struct config *config, size_t index, con
                                                                        : ORIGIN_BUILTIN);
 }
 
+static void print_tiers(const struct config *config, FILE *to)
+{
+    size_t n;
+    const struct tier *tiers = config_tiers(config, &n);
+    const char *origin = config_origin_name(config->tiers ? ORIGIN_FILE : ORIGIN_PRESET);
+    for (size_t i = 0; i < n; i++)
+        fprintf(to, "\n[tier \"%s\"]\nmodels =%s%s  ; %s\n", tiers[i].name,
+                tiers[i].models[0] == '\0' ? "" : " ", tiers[i].models, origin);
+}
+
 static void print_ini(const struct config *config, FILE *to)
 {
     const char *section = "";
@@ -35,6 +45,7 @@ static void print_ini(const struct config *config, FILE *to)
                     profile_origin(config, i, *key));
         }
     }
+    print_tiers(config, to);
 }
 
 static json_t *json_value(const struct setting *setting, const struct settings *settings)
@@ -83,6 +94,20 @@ static void add_profiles(json_t *sections, const struct config *config)
     }
 }
 
+static void add_tiers(json_t *sections, const struct config *config)
+{
+    size_t n;
+    const struct tier *tiers = config_tiers(config, &n);
+    const char *origin = config_origin_name(config->tiers ? ORIGIN_FILE : ORIGIN_PRESET);
+    for (size_t i = 0; i < n; i++) {
+        char name[TIER_NAME_SIZE + 16];
+        json_t *section = json_object();
+        json_object_set_new(section, "models", json_entry(json_string(tiers[i].models), origin));
+        snprintf(name, sizeof(name), "tier \"%s\"", tiers[i].name);
+        json_object_set_new(sections, name, section);
+    }
+}
+
 static void print_json(const struct config *config, FILE *to)
 {
     json_t *sections = json_object();
@@ -98,6 +123,7 @@ static void print_json(const struct config *config, FILE *to)
                                        config_origin_name((enum config_origin)config->origin[i])));
     }
     add_profiles(sections, config);
+    add_tiers(sections, config);
     json_dumpf(sections, to, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
     fputc('\n', to);
     json_decref(sections);

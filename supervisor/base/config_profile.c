@@ -1,4 +1,4 @@
-/* The profiles of a configuration: built in, changed and added by its file. */
+/* The profiles of a configuration: built in, changed and added by its file; and its tiers. */
 #include "base/config_layers.h"
 
 #include <errno.h>
@@ -58,4 +58,34 @@ bool config_profile_given(const struct config *config, size_t index, const char 
 {
     int at = profile_key(key);
     return config->profiles && at >= 0 && (config->profiles->given[index] >> at & 1) != 0;
+}
+
+const struct tier *config_tiers(const struct config *config, size_t *ret_n)
+{
+    if (config->tiers) {
+        *ret_n = config->tiers->n;
+        return config->tiers->tiers;
+    }
+    *ret_n = strcmp(config->settings.preset, "runbook") == 0 ? TIERS_RUNBOOK_N : 0;
+    return tiers_runbook;
+}
+
+int config_tier_add(struct config *config, const char *name, struct error *err)
+{
+    struct tier fresh;
+    int code = tier_init(&fresh, name, err);
+    if (code < 0)
+        return code;
+    if (!config->tiers)
+        config->tiers = calloc(1, sizeof(*config->tiers));
+    if (!config->tiers)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "no memory for the tiers");
+    for (size_t i = 0; i < config->tiers->n; i++)
+        if (strcmp(config->tiers->tiers[i].name, name) == 0)
+            return (int)i;
+    if (config->tiers->n == TIERS_MAX)
+        return error_set(err, FAILURE_USAGE, -EINVAL, "one tier too many: there are %d at most",
+                         TIERS_MAX);
+    config->tiers->tiers[config->tiers->n] = fresh;
+    return (int)config->tiers->n++;
 }

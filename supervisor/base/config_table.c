@@ -70,6 +70,12 @@ const struct setting settings_table[SETTINGS_N] = {
      "supervisor.memory.max_model_memory", SETTING_SIZE, true, "",
      "what all loaded models together may hold: more is told; unset: no level of models",
      .min = 1024 * 1024, .max = BYTES_MAX, FIELD(memory_max_model_memory)},
+    {"memory", "reserve", "SUPERVISOR_MEMORY_RESERVE", NULL, SETTING_SIZE, false, "4g",
+     "of the host, left to others when a model is loaded: what runs beside Ollama needs it",
+     .min = 0, .max = BYTES_MAX, FIELD(memory_reserve)},
+    {"memory", "safety_margin", "SUPERVISOR_MEMORY_SAFETY_MARGIN", NULL, SETTING_PERCENT, false,
+     "20%", "added to what a model needs before it is loaded: requests take more than the load",
+     .min = 0, .max = 400, FIELD(memory_safety_margin_percent)},
 
     {"pressure", "level_medium", "SUPERVISOR_PRESSURE_LEVEL_MEDIUM", NULL, SETTING_PERCENT, false,
      "60%", "of what may be held; below it all models can be loaded", .min = 1, .max = 100,
@@ -165,14 +171,17 @@ const struct setting settings_table[SETTINGS_N] = {
     {"models", "small_model", "SUPERVISOR_MODELS_SMALL_MODEL", "supervisor.small_model",
      SETTING_SIZE, false, "5g", "a loaded model below this is left alone, whatever its parameters",
      .min = 0, .max = BYTES_MAX, FIELD(models_small_model)},
+    {"models", "pin", "SUPERVISOR_MODELS_PIN", "supervisor.pin", SETTING_TEXT, true, "",
+     "as llama3.2, qwen3:8b: never unloaded to make room, and loaded again after a heal",
+     FIELD(models_pin)},
 
     {"gpu", "temperature_alert", "SUPERVISOR_GPU_TEMPERATURE_ALERT", NULL, SETTING_COUNT, false,
      "70", "degrees Celsius; cards slow down by themselves at 83 and more", .min = 30, .max = 120,
      FIELD(gpu_temperature_alert)},
 };
 
-/* runbook's levels are the built-in ones and its three tiers live side by side; homelab loads small
- * models beside each other: neither differs in what there is to set. */
+/* runbook's levels are the built-in ones, and its three tiers live side by side (tiers_runbook);
+ * homelab loads small models beside each other: neither differs in what there is to set. */
 const struct preset presets_table[] = {
     {"strict15g", "models", "single", "on"}, /* 15 GB of memory: a second model would swap */
     {"strict15g", "models", "max_parameters", "3B"},

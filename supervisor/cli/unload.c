@@ -1,6 +1,7 @@
 /* supervisor unload MODEL... and supervisor flush: asked for, confirmed, with before and after (row
  * C6). Neither ever restarts anything. */
 #include "base/clock.h"
+#include "base/model_name.h"
 #include "base/size.h"
 #include "cli/say.h"
 #include "cli/task.h"
@@ -8,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum { JOBS_MAX = 512 };
 static const double all_s = 30;   /* row C6: 30 s for all of them */
@@ -31,20 +31,6 @@ struct unload {
     fact before;
     json_t *rows;
 };
-
-/* "llama3.2" is "LLaMA3.2:latest" (facts on Ollama, section 1). */
-static bool same_model(const char *asked, const char *listed)
-{
-    static const char *const prefixes[] = {"registry.ollama.ai/", "library/"};
-    for (size_t i = 0; i < 2; i++)
-        if (!strncasecmp(asked, prefixes[i], strlen(prefixes[i])))
-            asked += strlen(prefixes[i]);
-    if (!strcasecmp(asked, listed))
-        return true;
-    size_t n = strlen(asked);
-    return !strchr(asked, ':') && !strncasecmp(asked, listed, n) &&
-           !strcasecmp(listed + n, ":latest");
-}
 
 static void say(struct unload *u, const char *container, const char *model, const char *result,
                 fact before, fact after, const char *text)
@@ -91,7 +77,7 @@ static void begin(struct task *task)
         for (size_t k = 0; k < c->ollama.n_models; k++) {
             bool wanted = u->flush;
             for (int o = 0; o < u->n_models; o++)
-                if (same_model(u->models[o], c->ollama.models[k].name))
+                if (model_same(u->models[o], c->ollama.models[k].name))
                     wanted = found[o] = true;
             if (wanted)
                 add(u, c, c->ollama.models[k].name);
