@@ -125,6 +125,7 @@ void history_restart(struct history *history)
 void history_reset_holds(struct history *history)
 {
     history_restart(history);
+    history->list_seen = false;
     for (size_t kind = 0; kind < VERDICT_KINDS; kind++)
         condition_reset(&history->own[kind].condition);
 }

@@ -118,7 +118,7 @@ struct known_model {
     /* How much later than that its time may be over: what the wall clock jumped, or the machine
      * slept, since expires_at was set. */
     int64_t slip_ms;
-    bool found_over; /* its time was over when it was seen first */
+    bool found_over; /* its time was over when the list was seen first */
 };
 enum { MODELS_KNOWN_MAX = 32 }; /* of one container; more are not judged one by one */
 
@@ -162,6 +162,7 @@ struct history {
     size_t n_runners;
     struct known_model *models; /* owned */
     size_t n_models;
+    bool list_seen;       /* since the holds began: what is on it now and was not, is new */
     struct growth growth; /* of the server */
     struct oom oom;
     struct condition quiet; /* nothing at all happens in it */

@@ -50,7 +50,8 @@ static void take_expiry(const struct look *look, struct known_model *known, bool
     if (clock_parse(known->expires_at, &known->expires_ms) < 0)
         known->expires_ms = -1;
     known->slip_ms = 0;
-    known->found_over = new_one && look->world->time_ms > known->expires_ms;
+    known->found_over =
+        new_one && !look->history->list_seen && look->world->time_ms > known->expires_ms;
 }
 
 /* Nobody serves it. One runner whose blob is unknown may be anybody's. */
@@ -183,6 +184,7 @@ void judge_models(struct look *look)
         settle_ghost(look, known, &o->models[i], haunted(look, &o->models[i]));
         settle_oversize(look, known, &o->models[i]);
     }
+    h->list_seen = true;
     for (size_t i = 0; i < h->n_models;) {
         if (h->models[i].met) {
             i++;

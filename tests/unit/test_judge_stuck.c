@@ -78,6 +78,22 @@ static void hold_is_a_setting(void **state)
     scene_end(&s);
 }
 
+/* It came and was told to go between two questions: its time was over when it was seen first. */
+static void unload_right_after_the_load(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_begin(&s, NULL);
+    scene_look(&s);
+    scene_step(&s, 10);
+    scene_list(&s, "a", A);
+    scene_add_runner(&s, 200, A);
+    expire(&s, -0.1);
+    double asked_s = s.now_s, raised_s = scene_until_raised(&s, VERDICT_STUCK_STOPPING, 500);
+    assert_true(raised_s >= asked_s + 60 && raised_s <= asked_s + 63);
+    scene_end(&s);
+}
+
 /* ---- what is none ---- */
 
 static void works(struct scene *s)
@@ -250,6 +266,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stuck_is_raised_at_its_hold),
         cmocka_unit_test(unload_that_does_not_end),
+        cmocka_unit_test(unload_right_after_the_load),
         cmocka_unit_test(hold_is_a_setting),
         cmocka_unit_test(only_what_is_stuck_is_killed),
         cmocka_unit_test(client_clears_it),
