@@ -98,10 +98,13 @@ start_stack() {
 }
 
 state_of() { # SERVICE: one word: healthy, running, or what it is instead
-  local id
+  local id state
   id=$(stack_container "$1")
   [[ -n $id ]] || { echo missing; return; }
-  docker inspect -f '{{if ne .State.Status "running"}}{{.State.Status}}{{else if .State.Health}}{{.State.Health.Status}}{{else}}running{{end}}' "$id"
+  state=$(docker inspect -f '{{if ne .State.Status "running"}}{{.State.Status}}{{else if .State.Health}}{{.State.Health.Status}}{{else}}running{{end}}' "$id")
+  # The engine asks the supervisor after half a minute for the first time; it can be asked now.
+  [[ $1 != supervisor || $state != starting ]] || ! timeout 10 docker exec "$id" supervisor health >/dev/null 2>&1 || state=healthy
+  echo "$state"
 }
 
 show_trouble() { # SERVICE

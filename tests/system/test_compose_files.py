@@ -1,15 +1,13 @@
 """The Compose files on real engines: the limits in the cgroups, and the supervisor inside, healing. Stand-ins: simollama
 for Ollama and LocalAI, a command for NVIDIA's hook. The proxy is HAProxy itself."""
 
+import json
 import subprocess
 
 import pytest
-import yaml
 
 import memory
-import wait
-from composed import Composed, free_port
-from engine import ROOT
+from composed import Composed
 from engine_api import EngineAPI, EngineError
 from sizes import GIB
 
@@ -70,6 +68,38 @@ def test_file_has_its_limit_in_the_cgroup(clean, file):
     before = {c["Id"] for c in clean.engine.api.containers()}
     clean.up(file)
     assert {c["Id"] for c in clean.engine.api.containers()} == before, "twice changes nothing"
+
+
+PROFILES = {"ollama-8g": "create-standard", "ollama-28g": "create-33b", "ollama-30g": "create-70b",
+            "localai-gpu-12g": "create-localai"}
+
+
+@pytest.mark.parametrize("file", PROFILES)
+def test_file_is_what_create_makes(clean, file):
+    """The plan on a host without a GPU; whether it fits on this one is another matter."""
+    done = clean.run("build/supervisor", "--host", clean.engine.url, "--state", str(clean.state), PROFILES[file], "--dry-run", "--json")
+    plan = json.loads(done.stdout)
+    if plan["facts"]["gpus"]:
+        pytest.skip("this machine lacks the lack of a GPU")
+    wanted = plan["request"]
+    done = clean.compose([file], "up", "--no-start")
+    assert done.returncode == 0, done.stderr
+    name = FILES[file][0]
+    assert plan["container"] == name
+    made = clean.config(name)
+    host = made["HostConfig"]
+    assert made["Config"]["Image"] == wanted["Image"]
+    assert set(wanted["Env"]) <= set(made["Config"]["Env"])
+    labels = {k: v for k, v in made["Config"]["Labels"].items() if k.startswith("supervisor.")}
+    assert labels == {k: v for k, v in wanted["Labels"].items() if k != "supervisor.create"}
+    if "Healthcheck" in wanted:
+        assert made["Config"]["Healthcheck"] == wanted["Healthcheck"]
+    for key in ("Memory", "MemorySwap"):
+        assert host[key] in (wanted["HostConfig"][key], -1)
+    assert host["RestartPolicy"]["Name"] == wanted["HostConfig"]["RestartPolicy"]["Name"]
+    assert [(m["Name"], m["Destination"]) for m in made["Mounts"]] == [(m["Source"], m["Target"]) for m in wanted["HostConfig"]["Mounts"]]
+    ports = {port: [b["HostIp"] for b in bindings] for port, bindings in host["PortBindings"].items()}
+    assert ports == {port: [b["HostIp"] for b in bindings] for port, bindings in wanted["HostConfig"]["PortBindings"].items()}
 
 
 def test_supervisor_of_a_profile_heals(clean):
