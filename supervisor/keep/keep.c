@@ -1,14 +1,10 @@
 /* The database: made, opened, checked, set aside, closed. */
 #include "keep/private.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Facts are stored as they are, -1 and -2 too. `state` is enum intent_state: 0 open, 3 dropped. */
@@ -30,31 +26,6 @@ static const char schema[] =
     "PRAGMA user_version = 1;";
 _Static_assert(KEEP_SCHEMA == 1, "the schema says its number itself");
 
-/* Makes the file as nobody else's; SQLite gives its -wal and -shm the same mode. */
-static int make_file(const char *path, struct error *err)
-{
-    KEEP_FD fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    struct stat st;
-    if (fd >= 0 || (errno == EEXIST && lstat(path, &st) == 0 && S_ISREG(st.st_mode)))
-        return 0;
-    if (errno == EEXIST)
-        return error_set(err, FAILURE_UNREACHABLE, -EIO,
-                         "%s is not a regular file; move it away or choose another state directory",
-                         path);
-    return error_set(err, FAILURE_UNREACHABLE, -errno, "cannot make %s: %s", path, strerror(errno));
-}
-
-/* SQLITE_OK if SQL's first row is the text WANTED, else OTHERWISE. */
-static int expect(struct keep *keep, const char *sql, const char *wanted, int otherwise)
-{
-    KEEP_STATEMENT *statement = NULL;
-    int rc = keep_prepare(keep, &statement, sql, "");
-    if (rc != SQLITE_OK || (rc = sqlite3_step(statement)) != SQLITE_ROW)
-        return rc;
-    const char *text = (const char *)sqlite3_column_text(statement, 0);
-    return text && strcmp(text, wanted) == 0 ? SQLITE_OK : otherwise;
-}
-
 /* What holds for this connection; journal_mode, page_size and auto_vacuum for the file. */
 static int configure(struct keep *keep)
 {
@@ -69,7 +40,7 @@ static int configure(struct keep *keep)
     if (rc == SQLITE_OK)
         rc = sqlite3_wal_autocheckpoint(keep->db, KEEP_CHECKPOINT_FRAMES);
     if (rc == SQLITE_OK)
-        rc = expect(keep, "PRAGMA journal_mode = WAL", "wal", SQLITE_CANTOPEN);
+        rc = keep_expect(keep, "PRAGMA journal_mode = WAL", "wal", SQLITE_CANTOPEN);
     return rc;
 }
 
@@ -98,15 +69,9 @@ static int make_schema(struct keep *keep, struct error *err)
     return keep_done(keep, rc, "keep anything", err);
 }
 
-static void close_database(struct keep *keep)
-{
-    sqlite3_close(keep->db);
-    keep->db = NULL;
-}
-
 static int open_database(struct keep *keep, struct error *err)
 {
-    int r = make_file(keep->path, err);
+    int r = keep_make_file(keep->path, err);
     if (r < 0)
         return r;
     int rc = sqlite3_open_v2(keep->path, &keep->db,
@@ -123,7 +88,7 @@ static int open_database(struct keep *keep, struct error *err)
         rc = sqlite3_file_control(keep->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &persist);
     if ((r = keep_done(keep, rc, "keep anything", err)) < 0 || (r = make_schema(keep, err)) < 0)
         return r;
-    rc = expect(keep, "PRAGMA quick_check(1)", "ok", SQLITE_CORRUPT);
+    rc = keep_expect(keep, "PRAGMA quick_check(1)", "ok", SQLITE_CORRUPT);
     return keep_done(keep, rc, "keep anything", err);
 }
 
@@ -131,61 +96,6 @@ static int take_room(struct keep *keep, struct error *err)
 {
     int r = keep_done(keep, keep_reserve(keep), "keep room", err);
     return r < 0 ? r : keep_done(keep, keep_rewind(keep), "keep room", err);
-}
-
-/* Drops the oldest of the databases that were set aside, so that a bad disk does not fill up with
- * them. Their names sort by time. */
-static void drop_oldest_aside(const char *path)
-{
-    char pattern[KEEP_FILE_SIZE], wal[KEEP_FILE_SIZE + 8];
-    glob_t aside = {0};
-    snprintf(pattern, sizeof pattern, "%s.corrupt-*Z", path);
-    if (glob(pattern, 0, NULL, &aside) == 0)
-        for (size_t i = 0; i + KEEP_CORRUPT_MAX < aside.gl_pathc; i++) {
-            snprintf(wal, sizeof wal, "%s-wal", aside.gl_pathv[i]);
-            unlink(wal);
-            unlink(aside.gl_pathv[i]);
-        }
-    globfree(&aside);
-}
-
-/* The database goes first: a WAL that is left without one is dropped by SQLite. */
-static int set_aside(struct keep *keep, struct error *err)
-{
-    char from[KEEP_FILE_SIZE], to[KEEP_FILE_SIZE + 8], stamp[32];
-    time_t now = time(NULL);
-    struct tm utc;
-    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
-    snprintf(keep->set_aside, sizeof keep->set_aside, "%s.corrupt-%s", keep->path, stamp);
-    if (rename(keep->path, keep->set_aside) < 0)
-        return error_set(err, FAILURE_UNREACHABLE, -errno, "cannot set the corrupt %s aside: %s",
-                         keep->path, strerror(errno));
-    snprintf(from, sizeof from, "%s-wal", keep->path);
-    snprintf(to, sizeof to, "%s-wal", keep->set_aside);
-    rename(from, to);
-    snprintf(from, sizeof from, "%s-shm", keep->path);
-    unlink(from);
-    drop_oldest_aside(keep->path);
-    return 0;
-}
-
-static int find_place(struct keep *keep, const char *directory, struct error *err)
-{
-    char locks[PATH_MAX];
-    int r = keep_make_directories(directory, locks, err);
-    if (r < 0)
-        return r;
-    char *real = realpath(directory, NULL); /* NOFOLLOW below is about every part of the path */
-    if (!real)
-        return error_set(err, FAILURE_UNREACHABLE, -errno, "cannot use the state directory %s: %s",
-                         directory, strerror(errno));
-    int n = snprintf(keep->path, sizeof keep->path, "%s/supervisor.db", real);
-    free(real);
-    if (n < (int)sizeof keep->path)
-        return 0;
-    return error_set(err, FAILURE_USAGE, -ENAMETOOLONG,
-                     "a state directory's path has at most %d bytes, this one has more: %s",
-                     KEEP_PATH_SIZE - (int)sizeof "/supervisor.db", directory);
 }
 
 /* One opens at a time: makes, repairs and fills up. */
@@ -213,7 +123,7 @@ static int open_all(const char *directory, bool repair, bool room, struct keep *
         return error_set(err, FAILURE_JOB, -ENOMEM, "no memory is left to open the state");
     pthread_mutex_init(&keep->mutex, NULL);
     KEEP_FD lock = -1;
-    int r = find_place(keep, directory, err);
+    int r = keep_find_place(keep, directory, "supervisor.db", err);
     if (r == 0)
         r = lock_opening(keep, &lock, err);
     if (r == 0)
@@ -221,8 +131,8 @@ static int open_all(const char *directory, bool repair, bool room, struct keep *
     if (r == 0 && room)
         r = take_room(keep, err);
     if (r == -EUCLEAN && repair) {
-        close_database(keep);
-        r = set_aside(keep, err);
+        keep_close_database(keep);
+        r = keep_put_aside(keep, err);
         if (r == 0)
             r = open_database(keep, err);
         if (r == 0 && room)
@@ -264,7 +174,7 @@ void keep_close(struct keep *keep)
 {
     if (!keep)
         return;
-    close_database(keep);
+    keep_close_database(keep);
     pthread_mutex_destroy(&keep->mutex);
     free(keep);
 }

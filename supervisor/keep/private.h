@@ -34,8 +34,8 @@ struct keep {
 /* One call at a time: locks the handle until the end of the scope. */
 void keep_leave(struct keep **keep);
 struct keep *keep_enter(struct keep *keep);
-#define KEEP_LOCKED(keep)                                                                          \
-    struct keep *locked __attribute__((cleanup(keep_leave), unused)) = keep_enter(keep)
+#define KEEP_LOCKED(handle)                                                                        \
+    struct keep *locked __attribute__((cleanup(keep_leave), unused)) = keep_enter(handle)
 
 void keep_finalize(sqlite3_stmt **statement);
 #define KEEP_STATEMENT __attribute__((cleanup(keep_finalize))) sqlite3_stmt
@@ -58,6 +58,18 @@ int keep_number(struct keep *keep, int64_t *ret_number, const char *sql, const c
  * open and all went well, rolls it back otherwise. 0, or a negative errno with *err saying "cannot
  * DOING in FILE: why". */
 int keep_done(struct keep *keep, int rc, const char *doing, struct error *err);
+
+/* The absolute path of DIRECTORY/NAME; the directory is made where it is missing. */
+int keep_find_place(struct keep *keep, const char *directory, const char *name, struct error *err);
+/* Makes the file as nobody else's where it is missing; SQLite gives its -wal and -shm the same
+ * mode. */
+int keep_make_file(const char *path, struct error *err);
+/* SQLITE_OK if SQL's first row is the text WANTED, else OTHERWISE. */
+int keep_expect(struct keep *keep, const char *sql, const char *wanted, int otherwise);
+void keep_close_database(struct keep *keep);
+/* Renames a closed database to FILE.corrupt-<time>, which set_aside has then, and drops the oldest
+ * of those beyond KEEP_CORRUPT_MAX. */
+int keep_put_aside(struct keep *keep, struct error *err);
 
 /* Fills up the spare pages and the WAL where they have run low. On a file system that is nearly
  * full a reserve that is partly used up is left as it is. */

@@ -1,0 +1,137 @@
+/* What happened: events, samples, what models were seen to take. A database of its own,
+ * history.db in the state directory, so that a history that fills its disk or is corrupt costs no
+ * intent (keep/keep.h): it may lose what it had, it is bounded in rows and in bytes, and it writes
+ * nothing where little room is left. Many may read while one writes. Calls block; from the loop
+ * they belong on a worker. One struct keep_history is used by one thread at a time. */
+#ifndef SUPERVISOR_KEEP_HISTORY_H
+#define SUPERVISOR_KEEP_HISTORY_H
+
+#include "base/error.h"
+#include "base/fact.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+    HISTORY_EVENTS_MAX = 20000,   /* of 300 to 700 bytes: months of a host with troubles */
+    HISTORY_SECONDS_MAX = 120000, /* an hour of the 32 samples a second that are kept at most */
+    HISTORY_MINUTES_MAX = 700000, /* 30 days of 16 containers; 70 bytes each */
+    HISTORY_MODELS_MAX = 4096,    /* learned footprints, and models with a count of uses */
+    HISTORY_ROOM_BYTES = 4 << 20, /* less free on its disk, and nothing is written: that room is
+                                     the intents' */
+};
+
+struct keep_history;
+
+/* Opens DIRECTORY/history.db for writing, made where it is missing. max_bytes: its bound on disk,
+ * at least 4 MiB; beside it lies a WAL of 1 MiB. -EUCLEAN: it is corrupt; repair sets such a file
+ * aside (keep_history_set_aside) and begins a new one. -ENOSPC, -EROFS, … */
+int keep_history_open(const char *directory, bool repair, fact max_bytes,
+                      struct keep_history **ret_history, struct error *err);
+/* For reading, also beside a writer and on a read-only disk. -ENOENT: there is none. */
+int keep_history_open_reader(const char *directory, struct keep_history **ret_history,
+                             struct error *err);
+void keep_history_close(struct keep_history *history);
+/* Where keep_history_open put a corrupt file; NULL: there was none. */
+const char *keep_history_set_aside(const struct keep_history *history);
+
+/* Something that happened. Texts are never NULL; "" where there is nothing to say. */
+struct history_event {
+    int64_t id; /* given when it is written; events are in the order of their ids */
+    int64_t wall_ms;
+    const char *boot_id;
+    double boottime_s;
+    const char *container, *name; /* 64-hex id; "" for the host, the engine, the supervisor */
+    const char *kind;             /* "raised" "acting" "healed" "died" "engine-lost" … */
+    const char *verdict, *step;   /* "idle-leak"; "restart" */
+    const char *outcome;          /* one sentence */
+    const char *numbers;          /* a JSON object, "{}": bytes, seconds */
+};
+
+struct history_subject {
+    const char *id, *name;
+};
+
+/* One container's numbers; subject: index into the batch's subjects. Cpu: per cent of a core,
+ * < 0 unknown. limit: FACT_NONE without one. */
+struct history_sample {
+    unsigned subject;
+    int64_t wall_ms;
+    double boottime_s;
+    fact held, page_cache, limit, models;
+    double cpu_percent;
+};
+
+/* A minute of them (or less, at an end): averages, and the most. */
+struct history_minute {
+    struct history_sample average;
+    unsigned samples;
+    fact held_max, page_cache_max, models_max;
+    double cpu_percent_max;
+};
+
+/* What a model's runner held at most, by what it depends on. */
+struct history_footprint {
+    const char *digest;     /* 64 hex */
+    fact context, parallel; /* unknown: as the server chose */
+    const char *kv_type;    /* "f16" "q8_0" "q4_0" */
+    const char *model;      /* the name it was loaded by last */
+    fact held;              /* its runner's RssAnon + VmSwap, bytes */
+    int64_t seen;           /* loads; in a batch: how many are new */
+    int64_t last_wall_ms;
+};
+
+struct history_use {
+    const char *model;
+    int64_t loads; /* in a batch: how many are new */
+    int64_t last_used_wall_ms;
+};
+
+struct history_batch {
+    int64_t now_wall_ms;
+    double now_boottime_s;
+    const char *boot_id;
+    double keep_seconds_s, keep_minutes_s; /* how long samples stay */
+    const struct history_event *events;
+    const struct history_subject *subjects;
+    const struct history_sample *samples;
+    const struct history_minute *minutes;
+    const struct history_footprint *footprints;
+    const struct history_use *uses;
+    size_t n_events, n_subjects, n_samples, n_minutes, n_footprints, n_uses;
+};
+
+/* Writes all of it, or nothing, and lets the oldest go that are too old or too many: of samples at
+ * most twice as many as came and 64 more, so that a clock that jumped ahead costs little. Age is
+ * measured by the boot's own clock within this boot, by the wall clock across boots. -ENOSPC: the
+ * disk has less than HISTORY_ROOM_BYTES; -EIO: the file was removed (open it anew); -EUCLEAN … */
+int keep_history_write(struct keep_history *history, const struct history_batch *batch,
+                       struct error *err);
+
+struct history_filter {
+    const char *container; /* its name, or how its id begins (12 digits or more); NULL: all */
+    int64_t since_wall_ms; /* events since then; 0: all */
+    int64_t after_id;      /* events behind that one; 0: all */
+    size_t limit;          /* the newest so many, at least 1 */
+};
+/* Calls each for the events that pass the filter, the oldest first; what it is given is valid
+ * during the call. *ret_last (may be NULL): the newest id there is. */
+int keep_history_events(struct keep_history *history, const struct history_filter *filter,
+                        void (*each)(void *userdata, const struct history_event *event),
+                        void *userdata, int64_t *ret_last, struct error *err);
+
+/* The container's samples since then, the oldest first: single ones, or minutes. */
+int keep_history_samples(struct keep_history *history, const char *id, int64_t since_wall_ms,
+                         void (*each)(void *userdata, const struct history_sample *sample),
+                         void *userdata, struct error *err);
+int keep_history_minutes(struct keep_history *history, const char *id, int64_t since_wall_ms,
+                         void (*each)(void *userdata, const struct history_minute *minute),
+                         void *userdata, struct error *err);
+
+/* What is known of a runner of that digest, context, parallel and KV type: held and seen; -ENOENT:
+ * nothing. The texts of *footprint are those asked with. */
+int keep_history_footprint(struct keep_history *history, struct history_footprint *footprint,
+                           struct error *err);
+/* Loads and last use of a model; -ENOENT: it was never seen. */
+int keep_history_use(struct keep_history *history, struct history_use *use, struct error *err);
+
+#endif
