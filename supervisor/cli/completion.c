@@ -60,7 +60,7 @@ static void decide(struct value *value)
     value->kind = VALUE_ANY;
     if (strchr(value->name, '|')) {
         literal_words(value->name, value->words);
-        value->kind = VALUE_WORDS;
+        value->kind = value->words[0] == '\0' ? VALUE_ANY : VALUE_WORDS;
     } else if (is(value, "FILE")) {
         value->kind = VALUE_FILE;
     } else if (is(value, "DIR")) {
