@@ -206,6 +206,10 @@ check_names
 [[ $check == no ]] || exit 0
 make_passwords
 supervisor_image
+state=${SUPERVISOR_STATE:-$(stack_setting SUPERVISOR_STATE)}
+state=${state:-/var/lib/supervisor}
+[[ $state == /* ]] || die "SUPERVISOR_STATE is \"$state\", but it must be a whole path, from / on" 2
+[[ -d $state ]] || (umask 077 && mkdir -p "$state")
 start_stack
 wait_until_healthy
 report
