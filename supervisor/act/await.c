@@ -15,6 +15,22 @@ static void on_signal(uv_signal_t *handle, int number)
         await->signal = number;
 }
 
+/* A turn of the loop runs timers first and then sleeps until something happens. What came by a
+ * timer, as an answer may that curl finds there already, must not be slept over. */
+static void before_sleep(uv_prepare_t *prepare)
+{
+    const struct await *await = prepare->data;
+    if (await->woken || *await->awaited)
+        uv_stop(prepare->loop); /* the turn is ended, and the next one begins as always */
+}
+
+static void turn(struct await *await, const bool *awaited)
+{
+    await->awaited = awaited;
+    await->woken = false;
+    uv_run(&await->loop, UV_RUN_ONCE);
+}
+
 static void open_loop(struct await *await)
 {
     static const int numbers[AWAIT_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
@@ -24,7 +40,9 @@ static void open_loop(struct await *await)
         uv_signal_start(&await->signals[i], on_signal, numbers[i]);
     }
     uv_timer_init(&await->loop, &await->timer);
-    await->timer.data = await;
+    uv_prepare_init(&await->loop, &await->prepare);
+    await->timer.data = await->prepare.data = await;
+    uv_prepare_start(&await->prepare, before_sleep);
 }
 
 int await_new(const struct config *config, struct await **ret_await, struct error *err)
@@ -60,6 +78,7 @@ void await_free(struct await *await)
     for (int i = 0; i < AWAIT_SIGNALS; i++)
         uv_close((uv_handle_t *)&await->signals[i], NULL);
     uv_close((uv_handle_t *)&await->timer, NULL);
+    uv_close((uv_handle_t *)&await->prepare, NULL);
     uv_run(&await->loop, UV_RUN_DEFAULT);
     uv_loop_close(&await->loop);
     free(await);
@@ -77,15 +96,16 @@ void await_forget_signal(struct await *await)
 
 static void on_time(uv_timer_t *timer)
 {
-    (void)timer; /* the loop has turned: whoever waits looks */
+    ((struct await *)timer->data)->woken = true;
 }
 
 int await_sleep(struct await *await, int64_t ms)
 {
     uint64_t end_ns = uv_hrtime() + (uint64_t)ms * 1000000;
     uv_timer_start(&await->timer, on_time, (uint64_t)ms, 0);
+    bool never = false;
     while (!await->signal && uv_hrtime() < end_ns && uv_is_active((uv_handle_t *)&await->timer))
-        uv_run(&await->loop, UV_RUN_ONCE);
+        turn(await, &never);
     uv_timer_stop(&await->timer);
     return await->signal ? -EINTR : 0;
 }
@@ -104,7 +124,7 @@ int await_answer(struct await *await, struct answer *answer)
 {
     answer->loop = &await->loop;
     while (!answer->done)
-        uv_run(&await->loop, UV_RUN_ONCE);
+        turn(await, &answer->done);
     return answer->result;
 }
 
@@ -148,7 +168,7 @@ static int watch(struct await *await, struct watched *watched, const char *what)
             watched->stop(watched->job);
         }
         if (!watched->answer.done)
-            uv_run(&await->loop, UV_RUN_ONCE);
+            turn(await, &watched->answer.done);
     }
     uv_timer_stop(&await->timer);
     if (watched->answer.result == 0 || !watched->stopped)

@@ -12,7 +12,10 @@ struct await {
     struct docker *docker;
     uv_signal_t signals[AWAIT_SIGNALS];
     uv_timer_t timer; /* of await_sleep, and of the watch over a pull */
-    int signal;       /* that came, 0: none */
+    uv_prepare_t prepare;
+    const bool *awaited; /* what the turn of the loop is for */
+    bool woken;          /* by the timer, in this turn */
+    int signal;          /* that came, 0: none */
 };
 
 /* Where an answer goes; on the stack of the one who waits. */
