@@ -21,7 +21,7 @@ static int inspect_named(struct create *create, const char *name, struct create_
 {
     struct error own;
     int r = await_inspect(create->await, name, &ret->json, &own);
-    if (r < 0 && (r != -ENOENT || own.failure == FAILURE_UNREACHABLE)) {
+    if (r < 0 && !create_absent(r, &own)) {
         *err = own;
         return r;
     }
@@ -77,7 +77,7 @@ static int look_at_image(struct create *create, struct error *err)
     CLEANUP_JSON json_t *image = NULL;
     int r = await_image(create->await, create->plan->profile.image, &image, &own);
     create->seen->image_present = r == 0;
-    if (r == 0 || r == -ENOENT)
+    if (r == 0 || create_absent(r, &own))
         return 0;
     *err = own;
     return r;
@@ -108,7 +108,7 @@ static int look_at_volume(struct create *create, const json_t *info, struct erro
     struct error own;
     CLEANUP_JSON json_t *volume = NULL;
     int r = await_volume(create->await, create->plan->profile.volume, &volume, &own);
-    if (r < 0 && r != -ENOENT) {
+    if (r < 0 && !create_absent(r, &own)) {
         *err = own;
         return r;
     }

@@ -80,7 +80,7 @@ int create_look_at_others(struct create *create, struct error *err)
             !has_ollama(create, entry) || facts->n_others == DEPLOY_OTHERS_MAX)
             continue;
         int r = await_inspect(create->await, id, &container, &own);
-        if (r == -ENOENT && own.failure != FAILURE_UNREACHABLE)
+        if (create_absent(r, &own))
             continue; /* gone meanwhile */
         if (r < 0) {
             *err = own;

@@ -4,6 +4,7 @@
 
 #include "act/create.h"
 #include "keep/keep.h"
+#include <errno.h>
 #include <stdarg.h>
 
 enum {
@@ -86,7 +87,14 @@ int create_carry_out(struct create *create, struct error *err);
 int create_finish_existing(struct create *create, struct error *err);
 /* Also where the answer is lost, or it has that name already. */
 int create_rename(struct create *create, const char *id, const char *name, struct error *err);
+/* The engine says that there is no such thing (a missing socket is -ENOENT as well). */
+static inline bool create_absent(int result, const struct error *err)
+{
+    return result == -ENOENT && err->failure != FAILURE_UNREACHABLE;
+}
 /* create_undo.c */
+/* Removes it, also where the answer is lost; 0 where it is gone already. */
+int create_remove(struct create *create, const char *id, struct error *err);
 void create_undo(struct create *create);
 int create_settle(struct create *create, const char *id, json_t **ret_json, struct error *err);
 /* create_ready.c: limit read back; waited until it answers; the model pulled. */

@@ -123,7 +123,7 @@ static int clear_unfinished(struct create *create, struct error *err)
         return 0;
     int r = lock(create, existing->id, err);
     if (r == 0)
-        r = await_remove(create->await, existing->id, err);
+        r = create_remove(create, existing->id, err);
     if (r == 0)
         create_say(create, CREATE_STEP,
                    "%s, created by an earlier run and never started, is removed", create->name);
@@ -157,7 +157,7 @@ static int adopt(struct create *create, struct error *err)
     CLEANUP_JSON json_t *json = NULL;
     struct error own = {0};
     int r = create_settle(create, create->name, &json, &own);
-    if (r == -ENOENT && own.failure != FAILURE_UNREACHABLE)
+    if (create_absent(r, &own))
         return -ENOENT;
     if (r < 0) {
         *err = own;
@@ -255,8 +255,7 @@ static int remove_old(struct create *create, struct error *err)
     (void)err;
     if (!create->old.id[0])
         return 0;
-    int r = await_remove(create->await, create->old.id, &own);
-    if (r < 0 && r != -ENOENT && r != -EALREADY)
+    if (create_remove(create, create->old.id, &own) < 0)
         create_say(create, CREATE_WARNING,
                    "%s, which was replaced, is left: %s; the next run removes it", create->old_name,
                    own.message);

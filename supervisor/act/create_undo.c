@@ -43,7 +43,13 @@ static int insist(const struct deed *deed, struct error *err)
 static int remove_container(struct create *create, const char *id, struct error *err)
 {
     int r = await_remove(create->await, id, err);
-    return (r == -ENOENT && err->failure != FAILURE_UNREACHABLE) || r == -EALREADY ? 0 : r;
+    return create_absent(r, err) || r == -EALREADY ? 0 : r;
+}
+
+int create_remove(struct create *create, const char *id, struct error *err)
+{
+    const struct deed deed = {create, remove_container, id};
+    return insist(&deed, err);
 }
 
 /* What served before must serve again: a port or a network that is not given back yet may be so in
@@ -61,7 +67,7 @@ static int start_container(struct create *create, const char *id, struct error *
 static int remove_volume(struct create *create, const char *name, struct error *err)
 {
     int r = await_volume_remove(create->await, name, err);
-    return r == -ENOENT && err->failure != FAILURE_UNREACHABLE ? 0 : r;
+    return create_absent(r, err) ? 0 : r;
 }
 
 static void take_away_volume(struct create *create)
@@ -108,9 +114,8 @@ static void put_back_old(struct create *create)
 void create_undo(struct create *create)
 {
     struct error err = {0};
-    struct deed deed = {create, remove_container, create->result->id};
     await_forget_signal(create->await);
-    if (create->made && insist(&deed, &err) < 0) {
+    if (create->made && create_remove(create, create->result->id, &err) < 0) {
         create_say(create, CREATE_WARNING, "%s is left behind (docker rm -f %s): %s", create->name,
                    create->name, err.message);
         return; /* its name is taken, its volume in use */
@@ -122,7 +127,7 @@ void create_undo(struct create *create)
     for (size_t i = 0; i < create->n_evicted; i++) {
         struct deed again = {create, start_container, create->evicted[i]};
         int r = insist(&again, &err);
-        if (r < 0 && r != -ENOENT)
+        if (r < 0 && !create_absent(r, &err))
             create_say(create, CREATE_WARNING,
                        "%.12s was stopped and could not be started again: %s", create->evicted[i],
                        err.message);

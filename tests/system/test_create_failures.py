@@ -51,18 +51,24 @@ def test_limit_above_what_the_host_can_give(bench):
     assert not bench.there() and not bench.volumes()
 
 
+def warned(bench, limit):
+    """The bytes that are short by the plan's warning, 0 without one."""
+    done = bench.create("trial", "--memory", f"{limit // MIB}m", "--reserve", "1m", "--dry-run", "--json")
+    found = [f for f in result(done)["findings"] if f["about"] == "memory"]
+    assert all(f["severity"] == "warning" for f in found), found
+    return found[0]["missing"] if found else 0
+
+
 def test_memory_that_others_hold_now_is_a_warning(bench):
-    with holding(2 * GIB) as other:
-        _, now = available()
-        limit = (now + GIB) // MIB
-        done = bench.create("trial", "--memory", f"{limit}m", "--reserve", "1m", "--dry-run", "--json")
-        assert other.poll() is None
-    told = result(done)
-    warning, = (f for f in told["findings"] if f["about"] == "memory")
-    assert warning["severity"] == "warning" and warning["missing"] > GIB // 2, told["findings"]
-    free = bench.create("trial", "--memory", f"{limit}m", "--reserve", "1m", "--dry-run", "--json")
-    later = [f["missing"] for f in result(free)["findings"] if f["about"] == "memory"]
-    assert not later or later[0] < warning["missing"] - GIB, f"{warning} although it is free again: {free}"
+    seen = []
+    for _ in range(5):  # others may take and give memory meanwhile
+        with holding(2 * GIB):
+            limit = available()[1] + GIB
+            held = warned(bench, limit)
+        seen.append((held, warned(bench, limit)))
+        if held > GIB // 2 and held - seen[-1][1] >= GIB // 2:
+            return
+    pytest.fail(f"short while 2 GiB are held, and after: {seen}")
 
 
 def test_everything_that_is_wrong_is_said_at_once(bench):
