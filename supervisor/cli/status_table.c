@@ -152,13 +152,17 @@ static void print_models(const struct table *t, const json_t *container)
 {
     const json_t *ollama = json_object_get(container, "ollama"),
                  *models = json_object_get(ollama, "models"), *model;
+    const char *kind =
+        json_string_value(json_object_get(json_object_get(container, "labels"), "supervisor.kind"));
     char line[400], size[16], vram[16];
     size_t i;
     if (!json_is_true(json_object_get(ollama, "reachable"))) {
         const char *why = json_string_value(json_object_get(ollama, "error"));
         snprintf(line, sizeof line, "Ollama does not answer%s%.200s", why ? ": " : "",
                  why ? why : "");
-        folded(t, "models", ollama ? yellow : NULL, ollama ? line : "Ollama was not asked");
+        if (!ollama)
+            snprintf(line, sizeof line, "%.40s was not asked", kind ? kind : "Ollama");
+        folded(t, "models", ollama ? yellow : NULL, line);
         return;
     }
     json_array_foreach(models, i, model)

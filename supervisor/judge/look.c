@@ -18,7 +18,9 @@ static void take_answer(struct look *look)
     const struct ollama *o = &look->container->ollama;
     look->answered = TRI_UNKNOWN;
     if (!o->asked)
-        look->unanswered = "Ollama has not been asked";
+        look->unanswered = container_is_ollama(look->container)
+                               ? "Ollama has not been asked"
+                               : "it is no Ollama (label supervisor.kind)";
     else if (o->age_ms > 2000 * look->poll_s)
         look->unanswered = "Ollama does not answer, its last answer is too old";
     else if (!o->reachable)

@@ -101,7 +101,8 @@ static void drop_client(struct watch *w)
 
 struct ollama_client *watch_client(struct watch *w, const struct sampler *sampler)
 {
-    bool running = w->container.status == STATUS_RUNNING && w->details.address[0];
+    bool running = w->container.status == STATUS_RUNNING && w->details.address[0] &&
+                   container_is_ollama(&w->container);
     bool same = !strcmp(w->client_address, w->details.address) && w->client_port == w->details.port;
     if (w->client && (!running || !same))
         drop_client(w);

@@ -273,6 +273,12 @@ const char *container_label(const struct container *container, const char *key)
     return pairs_get(container->labels, container->n_labels, key);
 }
 
+bool container_is_ollama(const struct container *container)
+{
+    const char *kind = container_label(container, "supervisor.kind");
+    return kind == NULL || strcmp(kind, "ollama") == 0;
+}
+
 const char *container_env(const struct container *container, const char *key)
 {
     return pairs_get(container->env, container->n_env, key);

@@ -162,6 +162,10 @@ int pairs_add(struct pair **pairs, size_t *n_pairs, const char *key, const char 
 int container_copy(struct container *copy, const struct container *from);
 int ollama_copy(struct ollama *copy, const struct ollama *from); /* the same */
 
+/* false: the label supervisor.kind names another server (localai). Its memory is watched and its
+ * limit kept; nobody asks it what Ollama is asked. */
+bool container_is_ollama(const struct container *container);
+
 /* The label's (or environment entry's) value, NULL where there is none. */
 const char *container_label(const struct container *container, const char *key);
 const char *container_env(const struct container *container, const char *key);

@@ -30,6 +30,7 @@ def prepare(bench):
         "foreign": bench.ollama("foreign"),
         "ghost": bench.ollama("ghost", models="big=300M", **low),
         "polled": bench.ollama("polled", models="big=300M", **low),
+        "localai": bench.ollama("localai", labels=LOW | {"supervisor.kind": "localai"}),
     }
     c["idle-model"].load("big")
     c["tmpfs"].fill("/models/weights", 2 * GIB)
@@ -38,6 +39,7 @@ def prepare(bench):
     c["streaming"].set(tokens_per_s=20)
     c["stalled"].set(stall_load=True)
     c["ghost"].load("big")
+    c["localai"].leak(300 * MIB)
     return c
 
 
@@ -130,6 +132,14 @@ def test_tmpfs(quiet):
 def test_foreign_process(quiet):
     one = nothing_happened(quiet, "foreign", "held-elsewhere")
     assert one.held() >= 2 * GIB
+
+
+def test_another_server_than_ollama(quiet):
+    """Nobody can ask it what is loaded."""
+    one = nothing_happened(quiet, "localai")
+    assert one.held() >= 300 * MIB
+    assert one.state()["requests"]["GET /api/ps"] == 0 < quiet.containers["polled"].state()["requests"]["GET /api/ps"]
+    assert "localai was not asked" in quiet.bench.supervisor("status").out
 
 
 def test_ghost_model(quiet):
