@@ -129,9 +129,9 @@ def limit_of(bench, name):
     return memory.limit(bench.inspect(name)["Id"])
 
 
-def answers(port, path="/api/version"):
+def answers(port, path="/api/version", address="127.0.0.1"):
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{address}:{port}{path}", timeout=5) as answer:
             return answer.status == 200
     except OSError:
         return False
@@ -147,8 +147,10 @@ def sound(bench, name, limit=LIMIT):
     one = bench.inspect(name)
     assert one["State"]["Running"] and one["HostConfig"]["Memory"] == limit
     assert limit_of(bench, name) == limit
-    port = one["HostConfig"]["PortBindings"]["11434/tcp"][0]["HostPort"]
-    wait.until(lambda: answers(port), 10, f"{name} answers at {port}")
+    published = one["HostConfig"]["PortBindings"].get("11434/tcp")
+    address = "127.0.0.1" if published else next(iter(one["NetworkSettings"]["Networks"].values()))["IPAddress"]
+    port = published[0]["HostPort"] if published else 11434
+    wait.until(lambda: answers(port, address=address), 10, f"{name} answers at {address}:{port}")
     return one
 
 

@@ -26,9 +26,9 @@ def bench(making):
 
 
 def test_two_at_once(bench):
-    first, second = bench.started("trial"), bench.started("trial")
-    ends = [(one, *one.communicate(timeout=30)) for one in (first, second)]
-    assert sorted(one.returncode for one, _, _ in ends) in ([0, 0], [0, 1])
+    several = [bench.started("trial", "--port", "0") for _ in range(2)]
+    ends = [(one, *one.communicate(timeout=30)) for one in several]
+    assert sorted(one.returncode for one, _, _ in ends) in ([0, 0], [0, 1]), ends
     for one, out, err in ends:
         assert one.returncode == 0 or "is being made by another supervisor" in err, out + err
     sound(bench, "trial")
@@ -36,7 +36,7 @@ def test_two_at_once(bench):
 
 def test_two_at_once_with_states_of_their_own(bench, tmp_path):
     """Only the engine knows of both."""
-    several = [subprocess.Popen([str(program.PROGRAM), *map(str, bench.options(state=tmp_path / str(i))), "create", "trial"],
+    several = [subprocess.Popen([str(program.PROGRAM), *map(str, bench.options(state=tmp_path / str(i))), "create", "trial", "--port", "0"],
                                 env=program.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
                for i in range(2)]
     ends = [one.communicate(timeout=30) for one in several]
