@@ -147,7 +147,7 @@ def sound(bench, name, limit=LIMIT):
     one = bench.inspect(name)
     assert one["State"]["Running"] and one["HostConfig"]["Memory"] == limit
     assert limit_of(bench, name) == limit
-    published = one["HostConfig"]["PortBindings"].get("11434/tcp")
+    published = (one["HostConfig"]["PortBindings"] or {}).get("11434/tcp")
     address = "127.0.0.1" if published else next(iter(one["NetworkSettings"]["Networks"].values()))["IPAddress"]
     port = published[0]["HostPort"] if published else 11434
     wait.until(lambda: answers(port, address=address), 10, f"{name} answers at {address}:{port}")
