@@ -208,6 +208,30 @@ int healer_unload(struct healer *healer, const struct container *container, cons
     return 0;
 }
 
+int healer_restart(struct healer *healer, const struct container *container, const char *reason)
+{
+    struct verdict v = {.kind = VERDICT_KINDS,
+                        .pid = FACT_UNKNOWN,
+                        .started_us = FACT_UNKNOWN,
+                        .remedy = REMEDY_RESTART};
+    snprintf(v.id, sizeof v.id, "%s", container->id);
+    const char *no = forbidden(container, &step_restart);
+    if (healer->o.dry_run || no) {
+        tell_would(healer, container, &v, &step_restart, no ? no : "");
+        return no ? -EPERM : 0;
+    }
+    if (run_of(healer, container->id))
+        return -EBUSY;
+    struct run *run;
+    int r = run_begin(healer, container, &step_restart, &v, &run);
+    if (r < 0)
+        return r;
+    run->asked = true;
+    run->reason = reason;
+    run_gate(run);
+    return 0;
+}
+
 void healer_free(struct healer *healer)
 {
     if (!healer)

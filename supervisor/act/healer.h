@@ -78,6 +78,10 @@ int healer_heal(struct healer *healer, const struct verdict *verdict, bool force
  * -errno. */
 int healer_unload(struct healer *healer, const struct container *container, const char *model,
                   double wait_s, bool force, const char *reason);
+/* Restarts a container, not for a verdict but for a reason (static) that is a person's word: it
+ * passes the back-off and the budget, and is counted. 0, -EBUSY, -EPERM (a Swarm task: told), or
+ * -errno. */
+int healer_restart(struct healer *healer, const struct container *container, const char *reason);
 
 /* What restarts are counted by: the container's name and how it is labelled (enable: the value of
  * the label docker.label, or NULL), so that a recreated container does not start afresh. */

@@ -40,7 +40,8 @@ static void compare(struct run *run)
     }
     fact back = run->before - held;
     char text[2][16];
-    if (run->verdict.kind == VERDICT_UNREACHABLE) /* it was not for its memory */
+    if (run->verdict.kind == VERDICT_UNREACHABLE ||
+        run->verdict.kind == VERDICT_KINDS) /* it was not for its memory */
         run_end(run, INTENT_DONE, ready ? HEAL_DONE : HEAL_NOT_DONE, held, "%s",
                 ready ? "it answers again" : "restarted, but Ollama still does not answer");
     else if (fact_known(run->before) && back < run->expected / 2)

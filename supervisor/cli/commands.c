@@ -25,6 +25,14 @@ static const struct option_spec unload_options[] = {
     JSON,
     END};
 
+static const struct option_spec load_options[] = {
+    {"container", 0, "CONTAINER", "into this one"},
+    {"keep-alive", 0, "DURATION", "how long it stays unused; -1: for ever"},
+    {"force", 0, NULL, "although it does not fit"},
+    DRY,
+    JSON,
+    END};
+
 static const struct option_spec record_options[] = {
     {"output", 'o', "FILE", "appends to it, instead of standard output"},
     {"seconds", 0, "N", "ends after so long; else by Ctrl-C"},
@@ -113,6 +121,24 @@ static const struct command table[] = {
                  "supervisor flush --container ollama --dry-run\n",
      .exits = "0  nothing is loaded any more\n1  busy, pending or failed\n",
      .function = cmd_flush},
+    {.name = "load",
+     .summary = "loads a model if there is room for it",
+     .operands = "MODEL",
+     .operands_min = 1,
+     .operands_max = 1,
+     .options = load_options,
+     .details =
+         "What it needs (measured before, by its metadata, or by the table of known models, with "
+         "memory.safety_margin) must fit below the container's limit, memory.max_model_memory and "
+         "what the host has less memory.reserve. Where it does not, idle models go first, those "
+         "of the tiers last, pinned and busy ones never. A model below models.small_model only "
+         "has to fit the container's limit. With --force protected tiers go too, and it is loaded "
+         "even where it does not fit. Ctrl-C aborts the load.",
+     .examples = "supervisor load qwen3:8b\n"
+                 "supervisor load gpt-oss:20b --container ollama --keep-alive 1h\n"
+                 "supervisor load llama3.1:70b --dry-run\n",
+     .exits = "0  loaded, or was loaded\n1  it does not fit, or the load failed\n",
+     .function = cmd_load},
     {.name = "record",
      .summary = "writes what is seen as JSON lines",
      .operands = "[CONTAINER]",

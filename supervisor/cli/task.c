@@ -45,6 +45,8 @@ static void on_interrupt(uv_signal_t *signal, int number)
 {
     struct task *task = signal->data;
     say_progress(NULL);
+    if (task->interrupted)
+        task->interrupted(task);
     if (task->act && healer_busy(flow_healer(task->flow)))
         fputs("supervisor: interrupted; what was begun is followed to its end by the next "
               "supervisor\n",

@@ -20,6 +20,8 @@ struct task {
     /* In each look from then on. */
     void (*look)(struct task *task, const struct world *world, const struct judgement *judgement);
     void (*heal)(struct task *task, const struct heal_event *event); /* may be NULL */
+    /* Ctrl-C, before the flow ends: what is broken off by that is told here; may be NULL. */
+    void (*interrupted)(struct task *task);
     void *userdata;
     /* Filled by task_run. */
     struct flow *flow;

@@ -49,6 +49,7 @@ struct docker_details { /* what inspect says and the world does not carry */
     char address[64]; /* where Ollama answers from the host: a network's IPv4, "127.0.0.1" with host
                          networking, "" unknown */
     bool host_network;
+    bool gpu;      /* a GPU was handed to it: a device request, the runtime nvidia, /dev/kfd */
     uint16_t port; /* from OLLAMA_HOST in its environment, 11434 without; never published ports */
 };
 typedef void docker_inspected(void *userdata, int result, const struct container *container,

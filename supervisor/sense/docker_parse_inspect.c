@@ -160,11 +160,29 @@ static void read_address(const json_t *settings, char *address, size_t size)
         member_text(settings, "IPAddress", address, size);
 }
 
+static bool read_gpu(const json_t *host)
+{
+    const char *runtime = member_string(host, "Runtime");
+    size_t i;
+    json_t *device;
+    if (json_array_size(json_object_get(host, "DeviceRequests")) > 0 ||
+        (runtime && strcmp(runtime, "nvidia") == 0))
+        return true;
+    json_array_foreach(json_object_get(host, "Devices"), i, device)
+    {
+        const char *path = member_string(device, "PathOnHost");
+        if (path && strcmp(path, "/dev/kfd") == 0)
+            return true;
+    }
+    return false;
+}
+
 static void read_details(const json_t *answer, const struct container *container,
                          struct docker_details *details)
 {
     const json_t *host = json_object_get(answer, "HostConfig");
     read_limits(host, details);
+    details->gpu = read_gpu(host);
     const json_t *config = json_object_get(answer, "Config");
     const json_t *stop = json_object_get(config, "StopTimeout");
     details->stop_timeout_s = json_is_integer(stop) && json_integer_value(stop) < 0

@@ -144,7 +144,7 @@ void ollama_client_free(struct ollama_client *client)
     if (!client)
         return;
     struct error err;
-    error_set(&err, FAILURE_JOB, -ECANCELED, "the unload at %s was cancelled", client->url);
+    error_set(&err, FAILURE_JOB, -ECANCELED, "the request at %s was cancelled", client->url);
     struct ask *ask;
     while ((ask = LIST_FIRST(&client->asks))) {
         LIST_REMOVE(ask, link);

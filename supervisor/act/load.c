@@ -1,0 +1,379 @@
+#include "act/load_private.h"
+#include "base/clock.h"
+#include "base/size.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const long ask_ms = 10000;  /* /api/tags blocks until its cache is filled */
+static const double idle_s = 10;   /* five seconds tell who is busy */
+static const double locked_s = 60; /* a heal takes seconds; a restart its stop grace more */
+static const fact vram_margin = (fact)1 << 30; /* each GPU's, which llama.cpp leaves free */
+
+int loader_new(const struct loader_options *options, struct loader **ret_loader)
+{
+    struct loader *loader = calloc(1, sizeof *loader);
+    int r = loader ? runner_uses_new(&loader->uses) : -ENOMEM;
+    if (r < 0) {
+        free(loader);
+        return r;
+    }
+    loader->o = *options;
+    *ret_loader = loader;
+    return 0;
+}
+
+void loader_free(struct loader *loader)
+{
+    if (!loader)
+        return;
+    keep_unlock(loader->lock);
+    runner_uses_free(loader->uses);
+    free(loader);
+}
+
+const char *loader_loading(const struct loader *loader)
+{
+    return loader->phase == LOAD_LOADING ? loader->wish.model : NULL;
+}
+
+const struct runner_uses *loader_uses(const struct loader *loader)
+{
+    return loader->uses;
+}
+
+const struct container *loader_container(const struct loader *loader)
+{
+    for (size_t i = 0; loader->world && i < loader->world->n_containers; i++)
+        if (!strcmp(loader->world->containers[i].id, loader->wish.id))
+            return &loader->world->containers[i];
+    return NULL;
+}
+
+fact loader_held(const struct loader *loader)
+{
+    const struct container *c = loader_container(loader);
+    return c ? container_held(c, &loader->world->host) : FACT_UNKNOWN;
+}
+
+void loader_end(struct loader *loader, enum load_end end, const char *format, ...)
+{
+    char text[sizeof loader->text];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    struct load_report report = {.end = end,
+                                 .id = loader->wish.id,
+                                 .container = loader->name,
+                                 .model = loader->model.name[0] ? loader->model.name
+                                                                : loader->wish.model,
+                                 .admission = loader->decided ? &loader->admission : NULL,
+                                 .room = loader->decided ? &loader->room : NULL,
+                                 .before = loader->before,
+                                 .after = loader_held(loader),
+                                 .runner = FACT_UNKNOWN,
+                                 .context = FACT_UNKNOWN,
+                                 .size = FACT_UNKNOWN,
+                                 .size_vram = FACT_UNKNOWN,
+                                 .unloaded = loader->unloaded,
+                                 .took_s = clock_boottime_s() - loader->begun_s,
+                                 .load_s = loader->load_s,
+                                 .text = text};
+    const struct container *c = loader_container(loader);
+    if ((end == LOAD_DONE || end == LOAD_THERE) && c) {
+        struct room_options o = {loader->world, c, loader->judgement, loader->o.config,
+                                 loader->uses};
+        static struct room room; /* too large for the stack of a callback */
+        room_of(&o, &room);
+        for (size_t i = 0; i < c->ollama.n_models && i < room.n_models; i++) {
+            const struct model *m = &c->ollama.models[i];
+            if (strcmp(m->name, report.model) != 0)
+                continue;
+            report.context = m->context_length;
+            report.size = m->size;
+            report.size_vram = m->size_vram;
+            report.runner = room.models[i].held;
+        }
+    }
+    keep_unlock(loader->lock);
+    loader->lock = NULL;
+    loader->phase = LOAD_IDLE;
+    loader->o.done(loader->o.userdata, &report);
+}
+
+/* ---- is there room? */
+
+static void wait_for(struct loader *loader, double patience_s, const char *text)
+{
+    double now_s = clock_boottime_s();
+    if (loader->phase != LOAD_WAITING)
+        loader->until_s = now_s + patience_s;
+    loader->phase = LOAD_WAITING;
+    snprintf(loader->text, sizeof loader->text, "%s", text);
+    if (now_s > loader->until_s)
+        loader_end(loader, LOAD_FAILED, "waited in vain: %s", text);
+}
+
+static fact vram_free(const struct loader *loader)
+{
+    const struct docker_details *details = sense_details(loader->o.sense, loader->wish.id);
+    fact free_vram = 0;
+    for (size_t i = 0; details && details->gpu && i < loader->world->n_gpus; i++) {
+        const struct gpu *gpu = &loader->world->gpus[i];
+        if (fact_known(gpu->vram_total) && fact_known(gpu->vram_used) &&
+            gpu->vram_total - gpu->vram_used > vram_margin)
+            free_vram += gpu->vram_total - gpu->vram_used - vram_margin;
+    }
+    return free_vram;
+}
+
+static void decide_room(struct loader *loader, const struct container *c)
+{
+    const struct ollama_model *m = &loader->model;
+    struct admission_model model = {.file = m->file,
+                                    .kv_per_token = m->kv_per_token,
+                                    .parameters = m->parameters,
+                                    .context = m->context,
+                                    .trained = m->trained,
+                                    .learned = FACT_UNKNOWN,
+                                    .cloud = m->cloud};
+    snprintf(model.name, sizeof model.name, "%s", m->name);
+    struct admission_server server;
+    admission_server_of(c, &server);
+    server.vram = vram_free(loader);
+    struct room_options options = {loader->world, c, loader->judgement, loader->o.config,
+                                   loader->uses};
+    room_of(&options, &loader->room);
+    struct admission_wish wish = {.model = &model,
+                                  .server = &server,
+                                  .force = loader->wish.force,
+                                  .keep_others = loader->wish.keep_others,
+                                  .no_waiting = clock_boottime_s() > loader->idle_known_s};
+    admission_decide(&wish, &loader->room, &loader->admission);
+    loader->decided = true;
+}
+
+static void unload_first(struct loader *loader, const struct container *c)
+{
+    const struct loaded_model *m = &loader->room.models[loader->admission.go[0]];
+    if (!strcmp(loader->gone, m->name)) {
+        loader_end(loader, LOAD_FAILED, "%.200s was unloaded to make room and is still there",
+                   m->name);
+        return;
+    }
+    keep_unlock(loader->lock); /* the unload takes it */
+    loader->lock = NULL;
+    loader->heal_over = false;
+    snprintf(loader->going, sizeof loader->going, "%s", m->name);
+    int r = healer_unload(loader->o.healer, c, m->name, 0, false, "load");
+    if (r == -EBUSY || r == -EWOULDBLOCK) {
+        wait_for(loader, locked_s, "another remedy is under way in its container");
+    } else if (r < 0) {
+        loader_end(loader, LOAD_FAILED, "%.200s could not be unloaded to make room: %s", m->name,
+                   strerror(-r));
+    } else {
+        loader->phase = LOAD_UNLOADING;
+        snprintf(loader->text, sizeof loader->text, "unloading %s to make room", loader->going);
+    }
+}
+
+/* Takes the lock; true: it was taken now, and what was seen is from before. */
+static bool take_lock(struct loader *loader)
+{
+    struct error err = {0};
+    fact holder = FACT_UNKNOWN;
+    int r = keep_lock_container(loader->o.state, loader->wish.id, &loader->lock, &holder, &err);
+    if (r == 0) {
+        loader_look_afresh(loader);
+        return true;
+    }
+    loader->lock = NULL;
+    if (r == -EWOULDBLOCK)
+        wait_for(loader, locked_s, err.message);
+    else
+        loader_end(loader, LOAD_FAILED, "%s", err.message);
+    return true;
+}
+
+static void decide(struct loader *loader)
+{
+    const struct container *c = loader_container(loader);
+    if (!c || c->status != STATUS_RUNNING || strcmp(c->started_at, loader->started_at)) {
+        loader_end(loader, LOAD_FAILED, "its container was %s meanwhile",
+                   c ? "restarted or stopped" : "removed");
+        return;
+    }
+    if (!c->ollama.reachable) {
+        loader_end(loader, LOAD_FAILED, "its Ollama does not answer: %s", c->ollama.error);
+        return;
+    }
+    const struct assessment *a = judgement_assessment(loader->judgement, c->id);
+    decide_room(loader, c);
+    const struct admission *admission = &loader->admission;
+    bool dry = loader->wish.dry_run;
+    if (admission->answer == ADMISSION_THERE &&
+        (dry || loader->wish.keep_alive_s == OLLAMA_KEEP_DEFAULT)) {
+        loader_end(loader, LOAD_THERE, "it is loaded already");
+    } else if (admission->answer == ADMISSION_WAIT) {
+        wait_for(loader, idle_s * 2, admission->text);
+    } else if (a && a->activity == ACTIVITY_LOADING && !dry) {
+        wait_for(loader, loader->room.settings.leak_stalled_hold_s,
+                 "another model is being loaded in its container");
+    } else if (admission->answer == ADMISSION_REFUSED) {
+        loader_end(loader, LOAD_REFUSED, "%s", admission->text);
+    } else if (dry) {
+        loader_end(loader, LOAD_WOULD, "%s", admission->text);
+    } else if (admission->n_go) {
+        unload_first(loader, c);
+    } else if (loader->lock || !take_lock(loader)) {
+        loader_ask(loader);
+    }
+}
+
+static void on_fresh(void *userdata, int result)
+{
+    struct loader *loader = userdata;
+    if (result == -ECANCELED || loader->phase == LOAD_IDLE)
+        return; /* the flow is ending */
+    if (result < 0 && loader->phase == LOAD_LOOKING) {
+        loader_end(loader, LOAD_FAILED, "its container is gone");
+        return;
+    }
+    if (loader->phase == LOAD_LOOKING)
+        decide(loader);
+    else if (loader->phase == LOAD_CONFIRMING)
+        loader_confirm(loader);
+}
+
+void loader_look_afresh(struct loader *loader)
+{
+    if (loader->phase != LOAD_CONFIRMING)
+        loader->phase = LOAD_LOOKING;
+    int r = sense_fresh(loader->o.sense, loader->wish.id, on_fresh, loader);
+    if (r == -ENOENT)
+        loader_end(loader, LOAD_FAILED, "its container is gone");
+    else if (r < 0 && loader->phase == LOAD_LOOKING)
+        loader->phase = LOAD_WAITING; /* another look is under way: with the next one */
+}
+
+/* ---- the beginning */
+
+static void on_model(void *userdata, int result, const struct ollama_model *model,
+                     const struct error *err)
+{
+    struct loader *loader = userdata;
+    if (result == -ECANCELED || loader->phase != LOAD_ASKING)
+        return;
+    if (result < 0) {
+        loader_end(loader, LOAD_FAILED, "%s", err->message);
+        return;
+    }
+    loader->model = *model;
+    loader_look_afresh(loader);
+}
+
+int loader_begin(struct loader *loader, const struct load_wish *wish)
+{
+    if (loader->phase != LOAD_IDLE)
+        return -EBUSY;
+    struct loader_options o = loader->o;
+    struct runner_uses *uses = loader->uses;
+    const struct world *world = loader->world;
+    const struct judgement *judgement = loader->judgement;
+    *loader = (struct loader){.o = o, .uses = uses, .world = world, .judgement = judgement};
+    loader->wish = *wish;
+    loader->begun_s = clock_boottime_s();
+    loader->idle_known_s = loader->begun_s + idle_s;
+    loader->before = loader_held(loader);
+    ollama_model_init(&loader->model);
+    loader->phase = LOAD_ASKING;
+    const struct container *c = loader_container(loader);
+    struct ollama_client *client = sense_ollama(loader->o.sense, wish->id);
+    if (c) {
+        memcpy(loader->name, c->name, sizeof loader->name);
+        memcpy(loader->started_at, c->started_at, sizeof loader->started_at);
+    }
+    if (!c || !client) {
+        loader_end(loader, LOAD_FAILED, "%s",
+                   c ? "where its Ollama answers is unknown" : "its container is gone");
+        return 0;
+    }
+    ollama_ask_model(client, wish->model, ask_ms, on_model, loader);
+    return 0;
+}
+
+/* ---- what comes from outside */
+
+static void tell_progress(struct loader *loader)
+{
+    const struct container *c = loader_container(loader);
+    fact runners = c ? 0 : FACT_UNKNOWN;
+    for (size_t i = 0; c && i < c->n_processes; i++)
+        if (c->processes[i].kind == PROCESS_RUNNER)
+            runners = fact_add(runners, process_held(&c->processes[i]));
+    struct load_progress progress = {
+        .phase = loader->phase,
+        .model = loader->model.name[0] ? loader->model.name : loader->wish.model,
+        .text =
+            loader->phase == LOAD_WAITING || loader->phase == LOAD_UNLOADING ? loader->text : "",
+        .grown = FACT_UNKNOWN,
+        .expected = FACT_UNKNOWN};
+    if (loader->phase == LOAD_LOADING && fact_known(runners) && fact_known(loader->runner_before)) {
+        progress.grown = runners > loader->runner_before ? runners - loader->runner_before : 0;
+        progress.expected = loader->admission.need.bytes;
+    }
+    if (loader->o.progress)
+        loader->o.progress(loader->o.userdata, &progress);
+}
+
+/* The unload that makes room is over. */
+static void after_unload(struct loader *loader, const struct heal_event *event)
+{
+    if (event->kind == HEAL_DONE || event->kind == HEAL_NOT_DONE || event->kind == HEAL_DROPPED) {
+        loader->unloaded += event->kind == HEAL_DONE;
+        memcpy(loader->gone, loader->going, sizeof loader->gone);
+        loader_look_afresh(loader);
+    } else if (event->kind == HEAL_RECOVERED || event->kind == HEAL_LOCKED) {
+        loader->phase = LOAD_LOOKING;
+        wait_for(loader, locked_s, event->text);
+    } else if (event->kind != HEAL_ACTING) {
+        loader_end(loader, LOAD_FAILED, "%.200s was to make room: %s", loader->going, event->text);
+    }
+}
+
+void loader_heal(struct loader *loader, const struct heal_event *event)
+{
+    if (loader->phase == LOAD_UNLOADING && !strcmp(event->id, loader->wish.id) &&
+        (!event->model[0] || !strcmp(event->model, loader->going)))
+        after_unload(loader, event);
+}
+
+void loader_look(struct loader *loader, const struct world *world,
+                 const struct judgement *judgement)
+{
+    loader->world = world;
+    loader->judgement = judgement;
+    runner_uses_look(loader->uses, world);
+    switch (loader->phase) {
+    case LOAD_WAITING:
+        decide(loader);
+        break;
+    case LOAD_LOADING:
+        loader_watch(loader);
+        break;
+    case LOAD_CONFIRMING:
+        loader_look_afresh(loader);
+        break;
+    case LOAD_IDLE:
+    case LOAD_ASKING:
+    case LOAD_LOOKING:
+    case LOAD_UNLOADING:
+        break;
+    }
+    if (loader->phase != LOAD_IDLE)
+        tell_progress(loader);
+}

@@ -1,0 +1,130 @@
+/* supervisor load MODEL: into one container, if there is room for it (row C7). */
+#include "cli/load_say.h"
+#include "cli/say.h"
+#include "cli/task.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct load {
+    struct task task;
+    struct load_wish wish;
+    struct loader *loader;
+    struct progress progress;
+    bool begun;
+};
+
+static void done(void *userdata, const struct load_report *report)
+{
+    struct load *load = userdata;
+    char text[800];
+    bool bad = report->end == LOAD_REFUSED || report->end == LOAD_FAILED;
+    progress_end(&load->progress);
+    say_progress(NULL);
+    load_say(report, text, sizeof text);
+    if (load->task.json) {
+        json_t *json = load_json(report);
+        json_dumpf(json, stdout, JSON_COMPACT);
+        putchar('\n');
+        json_decref(json);
+    } else {
+        fprintf(bad ? stderr : stdout, "%s: %s: %s\n", report->container, report->model, text);
+    }
+    task_end(&load->task, bad ? FAILURE_JOB : 0);
+}
+
+static void progress(void *userdata, const struct load_progress *now)
+{
+    struct load *load = userdata;
+    load_say_progress(&load->progress, now);
+}
+
+static void begin(struct task *task)
+{
+    struct load *load = task->userdata;
+    if (task->targets.n > 1) {
+        struct error err;
+        error_set(&err, FAILURE_USAGE, -EINVAL,
+                  "%zu containers are in enforce mode: name the one that is meant by --container",
+                  task->targets.n);
+        task_end(task, cli_fail(&err));
+        return;
+    }
+    struct loader_options options = {.config = task->cli->config,
+                                     .sense = flow_sense(task->flow),
+                                     .healer = flow_healer(task->flow),
+                                     .state = config_settings(task->cli->config)->state,
+                                     .progress = progress,
+                                     .done = done,
+                                     .userdata = load};
+    memcpy(load->wish.id, task->targets.ids[0], sizeof load->wish.id);
+    if (loader_new(&options, &load->loader) < 0) {
+        struct error err;
+        error_set(&err, FAILURE_JOB, -ENOMEM, "not enough memory");
+        task_end(task, cli_fail(&err));
+    }
+}
+
+static void look(struct task *task, const struct world *world, const struct judgement *judgement)
+{
+    struct load *load = task->userdata;
+    if (!load->loader)
+        return;
+    loader_look(load->loader, world, judgement);
+    if (!load->begun) {
+        load->begun = true;
+        loader_begin(load->loader, &load->wish);
+    }
+}
+
+static void heal(struct task *task, const struct heal_event *event)
+{
+    struct load *load = task->userdata;
+    char change[160];
+    if (event->kind == HEAL_DONE && !task->json) {
+        say_progress(NULL);
+        printf("%s: %s: unloaded to make room, %s in %.1f s\n", event->name, event->model,
+               say_change(event->before, event->after, change, sizeof change), event->took_s);
+    }
+    if (load->loader)
+        loader_heal(load->loader, event);
+}
+
+static void interrupted(struct task *task)
+{
+    struct load *load = task->userdata;
+    const char *model = load->loader ? loader_loading(load->loader) : NULL;
+    progress_end(&load->progress);
+    if (model)
+        fprintf(stderr, "supervisor: interrupted: Ollama aborts the load of %s\n", model);
+}
+
+int cmd_load(struct cli *cli, int argc, char **argv)
+{
+    (void)argc;
+    struct error err;
+    struct load load = {.wish = {.force = options_has(&cli->options, "force"),
+                                 .dry_run = options_has(&cli->options, "dry-run")}};
+    if (load_keep_alive(options_value(&cli->options, "keep-alive"), &load.wish.keep_alive_s, &err) <
+        0)
+        return cli_fail(&err);
+    if (strlen(argv[1]) == 0 || strlen(argv[1]) >= sizeof load.wish.model) {
+        error_set(&err, FAILURE_USAGE, -EINVAL, "\"%.64s\" is no model's name", argv[1]);
+        return cli_fail(&err);
+    }
+    snprintf(load.wish.model, sizeof load.wish.model, "%s", argv[1]);
+    load.task = (struct task){.cli = cli,
+                              .command = "load MODEL --container",
+                              .named = options_value(&cli->options, "container"),
+                              .act = true,
+                              .dry_run = load.wish.dry_run,
+                              .json = options_has(&cli->options, "json"),
+                              .begin = begin,
+                              .look = look,
+                              .heal = heal,
+                              .interrupted = interrupted,
+                              .userdata = &load};
+    int status = task_run(&load.task);
+    loader_free(load.loader);
+    return status;
+}

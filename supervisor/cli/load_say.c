@@ -1,0 +1,180 @@
+#include "cli/load_say.h"
+#include "base/size.h"
+#include "cli/say.h"
+#include "sense/ollama_load.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+const char *load_end_name(enum load_end end)
+{
+    static const char *const names[] = {"loaded", "there", "would", "refused", "failed"};
+    return names[end];
+}
+
+static void append(char *text, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void append(char *text, size_t size, const char *format, ...)
+{
+    size_t length = strlen(text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + length, size - length, format, arguments);
+    va_end(arguments);
+}
+
+static void say_loaded(const struct load_report *r, char *text, size_t size)
+{
+    char change[160], a[24], b[16];
+    snprintf(text, size, "loaded in %s", duration_format(r->load_s, a, sizeof a));
+    if (r->unloaded)
+        append(text, size, ", after %zu other%s had gone", r->unloaded, r->unloaded > 1 ? "s" : "");
+    if (r->text[0])
+        append(text, size, "; %s", r->text);
+    else
+        append(text, size, "; held %s; its runner holds %s",
+               say_change(r->before, r->after, change, sizeof change),
+               size_format(r->runner, b, sizeof b));
+    if (fact_known(r->context) && r->context > 0)
+        append(text, size, "; context %lld", (long long)r->context);
+    if (fact_known(r->size_vram) && r->size_vram > 0)
+        append(text, size, "; %s in VRAM", size_format(r->size_vram, b, sizeof b));
+}
+
+const char *load_say(const struct load_report *r, char *text, size_t size)
+{
+    char a[16];
+    switch (r->end) {
+    case LOAD_DONE:
+        say_loaded(r, text, size);
+        break;
+    case LOAD_THERE:
+        snprintf(text, size, "%s", r->text);
+        if (fact_known(r->runner))
+            append(text, size, "; its runner holds %s", size_format(r->runner, a, sizeof a));
+        break;
+    case LOAD_WOULD:
+        snprintf(text, size, "would be loaded: %s", r->text);
+        break;
+    case LOAD_REFUSED:
+        snprintf(text, size, "not loaded: %s", r->text);
+        break;
+    case LOAD_FAILED:
+        snprintf(text, size, "not loaded: %s", r->text);
+        break;
+    }
+    return text;
+}
+
+static void set(json_t *object, const char *key, fact value)
+{
+    if (fact_known(value))
+        json_object_set_new(object, key, json_integer(value));
+}
+
+static json_t *need_json(const struct need *need)
+{
+    json_t *json = json_object();
+    json_object_set_new(json, "source", json_string(need_source_name(need->source)));
+    set(json, "bytes", need->bytes);
+    set(json, "wanted", need->wanted);
+    set(json, "weights", need->weights);
+    set(json, "kv", need->kv);
+    set(json, "compute", need->compute);
+    set(json, "vram", need->vram);
+    set(json, "context", need->context);
+    set(json, "parallel", need->parallel);
+    set(json, "parameters", need->parameters);
+    json_object_set_new(json, "margin_percent", json_real(need->margin_percent));
+    return json;
+}
+
+static json_t *bounds_json(const struct admission *admission)
+{
+    json_t *all = json_array();
+    for (int i = 0; i < BOUNDS; i++) {
+        const struct bound *bound = &admission->bounds[i];
+        if (!bound->bounded || !bound->name)
+            continue;
+        json_t *json = json_object();
+        json_object_set_new(json, "name", json_string(bound->name));
+        set(json, "of", bound->of);
+        set(json, "used", bound->used);
+        if (bound->known)
+            json_object_set_new(json, "free", json_integer(bound->free));
+        if (i == BOUND_HOST) {
+            json_object_set_new(json, "cut_percent", json_integer(bound->cut_percent));
+            set(json, "reserve", bound->reserve);
+        }
+        json_array_append_new(all, json);
+    }
+    return all;
+}
+
+json_t *load_json(const struct load_report *r)
+{
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s}", "container", r->container, "model", r->model,
+                             "result", load_end_name(r->end), "text", r->text);
+    if (!json)
+        return NULL;
+    if (r->admission) {
+        const struct admission *a = r->admission;
+        json_object_set_new(json, "need", need_json(&a->need));
+        json_object_set_new(json, "bounds", bounds_json(a));
+        set(json, "missing", a->missing);
+        json_t *go = json_array();
+        for (size_t i = 0; i < a->n_go; i++)
+            json_array_append_new(go, json_string(r->room->models[a->go[i]].name));
+        json_object_set_new(json, "unload", go);
+    }
+    set(json, "before", r->before);
+    set(json, "after", r->after);
+    set(json, "runner", r->runner);
+    set(json, "context_length", r->context);
+    set(json, "size", r->size);
+    set(json, "size_vram", r->size_vram);
+    json_object_set_new(json, "unloaded", json_integer((json_int_t)r->unloaded));
+    json_object_set_new(json, "took_s", json_real(r->took_s));
+    if (r->load_s > 0)
+        json_object_set_new(json, "load_s", json_real(r->load_s));
+    return json;
+}
+
+void load_say_progress(struct progress *progress, const struct load_progress *now)
+{
+    char what[128];
+    if (now->phase == LOAD_LOADING) {
+        snprintf(what, sizeof what, "loading %.100s", now->model);
+        progress_show(progress, what, now->grown, now->expected);
+        return;
+    }
+    progress_end(progress);
+    if (now->text[0])
+        say_progress(now->text);
+}
+
+int load_keep_alive(const char *text, int64_t *ret_keep_alive_s, struct error *err)
+{
+    double seconds;
+    *ret_keep_alive_s = OLLAMA_KEEP_DEFAULT;
+    if (!text)
+        return 0;
+    if (!strcmp(text, "-1") || !strcmp(text, "forever")) {
+        *ret_keep_alive_s = OLLAMA_KEEP_FOREVER;
+        return 0;
+    }
+    int r = duration_parse(text, &seconds, err);
+    if (r < 0) {
+        error_wrap(err, "--keep-alive");
+        return r;
+    }
+    if (seconds < 1)
+        return error_set(err, FAILURE_USAGE, -EINVAL,
+                         "--keep-alive %.40s would unload the model at once: take 1s or more, or "
+                         "-1 for ever",
+                         text);
+    *ret_keep_alive_s = (int64_t)ceil(seconds);
+    return 0;
+}

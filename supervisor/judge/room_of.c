@@ -1,0 +1,95 @@
+/* The room of one container, from a world. */
+#include "judge/room.h"
+
+#include "base/clock.h"
+#include "base/model_name.h"
+#include "base/size.h"
+#include "judge/history.h"
+#include "sense/policy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const double keep_alive_default_s = 300; /* Ollama's own (facts on Ollama, 2) */
+
+/* The runner of a listed model: by its blob, else the only one of the only model. NULL: nobody can
+ * tell which, or there is none. */
+static const struct process *runner_of(const struct container *c, const struct model *model)
+{
+    const struct process *only = NULL;
+    size_t n = 0;
+    if (model->blob[0])
+        return runner_of_blob(c, model->blob);
+    for (size_t i = 0; i < c->n_processes; i++)
+        if (process_is_live_runner(&c->processes[i])) {
+            only = &c->processes[i];
+            n++;
+        }
+    return n == 1 && c->ollama.n_models == 1 ? only : NULL;
+}
+
+/* Seconds since its last use: expires_at is that and the keep-alive, of which the server's own is
+ * taken, because each request's is not told. Unknown for a model that never goes, and where
+ * somebody asked for longer than that. */
+static double idle_by_expiry_s(const struct container *c, const struct model *model,
+                               int64_t now_wall_ms)
+{
+    int64_t expires_ms;
+    double keep_s = keep_alive_default_s;
+    const char *keep = container_env(c, "OLLAMA_KEEP_ALIVE");
+    if (now_wall_ms < 0 || (keep && keep[0] && duration_parse(keep, &keep_s, NULL) < 0) ||
+        clock_parse(model->expires_at, &expires_ms) < 0)
+        return -1;
+    double idle_s = keep_s - (double)(expires_ms - now_wall_ms) / 1000;
+    return idle_s < 0 ? -1 : idle_s;
+}
+
+static void take_model(const struct room_options *o, const struct model *model, struct room *room,
+                       const struct tier *tiers, size_t n_tiers)
+{
+    const struct container *c = o->container;
+    const struct world *world = o->world;
+    const struct process *p = runner_of(c, model);
+    struct loaded_model *m = &room->models[room->n_models++];
+    *m = (struct loaded_model){.held = p ? process_held(p) : FACT_UNKNOWN, .idle_s = -1};
+    snprintf(m->name, sizeof m->name, "%s", model->name);
+    m->size = model->size;
+    m->tier = tier_of(tiers, n_tiers, model->name);
+    m->pinned = model_in_list(room->settings.models_pin, model->name);
+    m->idle_s = idle_by_expiry_s(c, model, world->time_ms);
+    double age_s =
+        p && fact_known(p->started_us) ? world->monotonic_s - (double)p->started_us / 1e6 : -1;
+    if (age_s >= 0 && m->idle_s > age_s)
+        m->idle_s = age_s;
+    double seen_s = p && o->uses ? runner_uses_used_s(o->uses, p) : -1;
+    if (seen_s >= 0 && (m->idle_s < 0 || m->idle_s > world->monotonic_s - seen_s))
+        m->idle_s = world->monotonic_s - seen_s;
+    m->used_s = m->idle_s >= 0 ? world->monotonic_s - m->idle_s
+                : age_s >= 0   ? world->monotonic_s - age_s
+                               : world->monotonic_s;
+    if (p && o->uses)
+        m->rest = runner_uses_rest(o->uses, p, room->settings.leak_busy_cpu_percent);
+}
+
+void room_of(const struct room_options *o, struct room *ret_room)
+{
+    const struct container *c = o->container;
+    const struct assessment *a = judgement_assessment(o->judgement, c->id);
+    const struct settings *all = config_settings(o->config);
+    size_t n_tiers;
+    const struct tier *tiers = config_tiers(o->config, &n_tiers);
+    memset(ret_room, 0, sizeof *ret_room);
+    policy_for(o->config, c, &ret_room->settings, NULL);
+    ret_room->limit = c->cgroup.limit;
+    ret_room->held = container_held(c, &o->world->host);
+    ret_room->kernel = c->cgroup.kernel;
+    ret_room->budget = all->memory_max_model_memory;
+    ret_room->budget_held = o->judgement->models_held;
+    fact own = ret_room->settings.memory_max_model_memory;
+    ret_room->own_budget = own == ret_room->budget ? FACT_NONE : own;
+    ret_room->own_held = a ? a->models_held : FACT_UNKNOWN;
+    ret_room->host_total = o->world->host.total;
+    ret_room->host_available = o->world->host.available;
+    for (size_t i = 0; i < c->ollama.n_models && ret_room->n_models < LOADED_MAX; i++)
+        take_model(o, &c->ollama.models[i], ret_room, tiers, n_tiers);
+}

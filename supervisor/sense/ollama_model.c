@@ -1,0 +1,224 @@
+#include "sense/ollama_model.h"
+
+#include "base/model_name.h"
+#include "base/size.h"
+#include "sense/json_member.h"
+#include "sense/ollama_parse.h"
+#include "sense/ollama_private.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_SIZE = 96, LAYERS_MAX = 4096, HEADS_MAX = 1 << 20 };
+
+void ollama_model_init(struct ollama_model *model)
+{
+    *model = (struct ollama_model){.file = FACT_UNKNOWN,
+                                   .kv_per_token = FACT_UNKNOWN,
+                                   .parameters = FACT_UNKNOWN,
+                                   .context = FACT_UNKNOWN,
+                                   .trained = FACT_UNKNOWN};
+}
+
+int ollama_parse_tags(const char *body, size_t length, const char *model,
+                      struct ollama_model *ret_model)
+{
+    CLEANUP_JSON json_t *parsed = answer_parse(body, length);
+    const json_t *models = json_object_get(parsed, "models");
+    size_t i;
+    json_t *item;
+    if (!json_is_array(models))
+        return -EBADMSG;
+    json_array_foreach((json_t *)models, i, item)
+    {
+        const char *name = member_string(item, "name");
+        if (!name || !model_same(name, model) || strlen(name) >= sizeof ret_model->name)
+            continue;
+        ollama_model_init(ret_model);
+        member_text(item, "name", ret_model->name, sizeof ret_model->name);
+        ret_model->file = member_fact(item, "size");
+        ret_model->cloud = member_string(item, "remote_host") != NULL;
+        const char *parameters = member_string(json_object_get(item, "details"), "parameter_size");
+        if (parameters)
+            count_parse(parameters, &ret_model->parameters, NULL);
+        return 0;
+    }
+    return -ENOENT;
+}
+
+/* "llama.block_count" for architecture llama. */
+static const json_t *of_architecture(const json_t *info, const char *key)
+{
+    char name[KEY_SIZE];
+    const char *architecture = member_string(info, "general.architecture");
+    snprintf(name, sizeof name, "%.60s.%s", architecture ? architecture : "", key);
+    return json_object_get(info, name);
+}
+
+static fact number(const json_t *info, const char *key, fact most)
+{
+    const json_t *value = of_architecture(info, key);
+    fact n = json_is_integer(value) ? (fact)json_integer_value(value) : FACT_UNKNOWN;
+    return n >= 0 && n <= most ? n : FACT_UNKNOWN;
+}
+
+/* The KV heads of all layers: one number for each, or a list of them. */
+static fact kv_heads(const json_t *info, fact layers, fact heads)
+{
+    const json_t *value = of_architecture(info, "attention.head_count_kv");
+    if (!json_is_array(value)) {
+        fact each = number(info, "attention.head_count_kv", HEADS_MAX);
+        each = fact_known(each) ? each : heads;
+        return fact_known(each) ? each * layers : FACT_UNKNOWN;
+    }
+    fact sum = 0;
+    size_t i;
+    json_t *item;
+    json_array_foreach((json_t *)value, i, item)
+    {
+        fact each = (fact)json_integer_value(item);
+        if (i >= LAYERS_MAX || each < 0 || each > HEADS_MAX)
+            return FACT_UNKNOWN;
+        sum += each;
+    }
+    return sum;
+}
+
+static fact kv_of(const json_t *info)
+{
+    fact layers = number(info, "block_count", LAYERS_MAX);
+    fact heads = number(info, "attention.head_count", HEADS_MAX);
+    fact width = number(info, "embedding_length", HEADS_MAX);
+    fact key = number(info, "attention.key_length", HEADS_MAX);
+    fact value = number(info, "attention.value_length", HEADS_MAX);
+    fact each = heads > 0 && fact_known(width) ? width / heads : FACT_UNKNOWN;
+    key = fact_known(key) ? key : each;
+    value = fact_known(value) ? value : each;
+    fact all = fact_known(layers) ? kv_heads(info, layers, heads) : FACT_UNKNOWN;
+    if (!fact_known(all) || !fact_known(key) || !fact_known(value))
+        return FACT_UNKNOWN;
+    return all * (key + value) * 2; /* f16 */
+}
+
+/* "num_ctx                        2048" among the lines of the parameters. */
+static fact context_of(const char *parameters)
+{
+    static const char name[] = "num_ctx";
+    for (const char *line = parameters; line && *line;) {
+        if (!strncmp(line, name, sizeof name - 1) && strchr(" \t", line[sizeof name - 1])) {
+            long long value = strtoll(line + sizeof name, NULL, 10);
+            return value > 0 && value < INT32_MAX ? (fact)value : FACT_UNKNOWN;
+        }
+        line = strchr(line, '\n');
+        line = line ? line + 1 : NULL;
+    }
+    return FACT_UNKNOWN;
+}
+
+int ollama_parse_metadata(const char *body, size_t length, struct ollama_model *model)
+{
+    CLEANUP_JSON json_t *parsed = answer_parse(body, length);
+    const json_t *info = json_object_get(parsed, "model_info");
+    if (!json_is_object(parsed))
+        return -EBADMSG;
+    model->context = context_of(member_string(parsed, "parameters"));
+    model->trained = number(info, "context_length", INT32_MAX);
+    model->kv_per_token = kv_of(info);
+    fact parameters = member_fact(info, "general.parameter_count");
+    if (fact_known(parameters))
+        model->parameters = parameters;
+    return 0;
+}
+
+struct question {
+    char model[CONTAINER_NAME_SIZE];
+    struct ollama_model answer;
+    ollama_model_asked *done;
+    void *userdata;
+};
+
+static void end(struct question *question, int result, const struct error *err)
+{
+    question->done(question->userdata, result, &question->answer, err);
+    free(question);
+}
+
+static void on_cancelled(void *userdata, int result, const struct error *err)
+{
+    end(userdata, result, err);
+}
+
+static void show_answered(struct ask *ask, const struct http_response *response)
+{
+    struct question *question = ask->userdata;
+    if (response->result == 0 && response->status == 200)
+        ollama_parse_metadata(response->body, response->length, &question->answer);
+    end(question, 0, NULL); /* its size is known all the same */
+}
+
+static int ask_show(struct ollama_client *client, struct question *question, long timeout_ms)
+{
+    CLEANUP_JSON json_t *body = json_pack("{s:s}", "model", question->answer.name);
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    struct ask *ask = NULL;
+    int r = text ? ollama_ask(client, "POST", "/api/show", text, timeout_ms, show_answered, &ask)
+                 : -EINVAL;
+    free(text);
+    if (r == 0) {
+        ask->done = on_cancelled;
+        ask->userdata = question;
+        ask->timeout_ms = timeout_ms;
+    }
+    return r;
+}
+
+static void tags_answered(struct ask *ask, const struct http_response *response)
+{
+    struct question *question = ask->userdata;
+    struct error err;
+    int r = -EBADMSG;
+    if (response->result == 0 && response->status == 200)
+        r = ollama_parse_tags(response->body, response->length, question->model, &question->answer);
+    if (r == 0) {
+        if (ask_show(ask->client, question, ask->timeout_ms) < 0)
+            end(question, 0, NULL);
+        return;
+    }
+    char text[256];
+    if (r == -ENOENT) {
+        error_set(&err, FAILURE_JOB, r, "%.200s is not installed there: ollama pull %.200s",
+                  question->model, question->model);
+    } else {
+        ollama_describe(ask->client, "GET /api/tags", ask->timeout_ms, response, text, sizeof text);
+        r = response->result < 0 ? response->result : -EIO;
+        error_set(&err, FAILURE_JOB, r, "%s", text);
+    }
+    end(question, r, &err);
+}
+
+void ollama_ask_model(struct ollama_client *client, const char *model, long timeout_ms,
+                      ollama_model_asked *done, void *userdata)
+{
+    struct question *question = calloc(1, sizeof *question);
+    struct ask *ask = NULL;
+    int r = question ? ollama_ask(client, "GET", "/api/tags", NULL, timeout_ms, tags_answered, &ask)
+                     : -ENOMEM;
+    if (r < 0) {
+        struct error err;
+        struct ollama_model nothing;
+        free(question);
+        ollama_model_init(&nothing);
+        error_set(&err, FAILURE_JOB, r, "cannot ask %s for its models: %s", client->url,
+                  strerror(-r));
+        done(userdata, r, &nothing, &err);
+        return;
+    }
+    snprintf(question->model, sizeof question->model, "%s", model);
+    ollama_model_init(&question->answer);
+    question->done = done;
+    question->userdata = userdata;
+    ask->done = on_cancelled;
+    ask->userdata = question;
+    ask->timeout_ms = timeout_ms;
+}
