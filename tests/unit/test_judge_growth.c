@@ -124,6 +124,26 @@ static void saw_is_no_growth(void **state)
     scene_end(&s);
 }
 
+/* Up and down by chance, 500 MiB wide: some of a hundred windows rise as surely as one of twenty
+ * does. */
+static void noise_is_no_growth(void **state)
+{
+    struct scene s;
+    uint32_t seed = 1;
+    (void)state;
+    growth_begin(&s, NULL, "0.24.0", NULL);
+    for (int i = 0; i < 24 * 3600; i++) {
+        seed = seed * 1664525 + 1013904223;
+        fact noise = (fact)(seed >> 8) * 500 * MIB / (1 << 24);
+        growth_step(&s, scene_process(&s, 200), noise);
+        scene_step(&s, 1);
+        growth_step(&s, scene_process(&s, 200), -noise);
+        if (leak(&s))
+            fail_msg("at %g", s.now_s);
+    }
+    scene_end(&s);
+}
+
 static void little_is_no_growth(void **state)
 {
     static const struct {
@@ -256,6 +276,7 @@ int main(void)
         cmocka_unit_test(leak_in_steps),
         cmocka_unit_test(step_is_no_growth),
         cmocka_unit_test(saw_is_no_growth),
+        cmocka_unit_test(noise_is_no_growth),
         cmocka_unit_test(little_is_no_growth),
         cmocka_unit_test(another_context_begins_anew),
         cmocka_unit_test(load_is_no_growth),
