@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -33,10 +34,22 @@ static bool host_has(const struct create *create, const char *path)
     return host_path(create, path, text, sizeof text) == 0;
 }
 
+/* The engine looks for it in its PATH; ours is the nearest that is known of that. */
 bool create_gpu_hook(const struct create *create)
 {
-    return host_has(create, "/usr/bin/nvidia-container-runtime-hook") ||
-           host_has(create, "/usr/local/bin/nvidia-container-runtime-hook");
+    static const char hook[] = "nvidia-container-runtime-hook";
+    const char *own = getenv("PATH");
+    const char *lists[] = {own ? own : "", "/usr/bin:/usr/local/bin"};
+    char path[300];
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        for (const char *at = lists[i]; *at; at += *at == ':') {
+            size_t length = strcspn(at, ":");
+            int n = snprintf(path, sizeof path, "%.*s/%s", (int)length, at, hook);
+            if (*at == '/' && n > 0 && (size_t)n < sizeof path && host_has(create, path))
+                return true;
+            at += length;
+        }
+    return false;
 }
 
 bool create_amd_devices(const struct create *create)

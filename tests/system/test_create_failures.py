@@ -13,7 +13,7 @@ import pytest
 
 import program
 import wait
-from engine import ROOT
+from engine import ROOT, Engine
 from making import Making, available, holding, result, small_disk, sound, trial, variant
 from registry import Registry, Slow
 from sizes import GIB, MIB
@@ -138,15 +138,12 @@ def test_pull_that_turns_out_too_large_is_ended(bench, tight):
 
 
 @pytest.fixture(scope="module")
-def hook():
-    """What the engine and supervisor take for NVIDIA's toolkit; the engine looks for it when it starts."""
-    path = pathlib.Path("/usr/local/bin/nvidia-container-runtime-hook")
-    if path.exists():
-        pytest.skip("the machine has NVIDIA's toolkit")
-    path.write_text("#!/bin/sh\nexit 0\n")
+def hook(tmp_path_factory):
+    """A PATH with what the engine and supervisor take for NVIDIA's toolkit; the engine looks for it when it starts."""
+    path = tmp_path_factory.mktemp("toolkit") / "nvidia-container-runtime-hook"
+    path.write_text("#!/bin/sh\ncat >/dev/null\n")
     path.chmod(0o755)
-    yield path
-    path.unlink()
+    return {"PATH": f"{path.parent}:{os.environ['PATH']}"}
 
 
 @pytest.fixture(scope="module")
@@ -171,12 +168,42 @@ def test_no_gpu_runtime(bench, nvidia):
                                            ("auto", {"Count": -1})])
 def test_gpus_in_the_request(bench, hook, nvidia, gpu, request_):
     settings, env = nvidia
-    done = bench.create("trial", "--gpu", gpu, "--dry-run", "--json", env=env, **settings)
+    done = bench.create("trial", "--gpu", gpu, "--dry-run", "--json", env=env | hook, **settings)
     assert done.code == 0, done
     one, = result(done)["request"]["HostConfig"]["DeviceRequests"]
     assert one == {"Driver": "nvidia", "Capabilities": [["gpu"]], **request_}
-    unknown = bench.create("trial", "--gpu", "7", "--dry-run", "--json", env=env, **settings)
+    unknown = bench.create("trial", "--gpu", "7", "--dry-run", "--json", env=env | hook, **settings)
     assert "there is no GPU 7" in refusals(unknown)["gpu"]["text"]
+
+
+def test_engine_that_cannot_hand_out_gpus_after_all(bench, hook, nvidia):
+    """It looks for the toolkit when it starts: this one was started before that was there."""
+    settings, env = nvidia
+    done = bench.create("trial", "--gpu", "all", env=env | hook, **settings)
+    assert done.code == 1 and "could not select device driver" in done.err, done
+    assert not bench.there() and not bench.volumes()
+
+
+@pytest.mark.parametrize("suite", ["installed", pytest.param("sid", marks=pytest.mark.engine("sid"))])
+def test_made_with_gpus(hook, nvidia, suite):
+    settings, env = nvidia
+    engine, path = Engine(suite), os.environ["PATH"]
+    try:
+        os.environ |= hook
+        try:
+            engine.start()
+        finally:
+            os.environ["PATH"] = path
+        own = Making(engine, trial(port=0))
+        done = own.create("trial", "--gpu", "all", env=env | hook, **settings)
+        assert done.code == 0, done
+        one, = sound(own, "trial")["HostConfig"]["DeviceRequests"]
+        assert (one["Driver"], one["Count"], one["Capabilities"]) == ("nvidia", -1, [["gpu"]])
+        again = own.create("trial", "--gpu", "none", env=env | hook, **settings)
+        assert again.code == 0 and "GPUs is all, would be none" in again.out, again
+        own.close()
+    finally:
+        engine.close()
 
 
 def test_amd_gets_its_devices_and_image(bench, tmp_path):
