@@ -87,6 +87,9 @@ struct settings {
     bool models_startup_unload; /* off: row C12 label supervisor.startup_unload */
     /* [gpu] */
     fact gpu_temperature_alert; /* 70 degrees Celsius */
+    /* [history] */
+    double history_keep_samples_s, history_keep_minutes_s; /* 1 hour; 30 days */
+    fact history_max_size;                                 /* 64 MiB on disk */
 };
 
 struct config;

@@ -178,6 +178,16 @@ const struct setting settings_table[SETTINGS_N] = {
     {"gpu", "temperature_alert", "SUPERVISOR_GPU_TEMPERATURE_ALERT", NULL, SETTING_COUNT, false,
      "70", "degrees Celsius; cards slow down by themselves at 83 and more", .min = 30, .max = 120,
      FIELD(gpu_temperature_alert)},
+
+    {"history", "keep_samples", "SUPERVISOR_HISTORY_KEEP_SAMPLES", NULL, SETTING_DURATION, false,
+     "1h", "one a second, to look back at what led to an event", .min = 1, .max = 30 * DAY,
+     FIELD(history_keep_samples_s)},
+    {"history", "keep_minutes", "SUPERVISOR_HISTORY_KEEP_MINUTES", NULL, SETTING_DURATION, false,
+     "30d", "one a minute, average and most: a month shows what comes back every week", .min = 1,
+     .max = 3660 * DAY, FIELD(history_keep_minutes_s)},
+    {"history", "max_size", "SUPERVISOR_HISTORY_MAX_SIZE", NULL, SETTING_SIZE, false, "64m",
+     "of history.db: 30 days of 20 containers; then the oldest goes", .min = 4.0 * 1024 * 1024,
+     .max = BYTES_MAX, FIELD(history_max_size)},
 };
 
 /* runbook's levels are the built-in ones, and its three tiers live side by side (tiers_runbook);

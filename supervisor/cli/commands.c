@@ -38,6 +38,13 @@ static const struct option_spec record_options[] = {
     {"seconds", 0, "N", "ends after so long; else by Ctrl-C"},
     END};
 
+static const struct option_spec events_options[] = {
+    {"since", 0, "WHEN", "90m, 2d, 10:15, 2026-11-21; all of them"},
+    {"limit", 0, "N", "the newest N; 50 without --since"},
+    {"follow", 'f', NULL, "goes on with those that come, until Ctrl-C"},
+    JSON,
+    END};
+
 static const struct option_spec replay_options[] = {
     {"summary", 0, NULL, "only the counts at the end"}, END};
 
@@ -148,6 +155,19 @@ static const struct command table[] = {
      .examples = "supervisor record -o leak.jsonl --seconds 300\n"
                  "supervisor record ollama --set supervisor.interval=200ms | gzip >leak.jsonl.gz\n",
      .function = cmd_record},
+    {.name = "events",
+     .summary = "shows what happened: verdicts, remedies, deaths",
+     .operands = "[CONTAINER]",
+     .operands_max = 1,
+     .options = events_options,
+     .details = "What supervisors took down in the state directory: verdicts raised and cleared, "
+                "remedies with the memory before and after, containers found, started, died and "
+                "gone, the engine lost and back. The newest comes last. Works without the engine "
+                "and without a daemon. With --json one line each.",
+     .examples = "supervisor events\n"
+                 "supervisor events ollama --since 2d\n"
+                 "supervisor events --json --since 1h | jq -r .event\n",
+     .function = cmd_events},
     {.name = "replay",
      .summary = "judges a recording and prints what would have been done",
      .operands = "FILE",

@@ -1,0 +1,189 @@
+#include "cli/event_text.h"
+#include "base/clock.h"
+#include "base/size.h"
+#include "cli/cli.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+enum { TIME_COLUMNS = 19, NAME_COLUMNS = 16, TEXT_MAX = 1024 };
+
+static const json_t *number(const json_t *numbers, const char *name)
+{
+    const json_t *value = json_object_get(numbers, name);
+    return json_is_number(value) ? value : NULL;
+}
+
+static const char *word(const json_t *numbers, const char *name)
+{
+    const char *text = json_string_value(json_object_get(numbers, name));
+    return text ? text : "";
+}
+
+/* Appends; what does not fit is cut. */
+static void __attribute__((format(printf, 2, 3))) say(char *text, const char *format, ...)
+{
+    size_t n = strlen(text);
+    va_list values;
+    va_start(values, format);
+    vsnprintf(text + n, TEXT_MAX - n, format, values);
+    va_end(values);
+}
+
+static void say_bytes(char *text, const json_t *numbers, const char *name, const char *words)
+{
+    const json_t *value = number(numbers, name);
+    char size[16];
+    if (value)
+        say(text, "; %s %s", words, size_format((fact)json_number_value(value), size, sizeof size));
+}
+
+static void say_change_of(char *text, const json_t *numbers, const char *before, const char *after,
+                          const char *words)
+{
+    const json_t *b = number(numbers, before), *a = number(numbers, after);
+    char from[16], to[16];
+    if (!b && !a)
+        return;
+    say(text, "; %s%s", words,
+        size_format(b ? (fact)json_number_value(b) : FACT_UNKNOWN, from, sizeof from));
+    if (a)
+        say(text, " -> %s", size_format((fact)json_number_value(a), to, sizeof to));
+}
+
+/* "idle-leak raised", "restart for idle-leak begins, attempt 2", "healed by restart …". */
+static void say_what(char *text, const struct history_event *e, const json_t *numbers)
+{
+    static const struct {
+        const char *kind, *words;
+    } plain[] = {
+        {"found", "is supervised"},
+        {"gone", "was removed"},
+        {"started", "started"},
+        {"died", "ended"},
+        {"engine-lost", "engine lost"},
+        {"engine-back", "engine back"},
+        {"ollama-lost", "Ollama does not answer"},
+        {"ollama-back", "Ollama answers again"},
+        {"cgroup-lost", "its cgroup cannot be read"},
+        {"label-refused", "label refused"},
+        {"too-many", "too many containers"},
+        {"supervisor-started", "supervisor started"},
+        {"supervisor-ended", "supervisor ended"},
+        {"released", "released by hand"},
+    };
+    static const struct {
+        const char *kind, *format;
+    } deeds[] = {
+        {"would-act", "would do: %s"},
+        {"acting", "%s begins"},
+        {"healed", "healed by %s"},
+        {"applied", "%s applied"},
+        {"not-healed", "not healed by %s"},
+        {"dropped", "%s dropped"},
+        {"pending", "%s is pending"},
+        {"hold", "HOLD, no %s any more"},
+        {"hold-over", "hold over"},
+        {"back-off", "%s waits"},
+        {"locked", "%s left to another supervisor"},
+        {"not-remembered", "%s not done: it cannot be remembered"},
+        {"taken-up", "%s of an earlier supervisor taken up"},
+    };
+    if (!strcmp(e->kind, "raised") || !strcmp(e->kind, "cleared")) {
+        say(text, "%s %s", e->verdict, e->kind);
+        return;
+    }
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+        if (!strcmp(plain[i].kind, e->kind)) {
+            say(text, "%s", plain[i].words);
+            return;
+        }
+    for (size_t i = 0; i < sizeof deeds / sizeof deeds[0]; i++)
+        if (!strcmp(deeds[i].kind, e->kind)) {
+            const char *format = deeds[i].format, *at = strstr(format, "%s");
+            const char *step = *e->step ? e->step : "remedy";
+            if (at)
+                say(text, "%.*s%s%s", (int)(at - format), format, step, at + 2);
+            else
+                say(text, "%s", format);
+            if (*e->verdict)
+                say(text, " (%s)", e->verdict);
+            const json_t *attempt = number(numbers, "attempt");
+            if (attempt && json_integer_value(attempt) > 1)
+                say(text, ", attempt %lld", (long long)json_integer_value(attempt));
+            return;
+        }
+    say(text, "%s", e->kind); /* of a newer supervisor */
+}
+
+static void say_event(char *text, const struct history_event *e)
+{
+    json_t *numbers = json_loads(e->numbers, 0, NULL);
+    char took[32];
+    text[0] = '\0';
+    say_what(text, e, numbers);
+    if (*word(numbers, "model"))
+        say(text, ", %s", word(numbers, "model"));
+    if (!strcmp(e->kind, "found"))
+        say(text, ", mode %s", word(numbers, "mode"));
+    const json_t *exit_code = number(numbers, "exit_code"), *took_s = number(numbers, "took_s");
+    if (exit_code)
+        say(text, ", exit %lld", (long long)json_integer_value(exit_code));
+    say_change_of(text, numbers, "before", "after", "");
+    say_change_of(text, numbers, "page_cache_before", "page_cache_after", "page cache ");
+    if (!strcmp(e->kind, "raised"))
+        say_bytes(text, numbers, "held", "held");
+    if (!strcmp(e->step, "limit") || !strcmp(e->step, "high"))
+        say_bytes(text, numbers, "wanted", "wanted");
+    if (took_s)
+        say(text, " in %s", duration_format(json_number_value(took_s), took, sizeof took));
+    if (*e->outcome)
+        say(text, ": %s", e->outcome);
+    json_decref(numbers);
+}
+
+void event_row(const struct history_event *e, bool heading, int width, FILE *to)
+{
+    char text[TEXT_MAX], when[32], name[NAME_COLUMNS + 1];
+    time_t at = (time_t)(e->wall_ms / 1000);
+    struct tm local;
+    if (heading)
+        fprintf(to, "%-*s %-*s %s\n", TIME_COLUMNS, "TIME", NAME_COLUMNS, "CONTAINER", "WHAT");
+    strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", localtime_r(&at, &local));
+    snprintf(name, sizeof name, "%s", *e->name ? e->name : "-");
+    if (strlen(e->name) > NAME_COLUMNS)
+        name[NAME_COLUMNS - 1] = '+'; /* cut */
+    say_event(text, e);
+    int column = TIME_COLUMNS + NAME_COLUMNS + 2;
+    fprintf(to, "%-*s %-*s ", TIME_COLUMNS, when, NAME_COLUMNS, name);
+    help_wrap(to, text, column, column, width > column + 20 ? width : column + 20);
+}
+
+static void put(json_t *object, const char *name, const char *text)
+{
+    if (*text)
+        json_object_set_new(object, name, json_string(text));
+}
+
+void event_json(const struct history_event *e, FILE *to)
+{
+    char when[32];
+    json_t *line = json_object(), *numbers = json_loads(e->numbers, 0, NULL);
+    clock_format(e->wall_ms, when, sizeof when);
+    json_object_set_new(line, "id", json_integer(e->id));
+    put(line, "time", when);
+    put(line, "boot", e->boot_id);
+    json_object_set_new(line, "boottime", json_real(e->boottime_s));
+    put(line, "container", e->name);
+    put(line, "container_id", e->container);
+    put(line, "event", e->kind);
+    put(line, "verdict", e->verdict);
+    put(line, "step", e->step);
+    put(line, "text", e->outcome);
+    json_object_set_new(line, "numbers", numbers ? numbers : json_object());
+    json_dumpf(line, to, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    fputc('\n', to);
+    json_decref(line);
+}

@@ -1,0 +1,164 @@
+/* What happens, as events: verdicts, notes of what comes and goes, the healer's steps. */
+#include "base/clock.h"
+#include "history_private.h"
+#include "judge/verdict_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { NUMBERS_MAX = 2048 };
+
+/* Copies text behind the event; where it went. */
+static const char *store(char **at, const char *text)
+{
+    size_t n = strlen(text) + 1;
+    char *to = *at;
+    memcpy(to, text, n);
+    *at += n;
+    return to;
+}
+
+static void append(struct historian *h, struct pending_event *e)
+{
+    if (h->last_event)
+        h->last_event->next = e;
+    else
+        h->first_event = e;
+    h->last_event = e;
+    h->n_events++;
+    if (h->n_events > PENDING_EVENTS_MAX) {
+        struct pending_event *oldest = h->first_event;
+        h->first_event = oldest->next;
+        h->n_events--;
+        free(oldest);
+    }
+    if (!h->stopped) /* else it waits until that is tried again */
+        historian_write(h, false);
+}
+
+void historian_add(struct historian *h, const char *kind, const char *id, const char *name,
+                   const char *verdict, const char *step, const char *outcome, json_t *numbers)
+{
+    char *text = numbers ? json_dumps(numbers, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    json_decref(numbers);
+    const char *numbers_text = text && strlen(text) <= NUMBERS_MAX ? text : "{}";
+    const char *const texts[] = {kind, id, name, verdict, step, outcome, numbers_text};
+    size_t size = 0;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        size += strlen(texts[i]) + 1;
+    struct pending_event *e = h->stopping ? NULL : calloc(1, sizeof *e + size);
+    if (e) {
+        char *at = e->text;
+        e->event.wall_ms = clock_wall_ms();
+        e->event.boot_id = h->boot_id;
+        e->event.boottime_s = clock_boottime_s();
+        e->event.kind = store(&at, kind);
+        e->event.container = store(&at, id);
+        e->event.name = store(&at, name);
+        e->event.verdict = store(&at, verdict);
+        e->event.step = store(&at, step);
+        e->event.outcome = store(&at, outcome);
+        e->event.numbers = store(&at, numbers_text);
+        append(h, e);
+    }
+    free(text);
+}
+
+static void put_fact(json_t *object, const char *name, fact value)
+{
+    if (fact_known(value))
+        json_object_set_new(object, name, json_integer(value));
+}
+
+static void put_text(json_t *object, const char *name, const char *value)
+{
+    if (value && *value)
+        json_object_set_new(object, name, json_string(value));
+}
+
+void historian_take_verdicts(struct historian *h, const struct judgement *judgement)
+{
+    for (size_t i = 0; i < judgement->n_verdicts; i++) {
+        const struct verdict *v = &judgement->verdicts[i];
+        if (!v->changed || v->state == VERDICT_SUSPECT)
+            continue;
+        bool raised = v->state == VERDICT_RAISED;
+        json_t *numbers = raised ? evidence_to_json(v) : json_object();
+        put_text(numbers, "model", v->model);
+        put_fact(numbers, "pid", v->pid);
+        if (raised) {
+            put_text(numbers, "severity", severity_name(v->severity));
+            json_object_set_new(numbers, "hold_s", json_real(v->hold_s));
+        }
+        historian_add(h, raised ? "raised" : "cleared", v->id, v->name, verdict_kind_name(v->kind),
+                      raised && v->remedy != REMEDY_NONE ? remedy_name(v->remedy) : "",
+                      raised ? v->why : "", numbers);
+    }
+}
+
+void historian_note(struct historian *h, enum sense_note note, const struct container *c,
+                    const char *text)
+{
+    static const char *const kinds[] = {
+        [NOTE_ENGINE_LOST] = "engine-lost",
+        [NOTE_ENGINE_BACK] = "engine-back",
+        [NOTE_FOUND] = "found",
+        [NOTE_GONE] = "gone",
+        [NOTE_STARTED] = "started",
+        [NOTE_DIED] = "died",
+        [NOTE_OLLAMA_LOST] = "ollama-lost",
+        [NOTE_OLLAMA_BACK] = "ollama-back",
+        [NOTE_CGROUP_LOST] = "cgroup-lost",
+        [NOTE_LABEL_BAD] = "label-refused",
+        [NOTE_TOO_MANY] = "too-many",
+    };
+    json_t *numbers = json_object();
+    if (c && note == NOTE_DIED) {
+        put_fact(numbers, "exit_code", c->exit_code);
+        put_fact(numbers, "oom_killed", c->oom_killed);
+    }
+    if (c && (note == NOTE_FOUND || note == NOTE_STARTED))
+        put_text(numbers, "started_at", c->started_at);
+    if (c && note == NOTE_FOUND)
+        put_text(numbers, "mode", c->mode == MODE_ENFORCE ? "enforce" : "observe");
+    historian_add(h, kinds[note], c ? c->id : "", c ? c->name : "", "", "", text ? text : "",
+                  numbers);
+}
+
+void historian_heal(struct historian *h, const struct heal_event *e)
+{
+    static const char *const kinds[] = {
+        [HEAL_WOULD_ACT] = "would-act",
+        [HEAL_ACTING] = "acting",
+        [HEAL_DONE] = "healed",
+        [HEAL_NOT_DONE] = "not-healed",
+        [HEAL_DROPPED] = "dropped",
+        [HEAL_PENDING] = "pending",
+        [HEAL_HOLD] = "hold",
+        [HEAL_HOLD_OVER] = "hold-over",
+        [HEAL_WAITING] = "back-off",
+        [HEAL_LOCKED] = "locked",
+        [HEAL_NO_MEMORY_OF_IT] = "not-remembered",
+        [HEAL_RECOVERED] = "taken-up",
+    };
+    static const char *const beside[] = {"limit", "high", "reclaim"}; /* heal nothing */
+    const char *kind = kinds[e->kind];
+    for (size_t i = 0; i < sizeof beside / sizeof beside[0] && e->kind == HEAL_DONE; i++)
+        if (!strcmp(e->step, beside[i]))
+            kind = "applied";
+    bool ended = e->kind == HEAL_DONE || e->kind == HEAL_NOT_DONE || e->kind == HEAL_RECOVERED;
+    json_t *numbers = json_object();
+    put_text(numbers, "model", e->model);
+    put_fact(numbers, "before", e->before);
+    put_fact(numbers, "after", e->after);
+    put_fact(numbers, "page_cache_before", e->page_cache_before);
+    put_fact(numbers, "page_cache_after", e->page_cache_after);
+    if (e->kind == HEAL_ACTING)
+        put_fact(numbers, "attempt", e->attempt);
+    if (ended)
+        json_object_set_new(numbers, "took_s", json_real(e->took_s));
+    if (e->evidence && verdict_evidence(e->evidence, "wanted") >= 0)
+        put_fact(numbers, "wanted", (fact)verdict_evidence(e->evidence, "wanted"));
+    historian_add(h, kind, e->id ? e->id : "", e->name ? e->name : "", e->verdict ? e->verdict : "",
+                  e->step ? e->step : "", e->text ? e->text : "", numbers);
+}

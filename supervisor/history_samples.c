@@ -1,0 +1,223 @@
+/* Samples of the containers, and what their models' runners hold at most and when they are used. */
+#include "base/clock.h"
+#include "history_private.h"
+#include "judge/ledger.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A look may come a little early; and in a look between two ticks nothing is sampled. */
+static const double spacing_slack_s = 0.1;
+/* A runner that works uses a core; one that waits, a five-hundredth. */
+static const double used_from_percent = 5;
+/* The runners a daemon finds were counted by the one before. */
+static const double begun_slack_s = 1;
+/* A footprint that grew by less is not written again. */
+enum { GROWN_PART = 20 };
+
+static struct subject *subject_of(struct historian *h, const struct container *c, size_t hint)
+{
+    if (hint < h->n_subjects && !strcmp(h->subjects[hint].id, c->id))
+        return &h->subjects[hint];
+    for (size_t i = 0; i < h->n_subjects; i++)
+        if (!strcmp(h->subjects[i].id, c->id))
+            return &h->subjects[i];
+    struct subject *grown = h->n_subjects < 2 * WORLD_CONTAINERS_MAX
+                                ? realloc(h->subjects, (h->n_subjects + 1) * sizeof *h->subjects)
+                                : NULL;
+    if (!grown)
+        return NULL;
+    h->subjects = grown;
+    struct subject *s = &grown[h->n_subjects++];
+    *s = (struct subject){.cpu_us = FACT_UNKNOWN, .cpu_at_s = -1};
+    snprintf(s->id, sizeof s->id, "%s", c->id);
+    snprintf(s->name, sizeof s->name, "%s", c->name);
+    return s;
+}
+
+/* Per cent of a core since it was asked last; < 0 unknown. */
+static double cpu_percent(fact *cpu_us, double *at_s, fact now_us, double now_s)
+{
+    double percent = -1;
+    if (fact_known(*cpu_us) && fact_known(now_us) && now_us >= *cpu_us && now_s > *at_s)
+        percent = (double)(now_us - *cpu_us) / ((now_s - *at_s) * 1e4);
+    *cpu_us = now_us;
+    *at_s = now_s;
+    return percent;
+}
+
+static void sum_up(fact value, fact *sum, fact *most, unsigned *n)
+{
+    if (!fact_known(value))
+        return;
+    *sum += value;
+    *most = *n == 0 || value > *most ? value : *most;
+    (*n)++;
+}
+
+static void add_to_minute(struct subject *s, const struct history_sample *sample)
+{
+    struct history_minute *m = &s->minute;
+    struct history_sample *a = &m->average;
+    m->samples++;
+    a->wall_ms = sample->wall_ms;
+    a->boottime_s = sample->boottime_s;
+    a->limit = sample->limit;
+    sum_up(sample->held, &a->held, &m->held_max, &s->held_n);
+    sum_up(sample->page_cache, &a->page_cache, &m->page_cache_max, &s->page_cache_n);
+    sum_up(sample->models, &a->models, &m->models_max, &s->models_n);
+    if (sample->cpu_percent < 0)
+        return;
+    a->cpu_percent += sample->cpu_percent;
+    if (s->cpu_n++ == 0 || sample->cpu_percent > m->cpu_percent_max)
+        m->cpu_percent_max = sample->cpu_percent;
+}
+
+static void close_sum(fact *sum, fact *most, unsigned n)
+{
+    *sum = n > 0 ? *sum / n : FACT_UNKNOWN;
+    *most = n > 0 ? *most : FACT_UNKNOWN;
+}
+
+bool historian_minute(const struct subject *s, unsigned index, struct history_minute *ret_minute)
+{
+    struct history_minute m = s->minute;
+    if (m.samples == 0)
+        return false;
+    m.average.subject = index;
+    close_sum(&m.average.held, &m.held_max, s->held_n);
+    close_sum(&m.average.page_cache, &m.page_cache_max, s->page_cache_n);
+    close_sum(&m.average.models, &m.models_max, s->models_n);
+    m.average.cpu_percent = s->cpu_n > 0 ? m.average.cpu_percent / s->cpu_n : -1;
+    m.cpu_percent_max = s->cpu_n > 0 ? m.cpu_percent_max : -1;
+    *ret_minute = m;
+    return true;
+}
+
+static struct history_sample *new_sample(struct historian *h)
+{
+    if (h->n_samples == h->cap_samples) {
+        size_t cap = h->cap_samples ? 2 * h->cap_samples : 64;
+        struct history_sample *grown =
+            cap <= PENDING_SAMPLES_MAX ? realloc(h->samples, cap * sizeof *grown) : NULL;
+        if (!grown)
+            return NULL;
+        h->samples = grown;
+        h->cap_samples = cap;
+    }
+    return &h->samples[h->n_samples++];
+}
+
+static struct runner_seen *runner_of(struct historian *h, const struct process *p)
+{
+    for (size_t i = 0; i < h->n_runners; i++)
+        if (h->runners[i].pid == p->pid && h->runners[i].started_us == p->started_us)
+            return &h->runners[i];
+    struct runner_seen *grown = h->n_runners < RUNNERS_KNOWN_MAX
+                                    ? realloc(h->runners, (h->n_runners + 1) * sizeof *grown)
+                                    : NULL;
+    if (!grown)
+        return NULL;
+    h->runners = grown;
+    struct runner_seen *r = &grown[h->n_runners++];
+    *r = (struct runner_seen){.pid = p->pid,
+                              .started_us = p->started_us,
+                              .is_new = fact_known(p->started_us) &&
+                                        (double)p->started_us / 1e6 >= h->begun_s - begun_slack_s,
+                              .held = FACT_UNKNOWN,
+                              .told = FACT_UNKNOWN,
+                              .cpu_us = FACT_UNKNOWN};
+    return r;
+}
+
+static void take_runner(struct historian *h, const struct container *c, const struct model *m,
+                        const struct process *p, const struct world *world)
+{
+    struct runner_seen *r = runner_of(h, p);
+    if (!r)
+        return;
+    fact held = process_held(p);
+    r->here = true;
+    snprintf(r->model, sizeof r->model, "%s", m->name);
+    snprintf(r->digest, sizeof r->digest, "%s", m->digest);
+    snprintf(r->kv_type, sizeof r->kv_type, "%.15s", ledger_kv_type(c));
+    r->context = m->context_length;
+    r->parallel = ledger_parallel(c);
+    if (held > r->held)
+        r->held = held;
+    if (cpu_percent(&r->cpu_us, &r->cpu_at_s, p->cpu_us, world->monotonic_s) >= used_from_percent)
+        r->used_wall_ms = clock_wall_ms();
+}
+
+static void take_container(struct historian *h, const struct world *world, size_t i,
+                           const struct assessment *a)
+{
+    const struct container *c = &world->containers[i];
+    struct subject *s = subject_of(h, c, i);
+    if (!s)
+        return;
+    s->here = true;
+    double cpu = cpu_percent(&s->cpu_us, &s->cpu_at_s, c->cgroup.cpu_us, world->monotonic_s);
+    if (c->status != STATUS_RUNNING)
+        return;
+    struct history_sample sample = {.subject = (unsigned)(s - h->subjects),
+                                    .wall_ms = world->time_ms,
+                                    .boottime_s = world->monotonic_s,
+                                    .held = container_held(c, &world->host),
+                                    .page_cache = c->cgroup.file,
+                                    .limit = c->cgroup.limit,
+                                    .models = a->models_held,
+                                    .cpu_percent = cpu};
+    struct history_sample *kept = new_sample(h);
+    if (kept)
+        *kept = sample;
+    add_to_minute(s, &sample);
+    for (size_t m = 0; m < c->ollama.n_models; m++) {
+        const struct process *p = ledger_runner(c, &c->ollama.models[m]);
+        if (p)
+            take_runner(h, c, &c->ollama.models[m], p, world);
+    }
+}
+
+void historian_take_samples(struct historian *h, const struct world *world,
+                            const struct judgement *judgement)
+{
+    double now_s = world->monotonic_s;
+    size_t every = (world->n_containers + SAMPLED_AT_ONCE - 1) / SAMPLED_AT_ONCE;
+    double every_s = (double)every;
+    if (h->sampled_s >= 0 && now_s >= h->sampled_s &&
+        now_s < h->sampled_s + every_s - spacing_slack_s)
+        return;
+    h->sampled_s = now_s;
+    for (size_t i = 0; i < h->n_subjects; i++)
+        h->subjects[i].here = false;
+    for (size_t i = 0; i < h->n_runners; i++)
+        h->runners[i].here = false;
+    for (size_t i = 0; i < world->n_containers && i < judgement->n_assessments; i++)
+        take_container(h, world, i, &judgement->assessments[i]);
+}
+
+void historian_forget_samples(struct historian *h)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < h->n_subjects; i++) {
+        struct subject *s = &h->subjects[i];
+        s->minute = (struct history_minute){0};
+        s->held_n = s->page_cache_n = s->models_n = s->cpu_n = 0;
+        if (s->here)
+            h->subjects[n++] = *s;
+    }
+    h->n_subjects = n;
+    n = 0;
+    for (size_t i = 0; i < h->n_runners; i++) {
+        struct runner_seen *r = &h->runners[i];
+        if (r->is_new || r->held > r->told)
+            r->told = r->held + (r->here ? r->held / GROWN_PART : 0);
+        r->is_new = false;
+        r->used_wall_ms = 0;
+        if (r->here)
+            h->runners[n++] = *r;
+    }
+    h->n_runners = n;
+}

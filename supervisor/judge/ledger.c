@@ -1,0 +1,306 @@
+#include "judge/ledger.h"
+
+#include "judge/footprint.h"
+#include "judge/history.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* llama-server's own default of --cache-ram; Ollama sets none (facts on Ollama, 3). */
+static const fact cache_default = (fact)8192 << 20;
+/* Below this, what a runner maps from files are its libraries: 18 to 27 MiB were seen. */
+static const fact mapped_worth = (fact)64 << 20;
+/* llama.cpp's buffers: 49 to 196 MiB were measured for a model of 1.15 GiB. */
+static const fact compute_least = (fact)32 << 20;
+enum { COMPUTE_PART = 8 };
+
+bool ledger_is_held(enum ledger_kind kind)
+{
+    return kind <= LEDGER_RESIDUAL;
+}
+
+const char *ledger_kind_name(enum ledger_kind kind)
+{
+    static const char *const names[] = {
+        [LEDGER_WEIGHTS] = "weights",
+        [LEDGER_KV_CACHE] = "kv-cache",
+        [LEDGER_COMPUTE] = "buffers",
+        [LEDGER_PROMPT_CACHE] = "prompt-cache",
+        [LEDGER_UNEXPLAINED] = "unexplained",
+        [LEDGER_RUNNER] = "runner",
+        [LEDGER_SERVER] = "server",
+        [LEDGER_OTHER] = "other-processes",
+        [LEDGER_PROCESSES] = "processes",
+        [LEDGER_SHMEM] = "shmem",
+        [LEDGER_RESIDUAL] = "residual",
+        [LEDGER_SWAP] = "swap",
+        [LEDGER_WEIGHTS_FILE] = "weights-file",
+        [LEDGER_VRAM] = "vram",
+        [LEDGER_PAGE_CACHE] = "page-cache",
+        [LEDGER_KERNEL] = "kernel",
+        [LEDGER_LEARNED] = "learned",
+    };
+    return names[kind];
+}
+
+const char *ledger_source_name(enum ledger_source source)
+{
+    static const char *const names[] = {
+        [LEDGER_CGROUP] = "cgroup",     [LEDGER_PROC] = "/proc",
+        [LEDGER_API] = "/api/ps",       [LEDGER_TABLE] = "table",
+        [LEDGER_ESTIMATE] = "estimate", [LEDGER_HISTORY] = "learned",
+        [LEDGER_REST] = "what is left",
+    };
+    return names[source];
+}
+
+const struct process *ledger_runner(const struct container *c, const struct model *m)
+{
+    return runner_of_blob(c, m->blob);
+}
+
+static bool number(const struct container *c, const char *name, long long *ret_value)
+{
+    const char *text = container_env(c, name);
+    char *end = NULL;
+    errno = 0;
+    long long value = text ? strtoll(text, &end, 10) : 0;
+    if (!text || end == text || *end || errno)
+        return false;
+    *ret_value = value;
+    return true;
+}
+
+fact ledger_parallel(const struct container *c)
+{
+    enum { PARALLEL_MAX = 1 << 16 };
+    long long value;
+    return number(c, "OLLAMA_NUM_PARALLEL", &value) && value > 0 && value <= PARALLEL_MAX
+               ? (fact)value
+               : FACT_UNKNOWN;
+}
+
+const char *ledger_kv_type(const struct container *c)
+{
+    const char *type = container_env(c, "OLLAMA_KV_CACHE_TYPE");
+    return type && *type ? type : "f16";
+}
+
+/* Measured: q8_0 takes 0.531 of f16; q4_0 has 4.5 bits of 16 (facts on Ollama, 2). */
+static double kv_scale(const char *type)
+{
+    return strcasecmp(type, "q8_0") == 0 ? 0.531 : strcasecmp(type, "q4_0") == 0 ? 0.281 : 1;
+}
+
+static struct ledger_part *add(struct ledger *l, enum ledger_kind kind, enum ledger_source source,
+                               fact bytes)
+{
+    if (l->n_parts == LEDGER_PARTS_MAX)
+        return NULL;
+    struct ledger_part *part = &l->parts[l->n_parts++];
+    *part = (struct ledger_part){.kind = kind,
+                                 .source = source,
+                                 .bytes = bytes < 0 ? -bytes : bytes,
+                                 .negative = bytes < 0,
+                                 .model = "",
+                                 .pid = FACT_UNKNOWN,
+                                 .bound = FACT_UNKNOWN,
+                                 .seen = FACT_UNKNOWN};
+    return part;
+}
+
+static struct ledger_part *add_of_model(struct ledger *l, enum ledger_kind kind,
+                                        enum ledger_source source, fact bytes,
+                                        const struct model *m, const struct process *p)
+{
+    struct ledger_part *part = add(l, kind, source, bytes);
+    if (part) {
+        part->model = m->name;
+        part->pid = p ? p->pid : FACT_UNKNOWN;
+    }
+    return part;
+}
+
+/* The table's, else an estimate by the parameters that the server names. */
+static struct footprint known_of(const struct model *m)
+{
+    struct footprint f = footprint_of(m->name);
+    char size[32];
+    if (f.source != FOOTPRINT_UNKNOWN || !fact_known(m->parameters) || m->parameters == 0)
+        return f;
+    snprintf(size, sizeof size, "x:%.2fb", (double)m->parameters / 1e9);
+    return footprint_of(size);
+}
+
+static fact at_most(fact bytes, fact bound)
+{
+    return bytes < bound ? bytes : bound;
+}
+
+/* Whether it is a llama-server, which keeps finished prompts. */
+static fact cache_bound(const struct container *c, const struct process *p)
+{
+    long long mib;
+    if (strncmp(p->comm, "llama-server", 12) != 0)
+        return 0;
+    if (!number(c, "LLAMA_ARG_CACHE_RAM", &mib) || mib > INT64_MAX >> 20)
+        return cache_default;
+    return mib < 0 ? FACT_NONE : (fact)mib << 20;
+}
+
+/* Takes the KV cache and the buffers from what the model needs on the host, the rest are weights;
+ * never more than the runner holds. Returns what it holds beyond all of that. */
+static fact split_model(struct ledger *l, const struct container *c, const struct model *m,
+                        const struct process *p, fact own, fact mapped)
+{
+    struct footprint f = known_of(m);
+    fact vram = fact_known(m->size_vram) ? m->size_vram : 0;
+    fact on_host = fact_known(m->size) ? m->size - at_most(vram, m->size) : FACT_UNKNOWN;
+    double host_part = fact_known(m->size) && m->size > 0 ? (double)on_host / (double)m->size : 1;
+    enum ledger_source source = f.source == FOOTPRINT_KNOWN ? LEDGER_TABLE : LEDGER_ESTIMATE;
+    fact parallel = ledger_parallel(c), slots = fact_known(parallel) ? parallel : 1;
+    fact left = own, kv = 0, compute = 0;
+    if (f.source != FOOTPRINT_UNKNOWN && fact_known(m->context_length)) {
+        double bytes = (double)f.kv_per_token * (double)m->context_length * (double)slots *
+                       kv_scale(ledger_kv_type(c)) * host_part;
+        kv = bytes < (double)left ? (fact)bytes : left;
+        if (fact_known(on_host))
+            kv = at_most(kv, on_host);
+        struct ledger_part *part = add_of_model(l, LEDGER_KV_CACHE, source, kv, m, p);
+        if (part)
+            snprintf(part->note, sizeof part->note, "context %lld, %lld in parallel%s, %s",
+                     (long long)m->context_length, (long long)slots,
+                     fact_known(parallel) ? "" : " (not set)", ledger_kv_type(c));
+        left -= kv;
+    }
+    fact needed = fact_known(on_host) ? on_host : f.source != FOOTPRINT_UNKNOWN ? f.weights : 0;
+    if (f.source != FOOTPRINT_UNKNOWN) {
+        compute = needed / COMPUTE_PART < compute_least ? compute_least : needed / COMPUTE_PART;
+        compute = at_most(at_most(compute, f.compute), at_most(left, needed - kv));
+        compute = compute > 0 ? compute : 0;
+        add_of_model(l, LEDGER_COMPUTE, LEDGER_ESTIMATE, compute, m, p);
+        left -= compute;
+    }
+    fact weights = needed - kv - compute - mapped;
+    weights = at_most(weights > 0 ? weights : 0, left);
+    struct ledger_part *part =
+        add_of_model(l, LEDGER_WEIGHTS, fact_known(on_host) ? LEDGER_API : source, weights, m, p);
+    if (part && f.source == FOOTPRINT_UNKNOWN)
+        snprintf(part->note, sizeof part->note, "with its KV cache and buffers");
+    else if (part && fact_known(on_host))
+        snprintf(part->note, sizeof part->note, "its size, less the above%s%s",
+                 vram > 0 ? " and VRAM" : "", mapped > 0 ? " and what is mapped" : "");
+    return left - weights;
+}
+
+static void add_learned(struct ledger *l, const struct container *c, const struct model *m,
+                        const struct process *p, ledger_ask *ask, void *userdata)
+{
+    struct ledger_learned learned = {FACT_UNKNOWN, FACT_UNKNOWN};
+    if (!ask || ask(userdata, c, m, &learned) != 0)
+        return;
+    struct ledger_part *part = add_of_model(l, LEDGER_LEARNED, LEDGER_HISTORY, learned.held, m, p);
+    if (part)
+        part->seen = learned.seen;
+}
+
+/* All that one runner holds itself, in parts. */
+static void take_runner(struct ledger *l, const struct container *c, const struct process *p,
+                        fact own)
+{
+    const struct model *m = NULL;
+    for (size_t i = 0; i < c->ollama.n_models && !m; i++)
+        if (ledger_runner(c, &c->ollama.models[i]) == p)
+            m = &c->ollama.models[i];
+    if (!m) {
+        struct ledger_part *part = add(l, LEDGER_RUNNER, LEDGER_PROC, own);
+        if (part)
+            part->pid = p->pid;
+        return;
+    }
+    fact mapped = p->rss_file >= mapped_worth ? p->rss_file : 0;
+    fact above = split_model(l, c, m, p, own, mapped), bound = cache_bound(c, p);
+    fact cache = bound == FACT_NONE ? above : at_most(above, bound);
+    if (bound != 0) {
+        struct ledger_part *part =
+            add_of_model(l, LEDGER_PROMPT_CACHE, LEDGER_ESTIMATE, cache, m, p);
+        if (part) {
+            part->bound = bound;
+            snprintf(part->note, sizeof part->note, "what is above the rest%s",
+                     container_env(c, "LLAMA_ARG_CACHE_RAM") ? "" : "; its default bound");
+        }
+    }
+    add_of_model(l, LEDGER_UNEXPLAINED, LEDGER_REST, above - cache, m, p);
+}
+
+static void take_processes(struct ledger *l, const struct container *c)
+{
+    fact server = 0, other = 0;
+    bool server_seen = false;
+    size_t runners = 0;
+    for (size_t i = 0; i < c->n_processes; i++) {
+        const struct process *p = &c->processes[i];
+        fact own = process_held(p);
+        if (!fact_known(own)) /* then it is part of the residual */
+            continue;
+        if (process_is_live_runner(p) && runners++ < LEDGER_RUNNERS_MAX)
+            take_runner(l, c, p, own);
+        else if (p->kind == PROCESS_SERVE)
+            server += own, server_seen = true;
+        else
+            other += own;
+    }
+    if (server_seen)
+        add(l, LEDGER_SERVER, LEDGER_PROC, server);
+    if (other > 0)
+        add(l, LEDGER_OTHER, LEDGER_PROC, other);
+}
+
+static fact sum_of_parts(const struct ledger *l)
+{
+    fact sum = 0;
+    for (size_t i = 0; i < l->n_parts; i++)
+        sum += l->parts[i].negative ? -l->parts[i].bytes : l->parts[i].bytes;
+    return sum;
+}
+
+static void add_beside(struct ledger *l, const struct container *c, ledger_ask *ask, void *userdata)
+{
+    const struct cgroup_memory *m = &c->cgroup;
+    if (fact_known(m->swap))
+        add(l, LEDGER_SWAP, LEDGER_CGROUP, m->swap);
+    for (size_t i = 0; i < c->ollama.n_models && i < LEDGER_RUNNERS_MAX; i++) {
+        const struct model *model = &c->ollama.models[i];
+        const struct process *p = ledger_runner(c, model);
+        if (p && p->rss_file >= mapped_worth)
+            add_of_model(l, LEDGER_WEIGHTS_FILE, LEDGER_PROC, p->rss_file, model, p);
+        if (model->size_vram > 0)
+            add_of_model(l, LEDGER_VRAM, LEDGER_API, model->size_vram, model, p);
+        add_learned(l, c, model, p, ask, userdata);
+    }
+    if (fact_known(m->file))
+        add(l, LEDGER_PAGE_CACHE, LEDGER_CGROUP, m->file);
+    if (fact_known(m->kernel))
+        add(l, LEDGER_KERNEL, LEDGER_CGROUP, m->kernel);
+}
+
+void ledger_of(const struct container *c, const struct host *host, ledger_ask *ask, void *userdata,
+               struct ledger *ret_ledger)
+{
+    struct ledger *l = ret_ledger;
+    l->n_parts = 0;
+    l->held = container_held(c, host);
+    fact shmem = c->cgroup.shmem;
+    if (c->processes_known)
+        take_processes(l, c);
+    else if (fact_known(l->held))
+        add(l, LEDGER_PROCESSES, LEDGER_CGROUP,
+            fact_known(shmem) && shmem < l->held ? l->held - shmem : l->held);
+    if (shmem > 0)
+        add(l, LEDGER_SHMEM, LEDGER_CGROUP, shmem);
+    if (fact_known(l->held))
+        add(l, LEDGER_RESIDUAL, LEDGER_REST, l->held - sum_of_parts(l));
+    add_beside(l, c, ask, userdata);
+}

@@ -1,0 +1,89 @@
+/* The ledger of one container: what it holds, part by part, each with where the figure comes from.
+ * Pure: one world in, parts out; what was learned before is given by the caller. The parts of what
+ * is held add up to it to the byte: the residual takes the rest, and may be negative. */
+#ifndef SUPERVISOR_JUDGE_LEDGER_H
+#define SUPERVISOR_JUDGE_LEDGER_H
+
+#include "sense/world.h"
+
+enum {
+    LEDGER_PARTS_MAX = 288,
+    LEDGER_RUNNERS_MAX = 32, /* more are summed up with the other processes */
+};
+
+enum ledger_kind {
+    /* Parts of what is held. */
+    LEDGER_WEIGHTS,      /* of a model, as far as they are anonymous memory */
+    LEDGER_KV_CACHE,     /* for all its slots */
+    LEDGER_COMPUTE,      /* buffers */
+    LEDGER_PROMPT_CACHE, /* of finished requests; as much as it may have, of what is above the rest
+                          */
+    LEDGER_UNEXPLAINED,  /* what the model's runner holds beyond all that */
+    LEDGER_RUNNER,       /* a runner of which nobody knows the model */
+    LEDGER_SERVER,       /* Ollama itself */
+    LEDGER_OTHER,        /* helpers and processes that are not Ollama's */
+    LEDGER_PROCESSES,    /* all together, where processes cannot be seen */
+    LEDGER_SHMEM,        /* tmpfs, shared memory */
+    LEDGER_RESIDUAL,
+    /* Not held, or already in one of the above. */
+    LEDGER_SWAP,         /* how much of what is held is swapped out */
+    LEDGER_WEIGHTS_FILE, /* of a model: mapped from its file, page cache */
+    LEDGER_VRAM,         /* of a model, on GPUs */
+    LEDGER_PAGE_CACHE,
+    LEDGER_KERNEL,
+    LEDGER_LEARNED, /* the most that a runner of this model with these settings was seen to hold */
+};
+
+enum ledger_source {
+    LEDGER_CGROUP,
+    LEDGER_PROC,     /* /proc/PID/status of its processes */
+    LEDGER_API,      /* Ollama's /api/ps */
+    LEDGER_TABLE,    /* the table of known models (judge/footprint.h) */
+    LEDGER_ESTIMATE, /* by the model's number of parameters, or what is left */
+    LEDGER_HISTORY,  /* learned */
+    LEDGER_REST,     /* computed: the whole less the other parts */
+};
+
+struct ledger_part {
+    enum ledger_kind kind;
+    enum ledger_source source;
+    fact bytes;        /* the residual and what is unexplained may be below 0: see `negative` */
+    bool negative;     /* then bytes are to be subtracted */
+    const char *model; /* points into the world; "" */
+    fact pid;          /* of the runner; unknown */
+    fact bound;        /* of the prompt cache: FACT_NONE without one; else unknown */
+    fact seen;         /* learned: how often; else unknown */
+    char note[96];     /* what it was computed from, "" */
+};
+
+struct ledger {
+    fact held; /* unknown: there is no residual */
+    struct ledger_part parts[LEDGER_PARTS_MAX];
+    size_t n_parts;
+};
+
+/* What was learned of a runner; digest, context, parallel and KV type as ledger_* below say. */
+struct ledger_learned {
+    fact held, seen;
+};
+/* 0 and *ret_learned, or anything else: nothing is known. */
+typedef int ledger_ask(void *userdata, const struct container *container, const struct model *model,
+                       struct ledger_learned *ret_learned);
+
+/* ask may be NULL. */
+void ledger_of(const struct container *container, const struct host *host, ledger_ask *ask,
+               void *userdata, struct ledger *ret_ledger);
+
+/* Whether a part of that kind is one of what is held. */
+bool ledger_is_held(enum ledger_kind kind);
+const char *ledger_kind_name(enum ledger_kind kind);       /* "prompt-cache" */
+const char *ledger_source_name(enum ledger_source source); /* "/api/ps" */
+
+/* The live runner of a listed model, by its blob; NULL: none, or nobody can tell which. */
+const struct process *ledger_runner(const struct container *container, const struct model *model);
+/* OLLAMA_NUM_PARALLEL of its environment; unknown where it is not set: Ollama chooses. */
+fact ledger_parallel(const struct container *container);
+/* OLLAMA_KV_CACHE_TYPE, "f16" where it is not set. */
+const char *ledger_kv_type(const struct container *container);
+
+#endif
