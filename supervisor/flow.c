@@ -12,314 +12,328 @@
 #include <string.h>
 
 struct flow {
-  struct flow_options o;
-  uv_loop_t loop;
-  struct http *http;
-  struct docker *docker;
-  struct sense *sense;
-  struct judge *judge;
-  struct healer *healer;
-  struct startup *startup; /* NULL: not the daemon */
-  struct historian
-      *historian; /* NULL: nothing is done, so nothing is taken down */
-  struct keep *keep;
-  char state[256]; /* a copy: a reload does not move it */
-  struct world *world;
-  struct judgement judgement;
-  bool recovered, footprints_due;
-  uv_timer_t soon; /* a look between two ticks: a verdict waits for the
-                      connections only */
-  bool looked_soon;
-  uv_timer_t room; /* the database is filled up when the first look is over */
-  uv_work_t room_work;
-  struct error room_error;
-  int room_result;
-  int status;
+    struct flow_options o;
+    uv_loop_t loop;
+    struct http *http;
+    struct docker *docker;
+    struct sense *sense;
+    struct judge *judge;
+    struct healer *healer;
+    struct startup *startup;     /* NULL: not the daemon */
+    struct historian *historian; /* NULL: nothing is done, so nothing is taken down */
+    struct keep *keep;
+    char state[256]; /* a copy: a reload does not move it */
+    struct world *world;
+    struct judgement judgement;
+    bool recovered, footprints_due;
+    uv_timer_t soon; /* a look between two ticks: a verdict waits for the connections only */
+    bool looked_soon;
+    uv_timer_t room; /* the database is filled up when the first look is over */
+    uv_work_t room_work;
+    struct error room_error;
+    int room_result;
+    int status;
 };
 
 static const uint64_t room_after_ms = 300; /* a start takes 10 to 50 */
 
-/* What new containers have held with a model before, for the floor of a limit.
- */
-static void tell_footprints(struct flow *flow) {
-  flow->footprints_due = false;
-  for (size_t i = 0; i < flow->world->n_containers; i++) {
-    const struct container *c = &flow->world->containers[i];
-    fact held = FACT_UNKNOWN;
-    if (!keep_footprint_get(flow->keep, c->name, &held, NULL))
-      judge_tell_footprint(flow->judge, c->id, held);
-  }
-}
-
-static void look_soon(uv_timer_t *timer) {
-  struct flow *flow = timer->data;
-  sense_look_now(flow->sense);
-}
-
-static void room_take(uv_work_t *work) {
-  struct flow *flow = work->data;
-  flow->room_result = keep_take_room(flow->keep, &flow->room_error);
-}
-
-static void room_taken(uv_work_t *work, int status) {
-  struct flow *flow = work->data;
-  if (status == 0 && flow->room_result < 0 && flow->o.no_room)
-    flow->o.no_room(flow->o.userdata, &flow->room_error);
-}
-
-static void room_due(uv_timer_t *timer) {
-  struct flow *flow = timer->data;
-  uv_queue_work(&flow->loop, &flow->room_work, room_take, room_taken);
-}
-
-/* The daemon sees its first world before it makes the database as long as it
- * may have to be. */
-static int open_keep(struct flow *flow, struct error *err) {
-  if (!flow->o.automatic)
-    return keep_open(flow->state, flow->o.repair, &flow->keep, err);
-  int r = keep_open_lean(flow->state, flow->o.repair, &flow->keep, err);
-  return r < 0 ? r : uv_timer_start(&flow->room, room_due, room_after_ms, 0);
-}
-
-static void on_look(void *userdata, struct world *world) {
-  struct flow *flow = userdata;
-  bool wanted = false;
-  flow->world = world;
-  if (judge_look(flow->judge, world, &flow->judgement) < 0)
-    return; /* memory is spent: no judgement, no deed */
-  if (flow->footprints_due && flow->keep)
-    tell_footprints(flow);
-  for (size_t i = 0; i < flow->judgement.n_assessments; i++) {
-    const struct assessment *a = &flow->judgement.assessments[i];
-    world->containers[i].baseline = a->baseline;
-    wanted |= a->wants_connections;
-    if (a->wants_connections)
-      sense_want_connections(flow->sense, a->id);
-  }
-  if (wanted && !flow->looked_soon)
-    uv_timer_start(&flow->soon, look_soon, 1, 0);
-  flow->looked_soon = wanted && !flow->looked_soon;
-  if (flow->healer) {
-    healer_consider(flow->healer, world, &flow->judgement, flow->o.automatic);
-    if (!flow->recovered && flow->o.automatic) {
-      flow->recovered = true;
-      healer_recover(flow->healer);
+/* What new containers have held with a model before, for the floor of a limit. */
+static void tell_footprints(struct flow *flow)
+{
+    flow->footprints_due = false;
+    for (size_t i = 0; i < flow->world->n_containers; i++) {
+        const struct container *c = &flow->world->containers[i];
+        fact held = FACT_UNKNOWN;
+        if (!keep_footprint_get(flow->keep, c->name, &held, NULL))
+            judge_tell_footprint(flow->judge, c->id, held);
     }
-    if (flow->startup)
-      startup_look(flow->startup, world, &flow->judgement);
-  }
-  if (flow->historian && flow->o.automatic)
-    historian_look(flow->historian, world, &flow->judgement);
-  if (flow->o.look)
-    flow->o.look(flow->o.userdata, world, &flow->judgement);
 }
 
-static void on_note(void *userdata, enum sense_note note,
-                    const struct container *container, const char *text) {
-  struct flow *flow = userdata;
-  if (note == NOTE_FOUND) {
-    flow->footprints_due = true;
-    flow->recovered = false; /* something may have been left half done there */
-  }
-  if (flow->historian && flow->o.automatic)
-    historian_note(flow->historian, note, container, text);
-  if (flow->o.note)
-    flow->o.note(flow->o.userdata, note, container, text);
+static void look_soon(uv_timer_t *timer)
+{
+    struct flow *flow = timer->data;
+    sense_look_now(flow->sense);
 }
 
-static void on_heal(void *userdata, const struct heal_event *event) {
-  struct flow *flow = userdata;
-  if (flow->historian)
-    historian_heal(flow->historian, event);
-  if (flow->o.heal)
-    flow->o.heal(flow->o.userdata, event);
+static void room_take(uv_work_t *work)
+{
+    struct flow *flow = work->data;
+    flow->room_result = keep_take_room(flow->keep, &flow->room_error);
 }
 
-static void on_history(void *userdata, const struct error *err,
-                       const char *set_aside) {
-  struct flow *flow = userdata;
-  if (flow->o.history)
-    flow->o.history(flow->o.userdata, err, set_aside);
+static void room_taken(uv_work_t *work, int status)
+{
+    struct flow *flow = work->data;
+    if (status == 0 && flow->room_result < 0 && flow->o.no_room)
+        flow->o.no_room(flow->o.userdata, &flow->room_error);
 }
 
-static int open_parts(struct flow *flow, struct error *err) {
-  const struct settings *s = config_settings(flow->o.config);
-  char socket_path[108];
-  snprintf(flow->state, sizeof flow->state, "%s", s->state);
-  int r = http_unix_path(s->docker_host, socket_path, sizeof socket_path, err);
-  if (r < 0)
-    return r;
-  if (flow->o.act && (r = open_keep(flow, err)) < 0)
-    return r;
-  if ((r = http_new(&flow->loop, &flow->http, err)) < 0)
-    return r;
-  if ((r = docker_new(flow->http, socket_path, &flow->docker)) < 0 ||
-      (r = judge_new(flow->o.config, &flow->judge)) < 0)
-    return error_set(err, FAILURE_JOB, r, "not enough memory");
-  struct historian_options history = {.loop = &flow->loop,
-                                      .config = flow->o.config,
-                                      .state = flow->state,
-                                      .daemon = flow->o.automatic,
-                                      .tell = on_history,
-                                      .userdata = flow};
-  if (flow->o.act && (r = historian_new(&history, &flow->historian)) < 0)
-    return error_set(err, FAILURE_JOB, r, "not enough memory");
-  struct sense_options sense = {.loop = &flow->loop,
-                                .http = flow->http,
-                                .docker = flow->docker,
-                                .config = flow->o.config,
-                                .named = flow->o.named,
-                                .callbacks = {on_look, on_note, flow}};
-  if ((r = sense_new(&sense, &flow->sense)) < 0)
-    return error_set(err, FAILURE_JOB, r, "not enough memory");
-  struct healer_options healer = {.loop = &flow->loop,
-                                  .config = flow->o.config,
+static void room_due(uv_timer_t *timer)
+{
+    struct flow *flow = timer->data;
+    uv_queue_work(&flow->loop, &flow->room_work, room_take, room_taken);
+}
+
+/* The daemon sees its first world before it makes the database as long as it may have to be. */
+static int open_keep(struct flow *flow, struct error *err)
+{
+    if (!flow->o.automatic)
+        return keep_open(flow->state, flow->o.repair, &flow->keep, err);
+    int r = keep_open_lean(flow->state, flow->o.repair, &flow->keep, err);
+    return r < 0 ? r : uv_timer_start(&flow->room, room_due, room_after_ms, 0);
+}
+
+static void on_look(void *userdata, struct world *world)
+{
+    struct flow *flow = userdata;
+    bool wanted = false;
+    flow->world = world;
+    if (judge_look(flow->judge, world, &flow->judgement) < 0)
+        return; /* memory is spent: no judgement, no deed */
+    if (flow->footprints_due && flow->keep)
+        tell_footprints(flow);
+    for (size_t i = 0; i < flow->judgement.n_assessments; i++) {
+        const struct assessment *a = &flow->judgement.assessments[i];
+        world->containers[i].baseline = a->baseline;
+        wanted |= a->wants_connections;
+        if (a->wants_connections)
+            sense_want_connections(flow->sense, a->id);
+    }
+    if (wanted && !flow->looked_soon)
+        uv_timer_start(&flow->soon, look_soon, 1, 0);
+    flow->looked_soon = wanted && !flow->looked_soon;
+    if (flow->healer) {
+        healer_consider(flow->healer, world, &flow->judgement, flow->o.automatic);
+        if (!flow->recovered && flow->o.automatic) {
+            flow->recovered = true;
+            healer_recover(flow->healer);
+        }
+        if (flow->startup)
+            startup_look(flow->startup, world, &flow->judgement);
+    }
+    if (flow->historian && flow->o.automatic)
+        historian_look(flow->historian, world, &flow->judgement);
+    if (flow->o.look)
+        flow->o.look(flow->o.userdata, world, &flow->judgement);
+}
+
+static void on_note(void *userdata, enum sense_note note, const struct container *container,
+                    const char *text)
+{
+    struct flow *flow = userdata;
+    if (note == NOTE_FOUND) {
+        flow->footprints_due = true;
+        flow->recovered = false; /* something may have been left half done there */
+    }
+    if (flow->historian && flow->o.automatic)
+        historian_note(flow->historian, note, container, text);
+    if (flow->o.note)
+        flow->o.note(flow->o.userdata, note, container, text);
+}
+
+static void on_heal(void *userdata, const struct heal_event *event)
+{
+    struct flow *flow = userdata;
+    if (flow->historian)
+        historian_heal(flow->historian, event);
+    if (flow->o.heal)
+        flow->o.heal(flow->o.userdata, event);
+}
+
+static void on_history(void *userdata, const struct error *err, const char *set_aside)
+{
+    struct flow *flow = userdata;
+    if (flow->o.history)
+        flow->o.history(flow->o.userdata, err, set_aside);
+}
+
+static int open_parts(struct flow *flow, struct error *err)
+{
+    const struct settings *s = config_settings(flow->o.config);
+    char socket_path[108];
+    snprintf(flow->state, sizeof flow->state, "%s", s->state);
+    int r = http_unix_path(s->docker_host, socket_path, sizeof socket_path, err);
+    if (r < 0)
+        return r;
+    if (flow->o.act && (r = open_keep(flow, err)) < 0)
+        return r;
+    if ((r = http_new(&flow->loop, &flow->http, err)) < 0)
+        return r;
+    if ((r = docker_new(flow->http, socket_path, &flow->docker)) < 0 ||
+        (r = judge_new(flow->o.config, &flow->judge)) < 0)
+        return error_set(err, FAILURE_JOB, r, "not enough memory");
+    struct historian_options history = {.loop = &flow->loop,
+                                        .config = flow->o.config,
+                                        .state = flow->state,
+                                        .daemon = flow->o.automatic,
+                                        .tell = on_history,
+                                        .userdata = flow};
+    if (flow->o.act && (r = historian_new(&history, &flow->historian)) < 0)
+        return error_set(err, FAILURE_JOB, r, "not enough memory");
+    struct sense_options sense = {.loop = &flow->loop,
+                                  .http = flow->http,
                                   .docker = flow->docker,
-                                  .sense = flow->sense,
-                                  .judge = flow->judge,
-                                  .keep = flow->keep,
-                                  .state = flow->state,
-                                  .dry_run = flow->o.dry_run,
-                                  .tell = on_heal,
-                                  .userdata = flow};
-  if ((flow->o.act || flow->o.dry_run) &&
-      (r = healer_new(&healer, &flow->healer)) < 0)
-    return error_set(err, FAILURE_JOB, r, "not enough memory");
-  if (flow->o.automatic &&
-      (r = startup_new(&healer, flow->healer, &flow->startup)) < 0)
-    return error_set(err, FAILURE_JOB, r, "not enough memory");
-  return sense_start(flow->sense, err);
+                                  .config = flow->o.config,
+                                  .named = flow->o.named,
+                                  .callbacks = {on_look, on_note, flow}};
+    if ((r = sense_new(&sense, &flow->sense)) < 0)
+        return error_set(err, FAILURE_JOB, r, "not enough memory");
+    struct healer_options healer = {.loop = &flow->loop,
+                                    .config = flow->o.config,
+                                    .docker = flow->docker,
+                                    .sense = flow->sense,
+                                    .judge = flow->judge,
+                                    .keep = flow->keep,
+                                    .state = flow->state,
+                                    .dry_run = flow->o.dry_run,
+                                    .tell = on_heal,
+                                    .userdata = flow};
+    if ((flow->o.act || flow->o.dry_run) && (r = healer_new(&healer, &flow->healer)) < 0)
+        return error_set(err, FAILURE_JOB, r, "not enough memory");
+    if (flow->o.automatic && (r = startup_new(&healer, flow->healer, &flow->startup)) < 0)
+        return error_set(err, FAILURE_JOB, r, "not enough memory");
+    return sense_start(flow->sense, err);
 }
 
-int flow_new(const struct flow_options *options, struct flow **ret_flow,
-             struct error *err) {
-  struct flow *flow = calloc(1, sizeof *flow);
-  if (!flow)
-    return error_set(err, FAILURE_JOB, -ENOMEM, "not enough memory");
-  signal(SIGPIPE, SIG_IGN);
-  flow->o = *options;
-  uv_loop_init(&flow->loop);
-  uv_timer_init(&flow->loop, &flow->soon);
-  uv_timer_init(&flow->loop, &flow->room);
-  flow->soon.data = flow->room.data = flow->room_work.data = flow;
-  int r = open_parts(flow, err);
-  if (r < 0) {
-    flow_free(flow);
-    return r;
-  }
-  *ret_flow = flow;
-  return 0;
+int flow_new(const struct flow_options *options, struct flow **ret_flow, struct error *err)
+{
+    struct flow *flow = calloc(1, sizeof *flow);
+    if (!flow)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "not enough memory");
+    signal(SIGPIPE, SIG_IGN);
+    flow->o = *options;
+    uv_loop_init(&flow->loop);
+    uv_timer_init(&flow->loop, &flow->soon);
+    uv_timer_init(&flow->loop, &flow->room);
+    flow->soon.data = flow->room.data = flow->room_work.data = flow;
+    int r = open_parts(flow, err);
+    if (r < 0) {
+        flow_free(flow);
+        return r;
+    }
+    *ret_flow = flow;
+    return 0;
 }
 
-int flow_run(struct flow *flow) {
-  uv_run(&flow->loop, UV_RUN_DEFAULT);
-  return flow->status;
+int flow_run(struct flow *flow)
+{
+    uv_run(&flow->loop, UV_RUN_DEFAULT);
+    return flow->status;
 }
 
-void flow_stop(struct flow *flow, int status) {
-  flow->status = status;
-  uv_stop(&flow->loop);
+void flow_stop(struct flow *flow, int status)
+{
+    flow->status = status;
+    uv_stop(&flow->loop);
 }
 
-void flow_free(struct flow *flow) {
-  if (!flow)
-    return;
-  if (flow->sense)
-    sense_stop(flow->sense);
-  healer_free(flow->healer);
-  historian_stop(flow->historian);
-  docker_free(flow->docker);
-  sense_free(flow->sense);
-  http_free(flow->http);
-  uv_close((uv_handle_t *)&flow->soon, NULL);
-  uv_close((uv_handle_t *)&flow->room, NULL);
-  /* What still turns are closing handles and workers that commit; a commit
-   * waits 2 s at most. */
-  while (uv_run(&flow->loop, UV_RUN_ONCE))
-    ;
-  uv_loop_close(&flow->loop);
-  healer_delete(flow->healer);
-  startup_free(flow->startup);
-  historian_free(flow->historian);
-  judge_free(flow->judge);
-  keep_close(flow->keep);
-  judgement_clear(&flow->judgement);
-  free(flow);
+void flow_free(struct flow *flow)
+{
+    if (!flow)
+        return;
+    if (flow->sense)
+        sense_stop(flow->sense);
+    healer_free(flow->healer);
+    historian_stop(flow->historian);
+    docker_free(flow->docker);
+    sense_free(flow->sense);
+    http_free(flow->http);
+    uv_close((uv_handle_t *)&flow->soon, NULL);
+    uv_close((uv_handle_t *)&flow->room, NULL);
+    /* What still turns are closing handles and workers that commit; a commit waits 2 s at most. */
+    while (uv_run(&flow->loop, UV_RUN_ONCE))
+        ;
+    uv_loop_close(&flow->loop);
+    healer_delete(flow->healer);
+    startup_free(flow->startup);
+    historian_free(flow->historian);
+    judge_free(flow->judge);
+    keep_close(flow->keep);
+    judgement_clear(&flow->judgement);
+    free(flow);
 }
 
-uv_loop_t *flow_loop(struct flow *flow) { return &flow->loop; }
-
-struct sense *flow_sense(struct flow *flow) {
-  return flow->sense;
+uv_loop_t *flow_loop(struct flow *flow)
+{
+    return &flow->loop;
 }
 
-struct healer *flow_healer(struct flow *flow) {
-  return flow->healer;
+struct sense *flow_sense(struct flow *flow)
+{
+    return flow->sense;
 }
 
-struct docker *flow_docker(struct flow *flow) {
-  return flow->docker;
+struct healer *flow_healer(struct flow *flow)
+{
+    return flow->healer;
 }
 
-struct keep *flow_keep(struct flow *flow) {
-  return flow->keep;
+struct docker *flow_docker(struct flow *flow)
+{
+    return flow->docker;
 }
 
-const struct judgement *flow_judgement(const struct flow *flow) {
-  return &flow->judgement;
+struct keep *flow_keep(struct flow *flow)
+{
+    return flow->keep;
 }
 
-void flow_settings_changed(struct flow *flow) {
-  judge_settings_changed(flow->judge);
-  sense_settings_changed(flow->sense);
+const struct judgement *flow_judgement(const struct flow *flow)
+{
+    return &flow->judgement;
 }
 
-/* Row B4, beyond WORLD.md: the host's level, that of all models against their
- * budget, and `level`, which is all together. */
-static void add_levels(const struct judgement *j, json_t *world) {
-  json_t *models = json_object();
-  if (fact_known(j->models_held))
-    json_object_set_new(models, "held", json_integer(j->models_held));
-  json_object_set_new(models, "budget",
-                      j->models_budget < 0 ? json_null()
-                                           : json_integer(j->models_budget));
-  json_object_set_new(models, "level",
-                      json_string(pressure_name(j->models_level)));
-  json_object_set_new(json_object_get(world, "host"), "level",
-                      json_string(pressure_name(j->host_level)));
-  json_object_set_new(world, "models", models);
-  json_object_set_new(world, "level", json_string(pressure_name(j->level)));
+void flow_settings_changed(struct flow *flow)
+{
+    judge_settings_changed(flow->judge);
+    sense_settings_changed(flow->sense);
+}
+
+/* Row B4, beyond WORLD.md: the host's level, that of all models against their budget, and `level`,
+ * which is all together. */
+static void add_levels(const struct judgement *j, json_t *world)
+{
+    json_t *models = json_object();
+    if (fact_known(j->models_held))
+        json_object_set_new(models, "held", json_integer(j->models_held));
+    json_object_set_new(models, "budget",
+                        j->models_budget < 0 ? json_null() : json_integer(j->models_budget));
+    json_object_set_new(models, "level", json_string(pressure_name(j->models_level)));
+    json_object_set_new(json_object_get(world, "host"), "level",
+                        json_string(pressure_name(j->host_level)));
+    json_object_set_new(world, "models", models);
+    json_object_set_new(world, "level", json_string(pressure_name(j->level)));
 }
 
 /* What each container is doing, beyond WORLD.md: "busy: cpu 43 % of a core". */
-static void add_activities(const struct flow *flow, json_t *containers) {
-  for (size_t i = 0; i < flow->judgement.n_assessments; i++) {
-    const struct assessment *a = &flow->judgement.assessments[i];
-    char text[160];
-    snprintf(text, sizeof text, "%s%s%s", activity_name(a->activity),
-             *a->why ? ": " : "", a->why);
-    json_t *container = json_array_get(containers, i);
-    json_object_set_new(container, "activity", json_string(text));
-    json_object_set_new(container, "level",
-                        json_string(pressure_name(a->level)));
-  }
+static void add_activities(const struct flow *flow, json_t *containers)
+{
+    for (size_t i = 0; i < flow->judgement.n_assessments; i++) {
+        const struct assessment *a = &flow->judgement.assessments[i];
+        char text[160];
+        snprintf(text, sizeof text, "%s%s%s", activity_name(a->activity), *a->why ? ": " : "",
+                 a->why);
+        json_t *container = json_array_get(containers, i);
+        json_object_set_new(container, "activity", json_string(text));
+        json_object_set_new(container, "level", json_string(pressure_name(a->level)));
+    }
 }
 
-json_t *flow_to_json(struct flow *flow) {
-  json_t *json = flow->world ? world_to_json(flow->world) : NULL;
-  if (!json)
-    return NULL;
-  add_activities(flow, json_object_get(json, "containers"));
-  add_levels(&flow->judgement, json);
-  json_t *verdicts = json_array();
-  for (size_t i = 0; i < flow->judgement.n_verdicts; i++) {
-    const struct verdict *v = &flow->judgement.verdicts[i];
-    if (v->state != VERDICT_CLEARED)
-      json_array_append_new(
-          verdicts,
-          verdict_to_json(v, flow->healer ? healer_acted(flow->healer, v->id)
-                                          : ""));
-  }
-  json_object_set_new(json, "verdicts", verdicts);
-  return json;
+json_t *flow_to_json(struct flow *flow)
+{
+    json_t *json = flow->world ? world_to_json(flow->world) : NULL;
+    if (!json)
+        return NULL;
+    add_activities(flow, json_object_get(json, "containers"));
+    add_levels(&flow->judgement, json);
+    json_t *verdicts = json_array();
+    for (size_t i = 0; i < flow->judgement.n_verdicts; i++) {
+        const struct verdict *v = &flow->judgement.verdicts[i];
+        if (v->state != VERDICT_CLEARED)
+            json_array_append_new(
+                verdicts,
+                verdict_to_json(v, flow->healer ? healer_acted(flow->healer, v->id) : ""));
+    }
+    json_object_set_new(json, "verdicts", verdicts);
+    return json;
 }

@@ -1,5 +1,5 @@
-/* The flow wired to one event loop: sense -> judge -> act. The daemon and the
- * commands differ only in what they do with what it tells. */
+/* The flow wired to one event loop: sense -> judge -> act. The daemon and the commands differ only
+ * in what they do with what it tells. */
 #ifndef SUPERVISOR_FLOW_H
 #define SUPERVISOR_FLOW_H
 
@@ -9,31 +9,25 @@
 struct flow;
 
 struct flow_options {
-  const struct config *config;
-  bool act; /* opens the state directory; without it nothing can be done */
-  bool automatic; /* raised verdicts are acted on by themselves (the daemon);
-                     else by the caller's word */
-  bool repair; /* the database may be set aside when it is corrupt (the daemon)
-                */
-  bool dry_run;
-  const char *named; /* the container that the command line named, or NULL */
-  void (*look)(void *userdata, const struct world *world,
-               const struct judgement *judgement);
-  void (*note)(void *userdata, enum sense_note note,
-               const struct container *container, const char *text);
-  void (*heal)(void *userdata, const struct heal_event *event);
-  /* NULL: not told. The state has no room kept for the day when its disk is
-   * full. */
-  void (*no_room)(void *userdata, const struct error *err);
-  /* historian_options.tell: the history stops, goes on, or was begun anew.
-   * NULL: not told. */
-  void (*history)(void *userdata, const struct error *err,
-                  const char *set_aside);
-  void *userdata;
+    const struct config *config;
+    bool act;       /* opens the state directory; without it nothing can be done */
+    bool automatic; /* raised verdicts are acted on by themselves (the daemon); else by the caller's
+                       word */
+    bool repair;    /* the database may be set aside when it is corrupt (the daemon) */
+    bool dry_run;
+    const char *named; /* the container that the command line named, or NULL */
+    void (*look)(void *userdata, const struct world *world, const struct judgement *judgement);
+    void (*note)(void *userdata, enum sense_note note, const struct container *container,
+                 const char *text);
+    void (*heal)(void *userdata, const struct heal_event *event);
+    /* NULL: not told. The state has no room kept for the day when its disk is full. */
+    void (*no_room)(void *userdata, const struct error *err);
+    /* historian_options.tell: the history stops, goes on, or was begun anew. NULL: not told. */
+    void (*history)(void *userdata, const struct error *err, const char *set_aside);
+    void *userdata;
 };
 
-int flow_new(const struct flow_options *options, struct flow **ret_flow,
-             struct error *err);
+int flow_new(const struct flow_options *options, struct flow **ret_flow, struct error *err);
 /* Turns the loop until flow_stop; returns its status. */
 int flow_run(struct flow *flow);
 void flow_stop(struct flow *flow, int status);
@@ -48,8 +42,8 @@ const struct judgement *flow_judgement(const struct flow *flow);
 /* The settings of config changed. */
 void flow_settings_changed(struct flow *flow);
 
-/* The last look as `status --json` prints it: a world with `verdicts`. A new
- * reference; NULL before the first look. */
+/* The last look as `status --json` prints it: a world with `verdicts`. A new reference; NULL before
+ * the first look. */
 json_t *flow_to_json(struct flow *flow);
 
 #endif
