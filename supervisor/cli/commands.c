@@ -27,11 +27,20 @@ static const struct option_spec unload_options[] = {
 
 static const struct option_spec load_options[] = {
     {"container", 0, "CONTAINER", "into this one"},
-    {"keep-alive", 0, "DURATION", "how long it stays unused; -1: for ever"},
+    {"keep-alive", 0, "DURATION", "how long it stays unused, or forever"},
     {"force", 0, NULL, "although it does not fit"},
     DRY,
     JSON,
     END};
+
+static const struct option_spec preload_options[] = {
+    {"keep-alive", 0, "DURATION", "how long each stays unused, or forever"}, DRY, JSON, END};
+
+static const struct option_spec optimize_options[] = {
+    {"now", 0, NULL, "unloads what is idle at any pressure"}, DRY, JSON, END};
+
+static const struct option_spec emergency_options[] = {
+    {"yes", 'y', NULL, "does not ask"}, DRY, JSON, END};
 
 static const struct option_spec record_options[] = {
     {"output", 'o', "FILE", "appends to it, instead of standard output"},
@@ -146,6 +155,44 @@ static const struct command table[] = {
                  "supervisor load llama3.1:70b --dry-run\n",
      .exits = "0  loaded, or was loaded\n1  it does not fit, or the load failed\n",
      .function = cmd_load},
+    {.name = "preload",
+     .summary = "loads the tiers and the pinned models, if they fit",
+     .operands = "[CONTAINER]",
+     .operands_max = 1,
+     .options = preload_options,
+     .details = "The models of the tiers ([tier \"fast\"] models), ultra-fast first, then fast, "
+                "medium and the others, then those of models.pin, which stay for ever unless "
+                "--keep-alive says otherwise. Nothing is unloaded for them.",
+     .examples = "supervisor preload\n"
+                 "supervisor preload ollama --keep-alive 1h --dry-run\n",
+     .exits = "0  all are loaded\n1  some do not fit, are not installed, or failed\n",
+     .function = cmd_preload},
+    {.name = "optimize",
+     .summary = "unloads idle models, as far as the pressure asks",
+     .operands = "[CONTAINER]",
+     .operands_max = 1,
+     .options = optimize_options,
+     .details = "One pass. From medium pressure (of the host, the container's limit or "
+                "memory.max_model_memory) large idle models go, from high on small ones too, until "
+                "the level is below that; at critical also those of the tiers that nobody has used "
+                "for 30 minutes. Busy and pinned ones stay. Says how many bytes came back.",
+     .examples = "supervisor optimize --dry-run\n"
+                 "supervisor optimize ollama --now\n",
+     .exits = "0  done, or nothing to do\n1  a model did not go\n",
+     .function = cmd_optimize},
+    {.name = "emergency-restart",
+     .summary = "unloads all, restarts, loads what is wanted at hand",
+     .operands = "[CONTAINER]",
+     .operands_max = 1,
+     .options = emergency_options,
+     .details = "Unloads all models of the container, restarts it, waits until Ollama answers, "
+                "loads what preload would, and prints the final state. It asks first. The restart "
+                "is done even where the budget of restarts is spent, and is counted in it.",
+     .examples = "supervisor emergency-restart\n"
+                 "supervisor emergency-restart ollama --yes\n",
+     .exits = "0  restarted, and all wanted models are loaded\n1  not restarted, or some are not "
+              "loaded\n",
+     .function = cmd_emergency_restart},
     {.name = "record",
      .summary = "writes what is seen as JSON lines",
      .operands = "[CONTAINER]",

@@ -173,7 +173,7 @@ int load_keep_alive(const char *text, int64_t *ret_keep_alive_s, struct error *e
     if (seconds < 1)
         return error_set(err, FAILURE_USAGE, -EINVAL,
                          "--keep-alive %.40s would unload the model at once: take 1s or more, or "
-                         "-1 for ever",
+                         "forever",
                          text);
     *ret_keep_alive_s = (int64_t)ceil(seconds);
     return 0;

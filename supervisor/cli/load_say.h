@@ -17,7 +17,7 @@ json_t *load_json(const struct load_report *report);
  */
 void load_say_progress(struct progress *progress, const struct load_progress *now);
 
-/* --keep-alive: "10m", "-1" or "forever"; absent: as the server has it. -EINVAL with a sentence. */
+/* --keep-alive: "10m", "forever" or "-1"; absent: as the server has it. -EINVAL with a sentence. */
 int load_keep_alive(const char *text, int64_t *ret_keep_alive_s, struct error *err);
 
 #endif

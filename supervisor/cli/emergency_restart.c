@@ -1,0 +1,281 @@
+/* supervisor emergency-restart (row C13): unload all, restart, wait until it answers, load what is
+ * wanted at hand, print the final state. A person's word: it passes the restart budget, and is
+ * counted in it. */
+#include "base/clock.h"
+#include "base/size.h"
+#include "cli/preload.h"
+#include "cli/say.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static const double unload_s = 30; /* row C6; what does not go in that time goes with the restart */
+static const double answer_s = 60;
+static const double locked_s = 60; /* another remedy is under way there */
+
+struct emergency {
+    struct task task;
+    struct preload preload;
+    char id[CONTAINER_ID_SIZE], name[CONTAINER_NAME_SIZE], started_at[48];
+    enum { TO_UNLOAD, TO_RESTART, TO_ANSWER, TO_PRELOAD, OVER } phase;
+    bool under_way, skip_unloads;
+    char skipped[CONTAINER_NAME_SIZE]; /* the model that did not go */
+    double until_s, locked_until_s;
+    fact before;
+    json_t *steps; /* owned */
+};
+
+static void say_step(struct emergency *e, const char *step, bool good, const char *text)
+{
+    if (e->task.json) {
+        json_array_append_new(
+            e->steps, json_pack("{s:s, s:b, s:s}", "step", step, "good", good, "text", text));
+        return;
+    }
+    say_progress(NULL);
+    fprintf(good ? stdout : stderr, "%s: %s: %s\n", e->name, step, text);
+    fflush(stdout);
+}
+
+static void end(struct emergency *e, int status)
+{
+    e->phase = OVER;
+    if (e->task.json) {
+        json_t *all = json_pack("{s:s, s:O, s:O}", "container", e->name, "steps", e->steps,
+                                "models", e->preload.rows);
+        json_dumpf(all, stdout, JSON_COMPACT);
+        putchar('\n');
+        json_decref(all);
+    }
+    task_end(&e->task, status);
+}
+
+static void fail(struct emergency *e, const char *step, const char *text)
+{
+    say_step(e, step, false, text);
+    end(e, FAILURE_JOB);
+}
+
+/* ---- the steps */
+
+/* True: there is nothing more to unload. */
+static bool unload(struct emergency *e, const struct container *c)
+{
+    if (e->skip_unloads || !c->ollama.reachable || !c->ollama.n_models ||
+        clock_boottime_s() > e->until_s)
+        return true;
+    const char *model = c->ollama.models[0].name;
+    for (size_t i = 0; i < c->ollama.n_models; i++)
+        if (strcmp(c->ollama.models[i].name, e->skipped) != 0)
+            model = c->ollama.models[i].name;
+    if (!strcmp(model, e->skipped))
+        return true;
+    int r = healer_unload(flow_healer(e->task.flow), c, model, 0, false, "emergency");
+    e->under_way = r == 0;
+    e->skip_unloads = r < 0 && r != -EBUSY && r != -EWOULDBLOCK;
+    return false;
+}
+
+static void restart(struct emergency *e, const struct container *c)
+{
+    int r = healer_restart(flow_healer(e->task.flow), c, "emergency");
+    if (r == 0) {
+        e->under_way = true;
+        say_progress("restarting ...");
+    } else if ((r == -EBUSY || r == -EWOULDBLOCK) && clock_boottime_s() < e->locked_until_s) {
+        say_progress("another supervisor works on it; waiting ...");
+    } else if (r == -EBUSY || r == -EWOULDBLOCK) {
+        fail(e, "restart", "another supervisor works on it");
+    } else if (r != -EPERM) { /* that was told */
+        fail(e, "restart", strerror(-r));
+    }
+}
+
+static void say_state(struct emergency *e, const struct container *c, const struct world *world)
+{
+    char text[400], change[160];
+    snprintf(text, sizeof text, "%s, Ollama %s %s, %zu model%s loaded, held %s",
+             container_status_name(c->status), c->ollama.version,
+             c->ollama.reachable ? "answers" : "does not answer", c->ollama.n_models,
+             c->ollama.n_models == 1 ? "" : "s",
+             say_change(e->before, container_held(c, &world->host), change, sizeof change));
+    say_step(e, "state", c->ollama.reachable, text);
+}
+
+static void preload(struct emergency *e, const struct container *c, const struct world *world,
+                    const struct judgement *judgement)
+{
+    preload_look(&e->preload, world, judgement);
+    if (!e->preload.over)
+        return;
+    say_state(e, c, world);
+    end(e, e->preload.short_of ? FAILURE_JOB : 0);
+}
+
+static void would(struct emergency *e, const struct container *c)
+{
+    char text[300];
+    snprintf(text, sizeof text,
+             "would unload %zu model%s, restart it, and load %zu model%s that %s wanted at hand",
+             c->ollama.n_models, c->ollama.n_models == 1 ? "" : "s", e->preload.n,
+             e->preload.n == 1 ? "" : "s", e->preload.n == 1 ? "is" : "are");
+    say_step(e, "dry run", true, text);
+    end(e, 0);
+}
+
+/* ---- the task */
+
+static void begin(struct task *task)
+{
+    struct emergency *e = task->userdata;
+    struct error err;
+    if (task->targets.n > 1)
+        error_set(&err, FAILURE_USAGE, -EINVAL,
+                  "%zu containers are in enforce mode: name the one that is meant",
+                  task->targets.n);
+    else if (preload_begin(&e->preload, task, 0) < 0)
+        error_set(&err, FAILURE_JOB, -ENOMEM, "not enough memory");
+    else
+        return;
+    e->phase = OVER;
+    task_end(task, cli_fail(&err));
+}
+
+static void look(struct task *task, const struct world *world, const struct judgement *judgement)
+{
+    struct emergency *e = task->userdata;
+    const struct container *c = NULL;
+    for (size_t i = 0; i < world->n_containers; i++)
+        if (!strcmp(world->containers[i].id, task->targets.ids[0]))
+            c = &world->containers[i];
+    if (e->phase == OVER)
+        return;
+    if (!c) {
+        fail(e, "look", "it was removed");
+        return;
+    }
+    if (!e->name[0]) {
+        memcpy(e->id, c->id, sizeof e->id);
+        memcpy(e->name, c->name, sizeof e->name);
+        memcpy(e->started_at, c->started_at, sizeof e->started_at);
+        e->before = container_held(c, &world->host);
+        e->until_s = clock_boottime_s() + unload_s;
+        e->locked_until_s = clock_boottime_s() + locked_s;
+        if (task->dry_run) {
+            would(e, c);
+            return;
+        }
+    }
+    if (e->under_way)
+        return;
+    if (e->phase == TO_UNLOAD && unload(e, c))
+        e->phase = TO_RESTART;
+    if (e->phase == TO_RESTART)
+        restart(e, c);
+    bool new_life = c->status == STATUS_RUNNING && strcmp(c->started_at, e->started_at) != 0;
+    if (e->phase == TO_ANSWER && new_life && c->ollama.asked && c->ollama.reachable)
+        e->phase = TO_PRELOAD;
+    else if (e->phase == TO_ANSWER && clock_boottime_s() > e->until_s)
+        fail(e, "restart", "it was restarted, and its Ollama does not answer");
+    if (e->phase == TO_PRELOAD)
+        preload(e, c, world, judgement);
+}
+
+static void after_restart(struct emergency *e, const struct heal_event *h)
+{
+    char text[500], change[160];
+    if (h->kind == HEAL_DONE || h->kind == HEAL_NOT_DONE) {
+        snprintf(text, sizeof text, "%s in %.1f s%s%s",
+                 say_change(h->before, h->after, change, sizeof change), h->took_s,
+                 h->text[0] ? "; " : "", h->text);
+        say_step(e, "restart", h->kind == HEAL_DONE, text);
+        e->phase = TO_ANSWER;
+        e->until_s = clock_boottime_s() + answer_s;
+    } else {
+        snprintf(text, sizeof text, "not restarted: %.400s", h->text);
+        fail(e, "restart", text);
+    }
+}
+
+static void heal(struct task *task, const struct heal_event *h)
+{
+    struct emergency *e = task->userdata;
+    char text[500], change[160];
+    preload_heal(&e->preload, h);
+    if (h->kind == HEAL_ACTING || h->kind == HEAL_LOCKED || strcmp(h->id, e->id) != 0 ||
+        e->phase > TO_RESTART)
+        return;
+    e->under_way = false;
+    if (h->kind == HEAL_RECOVERED)
+        return; /* what an earlier one had begun; then our own again */
+    if (e->phase == TO_RESTART) {
+        after_restart(e, h);
+        return;
+    }
+    bool gone = h->kind == HEAL_DONE;
+    if (gone)
+        snprintf(text, sizeof text, "%.200s, %s", h->model,
+                 say_change(h->before, h->after, change, sizeof change));
+    else
+        snprintf(text, sizeof text,
+                 "%.200s does not go by itself and goes with the restart: %.200s", h->model,
+                 h->text);
+    say_step(e, "unload", true, text);
+    if (!gone && e->skipped[0])
+        e->skip_unloads = true;
+    if (!gone)
+        snprintf(e->skipped, sizeof e->skipped, "%s", h->model);
+}
+
+static void interrupted(struct task *task)
+{
+    preload_interrupted(&((struct emergency *)task->userdata)->preload);
+}
+
+/* A person at a terminal is asked; elsewhere --yes must have been said. */
+static bool confirmed(const struct cli *cli, const char *name)
+{
+    char answer[16] = "";
+    if (options_has(&cli->options, "yes") || options_has(&cli->options, "dry-run"))
+        return true;
+    if (!isatty(STDIN_FILENO)) {
+        fputs("supervisor: emergency-restart ends every request that is under way: say --yes where "
+              "nobody can be asked\n",
+              stderr);
+        return false;
+    }
+    fprintf(stderr,
+            "This unloads all models of %s, ends its requests and restarts it. Go on? [y/N] ",
+            name ? name : "the Ollama container");
+    if (!fgets(answer, sizeof answer, stdin) || (answer[0] != 'y' && answer[0] != 'Y')) {
+        fputs("supervisor: nothing was done\n", stderr);
+        return false;
+    }
+    return true;
+}
+
+int cmd_emergency_restart(struct cli *cli, int argc, char **argv)
+{
+    struct emergency e = {.before = FACT_UNKNOWN, .steps = json_array()};
+    const char *name = argc > 1 ? argv[1] : NULL;
+    if (!confirmed(cli, name)) {
+        json_decref(e.steps);
+        return isatty(STDIN_FILENO) ? FAILURE_JOB : FAILURE_USAGE;
+    }
+    e.task = (struct task){.cli = cli,
+                           .command = "emergency-restart",
+                           .named = name,
+                           .act = true,
+                           .dry_run = options_has(&cli->options, "dry-run"),
+                           .json = options_has(&cli->options, "json"),
+                           .begin = begin,
+                           .look = look,
+                           .heal = heal,
+                           .interrupted = interrupted,
+                           .userdata = &e};
+    int status = task_run(&e.task);
+    preload_end(&e.preload);
+    json_decref(e.steps);
+    return status;
+}

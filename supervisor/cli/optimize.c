@@ -1,0 +1,247 @@
+/* supervisor optimize: one pass (row C9): idle models go, as far as the pressure asks. */
+#include "judge/optimize.h"
+#include "base/clock.h"
+#include "base/size.h"
+#include "cli/say.h"
+#include "cli/task.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TRIED_MAX = 512 };
+static const double locked_s = 30; /* another supervisor's remedy takes seconds */
+static const double idle_s = 10;   /* five seconds of looking tell who is busy */
+
+struct optimize {
+    struct task task;
+    struct runner_uses *uses;
+    bool now;
+    double until_s; /* so long it is waited for who is busy */
+    struct {
+        char id[CONTAINER_ID_SIZE], model[CONTAINER_NAME_SIZE];
+    } tried[TRIED_MAX]; /* each model is unloaded once */
+    size_t n_tried;
+    enum pressure_level levels[TARGETS_MAX]; /* of each target at the beginning */
+    bool under_way;
+    size_t done, failed;
+    fact freed;
+    struct room room;
+    json_t *rows;
+};
+
+static void row(struct optimize *o, const char *container, const char *model, const char *result,
+                fact freed, const char *text)
+{
+    if (o->task.json) {
+        json_t *json = json_pack("{s:s, s:s, s:s, s:s}", "container", container, "model", model,
+                                 "result", result, "text", text);
+        if (fact_known(freed))
+            json_object_set_new(json, "freed", json_integer(freed));
+        json_array_append_new(o->rows, json);
+        return;
+    }
+    say_progress(NULL);
+    fprintf(!strcmp(result, "failed") ? stderr : stdout, "%s: %s: %s\n", container, model, text);
+}
+
+static bool was_tried(const struct optimize *o, const char *id, const char *model)
+{
+    for (size_t i = 0; i < o->n_tried; i++)
+        if (!strcmp(o->tried[i].id, id) && !strcmp(o->tried[i].model, model))
+            return true;
+    return o->n_tried == TRIED_MAX;
+}
+
+static bool room_here(struct optimize *o, const struct world *world,
+                      const struct judgement *judgement, size_t target)
+{
+    for (size_t i = 0; i < world->n_containers; i++) {
+        const struct container *c = &world->containers[i];
+        if (strcmp(c->id, o->task.targets.ids[target]) || c->status != STATUS_RUNNING ||
+            !c->ollama.reachable)
+            continue;
+        struct room_options options = {world, c, judgement, o->task.cli->config, o->uses};
+        room_of(&options, &o->room);
+        return true;
+    }
+    return false;
+}
+
+static void try_it(struct optimize *o, const struct container *c, const struct loaded_model *m)
+{
+    int r = o->task.dry_run
+                ? 0
+                : healer_unload(flow_healer(o->task.flow), c, m->name, 0, false, "optimize");
+    bool locked = r == -EBUSY || r == -EWOULDBLOCK;
+    if (locked && clock_boottime_s() < o->until_s + locked_s)
+        return; /* with the next look */
+    size_t at = o->n_tried++;
+    memcpy(o->tried[at].id, c->id, sizeof o->tried[at].id);
+    memcpy(o->tried[at].model, m->name, sizeof o->tried[at].model);
+    char held[16], text[128];
+    if (r < 0) {
+        o->failed++;
+        row(o, c->name, m->name, "failed", FACT_UNKNOWN,
+            locked ? "not unloaded: another supervisor works on its container" : strerror(-r));
+    } else if (o->task.dry_run) {
+        o->freed += m->held;
+        o->done++;
+        snprintf(text, sizeof text, "would be unloaded: its runner holds %s",
+                 size_format(m->held, held, sizeof held));
+        row(o, c->name, m->name, "would", m->held, text);
+    } else {
+        o->under_way = true;
+    }
+}
+
+/* What stays although the pressure is not low. */
+static void say_stays(struct optimize *o, const struct container *c,
+                      const struct optimize_plan *plan)
+{
+    for (size_t i = 0; i < o->room.n_models; i++) {
+        char why[128], text[160];
+        const struct loaded_model *m = &o->room.models[i];
+        if (plan->stays[i] == STAYS_NOT || was_tried(o, c->id, m->name))
+            continue;
+        staying_text(m, plan->stays[i], why, sizeof why);
+        snprintf(text, sizeof text, "stays: %s", why);
+        row(o, c->name, m->name, "stays", FACT_UNKNOWN, text);
+    }
+}
+
+static void finish(struct optimize *o, const struct world *world, const struct judgement *judgement)
+{
+    struct task *task = &o->task;
+    char freed[16];
+    json_t *containers = json_array();
+    for (size_t i = 0; i < task->targets.n; i++) {
+        if (!room_here(o, world, judgement, i))
+            continue;
+        const struct container *c = sense_container(flow_sense(task->flow), task->targets.ids[i]);
+        struct optimize_plan plan;
+        optimize_plan(&o->room, o->now, &plan);
+        if (plan.level > LEVEL_LOW || o->now)
+            say_stays(o, c, &plan);
+        const char *before = pressure_name(o->levels[i]), *after = pressure_name(plan.level);
+        if (task->json)
+            json_array_append_new(containers, json_pack("{s:s, s:s, s:s}", "container", c->name,
+                                                        "before", before, "after", after));
+        else if (!o->done && !o->failed)
+            printf("%s: the pressure is %s: nothing to do%s\n", c->name, after,
+                   o->now || !o->room.n_models ? "" : " (--now unloads what is idle anyway)");
+        else
+            printf("%s: the pressure was %s and is %s\n", c->name, before, after);
+    }
+    size_format(o->freed, freed, sizeof freed);
+    if (task->json) {
+        json_t *all = json_pack("{s:o, s:O, s:I}", "containers", containers, "models", o->rows,
+                                "freed", (json_int_t)o->freed);
+        json_dumpf(all, stdout, JSON_COMPACT);
+        putchar('\n');
+        json_decref(all);
+    } else {
+        json_decref(containers);
+        printf("%s%s (%lld bytes)\n", task->dry_run ? "would free " : "freed ", freed,
+               (long long)o->freed);
+    }
+    task_end(task, o->failed ? FAILURE_JOB : 0);
+}
+
+/* True: the next look goes on. */
+static bool pass(struct optimize *o, const struct world *world, const struct judgement *judgement)
+{
+    struct task *task = &o->task;
+    bool waits = false;
+    for (size_t i = 0; i < task->targets.n; i++) {
+        struct optimize_plan plan;
+        if (!room_here(o, world, judgement, i))
+            continue;
+        const struct container *c = sense_container(flow_sense(task->flow), task->targets.ids[i]);
+        optimize_plan(&o->room, o->now, &plan);
+        if (plan.waits && clock_boottime_s() < o->until_s) {
+            waits = true;
+            continue;
+        }
+        for (size_t k = 0; k < plan.n_go; k++) {
+            const struct loaded_model *m = &o->room.models[plan.go[k]];
+            if (was_tried(o, c->id, m->name))
+                continue;
+            try_it(o, c, m);
+            if (!task->dry_run)
+                return true; /* the next one after a look at what this one gave */
+        }
+    }
+    return waits;
+}
+
+static void look(struct task *task, const struct world *world, const struct judgement *judgement)
+{
+    struct optimize *o = task->userdata;
+    runner_uses_look(o->uses, world);
+    if (o->under_way)
+        return;
+    for (size_t i = 0; o->until_s <= 0 && i < task->targets.n; i++)
+        if (room_here(o, world, judgement, i))
+            o->levels[i] = room_level(&o->room, 0);
+    if (o->until_s <= 0)
+        o->until_s = clock_boottime_s() + idle_s;
+    if (pass(o, world, judgement))
+        say_progress("looking for who is busy, unloading ...");
+    else
+        finish(o, world, judgement);
+}
+
+static void heal(struct task *task, const struct heal_event *h)
+{
+    struct optimize *o = task->userdata;
+    char text[500], change[160];
+    if (h->kind == HEAL_ACTING || h->kind == HEAL_LOCKED || !o->under_way)
+        return;
+    o->under_way = false;
+    if (h->kind == HEAL_RECOVERED) { /* what an earlier one had begun: once more */
+        o->n_tried--;
+        return;
+    }
+    fact freed = fact_known(h->before) && fact_known(h->after) && h->before > h->after
+                     ? h->before - h->after
+                     : 0;
+    o->freed += freed;
+    if (h->kind == HEAL_DONE) {
+        o->done++;
+        snprintf(text, sizeof text, "unloaded, %s in %.1f s",
+                 say_change(h->before, h->after, change, sizeof change), h->took_s);
+        row(o, h->name, h->model, "done", freed, text);
+    } else {
+        o->failed++;
+        snprintf(text, sizeof text, "not unloaded: %.400s", h->text);
+        row(o, h->name, h->model, "failed", freed, text);
+    }
+}
+
+int cmd_optimize(struct cli *cli, int argc, char **argv)
+{
+    struct optimize *o = calloc(1, sizeof *o);
+    struct error err;
+    if (!o || runner_uses_new(&o->uses) < 0) {
+        free(o);
+        error_set(&err, FAILURE_JOB, -ENOMEM, "not enough memory");
+        return cli_fail(&err);
+    }
+    o->now = options_has(&cli->options, "now");
+    o->rows = json_array();
+    o->task = (struct task){.cli = cli,
+                            .command = "optimize",
+                            .named = argc > 1 ? argv[1] : NULL,
+                            .act = true,
+                            .dry_run = options_has(&cli->options, "dry-run"),
+                            .json = options_has(&cli->options, "json"),
+                            .look = look,
+                            .heal = heal,
+                            .userdata = o};
+    int status = task_run(&o->task);
+    json_decref(o->rows);
+    runner_uses_free(o->uses);
+    free(o);
+    return status;
+}

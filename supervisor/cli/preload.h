@@ -1,0 +1,45 @@
+/* What is wanted at hand, loaded one after another: the tiers in their order, then what is pinned
+ * (row C14). Only what fits: nothing is unloaded for it. For the commands preload and
+ * emergency-restart. */
+#ifndef SUPERVISOR_CLI_PRELOAD_H
+#define SUPERVISOR_CLI_PRELOAD_H
+
+#include "base/model_name.h"
+#include "cli/load_say.h"
+#include "cli/task.h"
+
+enum { PRELOAD_MAX = 256 }; /* rows; of one container TIERS_MAX lists of models and the pins */
+
+struct preload_item {
+    char id[CONTAINER_ID_SIZE], container[CONTAINER_NAME_SIZE];
+    char model[MODEL_NAME_SIZE], tier[TIER_NAME_SIZE]; /* tier "pinned": of models.pin */
+    int64_t keep_alive_s;
+};
+
+/* The models wanted in the container, ultra-fast first, then the other tiers in the order of the
+ * file, then the pinned ones, which stay for ever; each once. keep_alive_s: of all others, and of
+ * the pinned ones too unless it is the default. Appends to items; returns how many there are then.
+ */
+size_t preload_list(const struct config *config, const struct container *container,
+                    int64_t keep_alive_s, struct preload_item *items, size_t n, size_t max);
+
+struct preload {
+    struct task *task;
+    struct loader *loader;
+    struct preload_item *items; /* owned */
+    size_t n, at, short_of;     /* short_of: rows that were refused or failed */
+    bool over, row_open, titled;
+    json_t *rows; /* owned */
+    struct progress progress;
+};
+
+/* After targets were chosen: which models, and the loader. 0 or -ENOMEM. */
+int preload_begin(struct preload *preload, struct task *task, int64_t keep_alive_s);
+/* In each look, and for each event of the healer. over is set when all rows are done. */
+void preload_look(struct preload *preload, const struct world *world,
+                  const struct judgement *judgement);
+void preload_heal(struct preload *preload, const struct heal_event *event);
+void preload_interrupted(const struct preload *preload);
+void preload_end(struct preload *preload); /* after task_run */
+
+#endif
