@@ -73,6 +73,18 @@ static const struct command table[] = {
                  "supervisor status --watch 5\n"
                  "supervisor status --json | jq .containers[].verdicts\n",
      .function = cmd_status},
+    {.name = "explain",
+     .summary = "says what holds the memory, and what was ruled out",
+     .operands = "[CONTAINER]",
+     .operands_max = 1,
+     .options = json_options,
+     .details = "The ledger of a container: weights, KV cache, prompt cache, the server's own and "
+                "what is left, each with where the figure comes from; together they are what it "
+                "holds. Then the verdicts that stand, and for each other kind what rules it out. "
+                "A daemon that is running is asked; without one, one look can only suspect.",
+     .examples = "supervisor explain\n"
+                 "supervisor explain ollama --json | jq .containers[0].ledger\n",
+     .function = cmd_explain},
     {.name = "fix-ollama",
      .summary = "finds what leaks in a container and heals it",
      .operands = "[CONTAINER]",

@@ -206,14 +206,26 @@ static void add_learned(struct ledger *l, const struct container *c, const struc
         part->seen = learned.seen;
 }
 
+/* The model of a runner; NULL: nobody knows. Where the server has not told which file its only
+ * model is made of, it is the only runner's. */
+static const struct model *model_of(const struct container *c, const struct process *p)
+{
+    size_t runners = 0;
+    for (size_t i = 0; i < c->ollama.n_models; i++)
+        if (ledger_runner(c, &c->ollama.models[i]) == p)
+            return &c->ollama.models[i];
+    for (size_t i = 0; i < c->n_processes; i++)
+        runners += process_is_live_runner(&c->processes[i]);
+    return runners == 1 && c->ollama.n_models == 1 && !c->ollama.models[0].blob[0]
+               ? &c->ollama.models[0]
+               : NULL;
+}
+
 /* All that one runner holds itself, in parts. */
 static void take_runner(struct ledger *l, const struct container *c, const struct process *p,
                         fact own)
 {
-    const struct model *m = NULL;
-    for (size_t i = 0; i < c->ollama.n_models && !m; i++)
-        if (ledger_runner(c, &c->ollama.models[i]) == p)
-            m = &c->ollama.models[i];
+    const struct model *m = model_of(c, p);
     if (!m) {
         struct ledger_part *part = add(l, LEDGER_RUNNER, LEDGER_PROC, own);
         if (part)
