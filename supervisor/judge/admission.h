@@ -44,7 +44,7 @@ struct need {
 /* Measured before, else by its metadata, else the table of known models, else by its name. */
 void need_of(const struct admission_model *model, const struct admission_server *server,
              double margin_percent, struct need *ret_need);
-const char *need_source_name(enum need_source source); /* "measured before" … */
+const char *need_source_name(enum need_source source); /* "its metadata" … */
 
 enum admission_answer {
     ADMISSION_THERE,   /* it is loaded already */

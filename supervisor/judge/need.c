@@ -10,8 +10,12 @@ static const fact compute_least = (fact)32 << 20;
 
 const char *need_source_name(enum need_source source)
 {
-    static const char *const names[] = {"unknown",      "runs elsewhere",        "measured before",
-                                        "its metadata", "table of known models", "its name"};
+    static const char *const names[] = {"unknown",
+                                        "runs elsewhere",
+                                        "what was measured before",
+                                        "its metadata",
+                                        "the table of known models",
+                                        "its name"};
     return names[source];
 }
 
