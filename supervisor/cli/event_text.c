@@ -131,7 +131,7 @@ static void say_event(char *text, const struct history_event *e)
     const json_t *exit_code = number(numbers, "exit_code"), *took_s = number(numbers, "took_s");
     if (exit_code)
         say(text, ", exit %lld", (long long)json_integer_value(exit_code));
-    say_change_of(text, numbers, "before", "after", "");
+    say_change_of(text, numbers, "before", "after", "held ");
     say_change_of(text, numbers, "page_cache_before", "page_cache_after", "page cache ");
     if (!strcmp(e->kind, "raised"))
         say_bytes(text, numbers, "held", "held");
@@ -139,7 +139,7 @@ static void say_event(char *text, const struct history_event *e)
         say_bytes(text, numbers, "wanted", "wanted");
     if (took_s)
         say(text, " in %s", duration_format(json_number_value(took_s), took, sizeof took));
-    if (*e->outcome)
+    if (*e->outcome && strcmp(e->outcome, "exited") != 0)
         say(text, ": %s", e->outcome);
     json_decref(numbers);
 }

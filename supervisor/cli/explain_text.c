@@ -33,11 +33,12 @@ static void print_row(FILE *to, int width, const char *part, const char *bytes, 
                       const char *text)
 {
     int column = 2 + PART_COLUMNS + BYTES_COLUMNS + 2 + FROM_COLUMNS;
+    if (!*text) {
+        fprintf(to, "  %-*s%*s  %s\n", PART_COLUMNS, part, BYTES_COLUMNS, bytes, from);
+        return;
+    }
     fprintf(to, "  %-*s%*s  %-*s", PART_COLUMNS, part, BYTES_COLUMNS, bytes, FROM_COLUMNS, from);
-    if (*text)
-        help_wrap(to, text, column, column, width > column + 20 ? width : column + 20);
-    else
-        fputc('\n', to);
+    help_wrap(to, text, column, column, width > column + 20 ? width : column + 20);
 }
 
 static void describe(const struct ledger_part *p, char *text, size_t size)

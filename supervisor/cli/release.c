@@ -1,10 +1,38 @@
 #include "act/healer.h"
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "keep/history.h"
 #include "keep/keep.h"
 
 #include <errno.h>
 #include <string.h>
+
+/* Beside the point where it cannot be: the hold is over all the same. */
+static void remember(const struct settings *s, const char *name)
+{
+    struct keep_history *history;
+    char boot_id[40];
+    clock_boot_id(s->procfs, boot_id, sizeof boot_id);
+    struct history_event event = {.wall_ms = clock_wall_ms(),
+                                  .boot_id = boot_id,
+                                  .boottime_s = clock_boottime_s(),
+                                  .container = "",
+                                  .name = name,
+                                  .kind = "released",
+                                  .verdict = "",
+                                  .step = "",
+                                  .outcome = "",
+                                  .numbers = "{}"};
+    struct history_batch batch = {.now_wall_ms = event.wall_ms,
+                                  .now_boottime_s = event.boottime_s,
+                                  .boot_id = boot_id,
+                                  .events = &event,
+                                  .n_events = 1};
+    if (keep_history_open(s->state, false, s->history_max_size, &history, NULL) < 0)
+        return;
+    keep_history_write(history, &batch, NULL);
+    keep_history_close(history);
+}
 
 int cmd_release(struct cli *cli, int argc, char **argv)
 {
@@ -27,6 +55,7 @@ int cmd_release(struct cli *cli, int argc, char **argv)
     keep_close(keep);
     if (r < 0)
         return cli_fail(&err);
+    remember(config_settings(cli->config), argv[1]);
     if (held)
         printf("%s: the hold is over, its restarts are forgotten\n", argv[1]);
     else

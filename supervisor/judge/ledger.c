@@ -150,49 +150,66 @@ static fact cache_bound(const struct container *c, const struct process *p)
     return mib < 0 ? FACT_NONE : (fact)mib << 20;
 }
 
-/* Takes the KV cache and the buffers from what the model needs on the host, the rest are weights;
- * never more than the runner holds. Returns what it holds beyond all of that. */
-static fact split_model(struct ledger *l, const struct container *c, const struct model *m,
-                        const struct process *p, fact own, fact mapped)
+/* What of a model is where. */
+struct split {
+    fact weights, kv, compute, above; /* above: what the runner holds beyond all of it */
+    fact on_host, slots;              /* on_host: by /api/ps, unknown */
+    bool known;                       /* the model's shape: else its weights are all of it */
+    enum ledger_source source;
+};
+
+/* The KV cache and the buffers from what the model needs on the host, the rest are weights; never
+ * more than the runner holds. mapped: of the weights, from their file. */
+static struct split split_model(const struct container *c, const struct model *m, fact own,
+                                fact mapped)
 {
     struct footprint f = known_of(m);
-    fact vram = fact_known(m->size_vram) ? m->size_vram : 0;
-    fact on_host = fact_known(m->size) ? m->size - at_most(vram, m->size) : FACT_UNKNOWN;
-    double host_part = fact_known(m->size) && m->size > 0 ? (double)on_host / (double)m->size : 1;
-    enum ledger_source source = f.source == FOOTPRINT_KNOWN ? LEDGER_TABLE : LEDGER_ESTIMATE;
-    fact parallel = ledger_parallel(c), slots = fact_known(parallel) ? parallel : 1;
-    fact left = own, kv = 0, compute = 0;
-    if (f.source != FOOTPRINT_UNKNOWN && fact_known(m->context_length)) {
-        double bytes = (double)f.kv_per_token * (double)m->context_length * (double)slots *
+    fact parallel = ledger_parallel(c), vram = fact_known(m->size_vram) ? m->size_vram : 0;
+    struct split s = {.known = f.source != FOOTPRINT_UNKNOWN,
+                      .slots = fact_known(parallel) ? parallel : 1,
+                      .source = f.source == FOOTPRINT_KNOWN ? LEDGER_TABLE : LEDGER_ESTIMATE,
+                      .on_host =
+                          fact_known(m->size) ? m->size - at_most(vram, m->size) : FACT_UNKNOWN};
+    fact needed = fact_known(s.on_host) ? s.on_host : s.known ? f.weights : 0;
+    if (s.known && fact_known(m->context_length)) {
+        double host_part =
+            fact_known(m->size) && m->size > 0 ? (double)s.on_host / (double)m->size : 1;
+        double bytes = (double)f.kv_per_token * (double)m->context_length * (double)s.slots *
                        kv_scale(ledger_kv_type(c)) * host_part;
-        kv = bytes < (double)left ? (fact)bytes : left;
-        if (fact_known(on_host))
-            kv = at_most(kv, on_host);
-        struct ledger_part *part = add_of_model(l, LEDGER_KV_CACHE, source, kv, m, p);
-        if (part)
-            snprintf(part->note, sizeof part->note, "context %lld, %lld in parallel%s, %s",
-                     (long long)m->context_length, (long long)slots,
-                     fact_known(parallel) ? "" : " (not set)", ledger_kv_type(c));
-        left -= kv;
+        s.kv = bytes < (double)own ? (fact)bytes : own;
+        if (fact_known(s.on_host))
+            s.kv = at_most(s.kv, s.on_host);
     }
-    fact needed = fact_known(on_host) ? on_host : f.source != FOOTPRINT_UNKNOWN ? f.weights : 0;
-    if (f.source != FOOTPRINT_UNKNOWN) {
-        compute = needed / COMPUTE_PART < compute_least ? compute_least : needed / COMPUTE_PART;
-        compute = at_most(at_most(compute, f.compute), at_most(left, needed - kv));
-        compute = compute > 0 ? compute : 0;
-        add_of_model(l, LEDGER_COMPUTE, LEDGER_ESTIMATE, compute, m, p);
-        left -= compute;
+    if (s.known) {
+        fact compute = needed / COMPUTE_PART;
+        compute = at_most(compute < compute_least ? compute_least : compute, f.compute);
+        compute = at_most(compute, at_most(own - s.kv, needed - s.kv));
+        s.compute = compute > 0 ? compute : 0;
     }
-    fact weights = needed - kv - compute - mapped;
-    weights = at_most(weights > 0 ? weights : 0, left);
-    struct ledger_part *part =
-        add_of_model(l, LEDGER_WEIGHTS, fact_known(on_host) ? LEDGER_API : source, weights, m, p);
-    if (part && f.source == FOOTPRINT_UNKNOWN)
+    s.weights = needed - s.kv - s.compute - mapped;
+    s.weights = at_most(s.weights > 0 ? s.weights : 0, own - s.kv - s.compute);
+    s.above = own - s.weights - s.kv - s.compute;
+    return s;
+}
+
+static void add_split(struct ledger *l, const struct container *c, const struct model *m,
+                      const struct process *p, const struct split *s, fact mapped)
+{
+    struct ledger_part *part = add_of_model(
+        l, LEDGER_WEIGHTS, fact_known(s->on_host) ? LEDGER_API : s->source, s->weights, m, p);
+    if (part && !s->known)
         snprintf(part->note, sizeof part->note, "with its KV cache and buffers");
-    else if (part && fact_known(on_host))
-        snprintf(part->note, sizeof part->note, "its size, less the above%s%s",
-                 vram > 0 ? " and VRAM" : "", mapped > 0 ? " and what is mapped" : "");
-    return left - weights;
+    else if (part && fact_known(s->on_host))
+        snprintf(part->note, sizeof part->note, "its size, less KV cache and buffers%s%s",
+                 m->size_vram > 0 ? ", less VRAM" : "", mapped > 0 ? ", less what is mapped" : "");
+    if (!s->known)
+        return;
+    part = add_of_model(l, LEDGER_KV_CACHE, s->source, s->kv, m, p);
+    if (part && fact_known(m->context_length))
+        snprintf(part->note, sizeof part->note, "context %lld, %lld in parallel%s, %s",
+                 (long long)m->context_length, (long long)s->slots,
+                 fact_known(ledger_parallel(c)) ? "" : " (not set)", ledger_kv_type(c));
+    add_of_model(l, LEDGER_COMPUTE, LEDGER_ESTIMATE, s->compute, m, p);
 }
 
 static void add_learned(struct ledger *l, const struct container *c, const struct model *m,
@@ -233,8 +250,10 @@ static void take_runner(struct ledger *l, const struct container *c, const struc
         return;
     }
     fact mapped = p->rss_file >= mapped_worth ? p->rss_file : 0;
-    fact above = split_model(l, c, m, p, own, mapped), bound = cache_bound(c, p);
-    fact cache = bound == FACT_NONE ? above : at_most(above, bound);
+    struct split split = split_model(c, m, own, mapped);
+    add_split(l, c, m, p, &split, mapped);
+    fact bound = cache_bound(c, p);
+    fact cache = bound == FACT_NONE ? split.above : at_most(split.above, bound);
     if (bound != 0) {
         struct ledger_part *part =
             add_of_model(l, LEDGER_PROMPT_CACHE, LEDGER_ESTIMATE, cache, m, p);
@@ -244,7 +263,7 @@ static void take_runner(struct ledger *l, const struct container *c, const struc
                      container_env(c, "LLAMA_ARG_CACHE_RAM") ? "" : "; its default bound");
         }
     }
-    add_of_model(l, LEDGER_UNEXPLAINED, LEDGER_REST, above - cache, m, p);
+    add_of_model(l, LEDGER_UNEXPLAINED, LEDGER_REST, split.above - cache, m, p);
 }
 
 static void take_processes(struct ledger *l, const struct container *c)
