@@ -175,6 +175,7 @@ static void on_heal(void *userdata, const struct heal_event *e)
         [HEAL_RECOVERED] = {LOG_LEVEL_INFO, "remedy taken up"},
     };
     static const char *const done_words[][2] = {{"limit", "limit applied"},
+                                                {"load", "model loaded"},
                                                 {"high", "memory.high applied"},
                                                 {"reclaim", "page cache reclaimed"}};
     const char *msg = lines[e->kind].msg;

@@ -1,4 +1,5 @@
 #include "flow.h"
+#include "act/restore.h"
 #include "act/startup.h"
 #include "base/clock.h"
 #include "history.h"
@@ -20,6 +21,7 @@ struct flow {
     struct judge *judge;
     struct healer *healer;
     struct startup *startup;     /* NULL: not the daemon */
+    struct restore *restore;     /* the same */
     struct historian *historian; /* NULL: nothing is done, so nothing is taken down */
     struct keep *keep;
     char state[256]; /* a copy: a reload does not move it */
@@ -110,6 +112,8 @@ static void on_look(void *userdata, struct world *world)
         }
         if (flow->startup)
             startup_look(flow->startup, world, &flow->judgement);
+        if (flow->restore)
+            restore_look(flow->restore, world, &flow->judgement);
     }
     if (flow->historian && flow->o.automatic)
         historian_look(flow->historian, world, &flow->judgement);
@@ -136,6 +140,8 @@ static void on_heal(void *userdata, const struct heal_event *event)
     struct flow *flow = userdata;
     if (flow->historian)
         historian_heal(flow->historian, event);
+    if (flow->restore)
+        restore_heal(flow->restore, event);
     if (flow->o.heal)
         flow->o.heal(flow->o.userdata, event);
 }
@@ -192,6 +198,8 @@ static int open_parts(struct flow *flow, struct error *err)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
     if (flow->o.automatic && (r = startup_new(&healer, flow->healer, &flow->startup)) < 0)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
+    if (flow->o.automatic && (r = restore_new(&healer, flow->healer, &flow->restore)) < 0)
+        return error_set(err, FAILURE_JOB, r, "not enough memory");
     return sense_start(flow->sense, err);
 }
 
@@ -246,6 +254,7 @@ void flow_free(struct flow *flow)
     uv_loop_close(&flow->loop);
     healer_delete(flow->healer);
     startup_free(flow->startup);
+    restore_free(flow->restore);
     historian_free(flow->historian);
     judge_free(flow->judge);
     keep_close(flow->keep);

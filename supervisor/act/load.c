@@ -1,6 +1,6 @@
 #include "act/load_private.h"
 #include "base/clock.h"
-#include "base/size.h"
+#include "judge/ledger.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -131,6 +131,23 @@ static fact vram_free(const struct loader *loader)
     return free_vram;
 }
 
+/* What its runner held at most in such a server, if it was ever seen to. */
+static fact learned(const struct loader *loader, const struct container *c,
+                    const struct admission_model *model, const struct admission_server *server)
+{
+    struct need need;
+    need_of(model, server, 0, &need); /* for its context */
+    struct history_footprint f = {.digest = loader->model.digest,
+                                  .context = need.context,
+                                  .parallel = ledger_parallel(c),
+                                  .kv_type = ledger_kv_type(c),
+                                  .model = model->name,
+                                  .held = FACT_UNKNOWN};
+    if (!loader->o.history || keep_history_footprint(loader->o.history, &f, NULL) < 0)
+        return FACT_UNKNOWN;
+    return f.held;
+}
+
 static void decide_room(struct loader *loader, const struct container *c)
 {
     const struct ollama_model *m = &loader->model;
@@ -145,6 +162,7 @@ static void decide_room(struct loader *loader, const struct container *c)
     struct admission_server server;
     admission_server_of(c, &server);
     server.vram = vram_free(loader);
+    model.learned = learned(loader, c, &model, &server);
     struct room_options options = {loader->world, c, loader->judgement, loader->o.config,
                                    loader->uses};
     room_of(&options, &loader->room);

@@ -6,6 +6,7 @@
 
 #include "act/healer.h"
 #include "judge/admission.h"
+#include "keep/history.h"
 
 struct loader;
 
@@ -57,8 +58,9 @@ struct load_progress {
 struct loader_options {
     const struct config *config;
     struct sense *sense;
-    struct healer *healer; /* for unloads */
-    const char *state;     /* directory of the locks */
+    struct healer *healer;        /* for unloads */
+    const char *state;            /* directory of the locks */
+    struct keep_history *history; /* what was learned of models (borrowed); NULL: nothing */
     /* In each look while something is under way; may be NULL. */
     void (*progress)(void *userdata, const struct load_progress *progress);
     /* The end of one; another may be begun from within it. */

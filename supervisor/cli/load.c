@@ -10,6 +10,7 @@ struct load {
     struct task task;
     struct load_wish wish;
     struct loader *loader;
+    struct keep_history *history; /* owned; NULL: there is none */
     struct progress progress;
     bool begun;
 };
@@ -50,7 +51,9 @@ static void begin(struct task *task)
         task_end(task, cli_fail(&err));
         return;
     }
-    struct loader_options options = {.config = task->cli->config,
+    keep_history_open_reader(config_settings(task->cli->config)->state, &load->history, NULL);
+    struct loader_options options = {.history = load->history,
+                                     .config = task->cli->config,
                                      .sense = flow_sense(task->flow),
                                      .healer = flow_healer(task->flow),
                                      .state = config_settings(task->cli->config)->state,
@@ -126,5 +129,6 @@ int cmd_load(struct cli *cli, int argc, char **argv)
                               .userdata = &load};
     int status = task_run(&load.task);
     loader_free(load.loader);
+    keep_history_close(load.history);
     return status;
 }

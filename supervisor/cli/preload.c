@@ -1,64 +1,12 @@
 /* supervisor preload: the tiers and the pinned models, as far as they fit (row C14). */
 #include "cli/preload.h"
-#include "base/model_name.h"
-#include "base/size.h"
 #include "cli/say.h"
-#include "sense/ollama_load.h"
-#include "sense/policy.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what is wanted */
-
-struct listing {
-    const struct container *container;
-    struct preload_item *items;
-    size_t from, n, max; /* from: where this container's begin */
-};
-
-static void add(struct listing *to, const char *list, const char *tier, int64_t keep_alive_s)
-{
-    char name[MODEL_NAME_SIZE];
-    while (model_list_next(&list, name, sizeof name)) {
-        bool met = to->n == to->max;
-        for (size_t i = to->from; i < to->n; i++)
-            met |= model_same(to->items[i].model, name);
-        if (met)
-            continue;
-        struct preload_item *item = &to->items[to->n++];
-        *item = (struct preload_item){.keep_alive_s = keep_alive_s};
-        memcpy(item->id, to->container->id, sizeof item->id);
-        memcpy(item->container, to->container->name, sizeof item->container);
-        memcpy(item->model, name, sizeof item->model);
-        snprintf(item->tier, sizeof item->tier, "%s", tier);
-    }
-}
-
-size_t preload_list(const struct config *config, const struct container *container,
-                    int64_t keep_alive_s, struct preload_item *items, size_t n, size_t max)
-{
-    struct listing to = {container, items, n, n, max};
-    struct settings settings;
-    size_t n_tiers;
-    const struct tier *tiers = config_tiers(config, &n_tiers);
-    policy_for(config, container, &settings, NULL);
-    for (int rank = TIER_ULTRA_FAST; rank <= TIER_OTHER; rank++)
-        for (size_t i = 0; i < n_tiers; i++)
-            if (tier_rank(tiers[i].name) == (enum tier_rank)rank)
-                add(&to, tiers[i].models, tiers[i].name, keep_alive_s);
-    int64_t pinned_s = keep_alive_s == OLLAMA_KEEP_DEFAULT ? OLLAMA_KEEP_FOREVER : keep_alive_s;
-    for (size_t i = n; i < to.n; i++) /* one of a tier that is pinned too */
-        if (model_in_list(settings.models_pin, items[i].model))
-            items[i].keep_alive_s = pinned_s;
-    add(&to, settings.models_pin, "pinned", pinned_s);
-    return to.n;
-}
-
-/* ---- one after another */
-
-static void say_row(struct preload *preload, const struct preload_item *item,
+static void say_row(struct preload *preload, const struct wanted_model *item,
                     const struct load_report *report)
 {
     char text[800];
@@ -104,7 +52,9 @@ static void progress(void *userdata, const struct load_progress *now)
 
 int preload_begin(struct preload *preload, struct task *task, int64_t keep_alive_s)
 {
-    struct loader_options options = {.config = task->cli->config,
+    keep_history_open_reader(config_settings(task->cli->config)->state, &preload->history, NULL);
+    struct loader_options options = {.history = preload->history,
+                                     .config = task->cli->config,
                                      .sense = flow_sense(task->flow),
                                      .healer = flow_healer(task->flow),
                                      .state = config_settings(task->cli->config)->state,
@@ -119,8 +69,8 @@ int preload_begin(struct preload *preload, struct task *task, int64_t keep_alive
     for (size_t i = 0; i < task->targets.n; i++) {
         const struct container *c = sense_container(flow_sense(task->flow), task->targets.ids[i]);
         if (c)
-            preload->n = preload_list(task->cli->config, c, keep_alive_s, preload->items,
-                                      preload->n, PRELOAD_MAX);
+            preload->n = wanted_list(task->cli->config, c, keep_alive_s, preload->items, preload->n,
+                                     PRELOAD_MAX);
     }
     return 0;
 }
@@ -134,7 +84,7 @@ void preload_look(struct preload *preload, const struct world *world,
     preload->over = preload->at == preload->n;
     if (preload->over)
         return;
-    const struct preload_item *item = &preload->items[preload->at];
+    const struct wanted_model *item = &preload->items[preload->at];
     struct load_wish wish = {
         .keep_alive_s = item->keep_alive_s, .keep_others = true, .dry_run = preload->task->dry_run};
     memcpy(wish.id, item->id, sizeof wish.id);
@@ -159,6 +109,7 @@ void preload_interrupted(const struct preload *preload)
 void preload_end(struct preload *preload)
 {
     loader_free(preload->loader);
+    keep_history_close(preload->history);
     free(preload->items);
     json_decref(preload->rows);
 }

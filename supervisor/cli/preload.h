@@ -4,30 +4,18 @@
 #ifndef SUPERVISOR_CLI_PRELOAD_H
 #define SUPERVISOR_CLI_PRELOAD_H
 
-#include "base/model_name.h"
+#include "act/wanted.h"
 #include "cli/load_say.h"
 #include "cli/task.h"
 
 enum { PRELOAD_MAX = 256 }; /* rows; of one container TIERS_MAX lists of models and the pins */
 
-struct preload_item {
-    char id[CONTAINER_ID_SIZE], container[CONTAINER_NAME_SIZE];
-    char model[MODEL_NAME_SIZE], tier[TIER_NAME_SIZE]; /* tier "pinned": of models.pin */
-    int64_t keep_alive_s;
-};
-
-/* The models wanted in the container, ultra-fast first, then the other tiers in the order of the
- * file, then the pinned ones, which stay for ever; each once. keep_alive_s: of all others, and of
- * the pinned ones too unless it is the default. Appends to items; returns how many there are then.
- */
-size_t preload_list(const struct config *config, const struct container *container,
-                    int64_t keep_alive_s, struct preload_item *items, size_t n, size_t max);
-
 struct preload {
     struct task *task;
     struct loader *loader;
-    struct preload_item *items; /* owned */
-    size_t n, at, short_of;     /* short_of: rows that were refused or failed */
+    struct keep_history *history; /* owned; NULL: there is none */
+    struct wanted_model *items;   /* owned */
+    size_t n, at, short_of;       /* short_of: rows that were refused or failed */
     bool over, row_open, titled;
     json_t *rows; /* owned */
     struct progress progress;

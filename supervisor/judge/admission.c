@@ -148,6 +148,9 @@ static void say_need(struct deciding *d)
         say(to, "how much %.120s needs is not known", d->wish->model->name);
     else if (need->source == NEED_NONE)
         say(to, "%.120s runs elsewhere and needs nothing here", d->wish->model->name);
+    else if (need->wanted == need->bytes)
+        say(to, "%.120s needs %s (by %s)", d->wish->model->name, SHOWN(need->wanted),
+            need_source_name(need->source));
     else
         say(to, "%.120s needs %s (%s by %s, and %g %%)", d->wish->model->name, SHOWN(need->wanted),
             SHOWN(need->bytes), need_source_name(need->source), need->margin_percent);

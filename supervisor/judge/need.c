@@ -84,23 +84,31 @@ void need_of(const struct admission_model *model, const struct admission_server 
         need->bytes = need->wanted = 0;
         return;
     }
-    if (fact_known(model->learned)) {
-        need->source = NEED_LEARNED;
-        need->bytes = model->learned;
-    } else if (fact_known(model->file)) {
+    if (fact_known(model->file)) {
         need->source = NEED_METADATA;
         fact kv = fact_known(model->kv_per_token) ? model->kv_per_token : known.kv_per_token;
         fill(need, model->file, fact_known(kv) ? kv : 0, compute_of(model->file), server);
     } else if (known.source != FOOTPRINT_UNKNOWN) {
         need->source = known.source == FOOTPRINT_KNOWN ? NEED_TABLE : NEED_NAME;
         fill(need, known.weights, known.kv_per_token, known.compute, server);
-    } else {
+    } else if (!fact_known(model->learned)) {
         return;
     }
-    if (need->source != NEED_LEARNED && server->vram > 0) {
+    fact estimated = need->bytes;
+    if (fact_known(model->learned)) {
+        need->source = NEED_LEARNED;
+        need->bytes = model->learned;
+    } else if (server->vram > 0) {
         need->vram =
             server->vram < need->weights + need->kv ? server->vram : need->weights + need->kv;
         need->bytes -= need->vram;
+    }
+    if (fact_known(estimated) && need->bytes > estimated) {
+        /* It has grown beyond a load by its requests, as a prompt cache does: the most that it
+         * ever held has its margin in it. */
+        fact with_margin = estimated + (fact)((double)estimated * margin_percent / 100);
+        need->wanted = need->bytes > with_margin ? need->bytes : with_margin;
+        return;
     }
     need->wanted = need->bytes + (fact)((double)need->bytes * margin_percent / 100);
 }

@@ -37,6 +37,7 @@ int ollama_parse_tags(const char *body, size_t length, const char *model,
             continue;
         ollama_model_init(ret_model);
         member_text(item, "name", ret_model->name, sizeof ret_model->name);
+        member_text(item, "digest", ret_model->digest, sizeof ret_model->digest);
         ret_model->file = member_fact(item, "size");
         ret_model->cloud = member_string(item, "remote_host") != NULL;
         const char *parameters = member_string(json_object_get(item, "details"), "parameter_size");

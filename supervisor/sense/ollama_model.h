@@ -6,8 +6,9 @@
 
 struct ollama_model {
     char name[CONTAINER_NAME_SIZE]; /* as it is listed */
-    fact file;                      /* bytes of its files */
-    fact kv_per_token;              /* bytes, f16, all layers; unknown where it does not say */
+    char digest[65];
+    fact file;         /* bytes of its files */
+    fact kv_per_token; /* bytes, f16, all layers; unknown where it does not say */
     fact parameters;
     fact context; /* num_ctx of its Modelfile; unknown: none */
     fact trained; /* the longest context it can */

@@ -80,6 +80,20 @@ static void needs(void **state)
     need_of(&m, &server, 0, &need);
     assert_int_equal(need.kv, 32 * MIB);
 
+    /* what was measured is believed; where requests made it grow, it has its margin in it */
+    static const struct {
+        fact learned, wanted;
+    } learned[] = {{500 * MIB, 600 * MIB}, {2000 * MIB, 2000 * MIB}, {1040 * MIB, 0}};
+    for (size_t i = 0; i < N(learned); i++) {
+        m = measured("x", learned[i].learned);
+        m.file = 800 * MIB;
+        m.kv_per_token = 32 << 10; /* 1028 MiB in all */
+        need_of(&m, &server, 20, &need);
+        assert_int_equal(need.source, NEED_LEARNED);
+        assert_int_equal(need.bytes, learned[i].learned);
+        assert_int_equal(need.wanted,
+                         learned[i].wanted ? learned[i].wanted : 1028 * MIB + 1028 * MIB / 5);
+    }
     m = measured("llama3.1:8b", FACT_UNKNOWN); /* the table, then the name, then nothing */
     need_of(&m, &server, 20, &need);
     assert_int_equal(need.source, NEED_TABLE);

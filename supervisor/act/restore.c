@@ -1,0 +1,145 @@
+#include "act/restore.h"
+
+#include "act/load.h"
+#include "act/wanted.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RESTORE_MAX = 128, HEALED_MAX = 16 };
+
+/* A server that has just been restarted may take so long until it answers. */
+static const double patience_s = 120;
+
+struct restore {
+    struct healer_options o;
+    struct loader *loader;
+    struct {
+        char id[CONTAINER_ID_SIZE];
+        double until_s;
+    } healed[HEALED_MAX]; /* containers that were healed; they wait for their Ollama */
+    size_t n_healed;
+    struct wanted_model *models; /* owned */
+    size_t n, at;
+    bool under_way;
+};
+
+static void tell(struct restore *restore, const struct load_report *report)
+{
+    enum heal_event_kind kind = report->end == LOAD_DONE ? HEAL_DONE
+                                : report->load_s > 0     ? HEAL_NOT_DONE
+                                                         : HEAL_DROPPED;
+    struct heal_event event = {.kind = kind,
+                               .id = report->id,
+                               .name = report->container,
+                               .verdict = "restore",
+                               .step = "load",
+                               .model = report->model,
+                               .before = report->before,
+                               .after = report->after,
+                               .page_cache_before = FACT_UNKNOWN,
+                               .page_cache_after = FACT_UNKNOWN,
+                               .attempt = FACT_UNKNOWN,
+                               .took_s = report->took_s,
+                               .text = report->text};
+    if (report->end != LOAD_THERE && restore->o.tell)
+        restore->o.tell(restore->o.userdata, &event);
+}
+
+static void done(void *userdata, const struct load_report *report)
+{
+    struct restore *restore = userdata;
+    tell(restore, report);
+    restore->at++;
+    restore->under_way = false;
+}
+
+int restore_new(const struct healer_options *options, struct healer *healer,
+                struct restore **ret_restore)
+{
+    struct restore *restore = calloc(1, sizeof *restore);
+    if (!restore)
+        return -ENOMEM;
+    struct loader_options loader = {.config = options->config,
+                                    .sense = options->sense,
+                                    .healer = healer,
+                                    .state = options->state,
+                                    .done = done,
+                                    .userdata = restore};
+    restore->o = *options;
+    if (loader_new(&loader, &restore->loader) < 0) {
+        free(restore);
+        return -ENOMEM;
+    }
+    *ret_restore = restore;
+    return 0;
+}
+
+void restore_free(struct restore *restore)
+{
+    if (!restore)
+        return;
+    loader_free(restore->loader);
+    free(restore->models);
+    free(restore);
+}
+
+void restore_heal(struct restore *restore, const struct heal_event *event)
+{
+    loader_heal(restore->loader, event);
+    bool ended = (event->kind == HEAL_DONE || event->kind == HEAL_RECOVERED) &&
+                 (!strcmp(event->step, "restart") || !strcmp(event->step, "kill"));
+    if (!ended || restore->n_healed == HEALED_MAX)
+        return;
+    size_t at = restore->n_healed++;
+    memcpy(restore->healed[at].id, event->id, sizeof restore->healed[at].id);
+    restore->healed[at].until_s = clock_boottime_s() + patience_s;
+}
+
+/* Takes the models of a healed container that answers again. */
+static void take(struct restore *restore, const struct container *c)
+{
+    if (restore->at == restore->n)
+        restore->at = restore->n = 0;
+    if (!restore->models)
+        restore->models = calloc(RESTORE_MAX, sizeof *restore->models);
+    if (restore->models)
+        restore->n = wanted_list(restore->o.config, c, 0, restore->models, restore->n, RESTORE_MAX);
+}
+
+static void take_healed(struct restore *restore, const struct world *world)
+{
+    for (size_t i = 0; i < restore->n_healed;) {
+        const struct container *c = NULL;
+        for (size_t k = 0; k < world->n_containers && !c; k++)
+            if (!strcmp(world->containers[k].id, restore->healed[i].id))
+                c = &world->containers[k];
+        bool answers = c && c->status == STATUS_RUNNING && c->ollama.asked && c->ollama.reachable;
+        if (c && !answers && clock_boottime_s() < restore->healed[i].until_s) {
+            i++;
+            continue;
+        }
+        if (answers && c->mode == MODE_ENFORCE)
+            take(restore, c);
+        restore->healed[i] = restore->healed[--restore->n_healed];
+    }
+}
+
+void restore_look(struct restore *restore, const struct world *world,
+                  const struct judgement *judgement)
+{
+    if (!restore->n_healed && !restore->under_way && restore->at == restore->n)
+        return;
+    loader_look(restore->loader, world, judgement);
+    take_healed(restore, world);
+    if (restore->under_way || restore->at == restore->n)
+        return;
+    const struct wanted_model *m = &restore->models[restore->at];
+    struct load_wish wish = {.keep_alive_s = m->keep_alive_s, .keep_others = true};
+    memcpy(wish.id, m->id, sizeof wish.id);
+    memcpy(wish.model, m->model, sizeof wish.model);
+    restore->under_way = true;
+    loader_begin(restore->loader, &wish);
+}

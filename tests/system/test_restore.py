@@ -1,0 +1,42 @@
+"""After a heal what is wanted at hand is loaded again; what a model was seen to take is known to a load."""
+
+import json
+import time
+
+from bench import QUICK, Bench, outlive_grace
+from sizes import MIB
+
+
+def test_wanted_models_are_loaded_after_a_restart(engine, built):
+    settings = QUICK | {"leak.threshold": "64M", "leak.threshold_percent": "0", "leak.baseline": "32M",
+                        'tier "fast".models': "quick, gone", "memory.reserve": "0"}
+    bench = Bench(engine, settings)
+    try:
+        pin = {"supervisor.pin": "kept"}
+        ill, watched = (bench.ollama(name, models="quick=40M,kept=40M,other=40M", labels=pin, memory_limit=700 * MIB)
+                        for name in ("ill", "well"))
+        outlive_grace()
+        before = ill.started_at(), watched.started_at()
+        daemon = bench.daemon(ill, watched)
+        watched.load("other")
+        ill.load("kept")
+        time.sleep(1.5)  # it is seen to hold what it does
+        ill.unload("kept")
+        ill.leak(160 * MIB)
+        daemon.wait("healed", 30, container="ill", step="restart")
+        for model in ("quick", "kept"):
+            daemon.wait("model loaded", 20, container="ill", model=f"{model}:latest", verdict="restore")
+        assert sorted(ill.loaded()) == ["kept", "quick"]
+        assert daemon.find("remedy dropped", container="ill", model="gone"), daemon.text()
+        time.sleep(2)
+        assert watched.loaded() == ["other"] and watched.started_at() == before[1]
+        assert ill.started_at() != before[0] and ill.stop_signals() == 1
+        expiry = {m["name"]: int(m["expires_at"][:4]) for m in ill.get("/api/ps")["models"]}
+        assert expiry["kept:latest"] > 2100 > expiry["quick:latest"], expiry
+        daemon.end()  # writes down what it has learned
+        ill.unload("kept")
+        dry = bench.supervisor("load", "kept", "--container", "ill", "--dry-run", "--json")
+        need = json.loads(dry.out)["need"]
+        assert need["source"] == "what was measured before" and 40 * MIB <= need["bytes"] < 60 * MIB, dry
+    finally:
+        bench.close()
