@@ -47,6 +47,16 @@ static void profiles_print(FILE *to)
     }
 }
 
+static void tiers_print(FILE *to)
+{
+    fputs(".SS [tier \\(dqNAME\\(dq]\n", to);
+    roff_prose(to, "Models that are wanted at hand, as `models = llama3.2, qwen3:8b`. Those of the "
+                   "tiers ultra-fast, fast and medium are not unloaded to make room, unless they "
+                   "have not been used for 30 minutes and the pressure is critical. `supervisor "
+                   "preload` loads those of all tiers, and so does the daemon after a heal. The "
+                   "preset runbook has the three, with one model each.");
+}
+
 void manual_settings(FILE *to)
 {
     const char *section = "";
@@ -71,6 +81,7 @@ void manual_settings(FILE *to)
             if (strcmp(section, "supervisor") == 0)
                 presets_print(to);
     }
+    tiers_print(to);
     profiles_print(to);
 }
 
