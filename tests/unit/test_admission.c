@@ -49,85 +49,6 @@ static const char *going(const struct room *room, const struct admission *a)
     return text;
 }
 
-static void needs(void **state)
-{
-    (void)state;
-    struct need need;
-    struct admission_model m = measured("x", 10 * GIB);
-    need_of(&m, &server, 20, &need);
-    assert_int_equal(need.source, NEED_LEARNED);
-    assert_int_equal(need.wanted, 12 * GIB);
-
-    m.learned = FACT_UNKNOWN; /* its metadata: weights, KV cache of the context, buffers */
-    m.file = 800 * MIB;
-    m.kv_per_token = 32 << 10;
-    need_of(&m, &server, 0, &need);
-    assert_int_equal(need.source, NEED_METADATA);
-    assert_int_equal(need.kv, 128 * MIB);
-    assert_int_equal(need.compute, 100 * MIB);
-    assert_int_equal(need.wanted, 1028 * MIB);
-    struct admission_server four = {
-        .context = 16384, .parallel = 2, .kv_scale = 0.5, .vram = 700 * MIB};
-    need_of(&m, &four, 0, &need);
-    assert_int_equal(need.kv, 512 * MIB);
-    assert_int_equal(need.vram, 700 * MIB);
-    assert_int_equal(need.wanted, (800 + 512 + 100 - 700) * MIB);
-    m.trained =
-        2048; /* never more than it was trained for, and its own num_ctx before the server's */
-    need_of(&m, &server, 0, &need);
-    assert_int_equal(need.kv, 64 * MIB);
-    m.context = 1024;
-    need_of(&m, &server, 0, &need);
-    assert_int_equal(need.kv, 32 * MIB);
-
-    /* what was measured is believed; where requests made it grow, it has its margin in it */
-    static const struct {
-        fact learned, wanted;
-    } learned[] = {{500 * MIB, 600 * MIB}, {2000 * MIB, 2000 * MIB}, {1040 * MIB, 0}};
-    for (size_t i = 0; i < N(learned); i++) {
-        m = measured("x", learned[i].learned);
-        m.file = 800 * MIB;
-        m.kv_per_token = 32 << 10; /* 1028 MiB in all */
-        need_of(&m, &server, 20, &need);
-        assert_int_equal(need.source, NEED_LEARNED);
-        assert_int_equal(need.bytes, learned[i].learned);
-        assert_int_equal(need.wanted,
-                         learned[i].wanted ? learned[i].wanted : 1028 * MIB + 1028 * MIB / 5);
-    }
-    m = measured("llama3.1:8b", FACT_UNKNOWN); /* the table, then the name, then nothing */
-    need_of(&m, &server, 20, &need);
-    assert_int_equal(need.source, NEED_TABLE);
-    assert_int_equal(need.weights, 4900000000);
-    assert_int_equal(need.kv, 512 * MIB);
-    m = measured("llama9:12b", FACT_UNKNOWN);
-    need_of(&m, &server, 20, &need);
-    assert_int_equal(need.source, NEED_NAME);
-    m = measured("who", FACT_UNKNOWN);
-    need_of(&m, &server, 20, &need);
-    assert_int_equal(need.source, NEED_UNKNOWN);
-    assert_int_equal(need.wanted, FACT_UNKNOWN);
-    m.cloud = true;
-    need_of(&m, &server, 20, &need);
-    assert_int_equal(need.source, NEED_NONE);
-    assert_int_equal(need.wanted, 0);
-}
-
-static void server_of(void **state)
-{
-    (void)state;
-    struct container c;
-    struct admission_server s;
-    container_init(&c);
-    admission_server_of(&c, &s);
-    assert_true(s.context == 4096 && s.parallel == 1 && s.kv_scale > 0.99 && s.vram == 0);
-    pairs_add(&c.env, &c.n_env, "OLLAMA_CONTEXT_LENGTH", "8192");
-    pairs_add(&c.env, &c.n_env, "OLLAMA_NUM_PARALLEL", "x");
-    pairs_add(&c.env, &c.n_env, "OLLAMA_KV_CACHE_TYPE", "q8_0");
-    admission_server_of(&c, &s);
-    assert_true(s.context == 8192 && s.parallel == 1 && s.kv_scale > 0.53 && s.kv_scale < 0.54);
-    container_clear(&c);
-}
-
 /* Which bound refuses, and by how much: 20 % on top of 10 GiB are 12 GiB. */
 static void bounds(void **state)
 {
@@ -414,10 +335,9 @@ static void sentences(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(needs),     cmocka_unit_test(server_of), cmocka_unit_test(bounds),
-        cmocka_unit_test(small),     cmocka_unit_test(order),     cmocka_unit_test(spared),
-        cmocka_unit_test(wishes),    cmocka_unit_test(single),    cmocka_unit_test(others),
-        cmocka_unit_test(sentences),
+        cmocka_unit_test(bounds), cmocka_unit_test(small),     cmocka_unit_test(order),
+        cmocka_unit_test(spared), cmocka_unit_test(wishes),    cmocka_unit_test(single),
+        cmocka_unit_test(others), cmocka_unit_test(sentences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
