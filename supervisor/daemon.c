@@ -230,7 +230,12 @@ static json_t *state(void *userdata)
 {
     struct daemon *d = userdata;
     sense_look_now(flow_sense(d->flow)); /* the last look's containers may have changed since */
-    return flow_to_json(d->flow);
+    json_t *state = flow_to_json(d->flow);
+    char engine[LOCAL_ENGINE_SIZE];
+    local_engine(config_settings(d->config)->docker_host, engine);
+    if (state)
+        json_object_set_new(state, "engine", json_string(engine));
+    return state;
 }
 
 static void on_hup(uv_signal_t *signal, int number)

@@ -56,7 +56,8 @@ static int no_world(void)
 static int get_world(struct explain *e, struct targets *targets)
 {
     struct error err = {0};
-    if (local_ask(config_settings(e->task.cli->config)->state, DAEMON_TIMEOUT_MS, &e->state) == 0) {
+    const struct settings *s = config_settings(e->task.cli->config);
+    if (local_ask(s->state, s->docker_host, DAEMON_TIMEOUT_MS, &e->state) == 0) {
         json_object_set_new(e->state, "source", json_string("daemon"));
         if (read_world(e) < 0)
             return no_world();

@@ -17,7 +17,7 @@ static const int ask_ms = 1000;
 static void ask_daemon(const char *state, struct heartbeat_seen *seen)
 {
     json_t *world;
-    if (local_ask(state, ask_ms, &world) < 0)
+    if (local_ask(state, NULL, ask_ms, &world) < 0)
         return;
     const json_t *monotonic = json_object_get(world, "monotonic");
     if (json_is_number(monotonic)) {

@@ -13,6 +13,7 @@
 struct status {
     struct task task;
     bool watch, first;
+    bool elsewhere; /* the daemon follows another engine */
     double every_s;
     json_t **world; /* where it goes instead of to stdout; NULL: nowhere else */
 };
@@ -42,6 +43,8 @@ static void look(struct task *task, const struct world *world, const struct judg
         return;
     }
     json_object_set_new(state, "source", json_string("look"));
+    if (s->elsewhere)
+        json_object_set_new(state, "daemon", json_string("another engine's"));
     show(s, state);
     json_decref(state);
     if (!s->watch || ferror(stdout))
@@ -49,10 +52,12 @@ static void look(struct task *task, const struct world *world, const struct judg
 }
 
 /* The daemon knows more: holds, rates, what was done. 0 if it answered. */
-static int from_daemon(const struct status *s)
+static int from_daemon(struct status *s)
 {
+    const struct settings *settings = config_settings(s->task.cli->config);
     json_t *state;
-    int r = local_ask(config_settings(s->task.cli->config)->state, 2000, &state);
+    int r = local_ask(settings->state, settings->docker_host, 2000, &state);
+    s->elsewhere = r == -EXDEV;
     if (r < 0)
         return r;
     json_object_set_new(state, "source", json_string("daemon"));

@@ -309,5 +309,7 @@ void status_table(const json_t *state, FILE *to, int width, bool colour)
     paint(&t, bold, "%s\n", heading);
     json_array_foreach(containers, i, c) print_container(&t, state, c);
     if (!strcmp(text_of(state, "source"), "look"))
-        fputs("(no daemon runs on this state directory: one look can only suspect)\n", to);
+        fprintf(to, "(%s on this state directory: one look can only suspect)\n",
+                json_object_get(state, "daemon") ? "another engine's daemon runs"
+                                                 : "no daemon runs");
 }

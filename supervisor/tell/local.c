@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +120,27 @@ void local_free(struct local *local)
     uv_close((uv_handle_t *)&local->pipe, on_closed);
 }
 
-int local_ask(const char *directory, int timeout_ms, json_t **ret_state)
+void local_engine(const char *docker_host, char text[static LOCAL_ENGINE_SIZE])
+{
+    static const char scheme[] = "unix://";
+    struct stat info;
+    bool local = strncmp(docker_host, scheme, sizeof scheme - 1) == 0;
+    if (local && stat(docker_host + sizeof scheme - 1, &info) == 0 && S_ISSOCK(info.st_mode))
+        snprintf(text, LOCAL_ENGINE_SIZE, "socket %jx:%jx", (uintmax_t)info.st_dev,
+                 (uintmax_t)info.st_ino);
+    else
+        snprintf(text, LOCAL_ENGINE_SIZE, "%s", docker_host);
+}
+
+static bool follows(const json_t *state, const char *docker_host)
+{
+    char engine[LOCAL_ENGINE_SIZE];
+    const char *its = json_string_value(json_object_get(state, "engine"));
+    local_engine(docker_host, engine);
+    return its && strcmp(its, engine) == 0;
+}
+
+static int ask(const char *directory, int timeout_ms, json_t **ret_state)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int r = socket_path(directory, address.sun_path, sizeof address.sun_path);
@@ -158,4 +180,18 @@ int local_ask(const char *directory, int timeout_ms, json_t **ret_state)
     free(text);
     close(fd);
     return r;
+}
+
+int local_ask(const char *directory, const char *docker_host, int timeout_ms, json_t **ret_state)
+{
+    json_t *state = NULL;
+    int r = ask(directory, timeout_ms, &state);
+    if (r < 0)
+        return r;
+    if (docker_host && !follows(state, docker_host)) {
+        json_decref(state);
+        return -EXDEV;
+    }
+    *ret_state = state;
+    return 0;
 }

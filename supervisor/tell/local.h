@@ -16,7 +16,13 @@ int local_serve(uv_loop_t *loop, const char *directory, json_t *(*state)(void *u
                 void *userdata, struct local **ret_local, struct error *err);
 void local_free(struct local *local); /* removes the socket; the loop must turn once more */
 
-/* Asks the daemon of DIRECTORY; waits at most timeout_ms. -ENOENT or -ECONNREFUSED: none runs. */
-int local_ask(const char *directory, int timeout_ms, json_t **ret_state);
+/* Which engine that is, for comparing: its socket's device and inode, as it may have another path
+ * in a container; the address itself where there is no such socket. */
+enum { LOCAL_ENGINE_SIZE = 300 };
+void local_engine(const char *docker_host, char text[static LOCAL_ENGINE_SIZE]);
+
+/* Asks the daemon of DIRECTORY; waits at most timeout_ms. -ENOENT or -ECONNREFUSED: none runs.
+ * -EXDEV: it follows another engine than docker_host (NULL: whichever). */
+int local_ask(const char *directory, const char *docker_host, int timeout_ms, json_t **ret_state);
 
 #endif

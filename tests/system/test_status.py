@@ -111,3 +111,19 @@ def test_watch_repeats(seen):
         child.wait(5)
         child.stdout.close()
     assert worlds[0]["monotonic"] < worlds[1]["monotonic"] < worlds[2]["monotonic"]
+
+
+def test_daemon_of_another_engine_is_not_believed(bench, tmp_path):
+    """Who names an engine gets that one's picture, or none; the daemon's socket may have another path to the same."""
+    one = bench.ollama("named")
+    bench.daemon(one)
+    known = json.loads(bench.supervisor("status", "--json").out)
+    assert known["source"] == "daemon"
+    absent = program.run("--state", bench.state, "--host", f"unix://{tmp_path}/docker.sock", "status")
+    assert absent.code == 3 and f"{tmp_path}/docker.sock" in absent.err and not absent.out, absent
+    elsewhere = program.run("--state", bench.state, "--host", "tcp://127.0.0.1:2375", "status")
+    assert elsewhere.code == 2 and not elsewhere.out, elsewhere
+    link = tmp_path / "other.sock"
+    link.symlink_to(bench.engine.url.removeprefix("unix://"))
+    same = program.run("-c", bench.configure(), "--state", bench.state, "--host", f"unix://{link}", "status", "--json")
+    assert json.loads(same.out)["source"] == "daemon", same
