@@ -112,6 +112,8 @@ void historian_note(struct historian *h, enum sense_note note, const struct cont
         [NOTE_LABEL_BAD] = "label-refused",
         [NOTE_TOO_MANY] = "too-many",
     };
+    if ((size_t)note >= sizeof kinds / sizeof kinds[0])
+        return;
     json_t *numbers = json_object();
     if (c && note == NOTE_DIED) {
         put_fact(numbers, "exit_code", c->exit_code);
@@ -142,6 +144,8 @@ void historian_heal(struct historian *h, const struct heal_event *e)
         [HEAL_RECOVERED] = "taken-up",
     };
     static const char *const beside[] = {"limit", "high", "reclaim"}; /* heal nothing */
+    if ((size_t)e->kind >= sizeof kinds / sizeof kinds[0] || !kinds[e->kind])
+        return;
     const char *kind = kinds[e->kind];
     for (size_t i = 0; i < sizeof beside / sizeof beside[0] && e->kind == HEAL_DONE; i++)
         if (!strcmp(e->step, beside[i]))
