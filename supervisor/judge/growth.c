@@ -3,8 +3,10 @@
  * another context or one big request is no growth. */
 #include "judge/growth.h"
 
-/* By chance in less than one of a thousand; what was found stays while it is not doubtful. */
-static const double certain = 0.001, doubtful = 0.05;
+/* By chance in less than one window of a million: a day has seven thousand, and memory that goes up
+ * and down rose in most days by one of a thousand. What was found stays while it is not doubtful.
+ */
+static const double certain = 1e-6, doubtful = 0.05;
 /* Points in leak.growth_hold; the recent window has twice as many. */
 enum { HOLD_POINTS = TREND_POINTS_MAX / 2 };
 
@@ -89,9 +91,9 @@ static void judge_runner(struct look *look, struct runner *r, const struct proce
     enum tri listed = runner_listed(look, p);
     fact held = process_held(p);
     if (g->begun_s < 0) {
-        if (listed == TRI_TRUE && asked_s >= r->first_s && fact_known(held))
-            begin(look, g, held);
-        return;
+        if (listed != TRI_TRUE || asked_s < r->first_s || !fact_known(held))
+            return;
+        begin(look, g, held); /* this look is its first point: the hold runs from here */
     }
     if (listed == TRI_FALSE) { /* an orphan is another matter */
         growth_forget(g);

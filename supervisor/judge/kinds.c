@@ -55,7 +55,8 @@ const struct kind kinds_table[VERDICT_KINDS] = {
     [VERDICT_GROWTH_LEAK] =
         {"growth-leak", SEVERITY_WARNING,
          "what a runner holds since its model is listed, or the server while the same models are "
-         "loaded, rises: by chance in less than 1 of 1,000 cases, by `leak.growth` (64 MiB) and 1 "
+         "loaded, rises: by chance in less than 1 of 1,000,000 cases, by `leak.growth` (64 MiB) "
+         "and 1 "
          "% of the limit at least, and to the end; and it is no prompt-cache",
          "`leak.growth_hold` 10 min",
          "pid runner serve per_hour per_hour_low rise grown bound span limit held left connections",
