@@ -74,7 +74,7 @@ supervisor_image() {
     install_packages "${packages_build[@]}"
     doing 'building the program'
     make -C "$root" --no-print-directory -j"$(nproc)" >"$log" 2>&1 || { show_log "$log"; die 'the program does not build; the lines above say why'; }
-    chown -R --reference="$root" "$root/build"
+    give_build_back
   fi
   say "· $("$root/scripts/image")"
 }

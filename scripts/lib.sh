@@ -59,6 +59,11 @@ need_root() { # SCRIPT ARGUMENT...: goes on as root, by sudo where there is one
   exec sudo --preserve-env="$(compgen -e | grep -E '^(SUPERVISOR|OLLAMA|DOCKER|LAB)_|^CI$' | paste -sd ,)" "$@"
 }
 
+give_build_back() { # what root built in somebody's checkout is theirs; the lab's roots and engines stay root's
+  [[ $(stat -c %u "$root") -ne 0 ]] || return 0
+  find "$root/build" -path "$root/build/lab" -prune -o -exec chown -h --reference="$root" {} +
+}
+
 show_log() { # FILE: what a build said, without the lines that only say how far it came
   grep -vE '^  (CC|AR|LINK) ' "$1" | tail -n 60 >&2 || true
 }
