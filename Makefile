@@ -105,7 +105,7 @@ fuzzers  := $(addprefix $(BUILD)/fuzz/,$(call names,$(fuzz_src)))
 benches  := $(addprefix $(BUILD)/bench/,$(call names,$(perf_src)))
 program  := $(if $(main_src),$(out)/supervisor)
 
-.PHONY: all everything lib program unit unit-build run-unit test bench bench-build fuzz fuzz-build simollama
+.PHONY: all everything lib program unit unit-build run-unit test bench bench-build judge-bench fuzz fuzz-build simollama
 .PHONY: format format-check lint up down install deb clean help
 
 ## all: the program, build/supervisor
@@ -205,6 +205,10 @@ $(BUILD)/bench/$(basename $(notdir $(1))): $(call obj,$(1)) $(call obj,$(pers_sr
 	$$(call said,LINK)$$(CC) $$(ldflags) -o $$(half) $$^ $$(libs) && mv -f $$(half) $$@
 endef
 $(foreach b,$(perf_src),$(eval $(call bench_rule,$(b))))
+
+## judge-bench: how good the judgement is: replays all of tests/traces and compares with what was true
+judge-bench: program
+	@tests/bench/judge_bench
 
 # ---- the stand-in for Ollama: static, so that its image needs nothing else
 

@@ -1,0 +1,51 @@
+"""`make judge-bench`: the judgement against all that was recorded, and the bench against a judgement that is made worse."""
+
+import os
+import re
+import subprocess
+
+import program
+from engine import ROOT
+
+BENCH = ROOT / "tests/bench/judge_bench"
+LAST = re.compile(r"judge: (\d+) traces, (\d+) false, (\d+) missed")
+
+
+def judge(*arguments):
+    """Its exit status, its whole output, and the three numbers of its last line."""
+    done = subprocess.run([BENCH, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
+                          env=os.environ | {"SUPERVISOR_PROGRAM": str(program.PROGRAM)})
+    last = LAST.fullmatch((done.stdout.splitlines() or [""])[-1])
+    assert last, f"{done.stdout}{done.stderr}"
+    return done.returncode, done.stdout, *map(int, last.groups())
+
+
+def test_nothing_is_false_and_nothing_is_missed(built):
+    code, out, traces, false, missed = judge()
+    assert (code, false, missed) == (0, 0, 0), out
+    halves = {what: (int(n), int(real)) for n, what, real in re.findall(r"^(\d+) traces (well|ill): (\d+) recorded", out, re.M)}
+    assert traces == sum(n for n, _ in halves.values())
+    for what in ("well", "ill"):
+        n, real = halves[what]
+        assert n >= 40 and real >= 15, out
+
+
+def trace(name):
+    return ROOT / f"tests/traces/corpus/recorded/{name}.jsonl.xz"
+
+
+def test_a_hasty_judge_is_found_out(built):
+    well = trace("hangs-for-a-while")
+    assert judge(well)[2:] == (1, 0, 0)
+    code, out, _, false, _ = judge("--set", "leak.unreachable_hold=5s", well)
+    assert (code, false) == (1, 1), out
+    assert re.search(r"^false: hangs-for-a-while: unreachable", out, re.M), out
+
+
+def test_a_slow_judge_is_found_out(built):
+    ill = trace("idle-leak-300m-of-512m"), trace("orphan-300m")
+    assert judge(*ill)[2:] == (2, 0, 0)
+    code, out, _, _, missed = judge("--set", "leak.hold=66s", "--set", "leak.orphan_hold=1h", *ill)
+    assert (code, missed) == (1, 2), out
+    assert re.search(r"^missed: idle-leak-300m-of-512m: idle-leak.* later", out, re.M), out
+    assert re.search(r"^missed: orphan-300m: orphan-runner", out, re.M), out
