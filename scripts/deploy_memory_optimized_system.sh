@@ -69,6 +69,7 @@ check_names() { # containers that are here already and not the stack's
 }
 
 supervisor_image() {
+  local made
   docker image inspect supervisor:latest >/dev/null 2>&1 && [[ ! -x $root/build/supervisor ]] && return
   if [[ ! -x $root/build/supervisor ]]; then
     install_packages "${packages_build[@]}"
@@ -76,7 +77,9 @@ supervisor_image() {
     make -C "$root" --no-print-directory -j"$(nproc)" >"$log" 2>&1 || { show_log "$log"; die 'the program does not build; the lines above say why'; }
     give_build_back
   fi
-  say "· $("$root/scripts/image")"
+  step='making the image'
+  made=$("$root/scripts/image")
+  say "· $made"
 }
 
 # ---- start

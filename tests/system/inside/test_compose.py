@@ -18,7 +18,7 @@ def script(name, engine):
     variables |= {"DOCKER_HOST": engine.url, "OLLAMA_IMAGE": "supervisor-standin:latest", "OLLAMA_MEMORY": "3g",
                   "SUPERVISOR_STATE": STATE}
     done = subprocess.run([ROOT / "scripts" / name], env=variables, stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=300, check=False)
+                          text=True, timeout=600, check=False)
     assert done.returncode == 0, f"scripts/{name}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout
 
