@@ -1,4 +1,5 @@
 #include "tell/local.h"
+#include "base/http.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -122,10 +123,10 @@ void local_free(struct local *local)
 
 void local_engine(const char *docker_host, char text[static LOCAL_ENGINE_SIZE])
 {
-    static const char scheme[] = "unix://";
+    char path[sizeof((struct sockaddr_un *)0)->sun_path];
     struct stat info;
-    bool local = strncmp(docker_host, scheme, sizeof scheme - 1) == 0;
-    if (local && stat(docker_host + sizeof scheme - 1, &info) == 0 && S_ISSOCK(info.st_mode))
+    if (http_unix_path(docker_host, path, sizeof path, NULL) == 0 && stat(path, &info) == 0 &&
+        S_ISSOCK(info.st_mode))
         snprintf(text, LOCAL_ENGINE_SIZE, "socket %jx:%jx", (uintmax_t)info.st_dev,
                  (uintmax_t)info.st_ino);
     else
