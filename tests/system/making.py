@@ -11,6 +11,8 @@ import time
 import urllib.parse
 import urllib.request
 
+import pytest
+
 import memory
 import program
 import wait
@@ -186,3 +188,18 @@ def available():
     lines = pathlib.Path("/proc/meminfo").read_text().splitlines()
     values = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
     return values["MemTotal"], values["MemAvailable"]
+
+
+@pytest.fixture(scope="module")
+def making(engine, built):
+    one = Making(engine, trial())
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+@pytest.fixture
+def bench(making):
+    yield making
+    making.clear()

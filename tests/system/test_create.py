@@ -7,25 +7,10 @@ import pytest
 import memory
 import program
 import wait
-from making import LIMIT, STANDARD, Making, answers, available, free_port, limit_of, localai, profile, result, sound, trial, variant
+from making import LIMIT, STANDARD, answers, available, bench, free_port, limit_of, localai, making, profile, result, sound, trial, variant
 from sizes import GIB, MIB
 
 SIZES = {"create-standard": 8, "create-33b": 28, "create-70b": 30, "create-localai": 12}
-
-
-@pytest.fixture(scope="module")
-def making(engine, built):
-    one = Making(engine, trial())
-    try:
-        yield one
-    finally:
-        one.close()
-
-
-@pytest.fixture
-def bench(making):
-    yield making
-    making.clear()
 
 
 @pytest.mark.parametrize("command, gib", SIZES.items())

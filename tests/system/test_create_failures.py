@@ -14,24 +14,9 @@ import pytest
 import program
 import wait
 from engine import ROOT, Engine
-from making import Making, available, holding, result, small_disk, sound, trial, variant
+from making import Making, available, bench, holding, making, result, small_disk, sound, trial, variant
 from registry import Registry, Slow
 from sizes import GIB, MIB
-
-
-@pytest.fixture(scope="module")
-def making(engine, built):
-    one = Making(engine, trial())
-    try:
-        yield one
-    finally:
-        one.close()
-
-
-@pytest.fixture
-def bench(making):
-    yield making
-    making.clear()
 
 
 def refusals(done):

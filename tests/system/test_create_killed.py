@@ -7,22 +7,7 @@ import pytest
 
 import program
 from engine import Engine
-from making import LIMIT, Making, limit_of, result, sound, trial
-
-
-@pytest.fixture(scope="module")
-def making(engine, built):
-    one = Making(engine, trial())
-    try:
-        yield one
-    finally:
-        one.close()
-
-
-@pytest.fixture
-def bench(making):
-    yield making
-    making.clear()
+from making import LIMIT, Making, bench, limit_of, making, result, sound, trial
 
 
 def test_two_at_once(bench):
