@@ -1,5 +1,6 @@
 /* The settings: their table, the file, the environment, the command line. */
 #include "base/config_layers.h"
+#include "configs.h"
 
 #include <errno.h>
 #include <math.h>
@@ -13,20 +14,6 @@
 #include <cmocka.h>
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
-
-static struct config *new_config(void)
-{
-    struct config *config;
-    struct error err;
-    if (config_new(&config, &err) < 0)
-        fail_msg("%s", err.message);
-    return config;
-}
-
-static int read_text(struct config *config, const char *text, struct error *err)
-{
-    return config_read_text(config, "test.conf", text, strlen(text), err);
-}
 
 static void set(struct config *config, const char *assignment)
 {
