@@ -34,6 +34,7 @@ struct subject {
 struct runner_seen {
     fact pid, started_us;
     bool here, is_new; /* is_new: its load has not been counted yet */
+    bool leaked;       /* a growth-leak was raised of it: what it holds since teaches nothing */
     char model[CONTAINER_NAME_SIZE], digest[65], kv_type[16];
     fact context, parallel;
     fact held, told; /* the most; and what was written of it, unknown: nothing yet */

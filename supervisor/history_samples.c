@@ -131,28 +131,44 @@ static struct runner_seen *runner_of(struct historian *h, const struct process *
     return r;
 }
 
+/* What a runner leaked is nothing that its model needs. */
+static bool leaks(const struct judgement *judgement, const struct container *c,
+                  const struct process *p)
+{
+    for (size_t i = 0; i < judgement->n_verdicts; i++) {
+        const struct verdict *v = &judgement->verdicts[i];
+        if (v->kind == VERDICT_GROWTH_LEAK && v->state == VERDICT_RAISED && v->pid == p->pid &&
+            v->started_us == p->started_us && !strcmp(v->id, c->id))
+            return true;
+    }
+    return false;
+}
+
 static void take_runner(struct historian *h, const struct container *c, const struct model *m,
-                        const struct process *p, const struct world *world)
+                        const struct process *p, const struct world *world,
+                        const struct judgement *judgement)
 {
     struct runner_seen *r = runner_of(h, p);
     if (!r)
         return;
     fact held = process_held(p);
     r->here = true;
+    r->leaked |= leaks(judgement, c, p);
     snprintf(r->model, sizeof r->model, "%s", m->name);
     snprintf(r->digest, sizeof r->digest, "%s", m->digest);
     snprintf(r->kv_type, sizeof r->kv_type, "%.15s", ledger_kv_type(c));
     r->context = m->context_length;
     r->parallel = ledger_parallel(c);
-    if (held > r->held)
+    if (held > r->held && !r->leaked)
         r->held = held;
     if (cpu_percent(&r->cpu_us, &r->cpu_at_s, p->cpu_us, world->monotonic_s) >= used_from_percent)
         r->used_wall_ms = clock_wall_ms();
 }
 
 static void take_container(struct historian *h, const struct world *world, size_t i,
-                           const struct assessment *a)
+                           const struct judgement *judgement)
 {
+    const struct assessment *a = &judgement->assessments[i];
     const struct container *c = &world->containers[i];
     struct subject *s = subject_of(h, c, i);
     if (!s)
@@ -176,7 +192,7 @@ static void take_container(struct historian *h, const struct world *world, size_
     for (size_t m = 0; m < c->ollama.n_models; m++) {
         const struct process *p = ledger_runner(c, &c->ollama.models[m]);
         if (p)
-            take_runner(h, c, &c->ollama.models[m], p, world);
+            take_runner(h, c, &c->ollama.models[m], p, world, judgement);
     }
 }
 
@@ -195,7 +211,7 @@ void historian_take_samples(struct historian *h, const struct world *world,
     for (size_t i = 0; i < h->n_runners; i++)
         h->runners[i].here = false;
     for (size_t i = 0; i < world->n_containers && i < judgement->n_assessments; i++)
-        take_container(h, world, i, &judgement->assessments[i]);
+        take_container(h, world, i, judgement);
 }
 
 void historian_forget_samples(struct historian *h)

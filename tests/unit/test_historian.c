@@ -202,6 +202,36 @@ static void test_runners_are_learned(void **state)
     assert_int_equal(history_number_of(place, "SELECT seen FROM footprints"), 1);
 }
 
+/* Once a growth-leak was raised of it, a runner teaches nothing any more, also when it was cleared.
+ */
+static void test_a_leak_is_not_learned(void **state)
+{
+    struct stage *stage = *state;
+    set_containers(stage, 1);
+    struct container *c = &stage->world.containers[0];
+    struct model *m = ollama_add_model(&c->ollama);
+    snprintf(m->name, sizeof m->name, "small:latest");
+    snprintf(m->digest, sizeof m->digest, "d1");
+    snprintf(m->blob, sizeof m->blob, "sha256-1");
+    begin(stage);
+    add_runner(stage, 7, 1e9, 5000);
+    look(stage, 1);
+    struct verdict v = {.kind = VERDICT_GROWTH_LEAK,
+                        .state = VERDICT_RAISED,
+                        .pid = 7,
+                        .started_us = c->processes[0].started_us};
+    memcpy(v.id, c->id, sizeof v.id);
+    stage->judgement.verdicts = &v;
+    stage->judgement.n_verdicts = 1;
+    c->processes[0].rss_anon = 90000;
+    look(stage, 1);
+    stage->judgement.n_verdicts = 0;
+    look(stage, 1);
+    end(stage);
+    stage->judgement.verdicts = NULL;
+    assert_int_equal(history_number_of(stage->place, "SELECT held FROM footprints"), 5000);
+}
+
 static void died(struct stage *stage)
 {
     historian_note(stage->historian, NOTE_DIED, &stage->world.containers[0], "exited");
@@ -272,6 +302,7 @@ int main(void)
         test(test_one_sample_a_second),
         test(test_many_containers_are_sampled_less_often),
         test(test_runners_are_learned),
+        test(test_a_leak_is_not_learned),
         test(test_events_wait_while_nothing_can_be_written),
         test(test_file_that_vanishes_or_breaks_is_begun_anew),
     };
