@@ -149,6 +149,16 @@ void run_work(struct run *run, uv_work_cb job, run_next *next)
     }
 }
 
+/* Carried out for a verdict, and not enough. An unload that was asked for and waits has not helped
+ * either. */
+static bool failed(const struct run *run)
+{
+    bool for_verdict = run->verdict.kind < VERDICT_KINDS && !run->reason;
+    return run->begun && !run->recovering && for_verdict && !run->step->gentle &&
+           (run->end_kind == HEAL_NOT_DONE ||
+            (run->end_kind == HEAL_PENDING && run->step == &step_unload));
+}
+
 static void end_told(struct run *run)
 {
     struct healer *healer = run->healer;
@@ -174,6 +184,8 @@ static void end_told(struct run *run)
     struct judge *judge = healer->o.judge;
     if (acted && judge && !run->step->gentle)
         judge_restart_holds(judge, run->id);
+    if (judge && failed(run))
+        judge_tell_failed(judge, &run->verdict, clock_boottime_s());
     bool said = run->refused && run->step->gentle && !run->asked &&
                 !strncmp(rest->told, text, sizeof rest->told - 1);
     if (!said)

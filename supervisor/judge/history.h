@@ -2,6 +2,7 @@
 #ifndef SUPERVISOR_JUDGE_HISTORY_H
 #define SUPERVISOR_JUDGE_HISTORY_H
 
+#include "judge/failures.h"
 #include "judge/judge.h"
 #include "judge/trend.h"
 
@@ -106,6 +107,7 @@ struct runner { /* one live runner, by (pid, started_us) */
     char blob[80];
     struct matter stuck; /* its model's time is over */
     struct growth growth;
+    struct failures failures;
 };
 
 /* One listed model. */
@@ -119,6 +121,7 @@ struct known_model {
      * slept, since expires_at was set. */
     int64_t slip_ms;
     bool found_over; /* its time was over when the list was seen first */
+    struct failures failures;
 };
 enum { MODELS_KNOWN_MAX = 32 }; /* of one container; more are not judged one by one */
 
@@ -174,6 +177,7 @@ struct history {
         bool met;
     } surplus[8]; /* loaded models that the single-model policy would unload */
     size_t n_surplus;
+    struct failures failures; /* of verdicts that name neither a runner nor a model */
 };
 
 /* One look at one container, with what several rules need. */
@@ -283,5 +287,7 @@ void clear_surplus(struct look *look);
 void history_reset_holds(struct history *history);
 /* Those that led to the remedy which was just carried out: leaks, runners, models. */
 void history_restart(struct history *history);
+/* The verdict's remedy was not enough for its subject. */
+void history_tell_failed(struct history *history, const struct verdict *verdict, double now_s);
 
 #endif

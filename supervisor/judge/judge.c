@@ -75,6 +75,13 @@ void judge_restart_holds(struct judge *judge, const char *id)
         history_restart(history);
 }
 
+void judge_tell_failed(struct judge *judge, const struct verdict *verdict, double now_s)
+{
+    struct history *history = find(judge, verdict->id);
+    if (history)
+        history_tell_failed(history, verdict, now_s);
+}
+
 /* At first sight: how long it has been up (JUDGEMENT, fact 3); < 0 unknown. */
 static double first_uptime_s(const struct world *world, const struct container *container)
 {

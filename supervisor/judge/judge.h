@@ -25,5 +25,11 @@ void judge_tell_footprint(struct judge *judge, const char *id, fact held_with_mo
 /* Forgets the holds of a container: a remedy was carried out, so the next verdict must be earned
  * anew. */
 void judge_restart_holds(struct judge *judge, const char *id);
+/* The verdict's remedy was carried out and was not enough. Remembered for its runner (pid and start
+ * time) and its model (by name), or for the container where it names neither: with the runner,
+ * while the model is listed, in this life, for ten minutes (failure_kept_s). Rules give the next
+ * remedy of their ladder then. now_s: of the worlds' monotonic clock. A subject that the last look
+ * did not have, or of another life, is ignored. */
+void judge_tell_failed(struct judge *judge, const struct verdict *verdict, double now_s);
 
 #endif
