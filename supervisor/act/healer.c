@@ -136,6 +136,8 @@ void healer_consider(struct healer *healer, const struct world *world,
         }
         const struct place *place = place_of(healer, v->id);
         double now_s = clock_boottime_s();
+        if (!sense_engine_up(healer->o.sense))
+            continue; /* no fresh look without it: it waits, and "engine lost" was said */
         if (run_of(healer, v->id) || now_s < place->not_before_s ||
             now_s < place->rests[v->remedy].until_s)
             continue;

@@ -73,6 +73,8 @@ void sense_look(struct sense *sense)
         struct watch *w = sense->watches[i];
         if (w->refreshing && w->refresh_inspected && w->refresh_polled)
             w->want_connections = true;
+        if (!sense->up && watch_left_alone(w, &sense->sampler))
+            sense_tell(sense, NOTE_DIED, w, container_status_name(w->container.status));
         watch_sample(w, &sense->sampler, now_s);
         w->container.ollama.age_ms = (double)(now_ns - w->answer_sent_ns) / 1e6;
         world->containers[i] = w->container;

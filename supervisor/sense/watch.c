@@ -155,16 +155,33 @@ bool watch_take(struct watch *w, const struct container *from, const struct dock
     return changed;
 }
 
+/* Whether the main process that was seen in this life is gone for certain. */
+static bool main_gone(const struct watch *w, const struct sampler *sampler)
+{
+    struct process process;
+    int r = process_read(sampler->procfs, w->container.pid, &process);
+    return r == -ESRCH ||
+           (r == 0 && (process.state == 'Z' || process.started_us != w->main_started_us));
+}
+
+bool watch_left_alone(struct watch *w, const struct sampler *sampler)
+{
+    struct container *c = &w->container;
+    if (c->status != STATUS_RUNNING)
+        return false;
+    bool seen = w->main_started_us > 0, ended = seen && main_gone(w, sampler);
+    if (ended)
+        c->status = STATUS_EXITED, c->exit_code = c->oom_killed = FACT_UNKNOWN;
+    else if (!seen)
+        c->status = STATUS_UNKNOWN;
+    return ended;
+}
+
 bool watch_died(struct watch *w, const struct sampler *sampler, const struct docker_event *event)
 {
     static const int64_t oom_ns = 5000000000; /* a victim that is the main process ends at once */
     struct container *c = &w->container;
-    struct process process;
-    if (c->status != STATUS_RUNNING || w->main_started_us <= 0)
-        return false;
-    int r = process_read(sampler->procfs, c->pid, &process);
-    if (r != -ESRCH &&
-        (r < 0 || (process.state != 'Z' && process.started_us == w->main_started_us)))
+    if (c->status != STATUS_RUNNING || w->main_started_us <= 0 || !main_gone(w, sampler))
         return false;
     c->status = STATUS_EXITED;
     c->exit_code = event->exit_code;

@@ -50,6 +50,10 @@ bool watch_take(struct watch *watch, const struct container *container,
  * taken the network down (40 to 100 ms). False: only inspect can tell. */
 bool watch_died(struct watch *watch, const struct sampler *sampler,
                 const struct docker_event *event);
+/* While the engine is away nobody says whether a container still runs but its main process: one
+ * that was seen by watch_sample and is gone has ended, with an unknown exit code (true, once);
+ * where none was seen the status is unknown until the engine is back. */
+bool watch_left_alone(struct watch *watch, const struct sampler *sampler);
 /* Takes Ollama's answer (deep copy). */
 void watch_answer(struct watch *watch, const struct ollama *answer, uint64_t sent_ns);
 /* The client for the address and port of the last inspect; NULL where the address is unknown or it

@@ -32,10 +32,10 @@ def new_directory(parent=None):
 
 
 class Engine:
-    """Between start() and close() it runs; stop() and start() in between keep its containers."""
+    """Between start() and close() it runs; stop() and start() in between keep its containers. `options` are dockerd's."""
 
-    def __init__(self, suite="installed", parent=None):
-        self.suite = suite
+    def __init__(self, suite="installed", parent=None, options=()):
+        self.suite, self.options = suite, options
         self.directory = new_directory(parent)
         self.socket = str(self.directory / "docker.sock")
         self.url = f"unix://{self.socket}"
@@ -44,9 +44,9 @@ class Engine:
         self.images = set()
 
     def start(self):
-        done = self._lab("start", self.suite, self.directory, timeout=300)
+        done = self._lab("start", self.suite, self.directory, *self.options, timeout=300)
         if "iptables failed" in done.stderr:  # somebody else's engine started in the same moment
-            done = self._lab("start", self.suite, self.directory, timeout=300)
+            done = self._lab("start", self.suite, self.directory, *self.options, timeout=300)
         assert done.returncode == 0, f"engine of {self.suite} did not start: {done.stderr}{self.log_tail()}"
         self.events = Events(self.socket)
         return self
@@ -56,6 +56,12 @@ class Engine:
             self.events.close()
         done = self._lab("stop", self.directory)
         assert done.returncode == 0, f"engine of {self.suite} did not stop: {done.stderr}{self.log_tail()}"
+
+    def leave(self):
+        """It ends alone, and with --live-restore its containers run on; start() takes them up again."""
+        self.events.close()
+        done = self._lab("leave", self.directory)
+        assert done.returncode == 0, f"engine of {self.suite} did not end: {done.stderr}{self.log_tail()}"
 
     def kill(self):
         """As a power cut would; start() finds its containers, ended."""
@@ -99,6 +105,9 @@ class Engine:
             if self.api.ping():
                 for container in self.api.containers():
                     self.api.remove(container["Id"])
+            elif "--live-restore" in self.options:  # what it left runs
+                self.kill()
+                return
             self.stop()
         except (AssertionError, OSError, EngineError, subprocess.SubprocessError) as error:
             print(f"{self.url}: {error}; killing it")

@@ -15,7 +15,8 @@ import sys
 import pytest
 
 WORKERS = 4  # one is busy with the emulated machine, another one for a while with the full-length hold
-FIRST = ("test_guest.py", "test_package.py", "test_full_length.py", "test_daemon.py", "test_crash.py", "test_fix.py")  # the longest
+FIRST = ("test_guest.py", "test_package.py", "test_full_length.py", "test_twenty.py", "test_daemon.py", "test_crash.py",
+         "test_fix.py")  # the longest
 
 
 def pytest_addoption(parser):
