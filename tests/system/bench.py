@@ -6,9 +6,11 @@ import tempfile
 import time
 
 import program
+import wait
 from ollama import Ollama
 
-INTERVAL, POLL, HOLD = 0.5, 1.0, 3.0
+PACE = 2 if wait.INSIDE_GUEST else 1  # all takes longer in the emulated machine
+INTERVAL, POLL, HOLD = PACE * 0.5, PACE * 1.0, PACE * 3.0
 BUSY = 5.0  # the window of JUDGEMENT's fact 6
 QUICK = {"supervisor.interval": f"{INTERVAL:g}s", "supervisor.poll": f"{POLL:g}s", "leak.hold": f"{HOLD:g}s",
          "leak.orphan_hold": f"{HOLD:g}s", "leak.grace": "1s", "remedy.backoff": "1s", "remedy.stop_grace": "5s"}

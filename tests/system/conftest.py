@@ -8,14 +8,14 @@ import pytest
 
 import guest
 import program
+import wait
 import workers
 from bench import Bench
 from engine import Engine
 from registry import Registry
 
 pytest_addoption, pytest_runtestloop = workers.pytest_addoption, workers.pytest_runtestloop
-INSIDE_GUEST = os.environ.get("SUPERVISOR_INSIDE_GUEST") == "1"
-collect_ignore = [] if INSIDE_GUEST else ["inside"]
+collect_ignore = [] if wait.INSIDE_GUEST else ["inside"]
 
 
 def pytest_configure(config):
@@ -57,7 +57,7 @@ def built():
 @pytest.fixture(scope="session")
 def engine():
     """The host's docker.io, privately started."""
-    one = Engine(parent="/data" if INSIDE_GUEST else None)
+    one = Engine(parent="/data" if wait.INSIDE_GUEST else None)
     try:
         yield one.start()
     finally:
@@ -116,5 +116,5 @@ class Teller:
 
 
 def pytest_sessionstart(session):
-    if INSIDE_GUEST:
+    if wait.INSIDE_GUEST:
         session.config.pluginmanager.register(Teller(session.config))

@@ -15,8 +15,11 @@ MEMORY_MIB, SWAP_MIB, DISK_MIB, SECONDS = 5120, 3072, 8192, 1500
 
 
 def names():
-    """The tests inside, by reading them."""
-    return [name for file in sorted(INSIDE.glob("test_*.py")) for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)]
+    """The tests inside, by reading them: those that a module has, and those that it takes from one outside."""
+    found = [name for file in sorted(INSIDE.glob("test_*.py"))
+             for name in re.findall(r"^(?:def |    )(test_\w+)(?=[(,])", file.read_text(), re.M)]
+    assert len(set(found)) == len(found), f"two tests inside have one name: {sorted(found)}"
+    return found
 
 
 class Guest:

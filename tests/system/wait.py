@@ -4,7 +4,8 @@ import os
 import threading
 import time
 
-EVERY = 0.5 if os.environ.get("SUPERVISOR_INSIDE_GUEST") == "1" else 0.05  # looking is dear where all is emulated
+INSIDE_GUEST = os.environ.get("SUPERVISOR_INSIDE_GUEST") == "1"
+EVERY = 0.5 if INSIDE_GUEST else 0.05  # looking is dear where all is emulated
 
 given_up = threading.Event()  # set when the tests are interrupted, for those who wait in threads
 

@@ -27,7 +27,7 @@ def swapped(one):
 
 @pytest.fixture(scope="module")
 def world(engine, built):
-    bench = Bench(engine, QUICK | {"supervisor.interval": "1s", "supervisor.poll": "2s", "leak.threshold": "8G"})
+    bench = Bench(engine, QUICK | {"leak.threshold": "8G"})
     os.makedirs(FILES, exist_ok=True)
     for place in (ELSEWHERE, READ_ONLY):
         os.makedirs(place, exist_ok=True)

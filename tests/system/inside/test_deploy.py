@@ -4,11 +4,9 @@ import json
 
 import memory
 import wait
-from bench import QUICK, Bench
+from bench import Bench
 from ollama import Ollama
 from sizes import GIB, MIB
-
-FEW = {"supervisor.interval": "1s", "supervisor.poll": "2s"}
 
 
 def swap_limit(one):
@@ -17,7 +15,7 @@ def swap_limit(one):
 
 def test_create_standard_limits_memory_and_swap(engine, built):
     engine.tag("0.33", "ollama/ollama", "latest")
-    bench = Bench(engine, QUICK | FEW)
+    bench = Bench(engine)
     try:
         made = bench.supervisor("create-standard", "--memory", "1g", "--reserve", "512m", "--port", "0", "--name", "made",
                                 timeout=120)
@@ -39,7 +37,7 @@ def test_create_standard_limits_memory_and_swap(engine, built):
 
 
 def test_memory_can_be_had(engine, built):
-    bench = Bench(engine, QUICK | FEW)
+    bench = Bench(engine)
     try:
         done = bench.supervisor("test", "256m", "--reserve", "512m", "--json", timeout=180)
         assert done.code == 0, done
