@@ -190,7 +190,7 @@ static void swap(const struct said *s)
     char bytes[16];
     if (h->swap_total == 0)
         say(s, "the host has no swap");
-    else if (s->seen->assessment->live_runners == 0)
+    else if (s->seen->assessment->live_runners == 0 || s->seen->container->ollama.n_models == 0)
         say(s, "no model is loaded");
     else
         say(s, "%s of it are swapped out",

@@ -22,15 +22,30 @@ static fact swapped(const struct container *c)
     return sum;
 }
 
+/* An orphan is none: nobody waits for what it holds. */
+static enum tri a_model_is_loaded(const struct look *look)
+{
+    const struct container *c = look->container;
+    enum tri loaded = c->processes_known ? TRI_FALSE : TRI_UNKNOWN;
+    for (size_t i = 0; i < c->n_processes && loaded != TRI_TRUE; i++) {
+        enum tri listed = process_is_live_runner(&c->processes[i])
+                              ? runner_listed(look, &c->processes[i])
+                              : TRI_FALSE;
+        if (listed != TRI_FALSE)
+            loaded = listed;
+    }
+    return loaded;
+}
+
 void judge_swap(struct look *look)
 {
     const struct container *c = look->container;
     const struct host *host = &look->world->host;
     fact own = swapped(c);
-    bool loaded = look->live_runners > 0, own_is = own >= own_swap_worth,
-         host_is = host->swap_used > host_swap_worth;
-    enum tri in_use = !c->processes_known                                ? TRI_UNKNOWN
-                      : !loaded || host->swap_total == 0                 ? TRI_FALSE
+    bool own_is = own >= own_swap_worth, host_is = host->swap_used > host_swap_worth;
+    enum tri loaded = a_model_is_loaded(look);
+    enum tri in_use = loaded == TRI_FALSE || host->swap_total == 0       ? TRI_FALSE
+                      : loaded == TRI_UNKNOWN                            ? TRI_UNKNOWN
                       : own_is || host_is                                ? TRI_TRUE
                       : !fact_known(own) || !fact_known(host->swap_used) ? TRI_UNKNOWN
                                                                          : TRI_FALSE;

@@ -283,10 +283,8 @@ def leak_swapped_out_on_cgroup_v2():
 
 @synthetic()
 def orphan_swapped_out():
-    """All but a tenth of a forgotten runner is on the swap, which is told, too."""
-    worlds, remarks = swapped(recorded("orphan-300m"), 0.9, 3)
-    forgotten = next(r["truth"] for r in remarks if "truth" in r)
-    return worlds, [*remarks, form.truth("swap-in-use", forgotten["from"], forgotten["to"])]
+    """All but a tenth of a forgotten runner is on the swap; no model is loaded that would answer slowly."""
+    return swapped(recorded("orphan-300m"), 0.9, 3)
 
 
 @synthetic()

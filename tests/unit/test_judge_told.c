@@ -141,6 +141,29 @@ static void swap_by_table(void **state)
     }
 }
 
+/* An orphan has a verdict of its own; nobody waits for what it holds. */
+static void swap_of_an_orphan_is_nothing(void **state)
+{
+    (void)state;
+    struct scene s;
+    loaded(&s, NULL);
+    struct container *c = scene_container(&s);
+    c->cgroup.version = 2;
+    c->cgroup.swap = 300 * MIB;
+    c->cgroup.swapcached = 0;
+    s.world.host.swap_used = 300 * MIB;
+    s.world.host.swap_total = 4 * GIB;
+    size_t listed = s.n_models;
+    s.n_models = 0;
+    scene_step(&s, 1);
+    assert_true(scene_until_raised(&s, VERDICT_SWAP_IN_USE, 100) < 0);
+    s.n_models = listed; /* a load that took long */
+    double at_s = s.now_s + 1;
+    scene_step(&s, 1);
+    assert_true(scene_until_raised(&s, VERDICT_SWAP_IN_USE, 100) == at_s + 60);
+    scene_end(&s);
+}
+
 /* ---- broken-healthcheck ---- */
 
 static void healthcheck_by_table(void **state)
@@ -278,10 +301,15 @@ static void heat_holds_without_a_break(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(budget_by_table),        cmocka_unit_test(change_of_models_is_not_over),
-        cmocka_unit_test(budget_of_all_together), cmocka_unit_test(swap_by_table),
-        cmocka_unit_test(healthcheck_by_table),   cmocka_unit_test(hot_gpu_is_told_of_the_host),
-        cmocka_unit_test(heat_by_table),          cmocka_unit_test(heat_holds_without_a_break),
+        cmocka_unit_test(budget_by_table),
+        cmocka_unit_test(change_of_models_is_not_over),
+        cmocka_unit_test(budget_of_all_together),
+        cmocka_unit_test(swap_by_table),
+        cmocka_unit_test(swap_of_an_orphan_is_nothing),
+        cmocka_unit_test(healthcheck_by_table),
+        cmocka_unit_test(hot_gpu_is_told_of_the_host),
+        cmocka_unit_test(heat_by_table),
+        cmocka_unit_test(heat_holds_without_a_break),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
