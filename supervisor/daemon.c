@@ -196,7 +196,7 @@ static void on_heal(void *userdata, const struct heal_event *e)
              LS("step", e->step), LS("model", e->model && *e->model ? e->model : NULL),
              LN("attempt", e->kind == HEAL_ACTING ? e->attempt : FACT_UNKNOWN),
              LN("pid", v && e->kind == HEAL_ACTING ? v->pid : FACT_UNKNOWN),
-             LN("before", e->before), LN("after", e->after),
+             LN("before", e->before), LN("after", e->after), LN("expected", e->expected),
              LN("page_cache_before", e->page_cache_before),
              LN("page_cache_after", e->page_cache_after),
              LN("high", !strcmp(e->step, "high") && v ? (int64_t)verdict_evidence(v, "wanted")

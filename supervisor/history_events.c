@@ -155,6 +155,7 @@ void historian_heal(struct historian *h, const struct heal_event *e)
     put_text(numbers, "model", e->model);
     put_fact(numbers, "before", e->before);
     put_fact(numbers, "after", e->after);
+    put_fact(numbers, "expected", e->expected);
     put_fact(numbers, "page_cache_before", e->page_cache_before);
     put_fact(numbers, "page_cache_after", e->page_cache_after);
     if (e->kind == HEAL_ACTING)

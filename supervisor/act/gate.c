@@ -2,6 +2,8 @@
  * fresh look, the intent. */
 #include "act/private.h"
 #include "base/clock.h"
+#include "judge/failures.h"
+#include "judge/kinds.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -34,7 +36,10 @@ static void begun(struct run *run)
     }
     run->begun = true;
     place->memory_told = place->locked_told = place->waiting_told = false;
-    run_tell(run, HEAL_ACTING, FACT_UNKNOWN, "");
+    char text[64] = "";
+    if (run->verdict.kind < VERDICT_KINDS && run->verdict.failed != REMEDY_NONE)
+        snprintf(text, sizeof text, "%s was not enough", remedy_name(run->verdict.failed));
+    run_tell(run, HEAL_ACTING, FACT_UNKNOWN, text);
     run->step->deed(run);
 }
 
@@ -200,6 +205,18 @@ static void recover(struct run *run)
     run->step->recover(run);
 }
 
+/* The judge of this supervisor has not seen it: it is told, and gives the next step. */
+static void failed_before(struct run *run)
+{
+    struct judge *judge = run->healer->o.judge;
+    double failed_s = clock_boottime_s() - run->failed_ago_s;
+    if (judge)
+        judge_tell_failed(judge, &run->verdict, failed_s);
+    run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN,
+            "an earlier supervisor has done it, and it was not enough; next: %s",
+            remedy_name(kind_next(run->verdict.kind, run->verdict.remedy)));
+}
+
 static void gate_known(struct run *run)
 {
     if (run->work_result < 0) {
@@ -214,12 +231,32 @@ static void gate_known(struct run *run)
         }
     if (run->verdict.kind == VERDICT_KINDS && !run->asked)
         run_free(run); /* only came to recover */
+    else if (run->failed_ago_s >= 0)
+        failed_before(run);
     else
         gate(run);
 }
 
-/* How much is left of the step's rest, which an earlier supervisor's deed counts for. */
-static int rest_left_s(struct run *run, int64_t now_ms, struct error *err)
+/* A verdict's step on its ladder, with another one above it. */
+static bool climbs(const struct run *run)
+{
+    return run->verdict.kind < VERDICT_KINDS && !run->reason &&
+           run->verdict.remedy != REMEDY_NONE &&
+           kind_next(run->verdict.kind, run->verdict.remedy) != REMEDY_NONE;
+}
+
+/* The intent was this very step, for the same runner in the same life. */
+static bool same_step(const struct run *run, const struct intent *intent)
+{
+    return !strcmp(intent->container, run->id) && !strcmp(intent->started_at, run->started_at) &&
+           !strcmp(intent->verdict, verdict_kind_name(run->verdict.kind)) &&
+           !strcmp(intent->step, run->step->name) && intent->pid == run->verdict.pid &&
+           intent->process_started_us == run->verdict.started_us;
+}
+
+/* What earlier supervisors' deeds count for: how much is left of the step's rest, and that the step
+ * was not enough. */
+static int take_recent(struct run *run, int64_t now_ms, struct error *err)
 {
     enum { RECENT = 16 };
     struct intent *recent;
@@ -233,6 +270,9 @@ static int rest_left_s(struct run *run, int64_t now_ms, struct error *err)
         if (!strcmp(recent[i].step, run->step->name) && !strcmp(recent[i].container, run->id) &&
             since_s >= 0 && left_s > run->rest_left_s)
             run->rest_left_s = left_s;
+        if (climbs(run) && recent[i].state == INTENT_FAILED && same_step(run, &recent[i]) &&
+            since_s >= 0 && since_s <= failure_kept_s)
+            run->failed_ago_s = since_s;
     }
     free(recent);
     return 0;
@@ -254,8 +294,8 @@ static void gate_job(uv_work_t *work)
         r = keep_hold_set(keep, run->key, now_ms, "the restart budget is spent", err);
     else if (!r && !spent && run->hold_since_ms)
         r = keep_hold_set(keep, run->key, 0, "", err);
-    if (!r && run->step->rest_s > 0)
-        r = rest_left_s(run, now_ms, err);
+    if (!r && (run->step->rest_s > 0 || climbs(run)))
+        r = take_recent(run, now_ms, err);
     run->work_result = r;
 }
 
@@ -281,6 +321,7 @@ int run_begin(struct healer *healer, const struct container *c, const struct ste
     run->before = run->after = run->expected = run->intent.attempt = FACT_UNKNOWN;
     run->page_cache_before = run->page_cache_after = FACT_UNKNOWN;
     run->intent.pid = run->intent.process_started_us = run->intent.grace_s = FACT_UNKNOWN;
+    run->failed_ago_s = -1;
     run->began_s = clock_boottime_s();
     memcpy(run->id, c->id, sizeof run->id);
     memcpy(run->name, c->name, sizeof run->name);

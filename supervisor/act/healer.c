@@ -103,6 +103,7 @@ static void tell_would(struct healer *healer, const struct container *c, const s
                       .reason = v->kind == VERDICT_KINDS ? "asked" : NULL,
                       .began_s = clock_boottime_s(),
                       .before = FACT_UNKNOWN,
+                      .expected = FACT_UNKNOWN,
                       .page_cache_before = FACT_UNKNOWN,
                       .page_cache_after = FACT_UNKNOWN};
     run.intent.attempt = FACT_UNKNOWN;

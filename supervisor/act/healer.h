@@ -31,9 +31,10 @@ struct heal_event {
     const char *id, *name;
     const char *verdict,
         *step; /* "idle-leak"; "restart" "kill" "unload" "limit" "reclaim" "high" */
-    const struct verdict *evidence;           /* may be NULL */
-    const char *model;                        /* "" unless the step is about one */
-    fact before, after;                       /* held, bytes */
+    const struct verdict *evidence; /* may be NULL */
+    const char *model;              /* "" unless the step is about one */
+    fact before, after;             /* held, bytes */
+    fact expected; /* bytes that should come back; unknown where it is not about them */
     fact page_cache_before, page_cache_after; /* step reclaim; else unknown */
     fact attempt;
     double took_s;

@@ -48,8 +48,11 @@ static void compare(struct run *run)
         run_later(run, look_ms, compare);
         return;
     }
-    run_end(run, INTENT_DONE, back ? HEAL_DONE : HEAL_NOT_DONE, held,
-            back ? "" : "the runner is gone, but its memory did not come back");
+    run->nothing_left = true;
+    if (back)
+        run_end(run, INTENT_DONE, HEAL_DONE, held, "%s", "");
+    else
+        run_end_short(run, INTENT_FAILED, held, "the runner is gone: ");
 }
 
 static void wait_for_exit(struct run *run)
@@ -72,7 +75,7 @@ static void deed(struct run *run)
 {
     if (syscall(SYS_pidfd_send_signal, run->pidfd, SIGKILL, NULL, 0) < 0) {
         int code = errno;
-        run_end(run, INTENT_DROPPED, HEAL_NOT_DONE, FACT_UNKNOWN,
+        run_end(run, code == EPERM ? INTENT_FAILED : INTENT_DROPPED, HEAL_NOT_DONE, FACT_UNKNOWN,
                 "process %lld cannot be killed: %s%s", (long long)run->verdict.pid, strerror(code),
                 code == EPERM ? " (the capability KILL is missing)" : "");
         return;

@@ -2,7 +2,6 @@
  */
 #include "act/run.h"
 #include "base/clock.h"
-#include "base/size.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -39,16 +38,12 @@ static void compare(struct run *run)
         return;
     }
     fact back = run->before - held;
-    char text[2][16];
     if (run->verdict.kind == VERDICT_UNREACHABLE ||
         run->verdict.kind == VERDICT_KINDS) /* it was not for its memory */
         run_end(run, INTENT_DONE, ready ? HEAL_DONE : HEAL_NOT_DONE, held, "%s",
                 ready ? "it answers again" : "restarted, but Ollama still does not answer");
-    else if (fact_known(run->before) && back < run->expected / 2)
-        run_end(run, INTENT_DONE, HEAL_NOT_DONE, held,
-                "restarted, but %s came back where %s were expected",
-                size_format(back > 0 ? back : 0, text[0], sizeof text[0]),
-                size_format(run->expected, text[1], sizeof text[1]));
+    else if (fact_known(run->before) && fact_known(run->expected) && back < run->expected / 2)
+        run_end_short(run, INTENT_DONE, held, "it is restarted: ");
     else
         run_end(run, INTENT_DONE, HEAL_DONE, held, "%s", ready ? "" : "Ollama does not answer yet");
 }
@@ -163,8 +158,10 @@ static int prepare(struct run *run, char *why, size_t size)
 {
     (void)why, (void)size;
     double serve = verdict_evidence(&run->verdict, "serve"),
-           baseline = verdict_evidence(&run->verdict, "baseline");
-    run->expected = serve >= 0 && baseline >= 0 && serve > baseline ? (fact)(serve - baseline) : 0;
+           baseline = verdict_evidence(&run->verdict, "baseline"),
+           runner = verdict_evidence(&run->verdict, "runner");
+    bool leak = serve >= 0 && baseline >= 0 && serve > baseline;
+    run->expected = leak ? (fact)(serve - baseline) : runner >= 0 ? (fact)runner : FACT_UNKNOWN;
     return 0;
 }
 

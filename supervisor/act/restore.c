@@ -39,6 +39,7 @@ static void tell(struct restore *restore, const struct load_report *report)
                                .model = report->model,
                                .before = report->before,
                                .after = report->after,
+                               .expected = FACT_UNKNOWN,
                                .page_cache_before = FACT_UNKNOWN,
                                .page_cache_after = FACT_UNKNOWN,
                                .attempt = FACT_UNKNOWN,

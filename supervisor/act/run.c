@@ -1,6 +1,8 @@
 /* A run's tools, and its end. */
 #include "act/private.h"
 #include "base/clock.h"
+#include "base/size.h"
+#include "judge/kinds.h"
 #include "sense/policy.h"
 
 #include <errno.h>
@@ -75,6 +77,7 @@ void run_tell(struct run *run, enum heal_event_kind kind, fact after, const char
                                .model = run->model,
                                .before = run->before,
                                .after = after,
+                               .expected = run->expected,
                                .page_cache_before = run->page_cache_before,
                                .page_cache_after = run->page_cache_after,
                                .attempt = run->intent.attempt,
@@ -159,33 +162,47 @@ static bool failed(const struct run *run)
             (run->end_kind == HEAL_PENDING && run->step == &step_unload));
 }
 
+/* The step of the verdict's ladder that may follow; none after a step that was enough. */
+static enum remedy next_step(const struct run *run)
+{
+    return failed(run) && !run->nothing_left ? kind_next(run->verdict.kind, run->verdict.remedy)
+                                             : REMEDY_NONE;
+}
+
+static void __attribute__((format(printf, 2, 3))) append(struct run *run, const char *format, ...)
+{
+    size_t used = strlen(run->text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(run->text + used, sizeof run->text - used, format, arguments);
+    va_end(arguments);
+}
+
 static void end_told(struct run *run)
 {
     struct healer *healer = run->healer;
     struct place *place = place_of(healer, run->id);
     struct rest *rest = &place->rests[run->verdict.remedy];
-    double delay_s = run->refused && run->step->gentle ? unprepared_retry_s
-                     : run->end_kind == HEAL_NOT_DONE  ? refused_retry_s
-                                                       : retry_s;
+    enum remedy next = next_step(run);
+    double delay_s = run->refused && run->step->gentle                       ? unprepared_retry_s
+                     : run->end_kind == HEAL_NOT_DONE && next == REMEDY_NONE ? refused_retry_s
+                                                                             : retry_s;
     if (run->begun && run->step->rest_s > delay_s)
         delay_s = run->step->rest_s;
     if (run->step->gentle)
         rest->until_s = clock_boottime_s() + delay_s; /* of this remedy only */
     else
         place->not_before_s = clock_boottime_s() + delay_s;
-    if (run->work_result < 0 && run->begun) {
-        size_t used = strlen(run->text);
-        snprintf(run->text + used, sizeof run->text - used,
-                 "; its outcome could not be written: %.150s", run->work_error.message);
-    }
+    if (run->work_result < 0 && run->begun)
+        append(run, "; its outcome could not be written: %.150s", run->work_error.message);
     char text[sizeof run->text];
     memcpy(text, run->text, sizeof text);
     bool acted = run->begun && !run->recovering;
     struct judge *judge = healer->o.judge;
-    if (acted && judge && !run->step->gentle)
-        judge_restart_holds(judge, run->id);
     if (judge && failed(run))
         judge_tell_failed(judge, &run->verdict, clock_boottime_s());
+    if (acted && judge && !run->step->gentle && next == REMEDY_NONE) /* else it goes on climbing */
+        judge_restart_holds(judge, run->id);
     bool said = run->refused && run->step->gentle && !run->asked &&
                 !strncmp(rest->told, text, sizeof rest->told - 1);
     if (!said)
@@ -199,6 +216,16 @@ static void end_job(uv_work_t *work)
     struct run *run = work->data;
     run->work_result = keep_intent_end(run->healer->o.keep, run->intent.id, run->end_state,
                                        run->after, clock_wall_ms(), run->text, &run->work_error);
+}
+
+void run_end_short(struct run *run, enum intent_state state, fact after, const char *what)
+{
+    bool known = fact_known(run->before) && fact_known(after);
+    fact back = known && run->before > after ? run->before - after : 0;
+    char expected[16], came[16];
+    run_end(run, state, HEAL_NOT_DONE, after, "%s%s expected, %s came back", what,
+            size_format(run->expected, expected, sizeof expected),
+            size_format(known ? back : FACT_UNKNOWN, came, sizeof came));
 }
 
 void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind, fact after,
@@ -216,6 +243,9 @@ void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind
     run->end_kind = kind;
     run->after = after;
     run->work_result = 0;
+    enum remedy next = next_step(run);
+    if (next != REMEDY_NONE && kind == HEAL_NOT_DONE)
+        append(run, "; next: %s", remedy_name(next));
     if (run->begun || run->recovering)
         run_work(run, end_job, end_told);
     else

@@ -49,8 +49,10 @@ struct run {
     uv_timer_t timer;
     uv_work_t work;
     bool working;
-    atomic_bool stop; /* the healer is going: long work ends at its next step */
-    bool refused;     /* it could not even be prepared */
+    atomic_bool stop;    /* the healer is going: long work ends at its next step */
+    bool refused;        /* it could not even be prepared */
+    bool nothing_left;   /* what it was for is gone: no further step follows, whatever came back */
+    double failed_ago_s; /* an earlier supervisor's same step was not enough so long ago; < 0: no */
     double rest_left_s;
     run_next *after_work, *on_timer;
     int work_result;
@@ -80,6 +82,9 @@ int run_control(struct run *run, const char *file, char *why, size_t size);
  * committed. */
 void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind, fact after,
              const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* The same for what was carried out and was not enough: what, then the bytes that were expected and
+ * those that came back. */
+void run_end_short(struct run *run, enum intent_state state, fact after, const char *what);
 void run_tell(struct run *run, enum heal_event_kind kind, fact after, const char *text);
 
 /* What the healer's last look says of the run's container; NULL: it is gone. */

@@ -124,15 +124,12 @@ static void watch(struct run *run)
         !fact_known(run->expected) || back >= run->expected / 2 || back >= released_enough;
     bool answered = c->ollama.asked && c->ollama.reachable;
     if (answered && !there && !alive && (enough || over)) {
-        char text[2][16];
+        run->nothing_left = true;
         if (enough)
             run_end(run, INTENT_DONE, HEAL_DONE, held, "%s",
                     run->started_it ? "its runner had to be killed" : "");
         else
-            run_end(run, INTENT_DONE, HEAL_NOT_DONE, held,
-                    "unloaded, but %s came back where %s were expected",
-                    size_format(back > 0 ? back : 0, text[0], sizeof text[0]),
-                    size_format(run->expected, text[1], sizeof text[1]));
+            run_end_short(run, INTENT_FAILED, held, "it is unloaded: ");
         return;
     }
     if (run->started_it && answered && !alive &&
@@ -150,11 +147,10 @@ static void watch(struct run *run)
     const struct assessment *a = judgement_assessment(run->healer->judgement, run->id);
     bool under_way = !a || a->activity == ACTIVITY_BUSY || a->activity == ACTIVITY_LOADING;
     if (!run->asked && !under_way) {
-        run_end(run, INTENT_FAILED, HEAL_NOT_DONE, held,
-                "it stays loaded although nothing is under way; nothing further is done by itself");
+        run_end_short(run, INTENT_FAILED, held, "it stays loaded although nothing is under way: ");
         return;
     }
-    run_end(run, INTENT_DONE, HEAL_PENDING, held,
+    run_end(run, run->asked ? INTENT_DONE : INTENT_FAILED, HEAL_PENDING, held,
             "it is still loaded: a request or a load is under way, and it goes when that ends "
             "(--wait waits, --force kills its runner)");
 }

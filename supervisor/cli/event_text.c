@@ -132,6 +132,8 @@ static void say_event(char *text, const struct history_event *e)
     if (exit_code)
         say(text, ", exit %lld", (long long)json_integer_value(exit_code));
     say_change_of(text, numbers, "before", "after", "held ");
+    if (!strcmp(e->kind, "healed"))
+        say_bytes(text, numbers, "expected", "expected");
     say_change_of(text, numbers, "page_cache_before", "page_cache_after", "page cache ");
     if (!strcmp(e->kind, "raised"))
         say_bytes(text, numbers, "held", "held");

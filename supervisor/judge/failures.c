@@ -1,4 +1,5 @@
 #include "judge/history.h"
+#include "judge/kinds.h"
 
 #include <string.h>
 
@@ -12,6 +13,15 @@ bool has_failed(const struct failures *failures, enum remedy remedy, double now_
 {
     double since_s = now_s - failures->at_s[remedy];
     return failures->remedies & 1u << remedy && since_s <= within_s && since_s <= failure_kept_s;
+}
+
+enum remedy ladder_step(enum verdict_kind kind, enum remedy from, const struct failures *failures,
+                        double now_s)
+{
+    enum remedy step = from;
+    while (step != REMEDY_NONE && has_failed(failures, step, now_s, failure_kept_s))
+        step = kind_next(kind, step);
+    return step;
 }
 
 void history_tell_failed(struct history *history, const struct verdict *verdict, double now_s)

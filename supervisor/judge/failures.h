@@ -18,5 +18,10 @@ struct failures {
 void failures_add(struct failures *failures, enum remedy remedy, double now_s);
 /* Whether the remedy failed at most within_s ago; failure_kept_s at most. */
 bool has_failed(const struct failures *failures, enum remedy remedy, double now_s, double within_s);
+/* The first step of the kind's ladder, from that one on, that has not failed; REMEDY_NONE: all
+ * have.
+ */
+enum remedy ladder_step(enum verdict_kind kind, enum remedy from, const struct failures *failures,
+                        double now_s);
 
 #endif

@@ -10,7 +10,6 @@
 
 /* llama-server's own default of --cache-ram, in MiB; Ollama sets none (facts on Ollama, 3). */
 static const fact cache_default_mib = 8192;
-static const double patience_s = 10;
 
 /* Since 0.30 every model is served by llama-server, which has a prompt cache. A build that was not
  * released calls itself 0.0.0: then the program's name tells. */
@@ -77,6 +76,10 @@ static void add_evidence(const struct look *look, const struct growth *g, const 
         verdict_add_fact(v, "pid", UNIT_COUNT, r->pid);
     }
     verdict_add_fact(v, r ? "runner" : "serve", UNIT_BYTES, held);
+    if (!r) {
+        verdict_add_fact(v, "baseline", UNIT_BYTES, look->baseline);
+        verdict_add_fact(v, "threshold", UNIT_BYTES, look->threshold);
+    }
     verdict_add(v, "per_hour", UNIT_BYTES, g->slope.per_s * 3600);
     verdict_add(v, "per_hour_low", UNIT_BYTES, g->slope.low_per_s * 3600);
     verdict_add(v, "rise", UNIT_BYTES, g->slope.rise);
@@ -97,18 +100,6 @@ static void name_model(const struct look *look, const struct process *p, struct 
         snprintf(v->model, sizeof v->model, "%s", model->name);
 }
 
-/* Only when the limit is near, and nobody works with the model. */
-static bool may_unload(struct look *look, const struct runner *r, const struct verdict *v)
-{
-    const struct settings *s = &look->history->settings;
-    if (!r || v->state != VERDICT_RAISED || !v->model[0] ||
-        pressure_of(look->held, look->container->cgroup.limit, s) != LEVEL_CRITICAL ||
-        runner_rests(look, r) != TRI_TRUE)
-        return false;
-    look_want_connections(look, patience_s);
-    return look_connected(look, patience_s) == TRI_FALSE;
-}
-
 static void settle_leak(struct look *look, struct growth *g, const struct runner *r,
                         const struct process *p, fact held, bool contradicted, bool all_now)
 {
@@ -121,9 +112,9 @@ static void settle_leak(struct look *look, struct growth *g, const struct runner
         return;
     add_evidence(look, g, r, held, v);
     name_model(look, p, v);
-    bool may = may_unload(look, r, v);
-    look_remedy(v, &g->leak, may ? REMEDY_UNLOAD : REMEDY_NONE);
-    v->confirmed &= may && look->connections_age_s == 0;
+    enum remedy remedy = growth_remedy(look, r, v);
+    look_remedy(v, &g->leak, remedy);
+    v->confirmed &= remedy != REMEDY_NONE && look->connections_age_s == 0;
     verdict_add_fact(v, "connections", UNIT_COUNT, look->connections);
     size_format((fact)(g->slope.per_s * 3600), rate, sizeof rate);
     if (bytes > 0) {

@@ -59,10 +59,13 @@ const struct kind kinds_table[VERDICT_KINDS] = {
          "and 1 "
          "% of the limit at least, and to the end; and it is no prompt-cache",
          "`leak.growth_hold` 10 min",
-         "pid runner serve per_hour per_hour_low rise grown bound span limit held left connections",
+         "pid runner serve baseline threshold per_hour per_hour_low rise grown bound span limit "
+         "held left connections",
          REMEDY_UNLOAD, REMEDY_RESTART,
          "any deed below `pressure.level_critical` (95 % of the limit), or while the model works "
-         "or has a client; reclaim (it moves the growth to swap)",
+         "or has a client; a restart while anything else works, while the runner can be killed, or "
+         "where the server itself holds less than the threshold above its baseline; reclaim (it "
+         "moves the growth to swap)",
          BIT(REMEDY_RECLAIM)},
     [VERDICT_PROMPT_CACHE] =
         {"prompt-cache", SEVERITY_INFO,
@@ -170,6 +173,16 @@ bool kind_allows(enum verdict_kind kind, enum remedy remedy)
         return true;
     return !(k->never_remedies & BIT(remedy)) && place(remedy) >= place(k->first) &&
            place(remedy) <= place(k->last);
+}
+
+enum remedy kind_next(enum verdict_kind kind, enum remedy remedy)
+{
+    enum remedy next = REMEDY_NONE;
+    for (int r = REMEDY_NONE + 1; r < REMEDIES; r++)
+        if (place((enum remedy)r) > place(remedy) && kind_allows(kind, (enum remedy)r) &&
+            (next == REMEDY_NONE || place((enum remedy)r) < place(next)))
+            next = (enum remedy)r;
+    return next;
 }
 
 bool kind_shows(enum verdict_kind kind, const char *evidence)

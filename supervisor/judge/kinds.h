@@ -20,6 +20,8 @@ extern const struct kind kinds_table[VERDICT_KINDS];
 
 /* Whether a verdict of that kind may have the remedy: on its ladder, or none at all. */
 bool kind_allows(enum verdict_kind kind, enum remedy remedy);
+/* The next step of its ladder above the remedy; REMEDY_NONE: it was the last. */
+enum remedy kind_next(enum verdict_kind kind, enum remedy remedy);
 /* Whether a number of that name is evidence of it. */
 bool kind_shows(enum verdict_kind kind, const char *evidence);
 /* The kind's row of the table in docs/judgement.md, without the newline. Returns what snprintf

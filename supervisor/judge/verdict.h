@@ -72,6 +72,8 @@ struct verdict {
     double since_s; /* monotonic: when the last of its conditions became true */
     double hold_s;
     enum remedy remedy;
+    enum remedy failed; /* the step of its ladder before the remedy: it was carried out and was not
+                           enough; none */
     fact pid, started_us;            /* subject: a runner, else unknown */
     char model[CONTAINER_NAME_SIZE]; /* subject: a model, else "" */
     char why[256];                   /* one sentence for a person */
