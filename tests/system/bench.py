@@ -59,10 +59,11 @@ class Bench:
     def options(self, settings=None, state=None):
         return ["-c", self.configure(settings), "--host", self.engine.url, "--state", state or self.state]
 
-    def daemon(self, *containers, env=None, state=None, **settings):
-        """A daemon, waited for until it supervises `containers`. A setting's dot is written __."""
+    def daemon(self, *containers, env=None, state=None, wrapper=(), **settings):
+        """A daemon, waited for until it supervises `containers`. A setting's dot is written __; `wrapper` is the
+        beginning of its command line."""
         pairs = {k.replace("__", "."): v for k, v in settings.items()}
-        daemon = program.Daemon(self.options(pairs, state), env)
+        daemon = program.Daemon(self.options(pairs, state), env, wrapper=wrapper)
         self.daemons.append(daemon)
         daemon.wait("started", 10)
         for container in containers:

@@ -18,7 +18,8 @@ class Ollama:
     """One container. `address` is reached over the engine's own bridge; nothing is published."""
 
     def __init__(self, engine, name, version="0.33", image=None, labels=None, env=None, memory_limit=None,
-                 swap=0, models="tiny=16M", restart="no", tmpfs=None, binds=None, stop_timeout=5, healthcheck=None):
+                 swap=0, models="tiny=16M", restart="no", tmpfs=None, binds=None, stop_timeout=5, healthcheck=None,
+                 user=None):
         self.engine, self.name = engine, name
         host = {"RestartPolicy": {"Name": restart}, "Tmpfs": tmpfs or {}, "Binds": binds or []}
         if memory_limit:
@@ -26,6 +27,8 @@ class Ollama:
         body = {"Image": image or engine.image(version), "Labels": labels or {}, "StopTimeout": stop_timeout,
                 "Env": [f"SIMOLLAMA_MODELS={models}", *(f"{k}={v}" for k, v in (env or {}).items())],
                 "HostConfig": host}
+        if user:
+            body["User"] = user
         if healthcheck:
             body["Healthcheck"] = healthcheck
         self.id = engine.api.call("POST", "/containers/create", body, query={"name": name})["Id"]

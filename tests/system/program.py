@@ -76,8 +76,8 @@ class Daemon:
     """`supervisor … run`, or another lasting command. Its log is read by a thread, each line with the
     moment it came."""
 
-    def __init__(self, arguments, env=None, command=("run",)):
-        self.command = [str(PROGRAM), *map(str, [*arguments, *command])]
+    def __init__(self, arguments, env=None, command=("run",), wrapper=()):
+        self.command = [*wrapper, str(PROGRAM), *map(str, [*arguments, *command])]
         self.records, self.lines, self.foreign = [], [], []
         self.began = time.monotonic()
         self.process = subprocess.Popen(self.command, env=environment(env), stdin=subprocess.DEVNULL,
