@@ -202,7 +202,7 @@ static void end_told(struct run *run)
     if (judge && failed(run))
         judge_tell_failed(judge, &run->verdict, clock_boottime_s());
     if (acted && judge && !run->step->gentle && next == REMEDY_NONE) /* else it goes on climbing */
-        judge_restart_holds(judge, run->id);
+        judge_restart_holds(judge, run->id, run->model);
     bool said = run->refused && run->step->gentle && !run->asked &&
                 !strncmp(rest->told, text, sizeof rest->told - 1);
     if (!said)

@@ -80,9 +80,11 @@ struct settings {
     /* [models] */
     bool models_single; /* off                                                             label
                            supervisor.single */
-    fact models_max_parameters; /* unset: any; 3B in strict15g  label supervisor.max_parameters */
-    fact models_small_model;    /* 5 GiB: smaller ones are left alone  label supervisor.small_model
-                                 */
+    fact models_max_parameters;  /* unset: any; 3B in strict15g  label supervisor.max_parameters */
+    fact models_small_model;     /* 5 GiB: smaller ones are left alone  label supervisor.small_model
+                                  */
+    double models_idle_unload_s; /* unset (< 0): Ollama's keep_alive alone; 30 s in strict15g, 15
+                                    min in homelab  label supervisor.idle_unload; 5 s … 30 days */
     char models_pin[256]; /* "": none; "a, b": never unloaded to make room  label supervisor.pin */
     bool models_startup_unload; /* off: row C12 label supervisor.startup_unload */
     /* [gpu] */

@@ -171,6 +171,10 @@ const struct setting settings_table[SETTINGS_N] = {
     {"models", "small_model", "SUPERVISOR_MODELS_SMALL_MODEL", "supervisor.small_model",
      SETTING_SIZE, false, "5g", "a loaded model below this is left alone, whatever its parameters",
      .min = 0, .max = BYTES_MAX, FIELD(models_small_model)},
+    {"models", "idle_unload", "SUPERVISOR_MODELS_IDLE_UNLOAD", "supervisor.idle_unload",
+     SETTING_DURATION, true, "",
+     "as 15m: a model nobody has used for so long is unloaded; unset: Ollama's keep_alive alone",
+     .min = 5, .max = 30 * DAY, FIELD(models_idle_unload_s)},
     {"models", "pin", "SUPERVISOR_MODELS_PIN", "supervisor.pin", SETTING_TEXT, true, "",
      "as llama3.2, qwen3:8b: never unloaded to make room, and loaded again after a heal",
      FIELD(models_pin)},
@@ -190,13 +194,15 @@ const struct setting settings_table[SETTINGS_N] = {
      .max = BYTES_MAX, FIELD(history_max_size)},
 };
 
-/* runbook's levels are the built-in ones, and its three tiers live side by side (tiers_runbook);
- * homelab loads small models beside each other: neither differs in what there is to set. */
+/* runbook's levels are the built-in ones, and its three tiers live side by side (tiers_runbook): it
+ * does not differ in what there is to set. */
 const struct preset presets_table[] = {
     {"strict15g", "models", "single", "on"}, /* 15 GB of memory: a second model would swap */
     {"strict15g", "models", "max_parameters", "3B"},
-    {"router", "models", "single", "on"}, /* the router loads the one that it asks */
+    {"strict15g", "models", "idle_unload", "30s"}, /* row C8: what others wait for is given back */
+    {"router", "models", "single", "on"},          /* the router loads the one that it asks */
     {"router", "models", "startup_unload", "on"},
+    {"homelab", "models", "idle_unload", "15m"}, /* row C8: an evening's pauses are shorter */
     {NULL, NULL, NULL, NULL},
 };
 

@@ -82,6 +82,7 @@ const char *say_verdict(const struct verdict *v, char *text, size_t size)
         break;
     case VERDICT_GHOST_MODEL:
     case VERDICT_OVERSIZE_MODEL:
+    case VERDICT_IDLE_MODEL:
     case VERDICT_TOO_MANY_MODELS:
         snprintf(text, size, "%.100s: %s", v->model, v->why);
         break;

@@ -1,4 +1,5 @@
 #include "judge/history.h"
+#include "base/model_name.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,7 @@ struct runner *history_runner(struct history *history, const struct process *pro
                               .used_cpu_us = -1,
                               .held = FACT_UNKNOWN,
                               .growth = {.begun_s = -1}};
+    work_begin(&runner->work);
     memcpy(runner->blob, process->blob, sizeof runner->blob);
     condition_reset(&runner->stuck.condition);
     growth_forget(&runner->growth);
@@ -96,7 +98,7 @@ struct runner *history_runner(struct history *history, const struct process *pro
     return runner;
 }
 
-void history_restart(struct history *history)
+void history_restart(struct history *history, const char *model)
 {
     for (size_t i = 0; i < IDLE_CONDITIONS; i++)
         condition_reset(&history->idle[i]);
@@ -117,6 +119,8 @@ void history_restart(struct history *history)
     for (size_t i = 0; i < history->n_models; i++) {
         condition_reset(&history->models[i].ghost.condition);
         condition_reset(&history->models[i].oversize.condition);
+        if (*model && model_same(history->models[i].name, model))
+            condition_reset(&history->models[i].idle.condition);
     }
     for (size_t i = 0; i < history->n_surplus; i++)
         condition_reset(&history->surplus[i].condition);
@@ -124,8 +128,10 @@ void history_restart(struct history *history)
 
 void history_reset_holds(struct history *history)
 {
-    history_restart(history);
+    history_restart(history, "");
     history->list_seen = false;
+    for (size_t i = 0; i < history->n_models; i++)
+        condition_reset(&history->models[i].idle.condition);
     for (size_t kind = 0; kind < VERDICT_KINDS; kind++)
         condition_reset(&history->own[kind].condition);
 }

@@ -5,6 +5,7 @@
 #include "judge/failures.h"
 #include "judge/judge.h"
 #include "judge/trend.h"
+#include "judge/work.h"
 
 enum tri { TRI_UNKNOWN, TRI_FALSE, TRI_TRUE };
 
@@ -100,6 +101,8 @@ struct runner { /* one live runner, by (pid, started_us) */
     fact flat_cpu_us;
     double used_s; /* when its CPU time advanced last; < 0 never seen to */
     fact used_cpu_us;
+    struct work work;   /* what happens in it, and */
+    enum worked worked; /* whether it did since the look before */
     struct window window;
     struct condition conditions[ORPHAN_CONDITIONS];
     struct standing orphan, stalled;
@@ -114,7 +117,7 @@ struct runner { /* one live runner, by (pid, started_us) */
 struct known_model {
     char name[CONTAINER_NAME_SIZE];
     bool met; /* in the current look */
-    struct matter ghost, oversize;
+    struct matter ghost, oversize, idle;
     char expires_at[48];
     int64_t expires_ms; /* < 0 unknown */
     /* How much later than that its time may be over: what the wall clock jumped, or the machine
@@ -182,6 +185,7 @@ struct history {
 
 /* One look at one container, with what several rules need. */
 struct look {
+    const struct config *config; /* for tiers; the settings are the history's */
     const struct world *world;
     const struct container *container;
     struct history *history;
@@ -256,7 +260,12 @@ void judge_limit(struct look *look);
 void judge_high(struct look *look);
 void judge_cache(struct look *look);
 void judge_single(struct look *look);
-void judge_models(struct look *look); /* ghost-model, oversize-model; before judge_stuck */
+void judge_models(struct look *look); /* ghost-, oversize- and idle-model; before judge_stuck */
+/* Whether nobody serves the listed model. */
+enum tri model_haunted(const struct look *look, const struct model *model);
+/* idle-model of one known model. model: as it is listed, NULL if it is not. */
+void judge_idle(struct look *look, struct known_model *known, const struct model *model,
+                enum tri listed);
 void judge_stuck(struct look *look);
 void judge_growth(struct look *look);
 void judge_oom(struct look *look);
@@ -285,8 +294,9 @@ void clear_surplus(struct look *look);
 
 /* Every hold starts anew: a gap in time, another life. */
 void history_reset_holds(struct history *history);
-/* Those that led to the remedy which was just carried out: leaks, runners, models. */
-void history_restart(struct history *history);
+/* Those that led to the remedy which was just carried out: leaks, runners, models. How long a model
+ * has been idle goes on: only of the one that the remedy was about ("": none) it begins anew. */
+void history_restart(struct history *history, const char *model);
 /* The verdict's remedy was not enough for its subject. */
 void history_tell_failed(struct history *history, const struct verdict *verdict, double now_s);
 

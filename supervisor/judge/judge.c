@@ -68,11 +68,11 @@ void judge_tell_footprint(struct judge *judge, const char *id, fact held_with_mo
         history->held_with_model = held_with_model;
 }
 
-void judge_restart_holds(struct judge *judge, const char *id)
+void judge_restart_holds(struct judge *judge, const char *id, const char *model)
 {
     struct history *history = find(judge, id);
     if (history)
-        history_restart(history);
+        history_restart(history, model);
 }
 
 void judge_tell_failed(struct judge *judge, const struct verdict *verdict, double now_s)

@@ -23,8 +23,8 @@ void judge_settings_changed(struct judge *judge);
  * (from keep). */
 void judge_tell_footprint(struct judge *judge, const char *id, fact held_with_model);
 /* Forgets the holds of a container: a remedy was carried out, so the next verdict must be earned
- * anew. */
-void judge_restart_holds(struct judge *judge, const char *id);
+ * anew. model: that it was about, or "". */
+void judge_restart_holds(struct judge *judge, const char *id, const char *model);
 /* The verdict's remedy was carried out and was not enough. Remembered for its runner (pid and start
  * time) and its model (by name), or for the container where it names neither: with the runner,
  * while the model is listed, in this life, for ten minutes (failure_kept_s). Rules give the next

@@ -118,6 +118,17 @@ const struct kind kinds_table[VERDICT_KINDS] = {
          "two polls", "parameters max_parameters size runner connections", REMEDY_UNLOAD,
          REMEDY_UNLOAD, "a busy model; one smaller than `models.small_model` (5 GiB)",
          BIT(REMEDY_KILL_RUNNER) | BIT(REMEDY_RESTART)},
+    [VERDICT_IDLE_MODEL] =
+        {"idle-model", SEVERITY_INFO,
+         "`models.idle_unload` is set, and nothing happens in the runner of a loaded model; it is "
+         "neither pinned nor in one of the tiers ultra-fast, fast and medium",
+         "`models.idle_unload`; with a client connected `leak.connected_hold` 10 min where that is "
+         "longer",
+         "unused idle_unload size runner models connections", REMEDY_UNLOAD, REMEDY_UNLOAD,
+         "a model that is used, or of which that is not known; kill or restart: what does not go "
+         "is "
+         "told",
+         BIT(REMEDY_KILL_RUNNER) | BIT(REMEDY_RESTART)},
     [VERDICT_NO_LIMIT] = {"no-limit", SEVERITY_INFO, "no limit is there, and none is wanted",
                           "two looks", "held total", REMEDY_NONE, REMEDY_NONE,
                           "a limit that nobody asked for", DEEDS | BIT(REMEDY_LIMIT)},

@@ -126,7 +126,8 @@ void look_at(const struct config *config, const struct world *world, const struc
         h->start_seen = h->uptime_known && h->first_uptime_s <= h->settings.leak_grace_s;
     }
     const struct settings *s = &h->settings;
-    struct look look = {.world = world,
+    struct look look = {.config = config,
+                        .world = world,
                         .container = c,
                         .history = h,
                         .judgement = judgement,

@@ -1,4 +1,5 @@
-/* ghost-model and oversize-model: verdicts about one listed model (docs/judgement.md). */
+/* Verdicts about one listed model: ghost-model and oversize-model, and idle-model in idle.c
+ * (docs/judgement.md). */
 #include "base/clock.h"
 #include "judge/history.h"
 
@@ -31,6 +32,7 @@ static struct known_model *add(struct history *history, const char *name)
     snprintf(known->name, sizeof known->name, "%s", name);
     condition_reset(&known->ghost.condition);
     condition_reset(&known->oversize.condition);
+    condition_reset(&known->idle.condition);
     return known;
 }
 
@@ -55,7 +57,7 @@ static void take_expiry(const struct look *look, struct known_model *known, bool
 }
 
 /* Nobody serves it. One runner whose blob is unknown may be anybody's. */
-static enum tri haunted(const struct look *look, const struct model *model)
+enum tri model_haunted(const struct look *look, const struct model *model)
 {
     const struct container *c = look->container;
     bool all_known = true;
@@ -149,12 +151,14 @@ static void unseen(struct look *look, struct known_model *known)
 {
     settle_ghost(look, known, NULL, TRI_UNKNOWN);
     settle(look, known, VERDICT_OVERSIZE_MODEL, &known->oversize, TRI_UNKNOWN, 2 * look->poll_s);
+    judge_idle(look, known, NULL, TRI_UNKNOWN);
 }
 
 static void gone(struct look *look, struct known_model *known)
 {
     settle_ghost(look, known, NULL, TRI_FALSE);
     settle_oversize(look, known, NULL);
+    judge_idle(look, known, NULL, TRI_FALSE);
 }
 
 void clear_models(struct look *look)
@@ -181,8 +185,9 @@ void judge_models(struct look *look)
             continue;
         known->met = true;
         take_expiry(look, known, new_one, &o->models[i]);
-        settle_ghost(look, known, &o->models[i], haunted(look, &o->models[i]));
+        settle_ghost(look, known, &o->models[i], model_haunted(look, &o->models[i]));
         settle_oversize(look, known, &o->models[i]);
+        judge_idle(look, known, &o->models[i], TRI_TRUE);
     }
     h->list_seen = true;
     for (size_t i = 0; i < h->n_models;) {

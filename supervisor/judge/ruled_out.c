@@ -283,6 +283,13 @@ const char *ruled_out(enum verdict_kind kind, const struct ruled_case *seen, cha
             : c->ollama.n_models == 0                          ? "no model is loaded"
                                       : "no loaded model has more than models.max_parameters");
         break;
+    case VERDICT_IDLE_MODEL:
+        say(&s, "%s",
+            seen->settings->models_idle_unload_s < 0 ? "models.idle_unload is not set"
+            : c->ollama.n_models == 0                ? "no model is loaded"
+                                      : "each loaded model is used, stays (models.pin, a tier), or "
+                                        "it has not lasted yet");
+        break;
     case VERDICT_NO_LIMIT:
     case VERDICT_LIMIT_DRIFT:
     case VERDICT_HIGH_DRIFT:

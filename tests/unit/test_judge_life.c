@@ -292,7 +292,7 @@ static void holds_are_restarted_after_a_remedy(void **state)
     scene_leak(&s, 2 * GIB);
     scene_look(&s);
     scene_step(&s, 60);
-    judge_restart_holds(s.judge, scene_container(&s)->id);
+    judge_restart_holds(s.judge, scene_container(&s)->id, "");
     double acted_s = s.now_s;
     scene_step(&s, 10);
     assert_false(scene_raised(&s, VERDICT_IDLE_LEAK));

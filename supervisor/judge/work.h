@@ -1,0 +1,28 @@
+/* Whether a runner works: by its CPU time, its memory, its state, and the time that Ollama gives
+ * its model (docs/judgement.md, "Works"). Pure; private to the judge's room. */
+#ifndef SUPERVISOR_JUDGE_WORK_H
+#define SUPERVISOR_JUDGE_WORK_H
+
+#include "sense/world.h"
+
+struct work {
+    bool watched;    /* it was seen before */
+    double known_s;  /* since when it has been watched without a gap, monotonic */
+    double taken_s;  /* the last look */
+    double used_s;   /* when it was last seen to work; < 0: never */
+    double cpu_at_s; /* CPU is compared with what it was a second before, or in the last look */
+    fact cpu_us;
+    fact least_anon, least_file; /* the least since it worked last */
+    char expires_at[48];         /* of its model */
+};
+
+enum worked { WORKED_UNKNOWN, WORKED, WORKED_NOT };
+
+void work_begin(struct work *work);
+/* One look, in order of time. expires_at: of the model that the runner serves, "" where it is not
+ * known. Seen first, it worked: it was being loaded. gap_s: two looks that are further apart do not
+ * tell what was between them. */
+enum worked work_take(struct work *work, const struct process *process, const char *expires_at,
+                      double now_s, double gap_s);
+
+#endif
