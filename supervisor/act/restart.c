@@ -165,11 +165,65 @@ static int prepare(struct run *run, char *why, size_t size)
     return 0;
 }
 
-static void deed(struct run *run)
+/* ---- the last look: committing the intent may have taken long, and a lock keeps only those away
+ * who share our state directory */
+
+static void on_last_look(void *userdata, int result, const struct container *c,
+                         const struct docker_details *details, const struct error *err)
 {
+    (void)details;
+    struct run *run = userdata;
+    if (run_closed(run))
+        return;
+    if (result < 0) {
+        run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, "%s",
+                err ? err->message : "it cannot be inspected");
+        return;
+    }
+    if (strcmp(c->started_at, run->started_at) || c->status != STATUS_RUNNING) {
+        run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN,
+                "somebody else restarted or stopped it meanwhile");
+        return;
+    }
     run->request_under_way = true;
     docker_restart(run_docker(run), run->id, run->intent.grace_s,
                    (long)run->intent.grace_s * 1000 + client_margin_ms, on_restarted, run);
+}
+
+static void on_signal_sent(void *userdata, const struct docker_event *event)
+{
+    struct run *run = userdata;
+    run->others_signal |= !strcmp(event->action, "kill");
+}
+
+static void on_signals_known(void *userdata, int result, const struct error *err)
+{
+    struct run *run = userdata;
+    if (run_closed(run))
+        return;
+    if (result < 0 || run->others_signal) {
+        run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, "%s",
+                result < 0 && err ? err->message : "somebody else has told it to stop already");
+        return;
+    }
+    run->request_under_way = true;
+    docker_inspect(run_docker(run), run->id, on_last_look, run);
+}
+
+/* A life that was sent a signal within the stop grace and a margin is being stopped by somebody:
+ * inspect shows it running all the while. A restart without a verdict is a person's word. */
+static void deed(struct run *run)
+{
+    int64_t now_ms = clock_wall_ms(), started_ms = 0,
+            since_ms = now_ms - (int64_t)(((double)run->intent.grace_s + margin_s) * 1000);
+    if (clock_parse(run->started_at, &started_ms) == 0 && started_ms > since_ms)
+        since_ms = started_ms;
+    run->request_under_way = true;
+    if (run->verdict.kind == VERDICT_KINDS)
+        docker_inspect(run_docker(run), run->id, on_last_look, run);
+    else
+        docker_events_between(run_docker(run), run->id, since_ms, now_ms, on_signal_sent,
+                              on_signals_known, run);
 }
 
 /* For the whole grace inspect shows the old life, and a second POST would send a second signal:

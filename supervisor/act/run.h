@@ -45,7 +45,7 @@ struct run {
     int pidfd;
     char *directory, *cgroupfs; /* owned: run_control */
     const char *reason;         /* static: why, where it is not for a verdict */
-    bool answer_lost, started_it, request_under_way;
+    bool others_signal, started_it, request_under_way;
     uv_timer_t timer;
     uv_work_t work;
     bool working;

@@ -1,0 +1,116 @@
+"""Two who would heal the same container: supervisors that know nothing of each other (each with a state directory, and so
+with locks, of its own), or a supervisor and a person. One cause, one restart, one signal."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import intents
+import wait
+from bench import QUICK, Bench, in_time, outlive_grace
+from sizes import MIB
+
+LEAK, STOPPING_MS = 120 * MIB, 1500  # so long inspect shows the old life, and a second request would send a second signal
+SETTINGS = QUICK | {"leak.threshold": "64M", "leak.threshold_percent": "0", "leak.baseline": "32M"}
+SLOWLY = {"SIMOLLAMA_STOP_DELAY_MS": STOPPING_MS}
+
+
+@pytest.fixture
+def bench(engine, built):
+    one = Bench(engine, SETTINGS)
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+def once(one, started, *daemons):
+    """One restart by one signal, and the leak gone."""
+    said = "\n".join(d.text(one.name) for d in daemons)
+    assert one.started_at() != started, said
+    assert one.stop_signals() == 1 and one.starts() == 2, f"{one.name}: {one.stop_signals()} signals, {one.starts()} starts\n{said}"
+    assert one.held() < 64 * MIB
+
+
+def test_daemons_with_states_of_their_own(bench):
+    ones = [bench.ollama(f"shared-{i}", env=SLOWLY) for i in range(6)]
+    first = bench.daemon(*ones)
+    second = bench.daemon(*ones, state=bench.directory / "another")
+    outlive_grace()
+    started = {one.name: one.started_at() for one in ones}
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda one: one.leak(LEAK), ones))
+    for one in ones:
+        wait.until(lambda: one.started_at() != started[one.name], in_time() + 15, lambda: first.text() + second.text())
+    time.sleep(in_time() + 2)  # a second restart would come now
+    for one in ones:
+        once(one, started[one.name], first, second)
+    done = [r for state in (bench.state, bench.directory / "another") for r in intents.rows(state, "restart")
+            if r["state"] == intents.DONE]
+    assert sorted(r["container"] for r in done) == sorted(one.id for one in ones), "one of the two did it, and knows it"
+
+
+def test_other_one_is_faster_while_the_intent_is_written_down(bench):
+    """The fresh look was good; then the disk took its time, and somebody restarted it meanwhile."""
+    one = bench.ollama("overtaken")
+    daemon = bench.daemon(one)
+    outlive_grace()
+    started = one.started_at()
+    with intents.database_busy(bench.state):
+        one.leak(LEAK)
+        daemon.wait("verdict raised", in_time() + 5, container="overtaken", verdict="idle-leak")
+        time.sleep(0.3)  # for the fresh look
+        one.engine.api.raw("POST", f"/containers/{one.id}/restart", query={"t": 5})
+        by_hand = one.started_at()
+    assert by_hand != started
+    time.sleep(in_time() + 4)
+    assert one.started_at() == by_hand, daemon.text()
+    once(one, started, daemon)
+    assert [row["state"] for row in intents.rows(bench.state)] == [intents.DROPPED], intents.rows(bench.state)
+
+
+def test_other_one_has_begun_while_the_intent_is_written_down(bench):
+    """The same, while it still stops: inspect shows the old life."""
+    one = bench.ollama("stopping", env={"SIMOLLAMA_STOP_DELAY_MS": 4000})
+    daemon = bench.daemon(one)
+    outlive_grace()
+    started = one.started_at()
+    with intents.database_busy(bench.state):
+        one.leak(LEAK)
+        daemon.wait("verdict raised", in_time() + 5, container="stopping", verdict="idle-leak")
+        time.sleep(0.3)
+        person = threading.Thread(target=one.engine.api.raw, args=("POST", f"/containers/{one.id}/restart"),
+                                  kwargs={"query": {"t": 10}})
+        person.start()
+        time.sleep(0.5)
+    assert one.started_at() == started, "it stops no longer"
+    person.join(30)
+    one.wait_until_it_answers()
+    time.sleep(in_time() + 4)
+    once(one, started, daemon)
+
+
+def test_person_is_a_moment_faster(bench):
+    ones = [bench.ollama(f"mine-{i}", env=SLOWLY) for i in range(8)]
+    daemon = bench.daemon(*ones)
+    outlive_grace()
+    started = {one.name: one.started_at() for one in ones}
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda one: one.leak(LEAK), ones))
+    since, told = time.monotonic(), {}
+
+    def by_hand(number):
+        one = ones[number]
+        time.sleep(max(0.0, since + 2.0 + 0.25 * number - time.monotonic()))  # before, at and after the end of the hold
+        told[one.name] = time.monotonic()
+        one.engine.api.raw("POST", f"/containers/{one.id}/restart", query={"t": 10})
+    with ThreadPoolExecutor(len(ones)) as pool:
+        list(pool.map(by_hand, range(len(ones))))
+    time.sleep(in_time() + 2)
+    for one in ones:
+        acting = daemon.find("acting", container=one.name)
+        if acting and acting[0].at < told[one.name]:
+            continue  # the person was the second one, and may restart what is just being healed
+        once(one, started[one.name], daemon)
