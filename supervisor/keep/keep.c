@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* Facts are stored as they are, -1 and -2 too. `state` is enum intent_state: 0 open, 3 dropped. */
-static const char schema[] =
+static const char first_schema[] =
     "CREATE TABLE intents ("
     " id INTEGER PRIMARY KEY, container TEXT NOT NULL, started_at TEXT NOT NULL, key TEXT NOT NULL,"
     " verdict TEXT NOT NULL, step TEXT NOT NULL, pid INTEGER NOT NULL,"
@@ -22,9 +22,18 @@ static const char schema[] =
     " key TEXT PRIMARY KEY, hold_since_ms INTEGER NOT NULL DEFAULT 0,"
     " hold_why TEXT NOT NULL DEFAULT '', released_ms INTEGER NOT NULL DEFAULT 0,"
     " released_id INTEGER NOT NULL DEFAULT 0, footprint INTEGER NOT NULL DEFAULT -1);"
-    "CREATE TABLE ballast (bytes BLOB);"
-    "PRAGMA user_version = 1;";
-_Static_assert(KEEP_SCHEMA == 1, "the schema says its number itself");
+    "CREATE TABLE ballast (bytes BLOB);";
+
+static const char throttles_schema[] =
+    "CREATE TABLE throttles ("
+    " container TEXT PRIMARY KEY, name TEXT NOT NULL, started_at TEXT NOT NULL,"
+    " boot_id TEXT NOT NULL, version INTEGER NOT NULL, inode INTEGER NOT NULL,"
+    " directory TEXT NOT NULL, cpu_directory TEXT NOT NULL, high_before INTEGER NOT NULL,"
+    " high_set INTEGER NOT NULL, quota_before_us INTEGER NOT NULL, quota_set_us INTEGER NOT NULL,"
+    " period_us INTEGER NOT NULL, since_wall_ms INTEGER NOT NULL);";
+
+/* Each leads from the number before it to its own. */
+static const char *const schemas[KEEP_SCHEMA] = {first_schema, throttles_schema};
 
 /* What holds for this connection; journal_mode, page_size and auto_vacuum for the file. */
 static int configure(struct keep *keep)
@@ -44,6 +53,13 @@ static int configure(struct keep *keep)
     return rc;
 }
 
+int keep_number_schema(struct keep *keep)
+{
+    char sql[48];
+    snprintf(sql, sizeof sql, "PRAGMA user_version = %d", KEEP_SCHEMA);
+    return keep_run(keep, sql, "");
+}
+
 static int make_schema(struct keep *keep, struct error *err)
 {
     int64_t version = 0, tables = 0;
@@ -55,7 +71,7 @@ static int make_schema(struct keep *keep, struct error *err)
                          "%s was made by a newer supervisor (schema %lld, this one knows %d);"
                          " use that one or choose another state directory",
                          keep->path, (long long)version, KEEP_SCHEMA);
-    if (rc == SQLITE_OK && version < KEEP_SCHEMA && tables > 0)
+    if (rc == SQLITE_OK && version < 1 && tables > 0)
         return error_set(err, FAILURE_UNREACHABLE, -ENOTSUP,
                          "%s is some other program's database; choose another state directory",
                          keep->path);
@@ -63,8 +79,10 @@ static int make_schema(struct keep *keep, struct error *err)
         rc = configure(keep);
     if (rc == SQLITE_OK && version < KEEP_SCHEMA) {
         rc = keep_run(keep, "BEGIN IMMEDIATE", "");
+        for (int64_t i = version < 0 ? 0 : version; rc == SQLITE_OK && i < KEEP_SCHEMA; i++)
+            rc = sqlite3_exec(keep->db, schemas[i], NULL, NULL, NULL);
         if (rc == SQLITE_OK)
-            rc = sqlite3_exec(keep->db, schema, NULL, NULL, NULL);
+            rc = keep_number_schema(keep);
     }
     return keep_done(keep, rc, "keep anything", err);
 }

@@ -8,7 +8,7 @@
 #include <sqlite3.h>
 
 enum {
-    KEEP_SCHEMA = 1,             /* user_version; a higher one is refused */
+    KEEP_SCHEMA = 2,             /* user_version; a higher one is refused */
     KEEP_BUSY_MS = 2000,         /* how long another process is waited for */
     KEEP_PAGE_BYTES = 4096,      /* SQLite's own default */
     KEEP_SPARE_PAGES = 256,      /* an intent with the longest texts takes a quarter page, with its
@@ -19,6 +19,7 @@ enum {
     KEEP_ENDED_MAX = 10000,      /* ended intents that are kept */
     KEEP_OPEN_MAX = 4096,        /* as many as containers: each is under one remedy at most */
     KEEP_KEYS_MAX = 4096,        /* keys with a hold, a release or a footprint */
+    KEEP_THROTTLES_MAX = 4096,   /* as many as containers */
     KEEP_CORRUPT_MAX = 3,        /* corrupt databases that stay set aside */
     KEEP_PATH_SIZE = 480,        /* SQLite takes 512 with "-journal" behind */
     KEEP_FILE_SIZE = 544,        /* the path with a suffix behind */
@@ -70,6 +71,9 @@ void keep_close_database(struct keep *keep);
 /* Renames a closed database to FILE.corrupt-<time>, which set_aside has then, and drops the oldest
  * of those beyond KEEP_CORRUPT_MAX. */
 int keep_put_aside(struct keep *keep, struct error *err);
+
+/* Writes the schema's number, which is a commit as well. */
+int keep_number_schema(struct keep *keep);
 
 /* Fills up the spare pages and the WAL where they have run low. On a file system that is nearly
  * full a reserve that is partly used up is left as it is. */

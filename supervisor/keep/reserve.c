@@ -76,6 +76,6 @@ int keep_rewind(struct keep *keep)
         return SQLITE_OK;
     int rc = sqlite3_wal_checkpoint_v2(keep->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (rc == SQLITE_OK) /* any commit that writes a page */
-        rc = keep_run(keep, "PRAGMA user_version = 1", "");
+        rc = keep_number_schema(keep);
     return rc == SQLITE_BUSY ? SQLITE_OK : rc;
 }
