@@ -174,10 +174,10 @@ static void on_heal(void *userdata, const struct heal_event *e)
         [HEAL_NO_MEMORY_OF_IT] = {LOG_LEVEL_CRITICAL, "CRITICAL ALERT"},
         [HEAL_RECOVERED] = {LOG_LEVEL_INFO, "remedy taken up"},
     };
-    static const char *const done_words[][2] = {{"limit", "limit applied"},
-                                                {"load", "model loaded"},
-                                                {"high", "memory.high applied"},
-                                                {"reclaim", "page cache reclaimed"}};
+    static const char *const done_words[][2] = {
+        {"limit", "limit applied"},        {"load", "model loaded"},
+        {"high", "memory.high applied"},   {"throttle", "throttled"},
+        {"unthrottle", "throttle undone"}, {"reclaim", "page cache reclaimed"}};
     const char *msg = lines[e->kind].msg;
     for (size_t i = 0; i < sizeof done_words / sizeof done_words[0] && e->kind == HEAL_DONE; i++)
         if (!strcmp(e->step, done_words[i][0]))
@@ -265,7 +265,7 @@ static void on_hup(uv_signal_t *signal, int number)
 static void end_when_done(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
-    if (healer_busy(flow_healer(d->flow)) && uv_now(flow_loop(d->flow)) < d->end_by_ms)
+    if (flow_wind_up(d->flow) && uv_now(flow_loop(d->flow)) < d->end_by_ms)
         return;
     flow_stop(d->flow, 0);
 }

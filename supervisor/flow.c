@@ -1,6 +1,7 @@
 #include "flow.h"
 #include "act/restore.h"
 #include "act/startup.h"
+#include "act/throttler.h"
 #include "base/clock.h"
 #include "history.h"
 #include "judge/verdict_json.h"
@@ -22,12 +23,13 @@ struct flow {
     struct healer *healer;
     struct startup *startup;     /* NULL: not the daemon */
     struct restore *restore;     /* the same */
+    struct throttler *throttler; /* the same */
     struct historian *historian; /* NULL: nothing is done, so nothing is taken down */
     struct keep *keep;
     char state[256]; /* a copy: a reload does not move it */
     struct world *world;
     struct judgement judgement;
-    bool recovered, footprints_due;
+    bool recovered, footprints_due, ending;
     uv_timer_t soon; /* a look between two ticks: a verdict waits for the connections only */
     bool looked_soon;
     uv_timer_t room; /* the database is filled up when the first look is over */
@@ -105,7 +107,7 @@ static void on_look(void *userdata, struct world *world)
         uv_timer_start(&flow->soon, look_soon, 1, 0);
     flow->looked_soon = wanted && !flow->looked_soon;
     if (flow->healer) {
-        healer_consider(flow->healer, world, &flow->judgement, flow->o.automatic);
+        healer_consider(flow->healer, world, &flow->judgement, flow->o.automatic && !flow->ending);
         if (!flow->recovered && flow->o.automatic) {
             flow->recovered = true;
             healer_recover(flow->healer);
@@ -114,6 +116,8 @@ static void on_look(void *userdata, struct world *world)
             startup_look(flow->startup, world, &flow->judgement);
         if (flow->restore)
             restore_look(flow->restore, world, &flow->judgement);
+        if (flow->throttler)
+            throttler_look(flow->throttler, world, &flow->judgement);
     }
     if (flow->historian && flow->o.automatic)
         historian_look(flow->historian, world, &flow->judgement);
@@ -200,6 +204,8 @@ static int open_parts(struct flow *flow, struct error *err)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
     if (flow->o.automatic && (r = restore_new(&healer, flow->healer, &flow->restore)) < 0)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
+    if (flow->o.automatic && (r = throttler_new(&healer, flow->healer, &flow->throttler)) < 0)
+        return error_set(err, FAILURE_JOB, r, "not enough memory");
     return sense_start(flow->sense, err);
 }
 
@@ -235,6 +241,13 @@ void flow_stop(struct flow *flow, int status)
     uv_stop(&flow->loop);
 }
 
+bool flow_wind_up(struct flow *flow)
+{
+    flow->ending = true;
+    bool busy = flow->throttler && throttler_end(flow->throttler);
+    return busy || healer_busy(flow->healer) > 0;
+}
+
 void flow_free(struct flow *flow)
 {
     if (!flow)
@@ -252,6 +265,7 @@ void flow_free(struct flow *flow)
     while (uv_run(&flow->loop, UV_RUN_ONCE))
         ;
     uv_loop_close(&flow->loop);
+    throttler_free(flow->throttler);
     healer_delete(flow->healer);
     startup_free(flow->startup);
     restore_free(flow->restore);
@@ -325,6 +339,8 @@ static void add_activities(const struct flow *flow, json_t *containers)
         json_t *container = json_array_get(containers, i);
         json_object_set_new(container, "activity", json_string(text));
         json_object_set_new(container, "level", json_string(pressure_name(a->level)));
+        if (flow->throttler && *throttler_text(flow->throttler, a->id, text, sizeof text))
+            json_object_set_new(container, "throttled", json_string(text));
     }
 }
 

@@ -30,6 +30,9 @@ struct flow_options {
 int flow_new(const struct flow_options *options, struct flow **ret_flow, struct error *err);
 /* Turns the loop until flow_stop; returns its status. */
 int flow_run(struct flow *flow);
+/* The daemon is told to end: nothing new is begun, what is throttled gets back what was taken.
+ * true: something is under way; asked until it is not, or patience is over. */
+bool flow_wind_up(struct flow *flow);
 void flow_stop(struct flow *flow, int status);
 void flow_free(struct flow *flow);
 

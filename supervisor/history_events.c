@@ -143,7 +143,8 @@ void historian_heal(struct historian *h, const struct heal_event *e)
         [HEAL_NO_MEMORY_OF_IT] = "not-remembered",
         [HEAL_RECOVERED] = "taken-up",
     };
-    static const char *const beside[] = {"limit", "high", "reclaim"}; /* heal nothing */
+    static const char *const beside[] = {"limit", "high", "reclaim", "throttle",
+                                         "unthrottle"}; /* heal nothing */
     if ((size_t)e->kind >= sizeof kinds / sizeof kinds[0] || !kinds[e->kind])
         return;
     const char *kind = kinds[e->kind];

@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char usual_mount[] = "/sys/fs/cgroup";
+static const char usual_mount[] = "/sys/fs/cgroup",
+                  version_2_mark[] = "/sys/fs/cgroup/cgroup.controllers";
 
 /* libcgroup keeps one table of mounts for the process and does not promise to bear two threads
  * (facts on memory, C8). */
@@ -28,8 +29,11 @@ static bool by_library(const char *relative, const char *name, const char *value
         usable = cgroup_init() == 0;
     tried = true;
     struct cgroup *group = usable ? cgroup_new_cgroup(relative) : NULL;
-    struct cgroup_controller *memory = group ? cgroup_add_controller(group, "memory") : NULL;
-    if (memory && cgroup_add_value_string(memory, name, value) == 0)
+    char controller_name[16]; /* "memory" of "memory.high" */
+    snprintf(controller_name, sizeof controller_name, "%.*s", (int)strcspn(name, "."), name);
+    struct cgroup_controller *controller =
+        group ? cgroup_add_controller(group, controller_name) : NULL;
+    if (controller && cgroup_add_value_string(controller, name, value) == 0)
         written = cgroup_modify_cgroup(group) == 0;
     if (group)
         cgroup_free(&group);
@@ -45,9 +49,9 @@ static int plainly(const char *directory, const char *name, const char *value, s
         return error_set(err, FAILURE_JOB, -ENAMETOOLONG, "%.300s: the path is too long",
                          directory);
     /* Newer kernels then leave the reclaim that the value calls for to the container itself. */
-    int file = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+    int file = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NONBLOCK);
     int code = 0;
-    if (file < 0 || write(file, value, strlen(value)) < 0)
+    if (file < 0 || dprintf(file, "%s\n", value) < 0) /* one write, as a shell does it */
         code = -errno;
     if (file >= 0)
         close(file);
@@ -61,8 +65,10 @@ int control_write(const char *cgroupfs, const char *directory, const char *name,
                   struct error *err)
 {
     size_t length = sizeof usual_mount - 1;
+    /* On version 1 the library puts the hierarchy before the path by itself, and not always the
+     * one that was found. */
     bool usual = !strcmp(cgroupfs, usual_mount) && !strncmp(directory, usual_mount, length) &&
-                 directory[length] == '/';
+                 directory[length] == '/' && access(version_2_mark, F_OK) == 0;
     if (usual && by_library(directory + length + 1, name, value))
         return 0;
     return plainly(directory, name, value, err);

@@ -180,7 +180,8 @@ static void gate(struct run *run)
 static const struct step *step_named(const char *name)
 {
     static const struct step *const steps[] = {&step_restart, &step_kill,    &step_unload,
-                                               &step_limit,   &step_reclaim, &step_high};
+                                               &step_limit,   &step_reclaim, &step_high,
+                                               &step_throttle};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
         if (!strcmp(steps[i]->name, name))
             return steps[i];

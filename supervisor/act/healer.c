@@ -78,6 +78,8 @@ static const struct step *step_for(enum remedy remedy)
         return &step_reclaim;
     case REMEDY_HIGH:
         return &step_high;
+    case REMEDY_THROTTLE:
+        return &step_throttle;
     case REMEDY_NONE:
     case REMEDY_WAIT:
         break;
@@ -135,6 +137,9 @@ void healer_consider(struct healer *healer, const struct world *world,
                 tell_would(healer, c, v, step, no ? no : "");
             continue;
         }
+        if (v->remedy == REMEDY_THROTTLE &&
+            (!healer->throttles_known || throttled_find(healer, v->id)))
+            continue; /* it stands; or whether it does is not known yet */
         const struct place *place = place_of(healer, v->id);
         double now_s = clock_boottime_s();
         if (!sense_engine_up(healer->o.sense))
@@ -254,5 +259,7 @@ void healer_delete(struct healer *healer)
     if (!healer)
         return;
     free(healer->places);
+    while (healer->throttled)
+        throttled_remove(healer, healer->throttled);
     free(healer);
 }

@@ -29,8 +29,8 @@ enum heal_event_kind {
 struct heal_event {
     enum heal_event_kind kind;
     const char *id, *name;
-    const char *verdict,
-        *step; /* "idle-leak"; "restart" "kill" "unload" "limit" "reclaim" "high" */
+    const char *verdict, *step; /* "idle-leak"; "restart" "kill" "unload" "limit" "reclaim" "high"
+                                    "throttle" "unthrottle" */
     const struct verdict *evidence; /* may be NULL */
     const char *model;              /* "" unless the step is about one */
     fact before, after;             /* held, bytes */

@@ -19,8 +19,21 @@ struct place { /* what the healer remembers of one container between runs; what 
     char acted[160];
 };
 
+struct throttled { /* a container that is throttled; its row in keep says the same */
+    struct throttle t;
+    bool earlier; /* by an earlier supervisor */
+    bool working; /* it is being undone */
+    bool undone;  /* it is, but its row could not be forgotten yet */
+    double not_before_s;
+    char told[160]; /* why it could not be undone: told once */
+    struct throttled *next;
+};
+
 struct healer {
     struct healer_options o;
+    struct throttled *throttled; /* owned */
+    bool throttles_known;        /* what earlier supervisors left throttled was read */
+    bool may_throttle;           /* one was begun in this life */
     struct run *runs;
     struct place *places;
     size_t n_places;
@@ -33,6 +46,11 @@ struct healer {
 
 /* What is remembered of this container; never NULL. */
 struct place *place_of(struct healer *healer, const char *id);
+
+struct throttled *throttled_find(const struct healer *healer, const char *id); /* NULL: it is not */
+/* Takes a copy in; NULL when memory is spent. */
+struct throttled *throttled_add(struct healer *healer, const struct throttle *t);
+void throttled_remove(struct healer *healer, struct throttled *throttled);
 
 /* Begins a run: takes the container's lock. verdict NULL: it only comes to follow what an earlier
  * supervisor left open. -EWOULDBLOCK: somebody else works on it; -EROFS: nothing can be

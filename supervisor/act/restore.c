@@ -89,6 +89,8 @@ void restore_free(struct restore *restore)
 
 void restore_heal(struct restore *restore, const struct heal_event *event)
 {
+    if (!strcmp(event->step, "unthrottle"))
+        return; /* goes beside whatever is under way there */
     loader_heal(restore->loader, event);
     bool ended = (event->kind == HEAL_DONE || event->kind == HEAL_RECOVERED) &&
                  (!strcmp(event->step, "restart") || !strcmp(event->step, "kill"));

@@ -106,6 +106,7 @@ void run_free(struct run *run)
     free(run->open);
     free(run->directory);
     free(run->cgroupfs);
+    free(run->throttle);
     uv_close((uv_handle_t *)&run->timer, on_timer_closed);
 }
 

@@ -3,6 +3,7 @@
 #define SUPERVISOR_ACT_RUN_H
 
 #include "act/healer.h"
+#include "keep/throttles.h"
 
 #include <stdatomic.h>
 
@@ -24,7 +25,8 @@ struct step { /* what kind of deed */
     double rest_s; /* at least, between two on one container; 0: none */
 };
 
-extern const struct step step_restart, step_kill, step_unload, step_limit, step_reclaim, step_high;
+extern const struct step step_restart, step_kill, step_unload, step_limit, step_reclaim, step_high,
+    step_throttle;
 
 struct run {
     struct healer *healer;
@@ -44,6 +46,7 @@ struct run {
     fact page_cache_before, page_cache_after; /* bytes; unknown where it is not about them */
     int pidfd;
     char *directory, *cgroupfs; /* owned: run_control */
+    struct throttle *throttle;  /* owned: step throttle, what it is about to set */
     const char *reason;         /* static: why, where it is not for a verdict */
     bool others_signal, started_it, request_under_way;
     uv_timer_t timer;

@@ -194,6 +194,9 @@ int config_misfit(const struct settings *settings, int ret_rows[2], struct error
              settings->memory_high > settings->memory_limit},
         {"remedy.backoff", "remedy.backoff_cap", "must not be above it",
          settings->remedy_backoff_s > settings->remedy_backoff_cap_s},
+        /* Who is throttled and works must not look idle. */
+        {"leak.busy_cpu", "remedy.throttle_cpu", "must not be above half of it",
+         2 * settings->leak_busy_cpu_percent > settings->remedy_throttle_cpu_percent},
     };
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
         if (!pairs[i].misfit)

@@ -77,6 +77,7 @@ struct settings {
     double remedy_backoff_s, remedy_backoff_cap_s, remedy_healthy_s; /* 10, 300, 600 */
     fact remedy_budget_per_hour; /* 3                                     1 … 60 */
     double remedy_stop_grace_s;  /* unset (< 0): the container's own stop timeout, else 10 s */
+    double remedy_throttle_cpu_percent; /* 50 % of one core (row C11) */
     /* [models] */
     bool models_single; /* off                                                             label
                            supervisor.single */

@@ -158,6 +158,10 @@ const struct setting settings_table[SETTINGS_N] = {
     {"remedy", "stop_grace", "SUPERVISOR_REMEDY_STOP_GRACE", "supervisor.remedy.stop_grace",
      SETTING_DURATION, true, "", "unset: the container's own stop timeout, else the engine's 10s",
      .min = 0, .max = HOUR, FIELD(remedy_stop_grace_s)},
+    {"remedy", "throttle_cpu", "SUPERVISOR_REMEDY_THROTTLE_CPU", "supervisor.remedy.throttle_cpu",
+     SETTING_PERCENT, false, "50%",
+     "of one core, for who has supervisor.priority=low while the host is at its limit", .min = 1,
+     .max = 100000, FIELD(remedy_throttle_cpu_percent)},
 
     {"models", "single", "SUPERVISOR_MODELS_SINGLE", "supervisor.single", SETTING_SWITCH, false,
      "off", "Ollama itself keeps several; on: only the one used last stays", FIELD(models_single)},

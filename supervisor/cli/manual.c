@@ -138,7 +138,8 @@ static const struct entry files[] = {
      "(supervisor.state). All supervisors of a host share it."},
     {"/proc, /sys/fs/cgroup", NULL,
      "Where processes and memory are read (paths.procfs, paths.cgroupfs). Cgroups are written only "
-     "for memory.high and memory.reclaim, both of version 2."},
+     "for memory.high and memory.reclaim, both of version 2, and for the CPU quota of who is "
+     "throttled."},
     {0}};
 
 static const struct entry exits[] = {

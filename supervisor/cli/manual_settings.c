@@ -95,7 +95,9 @@ void manual_labels(FILE *to)
                "true: supervise it, and act. false: leave it alone. Without it a container whose "
                "image is Ollama's is found and only told about.");
     roff_tag(to, "supervisor.priority", "low|normal|high");
-    roff_prose(to, "Who gives way to whom, where memory is short.");
+    roff_prose(to,
+               "Who gives way to whom, where memory is short: `create --evict` stops the lower "
+               "ones, and low is throttled while the host is at its limit (remedy.throttle_cpu).");
     for (size_t i = 0; i < SETTINGS_N; i++) {
         char name[SETTING_NAME_MAX], text[SETTING_NAME_MAX + 32];
         if (!settings_table[i].label)

@@ -64,6 +64,10 @@ const char *say_verdict(const struct verdict *v, char *text, size_t size)
                  size_format(bytes(v, "inactive_file"), b, sizeof b),
                  size_format(bytes(v, "available"), c, sizeof c));
         break;
+    case VERDICT_LOW_PRIORITY:
+        snprintf(text, size, "%s (%.0f %% of the host's memory in use; it holds %s)", v->why,
+                 verdict_evidence(v, "in_use"), size_format(bytes(v, "held"), a, sizeof a));
+        break;
     case VERDICT_STUCK_STOPPING:
         snprintf(text, size, "%s; it holds %s", v->why,
                  size_format(bytes(v, "runner"), a, sizeof a));

@@ -284,6 +284,9 @@ static void print_container(const struct table *t, const json_t *state, const js
     const char *activity = json_string_value(json_object_get(c, "activity"));
     if (activity)
         folded(t, "doing", NULL, activity);
+    const char *throttled = json_string_value(json_object_get(c, "throttled"));
+    if (throttled)
+        folded(t, "throttled", yellow, throttled);
     print_models(t, c);
     print_runners(t, c);
     print_verdicts(t, state, name);

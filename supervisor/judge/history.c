@@ -132,6 +132,7 @@ void history_reset_holds(struct history *history)
     history->list_seen = false;
     for (size_t i = 0; i < history->n_models; i++)
         condition_reset(&history->models[i].idle.condition);
+    history->relieved_s = -1;
     for (size_t kind = 0; kind < VERDICT_KINDS; kind++)
         condition_reset(&history->own[kind].condition);
 }

@@ -172,6 +172,7 @@ struct history {
     struct growth growth; /* of the server */
     struct oom oom;
     struct condition quiet; /* nothing at all happens in it */
+    double relieved_s;      /* since when the host has had memory again; < 0: it has not */
     bool has_answered;      /* in this life */
     struct {
         char model[CONTAINER_NAME_SIZE];
@@ -259,6 +260,9 @@ void judge_runners(struct look *look);
 void judge_limit(struct look *look);
 void judge_high(struct look *look);
 void judge_cache(struct look *look);
+void judge_priority(struct look *look); /* after judge_high and judge_unreachable */
+/* It is throttled, or about to be, by a verdict of the looks before this one. */
+bool look_throttled(const struct look *look);
 void judge_single(struct look *look);
 void judge_models(struct look *look); /* ghost-, oversize- and idle-model; before judge_stuck */
 /* Whether nobody serves the listed model. */

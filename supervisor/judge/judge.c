@@ -116,6 +116,7 @@ static void begin(struct history *h, const struct world *world, const struct con
     h->last_wall_ms = world->time_ms;
     h->last_runner_seen_s = h->connections_at_s = -1;
     h->connections = h->learned_baseline = FACT_UNKNOWN;
+    h->relieved_s = -1;
     history_reset_holds(h);
 }
 

@@ -88,8 +88,8 @@ const struct kind kinds_table[VERDICT_KINDS] = {
          "nobody is connected",
          "`leak.unreachable_hold` 60 s, told; `leak.unreachable_restart` 5 min, restarted",
          "silent runners connections held cpu received", REMEDY_WAIT, REMEDY_RESTART,
-         "restart while anything works in it, or where it never answered: that may be our own way "
-         "to it",
+         "restart while anything works in it, while it is throttled, or where it never answered: "
+         "that may be our own way to it",
          BIT(REMEDY_UNLOAD) | BIT(REMEDY_KILL_RUNNER)},
     [VERDICT_HELD_ELSEWHERE] =
         {"held-elsewhere", SEVERITY_WARNING,
@@ -149,6 +149,15 @@ const struct kind kinds_table[VERDICT_KINDS] = {
          "or with half of that page cache; told on cgroup v1",
          "three looks", "inactive_file file available total in_use", REMEDY_RECLAIM, REMEDY_RECLAIM,
          "anything that makes memory of processes go", DEEDS},
+    [VERDICT_LOW_PRIORITY] =
+        {"low-priority", SEVERITY_WARNING,
+         "the host's level is critical (more than `pressure.level_critical`, 95 %, of its memory "
+         "is not available), and the container has the label supervisor.priority=low; it ends "
+         "when the host has been 5 % below that for 30 s",
+         "three looks", "in_use held high quota", REMEDY_THROTTLE, REMEDY_THROTTLE,
+         "a memory.high below what is in use and 10 % (64 MiB at least); a quota or a memory.high "
+         "that is looser than what is there",
+         DEEDS},
     [VERDICT_SWAP_IN_USE] =
         {"swap-in-use", SEVERITY_INFO,
          "a model is loaded, and more than 64 MiB of the host's swap are in use, or 1 MiB of the "
@@ -172,8 +181,9 @@ const struct kind kinds_table[VERDICT_KINDS] = {
 static int place(enum remedy remedy)
 {
     static const int places[REMEDIES] = {
-        [REMEDY_WAIT] = 1,   [REMEDY_UNLOAD] = 2,   [REMEDY_KILL_RUNNER] = 3, [REMEDY_RESTART] = 4,
-        [REMEDY_LIMIT] = 11, [REMEDY_RECLAIM] = 12, [REMEDY_HIGH] = 13};
+        [REMEDY_WAIT] = 1,    [REMEDY_UNLOAD] = 2,   [REMEDY_KILL_RUNNER] = 3,
+        [REMEDY_RESTART] = 4, [REMEDY_LIMIT] = 11,   [REMEDY_RECLAIM] = 12,
+        [REMEDY_HIGH] = 13,   [REMEDY_THROTTLE] = 14};
     return places[remedy];
 }
 

@@ -98,7 +98,10 @@ void judge_limit(struct look *look)
     }
 }
 
-/* memory.high lives with the cgroup: a restart of the container loses it, and this finds it. */
+/* While a throttle stands this is silent, and for the look that ends it, so that it is undone
+ * first.
+ *
+ * memory.high lives with the cgroup: a restart of the container loses it, and this finds it. */
 void judge_high(struct look *look)
 {
     struct history *h = look->history;
@@ -107,6 +110,8 @@ void judge_high(struct look *look)
     enum tri drift = TRI_FALSE;
     if (wanted >= 0 && m->version == 1)
         drift = TRI_TRUE;
+    else if (look_throttled(look))
+        drift = TRI_FALSE; /* what stands there is ours, and goes */
     else if (wanted >= 0)
         drift = m->version == 0 || m->high == FACT_UNKNOWN || !fact_known(look->held) ? TRI_UNKNOWN
                 : m->high != FACT_NONE && m->high / page == wanted / page             ? TRI_FALSE

@@ -184,6 +184,7 @@ void look_at(const struct config *config, const struct world *world, const struc
     judge_growth(&look);
     judge_oom(&look);
     judge_unreachable(&look);
+    judge_priority(&look);
     judge_budget(&look);
     judge_swap(&look);
     judge_health(&look);

@@ -1,6 +1,7 @@
 #include "judge/ruled_out.h"
 
 #include "base/clock.h"
+#include "base/profile.h"
 #include "base/size.h"
 #include "judge/history.h"
 #include "judge/kinds.h"
@@ -184,6 +185,20 @@ static void page_cache(const struct said *s)
             size_format(s->seen->container->cgroup.inactive_file, inactive, sizeof inactive));
 }
 
+static void priority(const struct said *s)
+{
+    const struct host *h = &s->seen->world->host;
+    const char *label = container_label(s->seen->container, "supervisor.priority");
+    if (!label || strcmp(label, priority_name(PRIORITY_LOW)) != 0)
+        say(s, "its label supervisor.priority is not low");
+    else if (h->total <= 0 || !fact_known(h->available))
+        say(s, "the host's memory is not known");
+    else
+        say(s, "%.0f %% of the host's memory are in use, it is throttled above %.0f %%",
+            100.0 * (double)(h->total - h->available) / (double)h->total,
+            s->seen->settings->level_critical);
+}
+
 static void swap(const struct said *s)
 {
     const struct host *h = &s->seen->world->host;
@@ -297,6 +312,9 @@ const char *ruled_out(enum verdict_kind kind, const struct ruled_case *seen, cha
         break;
     case VERDICT_PAGE_CACHE:
         page_cache(&s);
+        break;
+    case VERDICT_LOW_PRIORITY:
+        priority(&s);
         break;
     case VERDICT_SWAP_IN_USE:
         swap(&s);

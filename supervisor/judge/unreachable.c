@@ -27,6 +27,8 @@ static enum tri quiet(struct look *look)
     enum tri all = look->busy == TRI_FALSE  ? TRI_TRUE
                    : look->busy == TRI_TRUE ? TRI_FALSE
                                             : TRI_UNKNOWN;
+    if (look_throttled(look)) /* that may be why */
+        return TRI_FALSE;
     if (!c->processes_known)
         return all == TRI_FALSE ? TRI_FALSE : TRI_UNKNOWN;
     for (size_t i = 0; i < h->n_runners; i++) {

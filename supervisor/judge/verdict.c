@@ -44,8 +44,8 @@ const char *verdict_state_name(enum verdict_state state)
 
 const char *remedy_name(enum remedy remedy)
 {
-    static const char *const names[] = {"none",  "unload",  "kill-runner", "restart",
-                                        "limit", "reclaim", "high",        "wait"};
+    static const char *const names[] = {"none",    "unload", "kill-runner", "restart", "limit",
+                                        "reclaim", "high",   "throttle",    "wait"};
     return names[remedy];
 }
 

@@ -25,6 +25,7 @@ enum verdict_kind {
     VERDICT_LIMIT_DRIFT,
     VERDICT_HIGH_DRIFT,
     VERDICT_PAGE_CACHE,
+    VERDICT_LOW_PRIORITY,
     VERDICT_SWAP_IN_USE,
     VERDICT_BROKEN_HEALTHCHECK,
     VERDICT_THERMAL, /* about the host: it has no container */
@@ -45,6 +46,7 @@ enum remedy {
     REMEDY_LIMIT,
     REMEDY_RECLAIM,
     REMEDY_HIGH,
+    REMEDY_THROTTLE,
     REMEDY_WAIT /* of a ladder only: nothing yet, it may pass by itself; no verdict has it */
 };
 enum { REMEDIES = REMEDY_WAIT + 1 };
@@ -133,9 +135,8 @@ const struct assessment *judgement_assessment(const struct judgement *judgement,
 
 const char *verdict_kind_name(enum verdict_kind kind);    /* "idle-leak" … */
 const char *verdict_state_name(enum verdict_state state); /* "suspect" "raised" "cleared" */
-const char *remedy_name(
-    enum remedy remedy); /* "none" "unload" "kill-runner" "restart" "limit" "reclaim" "high" "wait"
-                          */
+const char *remedy_name(enum remedy remedy); /* "none" "unload" "kill-runner" "restart" "limit"
+                                                "reclaim" "high" "throttle" "wait" */
 const char *severity_name(enum severity severity); /* "info" "warning" "critical" */
 const char *activity_name(enum activity activity);
 

@@ -45,7 +45,7 @@ static void value_is_written_where_the_root_is(void **state)
     assert_non_null(file);
     assert_non_null(fgets(text, sizeof text, file));
     fclose(file);
-    assert_string_equal(text, "943718400");
+    assert_string_equal(text, "943718400\n");
 }
 
 /* A control file is never made: one that is not there is an error. */

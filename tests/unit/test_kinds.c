@@ -121,6 +121,8 @@ static void ladders(void **state)
         {VERDICT_LIMIT_DRIFT, REMEDY_RESTART, false},
         {VERDICT_PAGE_CACHE, REMEDY_RECLAIM, true},
         {VERDICT_PAGE_CACHE, REMEDY_RESTART, false},
+        {VERDICT_LOW_PRIORITY, REMEDY_THROTTLE, true},
+        {VERDICT_LOW_PRIORITY, REMEDY_UNLOAD, false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)

@@ -1,0 +1,128 @@
+/* Throttling (row C11): a CPU quota and, on cgroup version 2, a memory.high, for who gives way.
+ * What was there is written down before; act/throttler.c gives it back. Both are lost with the
+ * cgroup. */
+#include "act/private.h"
+#include "act/throttle_files.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct throttled *throttled_find(const struct healer *healer, const char *id)
+{
+    for (struct throttled *one = healer->throttled; one; one = one->next)
+        if (!strcmp(one->t.container, id))
+            return one;
+    return NULL;
+}
+
+struct throttled *throttled_add(struct healer *healer, const struct throttle *t)
+{
+    struct throttled *one = calloc(1, sizeof *one);
+    if (!one)
+        return NULL;
+    one->t = *t;
+    one->next = healer->throttled;
+    healer->throttled = one;
+    return one;
+}
+
+void throttled_remove(struct healer *healer, struct throttled *throttled)
+{
+    struct throttled **at = &healer->throttled;
+    while (*at && *at != throttled)
+        at = &(*at)->next;
+    if (*at)
+        *at = throttled->next;
+    free(throttled);
+}
+
+/* What cannot be taken from it without harm: memory in use that is no page cache. Unknown: nobody
+ * can tell. */
+static fact in_use(const struct run *run, const struct container *c)
+{
+    const struct cgroup_memory *m = &c->cgroup;
+    fact most = run_held(run);
+    if (!fact_known(most))
+        return FACT_UNKNOWN;
+    fact occupied = fact_add(processes_held(c), m->shmem); /* as for the floor of a limit */
+    if (occupied > most)
+        most = occupied;
+    most += fact_known(m->kernel) ? m->kernel : 0;
+    if (fact_known(m->usage) && fact_known(m->file) && m->usage - m->file > most)
+        most = m->usage - m->file; /* network buffers, and what older kernels do not tell */
+    return most;
+}
+
+static int prepare(struct run *run, char *why, size_t size)
+{
+    const struct container *c = run_container(run);
+    const char *path = sense_cgroup_path(run_sense(run), run->id);
+    const struct settings *s = run_settings(run);
+    if (!c || !path || !fact_known(c->cgroup.inode)) {
+        snprintf(why, size, "where its cgroup lies is unknown");
+        return -ENOENT;
+    }
+    run->cgroupfs = strdup(s->cgroupfs);
+    struct throttle *t = run->throttle = calloc(1, sizeof *t);
+    if (!run->cgroupfs || !t) {
+        snprintf(why, size, "not enough memory");
+        return -ENOMEM;
+    }
+    memcpy(t->container, run->id, sizeof t->container);
+    memcpy(t->name, run->name, sizeof t->name);
+    memcpy(t->started_at, run->started_at, sizeof t->started_at);
+    memcpy(t->boot_id, run->healer->boot_id, sizeof t->boot_id);
+    t->version = c->cgroup.version;
+    t->inode = c->cgroup.inode;
+    t->since_wall_ms = clock_wall_ms();
+    run->healer->may_throttle = true;
+    return throttle_plan(run->cgroupfs, path, in_use(run, c), c->cgroup.limit,
+                         s->remedy_throttle_cpu_percent, t, why, size);
+}
+
+static void job(uv_work_t *work)
+{
+    struct run *run = work->data;
+    struct keep *keep = run->healer->o.keep;
+    char text[128];
+    struct error err = {0};
+    int r = keep_throttle_begin(keep, run->throttle, &run->work_error);
+    run->refused = r < 0;
+    if (r == 0 && (r = throttle_apply(run->cgroupfs, run->throttle, &run->work_error)) < 0) {
+        /* What stands of it goes; where that fails the row stays, and so it is known. */
+        if (throttle_undo(run->cgroupfs, run->throttle->boot_id, run->throttle, text, sizeof text,
+                          &err) == 0 &&
+            keep_throttle_end(keep, run->id, &err) == 0)
+            run->expected = FACT_NONE;
+    }
+    run->work_result = r;
+}
+
+static void written(struct run *run)
+{
+    char text[96];
+    bool stands = !run->refused && run->expected != FACT_NONE;
+    if (stands && !throttled_find(run->healer, run->id) &&
+        !throttled_add(run->healer, run->throttle))
+        run->healer->throttles_known = false; /* memory is spent: read again from keep */
+    if (run->refused)
+        run_end(run, INTENT_DROPPED, HEAL_NO_MEMORY_OF_IT, run_held(run), "%.300s",
+                run->work_error.message);
+    else if (run->work_result < 0)
+        run_end(run, INTENT_FAILED, HEAL_NOT_DONE, run_held(run), "%.300s",
+                run->work_error.message);
+    else
+        run_end(run, INTENT_DONE, HEAL_DONE, run_held(run), "%s",
+                throttle_format(run->throttle, text, sizeof text));
+}
+
+static void deed(struct run *run)
+{
+    run_work(run, job, written);
+}
+
+const struct step step_throttle = {
+    .name = "throttle", .prepare = prepare, .deed = deed, .gentle = true};
