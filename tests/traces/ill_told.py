@@ -160,6 +160,32 @@ def oversize_model(t):
     t.rest(10)
 
 
+@recorded(230, 120, models="big=200M", memory_limit=512 * MIB, labels=SMALL | {"supervisor.idle_unload": "30s"})
+def idle_model(t):
+    """Nobody uses a loaded model for longer than is wanted, twice."""
+    t.rest(5)
+    t.load(keep_alive="24h")
+    with t.true("idle-model"):
+        t.rest(45)
+    t.ask("hello", tokens=20)
+    with t.true("idle-model"):
+        t.rest(45)
+    t.unload()
+    t.rest(10)
+
+
+@recorded(110, 80, models="big=80M", version="0.24", memory_limit=512 * MIB,
+          labels=SMALL | {"supervisor.idle_unload": "15s", "supervisor.leak.connected_hold": "40s"})
+def idle_model_of_a_client_that_asks_nothing(t):
+    """A client stays connected, and asks for nothing: it has its own patience."""
+    t.load(keep_alive="24h")
+    begin = now()
+    with socket.create_connection((t.box.address, PORT), 5), t.true("idle-model", begin, hold=40):
+        t.rest(60)
+    t.unload()
+    t.rest(10)
+
+
 @recorded(20, 20, memory_limit=512 * MIB, labels=SMALL | {"supervisor.memory": "1g"})
 def limit_drift_from_the_start(t):
     """Another limit is wanted than it was made with."""

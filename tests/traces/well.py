@@ -238,6 +238,22 @@ def keep_alive_runs_out(t):
         t.rest(25)
 
 
+@recorded(230, 140, models="big=100M,quick=40M", memory_limit=512 * MIB, env={"OLLAMA_KEEP_ALIVE": "24h"},
+          labels=SMALL | {"supervisor.idle_unload": "15s", "supervisor.pin": "quick"})
+def used_more_often_than_idle_unload(t):
+    """Ollama would keep it for a day, fifteen idle seconds are wanted, and it is used every ten; another one is pinned."""
+    t.load("quick")
+    t.load()
+    for i in range(12):
+        t.rest(10)
+        if i == 6:
+            t.box.set(cpu_percent=0)  # from here on requests take no CPU time that can be seen
+        t.ask("the same prompt", tokens=4)
+    t.unload()
+    t.unload("quick")
+    t.rest(10)
+
+
 @recorded(110, 110, models="big=100M", memory_limit=512 * MIB)
 def idle_client(t):
     """A connection that is kept open; nothing is wrong."""
