@@ -68,8 +68,9 @@ struct docker_event {
 typedef void docker_event_seen(void *userdata, const struct docker_event *event);
 typedef void docker_events_ended(void *userdata, int result, const struct error *err);
 /* GET /events, a stream of container events start die stop kill oom update rename destroy restart
- * pause unpause create (exact filter: no health check noise). One stream at a time; ended is called
- * once when it breaks. */
+ * pause unpause create, and health_status, which the engine sends when a container's health became
+ * another one (exact filter: no noise of each check). One stream at a time; ended is called once
+ * when it breaks. */
 void docker_events(struct docker *docker, docker_event_seen *seen, docker_events_ended *ended,
                    void *userdata);
 void docker_events_stop(struct docker *docker);

@@ -92,6 +92,8 @@ static fact number_in(const json_t *attributes, const char *key)
     return *end || errno ? FACT_UNKNOWN : (fact)value;
 }
 
+#define HEALTH_ACTION "health_status"
+
 bool docker_parse_event(const char *line, size_t length, struct docker_event *ret_event)
 {
     CLEANUP_JSON json_t *event = answer_parse(line, length);
@@ -100,9 +102,12 @@ bool docker_parse_event(const char *line, size_t length, struct docker_event *re
     const char *id = member_string(actor, "ID");
     struct docker_event seen = {0};
     member_text(event, "Action", seen.action, sizeof seen.action);
+    bool health = strncmp(seen.action, HEALTH_ACTION ":", sizeof HEALTH_ACTION) == 0;
     if (!type || strcmp(type, "container") != 0 || !docker_is_id(id) || !seen.action[0] ||
-        strchr(seen.action, ':') || strncmp(seen.action, "exec_", 5) == 0)
+        (strchr(seen.action, ':') && !health) || strncmp(seen.action, "exec_", 5) == 0)
         return false;
+    if (health) /* what it became, inspect tells, with the check's last words */
+        snprintf(seen.action, sizeof seen.action, HEALTH_ACTION);
     memcpy(seen.id, id, CONTAINER_ID_SIZE);
     seen.time_ns = member_fact(event, "timeNano");
     if (seen.time_ns < 0)

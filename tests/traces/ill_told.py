@@ -212,8 +212,8 @@ def high_drift_on_cgroup_v1(t):
 
 @recorded(20, 85, memory_limit=512 * MIB, healthcheck=CHECK)
 def broken_healthcheck(t):
-    """The check's program is not in the image. The engine is asked for its opinion every minute."""
+    """The check's program is not in the image. The engine tells when it has given up on it."""
     while t.box.inspect()["State"]["Health"]["Status"] != "unhealthy":
         time.sleep(0.2)
-    with t.true("broken-healthcheck", hold=61):
+    with t.true("broken-healthcheck"):
         t.rest(75)

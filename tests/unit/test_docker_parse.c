@@ -226,8 +226,11 @@ static void events(void **state)
     assert_true(docker_parse_event(kill, sizeof kill - 1, &event));
     assert_int_equal(event.signal, 15);
     assert_int_equal(event.exit_code, FACT_UNKNOWN);
+    static const char health[] = EVENT("container", "health_status: unhealthy", "");
+    assert_true(docker_parse_event(health, sizeof health - 1, &event));
+    assert_string_equal(event.action, "health_status");
     static const char *const none[] = {
-        EVENT("container", "health_status: unhealthy", ""),
+        EVENT("container", "health_statuses: unhealthy", ""),
         EVENT("container", "exec_start: ollama list", ""),
         EVENT("container", "exec_die", ""),
         EVENT("container", "", ""),
