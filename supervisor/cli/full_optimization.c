@@ -8,6 +8,7 @@
 #include "cli/steps.h"
 #include "cli/test.h"
 #include "sense/host.h"
+#include "sense/json_member.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -37,12 +38,6 @@ static void catch_signals(void)
     const struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
 }
 
 /* Ends the step: what its status says, then the report. true: go on. */
@@ -76,7 +71,8 @@ static const json_t *row_with(const json_t *rows, const char *result)
 {
     const json_t *row;
     size_t i;
-    json_array_foreach(rows, i, row) if (strcmp(text_of(row, "result"), result) == 0) return row;
+    json_array_foreach(rows, i, row) if (strcmp(member_string_or(row, "result", ""), result) ==
+                                         0) return row;
     return NULL;
 }
 
@@ -94,9 +90,9 @@ static void judge_fix(struct full_step *step, int status)
     if (row != NULL && status < 128) {
         needs_person(step, row);
         /* Where force would help the sentence says so. */
-        bool force = strstr(text_of(row, "text"), "--force") != NULL;
+        bool force = strstr(member_string_or(row, "text", ""), "--force") != NULL;
         snprintf(step->command, sizeof step->command, "supervisor fix-ollama %s%.256s",
-                 force ? "--force " : "", text_of(row, "container"));
+                 force ? "--force " : "", member_string_or(row, "container", ""));
     } else if (row_with(step->result, "would-heal") != NULL) {
         step->end = STEP_WOULD;
     } else {
@@ -113,11 +109,11 @@ static void judge_enforce(struct full_step *step, int status)
         if (json_is_integer(floor)) /* in MiB, upwards */
             snprintf(step->command, sizeof step->command,
                      "supervisor enforce %.256s --set memory.limit=%lldm",
-                     text_of(row, "container"),
+                     member_string_or(row, "container", ""),
                      (long long)((json_integer_value(floor) + (1 << 20) - 1) >> 20));
         else
             snprintf(step->command, sizeof step->command, "supervisor enforce %.256s",
-                     text_of(row, "container"));
+                     member_string_or(row, "container", ""));
     } else if (row != NULL) {
         step->end = STEP_PENDING;
     } else if (row_with(step->result, "would") != NULL) {
@@ -156,9 +152,9 @@ static bool run_on_containers(struct optimization *o)
 
     json_array_foreach(json_object_get(o->world, "containers"), i, c)
     {
-        if (strcmp(text_of(c, "status"), "running") != 0)
+        if (strcmp(member_string_or(c, "status", ""), "running") != 0)
             continue;
-        bool enforce = strcmp(text_of(c, "mode"), "enforce") == 0;
+        bool enforce = strcmp(member_string_or(c, "mode", ""), "enforce") == 0;
         running++;
         enforced += enforce;
         observed = enforce || observed ? observed : c;
@@ -173,7 +169,7 @@ static bool run_on_containers(struct optimization *o)
                  "none of the %zu Ollama containers is in mode enforce; name the one that is meant",
                  running);
         snprintf(step.command, sizeof step.command, "supervisor fix-ollama %.256s",
-                 text_of(observed, "name"));
+                 member_string_or(observed, "name", ""));
         return end_step(o, &step, clock_boottime_s(), 0);
     }
     for (i = 0; i < sizeof steps / sizeof steps[0]; i++)
@@ -233,8 +229,8 @@ static void judge_test(struct full_step *step, int status)
             continue;
         step->end = STEP_PERSON;
         snprintf(step->why, sizeof step->why, "%s: %s: %.600s",
-                 size_format(bytes, size, sizeof size), text_of(row, "outcome"),
-                 text_of(row, "reason"));
+                 size_format(bytes, size, sizeof size), member_string_or(row, "outcome", ""),
+                 member_string_or(row, "reason", ""));
         snprintf(step->command, sizeof step->command, "supervisor test %lldm",
                  (long long)(bytes >> 20));
         return;

@@ -2,6 +2,7 @@
 #include "base/size.h"
 #include "cli/cli.h"
 #include "cli/say.h"
+#include "sense/json_member.h"
 
 #include <string.h>
 
@@ -20,15 +21,9 @@ static fact number(const json_t *object, const char *name)
     return json_is_integer(value) ? json_integer_value(value) : FACT_UNKNOWN;
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
-
 static bool is(const json_t *row, const char *name, const char *word)
 {
-    return strcmp(text_of(row, name), word) == 0;
+    return strcmp(member_string_or(row, name, ""), word) == 0;
 }
 
 /* The label stands in the first line of a step only. */
@@ -41,16 +36,18 @@ static void line(const struct full_report *report, const char *label, const char
 const char *full_row_text(const json_t *row, char *text, size_t size)
 {
     char change[160];
-    const char *name = text_of(row, "container"), *verdict = text_of(row, "verdict");
+    const char *name = member_string_or(row, "container", ""),
+               *verdict = member_string_or(row, "verdict", "");
 
-    if (is(row, "result", "healed") && *text_of(row, "step"))
+    if (is(row, "result", "healed") && *member_string_or(row, "step", ""))
         snprintf(text, size, "%.200s: %s, healed by %s in %.1f s: %s", name, verdict,
-                 text_of(row, "step"), json_number_value(json_object_get(row, "took_s")),
+                 member_string_or(row, "step", ""),
+                 json_number_value(json_object_get(row, "took_s")),
                  say_change(number(row, "before"), number(row, "after"), change, sizeof change));
     else if (json_object_get(row, "step") != NULL) /* a row of fix-ollama names it by itself */
-        snprintf(text, size, "%.200s: %s", name, text_of(row, "text"));
+        snprintf(text, size, "%.200s: %s", name, member_string_or(row, "text", ""));
     else
-        snprintf(text, size, "%.200s: %s: %s", name, verdict, text_of(row, "text"));
+        snprintf(text, size, "%.200s: %s: %s", name, verdict, member_string_or(row, "text", ""));
     return text;
 }
 
@@ -70,8 +67,8 @@ static void print_world(const struct full_report *report, const json_t *world)
     line(report, "status", text);
     json_array_foreach(json_object_get(world, "verdicts"), i, value)
     {
-        snprintf(text, sizeof text, "%.200s: %s (%s)", text_of(value, "container"),
-                 text_of(value, "verdict"), text_of(value, "state"));
+        snprintf(text, sizeof text, "%.200s: %s (%s)", member_string_or(value, "container", ""),
+                 member_string_or(value, "verdict", ""), member_string_or(value, "state", ""));
         line(report, "", text);
     }
 }
@@ -90,8 +87,8 @@ static void print_test(const struct full_report *report, const json_t *result)
                      size_format(number(row, "touched"), touched, sizeof touched),
                      json_number_value(json_object_get(row, "seconds")));
         else
-            snprintf(text, sizeof text, "%s: %s: %.700s", size, text_of(row, "outcome"),
-                     text_of(row, "reason"));
+            snprintf(text, sizeof text, "%s: %s: %.700s", size,
+                     member_string_or(row, "outcome", ""), member_string_or(row, "reason", ""));
         line(report, i ? "" : "test", text);
     }
 }

@@ -1,7 +1,6 @@
 /* supervisor load MODEL: into one container, if there is room for it (row C7). */
-#include "cli/load_say.h"
+#include "cli/loading.h"
 #include "cli/say.h"
-#include "cli/task.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,9 +8,7 @@
 struct load {
     struct task task;
     struct load_wish wish;
-    struct loader *loader;
-    struct keep_history *history; /* owned; NULL: there is none */
-    struct progress progress;
+    struct loading loading;
     bool begun;
 };
 
@@ -20,7 +17,7 @@ static void done(void *userdata, const struct load_report *report)
     struct load *load = userdata;
     char text[800];
     bool bad = report->end == LOAD_REFUSED || report->end == LOAD_FAILED;
-    progress_end(&load->progress);
+    progress_end(&load->loading.progress);
     say_progress(NULL);
     load_say(report, text, sizeof text);
     if (load->task.json) {
@@ -34,12 +31,6 @@ static void done(void *userdata, const struct load_report *report)
     task_end(&load->task, bad ? FAILURE_JOB : 0);
 }
 
-static void progress(void *userdata, const struct load_progress *now)
-{
-    struct load *load = userdata;
-    load_say_progress(&load->progress, now);
-}
-
 static void begin(struct task *task)
 {
     struct load *load = task->userdata;
@@ -51,17 +42,8 @@ static void begin(struct task *task)
         task_end(task, cli_fail(&err));
         return;
     }
-    keep_history_open_reader(config_settings(task->cli->config)->state, &load->history, NULL);
-    struct loader_options options = {.history = load->history,
-                                     .config = task->cli->config,
-                                     .sense = flow_sense(task->flow),
-                                     .healer = flow_healer(task->flow),
-                                     .state = config_settings(task->cli->config)->state,
-                                     .progress = progress,
-                                     .done = done,
-                                     .userdata = load};
     memcpy(load->wish.id, task->targets.ids[0], sizeof load->wish.id);
-    if (loader_new(&options, &load->loader) < 0) {
+    if (loading_begin(&load->loading, task) < 0) {
         struct error err;
         error_set(&err, FAILURE_JOB, -ENOMEM, "not enough memory");
         task_end(task, cli_fail(&err));
@@ -71,12 +53,12 @@ static void begin(struct task *task)
 static void look(struct task *task, const struct world *world, const struct judgement *judgement)
 {
     struct load *load = task->userdata;
-    if (!load->loader)
+    if (!load->loading.loader)
         return;
-    loader_look(load->loader, world, judgement);
+    loader_look(load->loading.loader, world, judgement);
     if (!load->begun) {
         load->begun = true;
-        loader_begin(load->loader, &load->wish);
+        loader_begin(load->loading.loader, &load->wish);
     }
 }
 
@@ -89,24 +71,22 @@ static void heal(struct task *task, const struct heal_event *event)
         printf("%s: %s: unloaded to make room, %s in %.1f s\n", event->name, event->model,
                say_change(event->before, event->after, change, sizeof change), event->took_s);
     }
-    if (load->loader)
-        loader_heal(load->loader, event);
+    if (load->loading.loader)
+        loader_heal(load->loading.loader, event);
 }
 
 static void interrupted(struct task *task)
 {
     struct load *load = task->userdata;
-    const char *model = load->loader ? loader_loading(load->loader) : NULL;
-    progress_end(&load->progress);
-    if (model)
-        fprintf(stderr, "supervisor: interrupted: Ollama aborts the load of %s\n", model);
+    loading_interrupted(&load->loading);
 }
 
 int cmd_load(struct cli *cli, int argc, char **argv)
 {
     (void)argc;
     struct error err;
-    struct load load = {.wish = {.force = options_has(&cli->options, "force"),
+    struct load load = {.loading = {.done = done, .userdata = &load},
+                        .wish = {.force = options_has(&cli->options, "force"),
                                  .dry_run = options_has(&cli->options, "dry-run")}};
     if (load_keep_alive(options_value(&cli->options, "keep-alive"), &load.wish.keep_alive_s, &err) <
         0)
@@ -128,7 +108,6 @@ int cmd_load(struct cli *cli, int argc, char **argv)
                               .interrupted = interrupted,
                               .userdata = &load};
     int status = task_run(&load.task);
-    loader_free(load.loader);
-    keep_history_close(load.history);
+    loading_end(&load.loading);
     return status;
 }

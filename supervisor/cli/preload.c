@@ -18,7 +18,7 @@ static void say_row(struct preload *preload, const struct wanted_model *item,
         json_array_append_new(preload->rows, json);
         return;
     }
-    progress_end(&preload->progress);
+    progress_end(&preload->loading.progress);
     say_progress(NULL);
     if (!preload->titled)
         printf("%-20s %-12s %-28s %-14s %s\n", "CONTAINER", "TIER", "MODEL", "RESULT", "");
@@ -44,27 +44,14 @@ static void done(void *userdata, const struct load_report *report)
     sense_look_now(flow_sense(preload->task->flow)); /* the next one need not wait for a tick */
 }
 
-static void progress(void *userdata, const struct load_progress *now)
-{
-    struct preload *preload = userdata;
-    load_say_progress(&preload->progress, now);
-}
-
 int preload_begin(struct preload *preload, struct task *task, int64_t keep_alive_s)
 {
-    keep_history_open_reader(config_settings(task->cli->config)->state, &preload->history, NULL);
-    struct loader_options options = {.history = preload->history,
-                                     .config = task->cli->config,
-                                     .sense = flow_sense(task->flow),
-                                     .healer = flow_healer(task->flow),
-                                     .state = config_settings(task->cli->config)->state,
-                                     .progress = progress,
-                                     .done = done,
-                                     .userdata = preload};
     preload->task = task;
+    preload->loading.done = done;
+    preload->loading.userdata = preload;
     preload->rows = json_array();
     preload->items = calloc(PRELOAD_MAX, sizeof *preload->items);
-    if (!preload->items || !preload->rows || loader_new(&options, &preload->loader) < 0)
+    if (!preload->items || !preload->rows || loading_begin(&preload->loading, task) < 0)
         return -ENOMEM;
     for (size_t i = 0; i < task->targets.n; i++) {
         const struct container *c = sense_container(flow_sense(task->flow), task->targets.ids[i]);
@@ -78,7 +65,7 @@ int preload_begin(struct preload *preload, struct task *task, int64_t keep_alive
 void preload_look(struct preload *preload, const struct world *world,
                   const struct judgement *judgement)
 {
-    loader_look(preload->loader, world, judgement);
+    loader_look(preload->loading.loader, world, judgement);
     if (preload->row_open || preload->over)
         return;
     preload->over = preload->at == preload->n;
@@ -90,26 +77,23 @@ void preload_look(struct preload *preload, const struct world *world,
     memcpy(wish.id, item->id, sizeof wish.id);
     memcpy(wish.model, item->model, sizeof wish.model);
     preload->row_open = true;
-    loader_begin(preload->loader, &wish);
+    loader_begin(preload->loading.loader, &wish);
 }
 
 void preload_heal(struct preload *preload, const struct heal_event *event)
 {
-    if (preload->loader)
-        loader_heal(preload->loader, event);
+    if (preload->loading.loader)
+        loader_heal(preload->loading.loader, event);
 }
 
-void preload_interrupted(const struct preload *preload)
+void preload_interrupted(struct preload *preload)
 {
-    const char *model = preload->loader ? loader_loading(preload->loader) : NULL;
-    if (model)
-        fprintf(stderr, "supervisor: interrupted: Ollama aborts the load of %s\n", model);
+    loading_interrupted(&preload->loading);
 }
 
 void preload_end(struct preload *preload)
 {
-    loader_free(preload->loader);
-    keep_history_close(preload->history);
+    loading_end(&preload->loading);
     free(preload->items);
     json_decref(preload->rows);
 }

@@ -5,20 +5,17 @@
 #define SUPERVISOR_CLI_PRELOAD_H
 
 #include "act/wanted.h"
-#include "cli/load_say.h"
-#include "cli/task.h"
+#include "cli/loading.h"
 
 enum { PRELOAD_MAX = 256 }; /* rows; of one container TIERS_MAX lists of models and the pins */
 
 struct preload {
     struct task *task;
-    struct loader *loader;
-    struct keep_history *history; /* owned; NULL: there is none */
-    struct wanted_model *items;   /* owned */
-    size_t n, at, short_of;       /* short_of: rows that were refused or failed */
+    struct loading loading;
+    struct wanted_model *items; /* owned */
+    size_t n, at, short_of;     /* short_of: rows that were refused or failed */
     bool over, row_open, titled;
     json_t *rows; /* owned */
-    struct progress progress;
 };
 
 /* After targets were chosen: which models, and the loader. 0 or -ENOMEM. */
@@ -27,7 +24,7 @@ int preload_begin(struct preload *preload, struct task *task, int64_t keep_alive
 void preload_look(struct preload *preload, const struct world *world,
                   const struct judgement *judgement);
 void preload_heal(struct preload *preload, const struct heal_event *event);
-void preload_interrupted(const struct preload *preload);
+void preload_interrupted(struct preload *preload);
 void preload_end(struct preload *preload); /* after task_run */
 
 #endif

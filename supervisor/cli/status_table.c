@@ -1,6 +1,7 @@
 #include "cli/status_table.h"
 #include "base/fact.h"
 #include "base/size.h"
+#include "sense/json_member.h"
 
 #include <string.h>
 
@@ -30,12 +31,6 @@ static fact number(const json_t *object, const char *name)
     return json_is_null(value)      ? FACT_NONE
            : json_is_integer(value) ? json_integer_value(value)
                                     : FACT_UNKNOWN;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "?";
 }
 
 /* A line "  label  text" whose text is folded at words to the width. */
@@ -100,16 +95,18 @@ static void print_levels(const struct table *t, const json_t *state)
     n = (size_t)snprintf(line, sizeof line, "host %s", level);
     if (number(models, "budget") > 0)
         n += (size_t)snprintf(line + n, sizeof line - n, ", models %s (%s of %s)",
-                              text_of(models, "level"),
+                              member_string_or(models, "level", "?"),
                               size_format(number(models, "held"), used, sizeof used),
                               size_format(number(models, "budget"), budget, sizeof budget));
     json_array_foreach(json_object_get(state, "containers"), i, c)
     {
         const char *own = json_string_value(json_object_get(c, "level"));
         if (own && strcmp(own, "unknown") && n < sizeof line - 64)
-            n += (size_t)snprintf(line + n, sizeof line - n, ", %.40s %s", text_of(c, "name"), own);
+            n += (size_t)snprintf(line + n, sizeof line - n, ", %.40s %s",
+                                  member_string_or(c, "name", "?"), own);
     }
-    folded(t, "levels", !strcmp(text_of(state, "level"), "critical") ? red : NULL, line);
+    folded(t, "levels", !strcmp(member_string_or(state, "level", "?"), "critical") ? red : NULL,
+           line);
 }
 
 /* "NVIDIA L4, 3.1 GiB of 22.5 GiB VRAM used, 42 % busy, 55 °C, 31 W": what is known. */
@@ -122,10 +119,11 @@ static void print_gpus(const struct table *t, const json_t *state)
     json_array_foreach(json_object_get(state, "gpus"), i, gpu)
     {
         snprintf(label, sizeof label, "GPU %lld", (long long)number(gpu, "index"));
-        size_t n = (size_t)snprintf(line, sizeof line, "%.96s, %s of %s VRAM used",
-                                    json_object_get(gpu, "name") ? text_of(gpu, "name") : "GPU",
-                                    size_format(number(gpu, "vram_used"), used, sizeof used),
-                                    size_format(number(gpu, "vram_total"), total, sizeof total));
+        size_t n = (size_t)snprintf(
+            line, sizeof line, "%.96s, %s of %s VRAM used",
+            json_object_get(gpu, "name") ? member_string_or(gpu, "name", "?") : "GPU",
+            size_format(number(gpu, "vram_used"), used, sizeof used),
+            size_format(number(gpu, "vram_total"), total, sizeof total));
         if ((value = json_object_get(gpu, "utilization")) != NULL)
             n += (size_t)snprintf(line + n, sizeof line - n, ", %.0f %% busy",
                                   json_number_value(value));
@@ -168,7 +166,8 @@ static void print_models(const struct table *t, const json_t *container)
     json_array_foreach(models, i, model)
     {
         fact on_gpu = number(model, "size_vram");
-        snprintf(line, sizeof line, "%.120s, %s%s%s, context %lld", text_of(model, "name"),
+        snprintf(line, sizeof line, "%.120s, %s%s%s, context %lld",
+                 member_string_or(model, "name", "?"),
                  size_format(number(model, "size"), size, sizeof size), on_gpu > 0 ? ", VRAM " : "",
                  on_gpu > 0 ? size_format(on_gpu, vram, sizeof vram) : "",
                  (long long)number(model, "context_length"));
@@ -186,7 +185,7 @@ static void print_runners(const struct table *t, const json_t *container)
                "cannot be seen: the supervisor needs the host's pids (pid: host) and its /proc");
     json_array_foreach(processes, i, process)
     {
-        const char *kind = text_of(process, "kind");
+        const char *kind = member_string_or(process, "kind", "?");
         fact rss = number(process, "rss_anon"), swap = number(process, "swap");
         fact sum = rss < 0 ? rss : rss + (swap > 0 ? swap : 0);
         if (!strcmp(kind, "serve"))
@@ -194,7 +193,7 @@ static void print_runners(const struct table *t, const json_t *container)
                      size_format(sum, anon, sizeof anon));
         else if (!strcmp(kind, "runner") || sum > 64 << 20)
             snprintf(line, sizeof line, "pid %lld (%s) holds %s and maps %s of files",
-                     (long long)number(process, "pid"), text_of(process, "comm"),
+                     (long long)number(process, "pid"), member_string_or(process, "comm", "?"),
                      size_format(sum, anon, sizeof anon),
                      size_format(number(process, "rss_file"), file, sizeof file));
         else
@@ -210,7 +209,7 @@ static void print_runners(const struct table *t, const json_t *container)
 
 static int severity_of(const json_t *verdict)
 {
-    const char *severity = text_of(verdict, "severity");
+    const char *severity = member_string_or(verdict, "severity", "?");
     return !strcmp(severity, "critical") ? 2 : !strcmp(severity, "warning") ? 1 : 0;
 }
 
@@ -226,14 +225,14 @@ static void print_verdicts(const struct table *t, const json_t *state, const cha
         const char *container = json_string_value(json_object_get(v, "container"));
         if (name ? !container || strcmp(container, name) : container != NULL)
             continue;
-        bool raised = !strcmp(text_of(v, "state"), "raised");
-        const char *remedy = text_of(v, "remedy"),
+        bool raised = !strcmp(member_string_or(v, "state", "?"), "raised");
+        const char *remedy = member_string_or(v, "remedy", "?"),
                    *why = json_string_value(json_object_get(v, "why"));
         const char *missing = json_string_value(json_object_get(v, "missing")),
                    *acted = json_string_value(json_object_get(v, "acted"));
         bool grave = raised && (strcmp(remedy, "none") || severity_of(v) == 2);
-        snprintf(line, sizeof line, "%s, %s for %s%s%s%s%s%s%s%s%s", text_of(v, "verdict"),
-                 text_of(v, "state"),
+        snprintf(line, sizeof line, "%s, %s for %s%s%s%s%s%s%s%s%s",
+                 member_string_or(v, "verdict", "?"), member_string_or(v, "state", "?"),
                  duration_format(now_s - json_number_value(json_object_get(v, "since")), since,
                                  sizeof since),
                  strcmp(remedy, "none") ? "; remedy: " : "", strcmp(remedy, "none") ? remedy : "",
@@ -246,8 +245,8 @@ static void print_verdicts(const struct table *t, const json_t *state, const cha
 static void print_container(const struct table *t, const json_t *state, const json_t *c)
 {
     const json_t *cgroup = json_object_get(c, "cgroup");
-    const char *status = text_of(c, "status"), *mode = text_of(c, "mode"),
-               *name = text_of(c, "name");
+    const char *status = member_string_or(c, "status", "?"),
+               *mode = member_string_or(c, "mode", "?"), *name = member_string_or(c, "name", "?");
     char limit[16], holds[16], cache[16], why[96];
     bool enforce = !strcmp(mode, "enforce");
     const json_t *verdict;
@@ -256,10 +255,11 @@ static void print_container(const struct table *t, const json_t *state, const js
     size_t i;
     json_array_foreach(json_object_get(state, "verdicts"), i, verdict)
     {
-        int rank = severity_of(verdict) + 3 * !strcmp(text_of(verdict, "state"), "raised");
-        if (!strcmp(text_of(verdict, "container"), name) && rank > worst_rank &&
-            strcmp(text_of(verdict, "verdict"), "no-limit")) {
-            worst = text_of(verdict, "verdict");
+        int rank =
+            severity_of(verdict) + 3 * !strcmp(member_string_or(verdict, "state", "?"), "raised");
+        if (!strcmp(member_string_or(verdict, "container", "?"), name) && rank > worst_rank &&
+            strcmp(member_string_or(verdict, "verdict", "?"), "no-limit")) {
+            worst = member_string_or(verdict, "verdict", "?");
             worst_rank = rank;
         }
     }
@@ -311,7 +311,7 @@ void status_table(const json_t *state, FILE *to, int width, bool colour)
              "MODE", "STATE", "LIMIT", "HELD", "CACHE", "VERDICT");
     paint(&t, bold, "%s\n", heading);
     json_array_foreach(containers, i, c) print_container(&t, state, c);
-    if (!strcmp(text_of(state, "source"), "look"))
+    if (!strcmp(member_string_or(state, "source", "?"), "look"))
         fprintf(to, "(%s on this state directory: one look can only suspect)\n",
                 json_object_get(state, "daemon") ? "another engine's daemon runs"
                                                  : "no daemon runs");

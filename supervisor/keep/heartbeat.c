@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/size.h"
 #include "keep/private.h"
+#include "sense/json_member.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -140,12 +141,6 @@ static double number(const json_t *beat, const char *name)
     return json_is_number(value) ? json_number_value(value) : -1;
 }
 
-static const char *text_of(const json_t *beat, const char *name)
-{
-    const char *text = json_string_value(json_object_get(beat, name));
-    return text != NULL ? text : "";
-}
-
 static void judge_beat(const json_t *beat, const char *procfs, double now_s,
                        struct heartbeat_seen *seen)
 {
@@ -159,7 +154,7 @@ static void judge_beat(const json_t *beat, const char *procfs, double now_s,
     seen->bound_s =
         beats_missed * (seen->interval_s > beat_every_s ? seen->interval_s : beat_every_s);
     clock_boot_id(procfs, boot_id, sizeof boot_id);
-    const char *its_boot = text_of(beat, "boot_id");
+    const char *its_boot = member_string_or(beat, "boot_id", "");
     if (boot_id[0] != '\0' && its_boot[0] != '\0' && strcmp(boot_id, its_boot) != 0) {
         snprintf(seen->why, sizeof seen->why,
                  "no supervisor runs: the last one (pid %lld) was of an earlier boot",
@@ -168,7 +163,7 @@ static void judge_beat(const json_t *beat, const char *procfs, double now_s,
     }
     seen->age_s = now_s > last_s ? now_s - last_s : 0;
     duration_format(seen->age_s, age, sizeof age);
-    if (strcmp(text_of(beat, "state"), "running") != 0)
+    if (strcmp(member_string_or(beat, "state", ""), "running") != 0)
         snprintf(seen->why, sizeof seen->why,
                  "no supervisor runs: the last one (pid %lld) was ended", (long long)seen->pid);
     else if (!seen->alive)

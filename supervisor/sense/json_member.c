@@ -34,6 +34,12 @@ const char *member_string(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
+const char *member_string_or(const json_t *object, const char *key, const char *otherwise)
+{
+    const char *text = member_string(object, key);
+    return text ? text : otherwise;
+}
+
 void member_text(const json_t *object, const char *key, char *text, size_t size)
 {
     const char *value = member_string(object, key);
