@@ -85,6 +85,24 @@ class Bench:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
+class Bystander:
+    """A container of the bench that nothing is wrong with, with a loaded model, beside those that are healed."""
+
+    def __init__(self, bench):
+        self.bench, self.one = bench, bench.ollama("bystander", models="own=24M", memory_limit=256 << 20,
+                                                   env={"OLLAMA_KEEP_ALIVE": "1h"})
+        self.one.load("own")
+        self.before = self.one.life()
+
+    def is_untouched(self):
+        said = "\n".join(daemon.text("bystander") for daemon in self.bench.daemons)
+        assert self.one.life() == self.before and self.one.stop_signals() == 0, said
+        assert self.one.loaded() == ["own"], said
+        for daemon in self.bench.daemons:
+            for msg in ("acting", "would act"):
+                assert not daemon.find(msg, container="bystander"), said
+
+
 def outlive_grace(seconds=1.5):
     """Lets containers grow older than the grace of QUICK."""
     time.sleep(seconds)

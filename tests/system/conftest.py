@@ -10,7 +10,7 @@ import guest
 import program
 import wait
 import workers
-from bench import Bench
+from bench import Bench, Bystander
 from engine import Engine
 from registry import Registry
 
@@ -83,6 +83,14 @@ def bench(engine, built):
         yield one
     finally:
         one.close()
+
+
+@pytest.fixture
+def bystander(bench):
+    """Whatever is healed beside it, it is untouched."""
+    one = Bystander(bench)
+    yield one
+    one.is_untouched()
 
 
 @pytest.fixture(scope="module")

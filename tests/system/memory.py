@@ -47,6 +47,11 @@ def of_processes(container_id):
     return total
 
 
+def born(pid):
+    """A process by its pid and its start (ticks since boot): never another one's."""
+    return pid, pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+
+
 def page_cache(container_id):
     values = stat(directory(container_id))
     return values["file"] - values["shmem"] if V2 else values["total_cache"] - values.get("total_shmem", 0)

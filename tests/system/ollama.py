@@ -242,5 +242,9 @@ class Ollama:
                 found[int(pid)] = argv[:-1]
         return found
 
+    def life(self):
+        """(StartedAt, its server, its runners): the same as long as nobody touches it."""
+        return self.started_at(), memory.born(self.pid()), sorted(memory.born(pid) for pid in self.runners())
+
     def runners(self):
         return [pid for pid, argv in self.processes().items() if "--model" in argv]

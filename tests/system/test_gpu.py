@@ -3,6 +3,7 @@
 import json
 import pathlib
 import subprocess
+import time
 
 import pytest
 
@@ -10,6 +11,7 @@ import wait
 from engine import ROOT
 from sizes import GIB
 
+THERMAL_HOLD = 30  # seconds: no setting
 DRIVER = """count 2
 name0 NVIDIA GeForce RTX 4090
 uuid0 GPU-11
@@ -94,6 +96,19 @@ def test_a_machine_without_says_nothing(bench, gpus):
     world = json.loads(status(bench, gpus, "--json").out)
     assert world["gpus"] == [] and "gpus_missing" not in world
     assert "GPU" not in status(bench, gpus).out
+
+
+@pytest.mark.slow
+def test_hot_gpu_is_told_and_nothing_is_done(bench, gpus, bystander):
+    gpus.driver.write_text(DRIVER.replace("celsius0 55", "celsius0 71"))
+    began = time.monotonic()
+    daemon = bench.daemon(bystander.one, env=gpus.environment, **gpus.settings())
+    raised = daemon.wait("verdict raised", THERMAL_HOLD + 15, verdict="thermal")
+    assert raised.at - began >= THERMAL_HOLD and "container" not in raised
+    assert raised["remedy"] == "none" and (raised["gpu"], raised["celsius"], raised["alert"]) == ("0", "71", "70")
+    gpus.driver.write_text(DRIVER)
+    daemon.wait("verdict cleared", 15, verdict="thermal")
+    assert len(daemon.find("verdict raised", verdict="thermal")) == 1 and not daemon.find("acting")
 
 
 def test_the_daemon_follows_them(bench, gpus):

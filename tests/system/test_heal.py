@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import wait
-from bench import HOLD, in_time, outlive_grace
+from bench import HOLD, Bystander, in_time, outlive_grace
 from sizes import GIB, MIB
 
 LEAK, SMALL = 2 * GIB, 300 * MIB
@@ -34,7 +34,8 @@ def ward(shared_bench):
         "orphaned": lambda n: bench.ollama(n),
         "orphaned24": lambda n: bench.ollama(n, version="0.24"),
     }
-    ward = types.SimpleNamespace(bench=bench, containers={name: one(name) for name, one in make.items()}, ill={})
+    bystander = Bystander(bench)
+    ward = types.SimpleNamespace(bench=bench, bystander=bystander, containers={name: one(name) for name, one in make.items()}, ill={})
     c = ward.containers
     c["before"].leak(SMALL)
     ward.started = {name: one.started_at() for name, one in c.items()}
@@ -161,6 +162,13 @@ def test_orphan_runner_dies_alone(ward, name):
     assert one.started_at() == ward.started[name]
     assert one.stop_signals() == 0
     assert one.loaded() == []  # Ollama itself still answers
+
+
+def test_bystander_is_untouched(ward):
+    for name in ("leaked", "orphaned"):
+        ward.daemon.wait("healed", in_time(LATE_HOLD) + 15, container=name)
+    ward.leave("late")
+    ward.bystander.is_untouched()
 
 
 def test_every_line_of_the_log_is_logfmt(ward):

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import wait
-from bench import HOLD, INTERVAL, POLL, QUICK, Bench
+from bench import HOLD, INTERVAL, POLL, QUICK, Bench, Bystander
 from ollama import PORT
 from sizes import MIB
 
@@ -21,8 +21,12 @@ LABELS = {"supervisor.idle_unload": f"{IDLE:g}s"}
 @pytest.fixture
 def idle_bench(engine, built):
     bench = Bench(engine, QUICK | {'tier "fast".models': "quick"})
-    yield bench
-    bench.close()
+    try:
+        bystander = Bystander(bench)
+        yield bench
+        bystander.is_untouched()
+    finally:
+        bench.close()
 
 
 def uses(one, model, seconds, every=2.0):

@@ -7,6 +7,7 @@ import pytest
 
 import memory
 import wait
+from bench import Bystander
 from sizes import GIB, MIB
 
 
@@ -23,10 +24,11 @@ def limits(shared_bench):
         "watched": bench.ollama("watched", mode="observe", labels=wanted),
         "right": bench.ollama("right", labels=wanted, memory_limit=GIB),
     }
+    bystander = Bystander(bench)
     c["tight"].leak(600 * MIB)
     started = {name: one.started_at() for name, one in c.items()}
     daemon = bench.daemon(*c.values())
-    return types.SimpleNamespace(bench=bench, containers=c, daemon=daemon, started=started)
+    return types.SimpleNamespace(bench=bench, bystander=bystander, containers=c, daemon=daemon, started=started)
 
 
 def limited(one, size, seconds=10):
@@ -38,6 +40,8 @@ def limited(one, size, seconds=10):
 @pytest.mark.parametrize("name, size", [("wanted", GIB), ("larger", 3 * GIB)])
 def test_wanted_limit_is_applied(limits, name, size):
     one = limits.containers[name]
+    drift = limits.daemon.wait("verdict raised", 10, container=name, verdict="limit-drift")
+    assert drift["remedy"] == "limit" and int(drift["wanted"]) == size
     record = limits.daemon.wait("limit applied", 10, container=name)
     assert int(record["limit"]) == size
     limited(one, size)
@@ -90,6 +94,11 @@ def test_none_wanted_is_told_only(limits):
 def test_observed_container_is_told_only(limits):
     limits.daemon.wait("would act", 10, container="watched", step="limit")
     assert limits.containers["watched"].inspect()["HostConfig"]["Memory"] == 0
+
+
+def test_bystander_is_untouched(limits):
+    limits.bystander.is_untouched()
+    assert memory.limit(limits.bystander.one.id) == 256 * MIB
 
 
 def test_limit_from_the_command_line(limits):

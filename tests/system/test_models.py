@@ -2,10 +2,13 @@
 
 import time
 
+import pytest
+
 import wait
 from bench import BUSY, HOLD
 from sizes import MIB
 
+pytestmark = pytest.mark.usefixtures("bystander")
 SINGLE = {"supervisor.single": "on"}
 
 

@@ -83,6 +83,7 @@ def test_growth_of_a_version_without_that_cache_is_a_leak(ward):
 
 def test_oversize_model_is_unloaded_when_it_is_idle(ward):
     ward.ill["oversize"].result()
+    raised(ward, "oversize", "oversize-model", 1)
     healed = ward.daemon.wait("healed", BUSY + 25 * PACE, container="oversize", step="unload")
     assert int(healed["before"]) - int(healed["after"]) >= 150 * MIB
     assert alive(ward, "oversize").loaded() == []
@@ -106,7 +107,7 @@ def test_budget_and_health_check_are_told(ward):
 
 def test_others_were_left_alone(ward):
     one = untouched(ward, "healthy")
-    assert one.loaded() == ["big"]
+    assert one.loaded() == ["big"] and one.life() == ward.life
     told = {r["verdict"] for r in ward.daemon.find("verdict raised", container="healthy")}
     assert told <= {"no-limit", "swap-in-use"}  # the latter is about the host, where that has swap
 

@@ -90,16 +90,16 @@ class Own(threading.Thread):
         return (self.cpu() - self.cpu_before) / (time.monotonic() - self.began)
 
 
-def born(pid):
-    """When a process started, in ticks since boot: with the pid, its identity."""
-    return pid, pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-
-
 def life(one):
-    """Its start and its server, and the runner of `keep`, the only model that is loaded."""
+    """With `keep` as the only model that is loaded."""
     one.load("keep")
-    (runner,) = one.runners()
-    return types.SimpleNamespace(started=one.started_at(), serve=born(one.pid()), keep=born(runner))
+    return one.life()
+
+
+def life_with_keep_alone(one, keep):
+    """The same, without other runners than `keep`'s, if that still lives."""
+    started, serve, runners = one.life()
+    return started, serve, [runner for runner in runners if runner in keep]
 
 
 def all_of(containers, what):
@@ -177,7 +177,6 @@ def story(request, built):
         healthy = {n: one for n, one in containers.items() if n not in VERDICTS}
         story = types.SimpleNamespace(live=live, engine=engine, bench=bench, containers=containers, healthy=healthy, ill={})
         story.lives = all_of({n: one for n, one in containers.items() if n != "leaking"}, life)
-        story.lives["leaking"] = types.SimpleNamespace(started=containers["leaking"].started_at())
         containers["stuck"].load("come")
         story.clients = {n: Client(one) for n, one in healthy.items()}
         story.daemon = bench.daemon(*containers.values())
@@ -230,9 +229,7 @@ def test_ill_ones_got_no_more_than_they_needed(story):
         assert c[name].held() < 64 * MIB + LEAK / 2
     if story.live:
         for name in ("orphaned", "stuck"):
-            one, before = c[name], story.lives[name]
-            assert one.started_at() == before.started and born(one.pid()) == before.serve
-            assert [born(pid) for pid in one.runners()] == [before.keep], "a runner that was not ill"
+            assert c[name].life() == story.lives[name], "more than the ill runner"
 
 
 def test_nothing_is_done_without_an_engine_nor_to_what_ended_with_it(story):
@@ -242,9 +239,7 @@ def test_nothing_is_done_without_an_engine_nor_to_what_ended_with_it(story):
 
 def test_healthy_ones_are_untouched(story):
     for name, one in story.healthy.items():
-        before = story.lives[name]
-        assert one.started_at() == before.started and born(one.pid()) == before.serve, name
-        assert before.keep in [born(pid) for pid in one.runners()], f"{name}: the runner of keep is another one"
+        assert life_with_keep_alone(one, story.lives[name][2]) == story.lives[name], name
         assert not story.daemon.find("acting", container=name) and not story.daemon.find("would act", container=name)
     assert not [r for r in story.daemon.records if r.get("container") in story.healthy and r.msg.startswith("verdict")], \
         story.daemon.text()

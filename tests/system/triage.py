@@ -82,8 +82,8 @@ ILLNESSES = {  # name: (what it is made with, before the daemon, while it looks)
 
 @contextlib.contextmanager
 def ward(engine, illnesses):
-    """`bench`, `containers`, `started` and `pids` (before the daemon looked), `daemon`, `ill`, and `ends`, for what must last
-    as long as the ward does."""
+    """`bench`, `containers`, `started`, `pids` and `life` of the healthy one (before the daemon looked), `daemon`, `ill`, and
+    `ends`, for what must last as long as the ward does."""
     with contextlib.ExitStack() as ends:
         bench = Bench(engine, SETTINGS)
         ends.callback(bench.close)
@@ -102,6 +102,7 @@ def ward(engine, illnesses):
         it = types.SimpleNamespace(bench=bench, containers=containers, ends=ends)
         it.started = {name: one.started_at() for name, one in containers.items()}
         it.pids = {name: one.pid() for name, one in containers.items()}
+        it.life = containers["healthy"].life()
         it.daemon = bench.daemon(*containers.values())
         outlive_grace()
         it.ill = {name: pool.submit(functools.partial(ill, it, containers[name]))
