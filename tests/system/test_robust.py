@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import intents
 import wait
 from bench import HOLD, Bench, in_time, outlive_grace
 from engine import Engine, wait_for_ping
@@ -128,6 +129,41 @@ def test_engine_comes_later_than_the_daemon(own_bench):
     wait_for_ping(engine)
     daemon.wait("supervising", BACK + 1, container="early")
     heals(daemon, one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [["--live-restore"], []], ids=["live-restore", "all-end"])
+def test_engine_ends_in_the_middle_of_a_restart(built, options):
+    """Its answer is lost, and half of the work is done. What is left is followed to its end, and nothing is done twice."""
+    engine = Engine(options=options)
+    bench = None
+    try:
+        bench = Bench(engine.start())
+        one = bench.ollama("half-way", labels=LOW, restart="unless-stopped", env={"SIMOLLAMA_STOP_DELAY_MS": 2000})
+        daemon = bench.daemon(one)
+        outlive_grace()
+        started = one.started_at()
+        one.leak(300 * MIB)
+        daemon.wait("acting", in_time() + 5, container="half-way", step="restart")
+        time.sleep(0.5)
+        engine.leave()
+        daemon.wait("engine lost", BACK)
+        time.sleep(4)
+        engine.start()
+        daemon.wait("engine back", BACK + 1)
+        wait.until(lambda: one.started_at() != started and one.running(), 30, lambda: f"it runs again\n{daemon.text()}")
+        wait.until(lambda: [r["state"] for r in intents.rows(bench.state)] == [intents.DONE], 30,
+                   lambda: f"{intents.rows(bench.state)}\n{daemon.text()}")
+        one.wait_until_it_answers()
+        again = one.started_at()
+        time.sleep(in_time() + 3)
+        assert one.started_at() == again and len(daemon.find("acting")) == 1, daemon.text()
+        assert one.stop_signals() <= 1 + (not options), f"{one.logs()}\n{daemon.text()}"  # ours, and the ending engine's
+        assert one.held() < 100 * MIB
+    finally:
+        if bench:
+            bench.close()
+        engine.close()
 
 
 def test_process_files_stay_few(own_bench):
