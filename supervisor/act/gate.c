@@ -213,9 +213,10 @@ static void failed_before(struct run *run)
     double failed_s = clock_boottime_s() - run->failed_ago_s;
     if (judge)
         judge_tell_failed(judge, &run->verdict, failed_s);
+    run->next_step = kind_next(run->verdict.kind, run->verdict.remedy);
     run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN,
             "an earlier supervisor has done it, and it was not enough; next: %s",
-            remedy_name(kind_next(run->verdict.kind, run->verdict.remedy)));
+            remedy_name(run->next_step));
 }
 
 static void gate_known(struct run *run)

@@ -36,6 +36,8 @@ struct heal_event {
     fact before, after;             /* held, bytes */
     fact expected; /* bytes that should come back; unknown where it is not about them */
     fact page_cache_before, page_cache_after; /* step reclaim; else unknown */
+    enum remedy next; /* what was done was not enough: the step of the ladder that follows in the
+                         next looks, while its verdict stands; else none */
     fact attempt;
     double took_s;
     const char *text; /* one sentence, "" if there is nothing to add */

@@ -78,6 +78,7 @@ void run_tell(struct run *run, enum heal_event_kind kind, fact after, const char
                                .before = run->before,
                                .after = after,
                                .expected = run->expected,
+                               .next = run->next_step,
                                .page_cache_before = run->page_cache_before,
                                .page_cache_after = run->page_cache_after,
                                .attempt = run->intent.attempt,
@@ -163,13 +164,6 @@ static bool failed(const struct run *run)
             (run->end_kind == HEAL_PENDING && run->step == &step_unload));
 }
 
-/* The step of the verdict's ladder that may follow; none after a step that was enough. */
-static enum remedy next_step(const struct run *run)
-{
-    return failed(run) && !run->nothing_left ? kind_next(run->verdict.kind, run->verdict.remedy)
-                                             : REMEDY_NONE;
-}
-
 static void __attribute__((format(printf, 2, 3))) append(struct run *run, const char *format, ...)
 {
     size_t used = strlen(run->text);
@@ -184,10 +178,10 @@ static void end_told(struct run *run)
     struct healer *healer = run->healer;
     struct place *place = place_of(healer, run->id);
     struct rest *rest = &place->rests[run->verdict.remedy];
-    enum remedy next = next_step(run);
-    double delay_s = run->refused && run->step->gentle                       ? unprepared_retry_s
-                     : run->end_kind == HEAL_NOT_DONE && next == REMEDY_NONE ? refused_retry_s
-                                                                             : retry_s;
+    bool climbs = run->next_step != REMEDY_NONE;
+    double delay_s = run->refused && run->step->gentle           ? unprepared_retry_s
+                     : run->end_kind == HEAL_NOT_DONE && !climbs ? refused_retry_s
+                                                                 : retry_s;
     if (run->begun && run->step->rest_s > delay_s)
         delay_s = run->step->rest_s;
     if (run->step->gentle)
@@ -202,7 +196,7 @@ static void end_told(struct run *run)
     struct judge *judge = healer->o.judge;
     if (judge && failed(run))
         judge_tell_failed(judge, &run->verdict, clock_boottime_s());
-    if (acted && judge && !run->step->gentle && next == REMEDY_NONE) /* else it goes on climbing */
+    if (acted && judge && !run->step->gentle && !climbs) /* else it goes on climbing */
         judge_restart_holds(judge, run->id, run->model);
     bool said = run->refused && run->step->gentle && !run->asked &&
                 !strncmp(rest->told, text, sizeof rest->told - 1);
@@ -244,9 +238,10 @@ void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind
     run->end_kind = kind;
     run->after = after;
     run->work_result = 0;
-    enum remedy next = next_step(run);
-    if (next != REMEDY_NONE && kind == HEAL_NOT_DONE)
-        append(run, "; next: %s", remedy_name(next));
+    if (failed(run) && !run->nothing_left)
+        run->next_step = kind_next(run->verdict.kind, run->verdict.remedy);
+    if (run->next_step != REMEDY_NONE && kind == HEAL_NOT_DONE)
+        append(run, "; next: %s", remedy_name(run->next_step));
     if (run->begun || run->recovering)
         run_work(run, end_job, end_told);
     else

@@ -52,8 +52,9 @@ struct run {
     uv_timer_t timer;
     uv_work_t work;
     bool working;
-    atomic_bool stop;    /* the healer is going: long work ends at its next step */
-    bool refused;        /* it could not even be prepared */
+    atomic_bool stop;      /* the healer is going: long work ends at its next step */
+    bool refused;          /* it could not even be prepared */
+    enum remedy next_step; /* of the ladder, after one that was not enough */
     bool nothing_left;   /* what it was for is gone: no further step follows, whatever came back */
     double failed_ago_s; /* an earlier supervisor's same step was not enough so long ago; < 0: no */
     double rest_left_s;

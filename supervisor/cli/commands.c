@@ -90,11 +90,14 @@ static const struct command table[] = {
      .operands = "[CONTAINER]",
      .operands_max = 1,
      .options = fix_options,
-     .details = "Looks for some seconds, names what it found with the numbers, takes the smallest "
-                "remedy that helps (unload, reclaim, end one runner, restart), checks that the "
-                "bytes came back and prints before and after. Without a name: the containers in "
-                "mode enforce, or the only Ollama container that there is. What is busy is left "
-                "alone unless --force is given.",
+     .details =
+         "Looks for some seconds, names what it found with the numbers, takes the smallest "
+         "remedy that helps (unload, reclaim, end one runner, restart), checks that the "
+         "bytes came back and prints before and after; where they did not, the next step of the "
+         "ladder follows. A model that stays in \"Stopping...\" is watched for a minute, for "
+         "six where it was found so; `supervisor unload --force MODEL` ends it at once. "
+         "Without a name: the containers in mode enforce, or the only Ollama container that "
+         "there is. What is busy is left alone unless --force is given.",
      .examples = "supervisor fix-ollama\n"
                  "supervisor fix-ollama ollama --dry-run\n"
                  "supervisor fix-ollama ollama --hold 30s\n",

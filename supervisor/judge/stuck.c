@@ -55,6 +55,8 @@ static void settle(struct look *look, struct runner *r, const struct process *p)
     v->pid = r->pid;
     v->started_us = r->started_us;
     v->remedy = REMEDY_KILL_RUNNER;
+    if (model)
+        snprintf(v->model, sizeof v->model, "%s", model->name);
     v->confirmed &= look->connections_age_s == 0;
     verdict_add_fact(v, "pid", UNIT_COUNT, r->pid);
     verdict_add_fact(v, "runner", UNIT_BYTES, r->held);

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -136,6 +137,23 @@ def test_orphan_dies_alone(bench, fix):
     done = fix("orphaned", leak__orphan_hold="5s", timeout=90)
     assert done.code == 0 and "orphan-runner" in done.out, done
     assert untouched(one, started) and one.runners() == [] and one.held() < 100 * MIB
+
+
+def test_model_that_stops_meanwhile_and_an_orphan(bench, fix):
+    """It is there for the orphan, and sees the other model's time end: that has a hold of its own."""
+    one = bench.ollama("two", models="big=100M")
+    one.load("big")
+    one.set(stuck_unload=1)
+    outlive_grace()
+    one.orphan(60 * MIB)
+    started = one.started_at()
+    with ThreadPoolExecutor(1) as pool:
+        fixing = pool.submit(fix, "two", leak__orphan_hold="25s", leak__stuck_hold="4s", timeout=120)
+        time.sleep(3)
+        one.post("/api/generate", {"model": "big", "keep_alive": 0})
+        done = fixing.result()
+    assert done.code == 0 and re.search("stuck-stopping.*orphan-runner", done.out, re.DOTALL), done
+    assert untouched(one, started) and one.runners() == [] and one.held() < 60 * MIB
 
 
 @pytest.mark.parametrize("arguments", [[], ["--force"]])

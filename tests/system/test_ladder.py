@@ -3,11 +3,13 @@ that cannot be done its container is restarted. Each step only while nothing wor
 containers grow at the same time."""
 
 import contextlib
+import re
 import signal
 import socket
 import threading
 import time
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -40,7 +42,7 @@ def prompts(one, seconds=GROWS):
         if time.monotonic() > ends and held(one) > NEAR or time.monotonic() > ends + 120:
             return
         with contextlib.suppress(OSError, AssertionError):
-            one.post("/api/generate", {"model": "big", "prompt": f"{seconds} prompt {i}", "stream": False,
+            one.post("/api/generate", {"model": "big", "prompt": f"prompt {i} of {time.time_ns()}", "stream": False,
                                        "options": {"num_predict": 1}})
         time.sleep(0.2)
 
@@ -64,6 +66,7 @@ def ward(engine, built):
     bench = Bench(engine, SETTINGS)
     unable = Bench(engine, SETTINGS, label="unable.enable")  # its daemon may not kill
     crashed = Bench(engine, SETTINGS, label="crashed.enable")  # its daemon dies
+    person = Bench(engine, SETTINGS, label="person.enable")  # without a daemon: fix-ollama
     blobs = bench.directory / "blobs"
     blobs.mkdir()
     blobs.chmod(0o777)
@@ -78,10 +81,12 @@ def ward(engine, built):
         "by-hand": {"env": {"SIMOLLAMA_KEEP_ANSWERING": "1"}},
         "server": {"version": "0.33", "models": "big=24M"},
         "unable": {"env": {"SIMOLLAMA_KEEP_ANSWERING": "1"}, "user": "1000:1000", "binds": [f"{blobs}:/root/.ollama"]},
+        "by-command": {"env": {"SIMOLLAMA_KEEP_ANSWERING": "1"}},
+        "stopping": {"env": {"SIMOLLAMA_STUCK_UNLOAD": "1"}},
         "crashed": {"env": {"SIMOLLAMA_KEEP_ANSWERING": "1"}},
         "healthy": {},
     }
-    of = {"unable": unable, "crashed": crashed}
+    of = {"unable": unable, "crashed": crashed, "by-command": person, "stopping": person}
     with contextlib.ExitStack() as ends:
         ends.callback(bench.close)
         ends.callback(unable.close)
@@ -91,7 +96,7 @@ def ward(engine, built):
             c[name] = of.get(name, bench).ollama(name, **{"version": "0.24", "models": "big=40M", "memory_limit": LIMIT} | options)
             c[name].load("big")
             lever = "leak_per_request" if name == "server" else "cache_per_prompt"
-            c[name].set(**{lever: 0 if name == "healthy" else 400 * KIB})
+            c[name].set(**{lever: 0 if name in ("healthy", "stopping") else 400 * KIB})
         w = types.SimpleNamespace(bench=bench, containers=c, unable=unable, crashed=crashed, between={},
                                   started={n: one.started_at() for n, one in c.items()},
                                   pids={n: one.pid() for n, one in c.items()},
@@ -100,6 +105,12 @@ def ward(engine, built):
         w.daemon_that_dies = crashed.daemon(c["crashed"])
         w.daemon_without = unable.daemon(c["unable"], wrapper=NO_KILL)
         outlive_grace()
+        c["stopping"].post("/api/generate", {"model": "big", "keep_alive": 0})
+        c["by-command"].orphan(16 * MIB)  # what keeps fix-ollama there until the growth is found
+        pool = ends.enter_context(ThreadPoolExecutor(2))
+        ends.callback(person.close)  # without its containers fix-ollama ends
+        w.fixes = {name: pool.submit(person.supervisor, "fix-ollama", name, timeout=600, leak__stuck_hold="20s",
+                                     leak__orphan_hold="200s") for name in ("stopping", "by-command")}
         ends.enter_context(client(c["connected"]))
         for name in ("busy-later", "connected-later", "by-hand", "crashed"):
             w.between[name] = ends.enter_context(contextlib.ExitStack())
@@ -112,7 +123,7 @@ def ward(engine, built):
                 daemon = w.daemon_that_dies if name == "crashed" else w.daemon
                 daemon.wait("acting", BUSY + 60, container=name, step="unload")
                 w.between[name].enter_context(c[name].inbound() if name == "busy-later" else client(c[name]))
-        together([lambda n=name: grows(n) for name in c if name != "healthy"])
+        together([lambda n=name: grows(n) for name in c if name not in ("healthy", "stopping")])
         w.rests = time.monotonic()
         yield w
 
@@ -246,3 +257,22 @@ def test_successor_goes_on_and_does_no_step_twice(ward):
     rows = intents.rows(ward.crashed.state)
     assert [(r["step"], r["state"]) for r in rows] == [("unload", intents.FAILED), ("kill", intents.DONE)]
     assert same_life(ward, "crashed").runners() == []
+
+
+@pytest.mark.slow
+def test_fix_ollama_climbs(ward):
+    """Beside an orphan, which it is there for."""
+    done = ward.fixes["by-command"].result(400)
+    assert done.code == 0, done
+    steps = re.findall(r"^by-command: (growth-leak|orphan-runner|unload|kill): ", done.out, re.MULTILINE)
+    assert steps == ["growth-leak", "unload", "growth-leak", "kill", "orphan-runner", "kill"], done
+    assert same_life(ward, "by-command").runners() == []
+
+
+@pytest.mark.slow
+def test_fix_ollama_watches_what_it_found_stopping_for_six_minutes(ward):
+    done = ward.fixes["stopping"].result(500)
+    assert done.code == 0 and 360 <= done.took < 400, done
+    assert "watched for up to 372 s" in done.out and "stuck-stopping" in done.out, done
+    assert "supervisor unload --force --container stopping big:latest" in done.out, done
+    assert "healed" in done.out and same_life(ward, "stopping").runners() == []

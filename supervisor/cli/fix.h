@@ -1,0 +1,54 @@
+/* What the files of fix-ollama share; nobody else includes it. */
+#ifndef SUPERVISOR_CLI_FIX_H
+#define SUPERVISOR_CLI_FIX_H
+
+#include "cli/task.h"
+#include <jansson.h>
+
+enum fix_end { FIX_NONE, FIX_HEALTHY, FIX_HEALED, FIX_TOLD, FIX_NOT };
+
+struct fix_target {
+    char id[CONTAINER_ID_SIZE], name[CONTAINER_NAME_SIZE];
+    double deadline_s;
+    double locked_until_s;
+    double watched_s, watch_s;  /* since when, and how long, for a model that stays; 0: it is not */
+    enum verdict_kind kind;     /* of the verdict that is healed */
+    bool climbs;                /* a step of its ladder was not enough, and another one follows */
+    const char *verdict, *step; /* what was found and done; "" nothing */
+    double stopped_s;           /* since when it does not run; 0: it runs */
+    bool healing, healed, looked;
+    fact before, after;
+    double took_s;
+    enum fix_end end;
+    char text[700];
+};
+
+struct fix {
+    struct task task;
+    struct fix_target *list;
+    bool force;
+    double started_s, hold_s;
+    json_t **rows; /* where they go instead of to stdout; NULL: nowhere else */
+};
+
+/* The target's end, printed unless rows are wanted; text is copied. */
+void fix_end(struct fix *fix, struct fix_target *target, enum fix_end end, const char *text);
+/* Heals the target of the verdict: the healer is asked, its events tell the rest. */
+void fix_begin(struct fix *fix, struct fix_target *target, const struct verdict *verdict);
+/* One look at a target that is not being healed: begins a remedy, ends it, or watches on. */
+void fix_look(struct fix *fix, struct fix_target *target, const struct world *world,
+              const struct judgement *judgement);
+
+/* fix_say.c */
+/* Whether the server itself holds enough to be a leak. */
+bool fix_leak_in_the_way(const struct assessment *assessment);
+/* What may become a verdict that this command heals; NULL: nothing. */
+const struct verdict *fix_suspicion(const struct judgement *judgement, const char *id);
+/* A model that stays although its time is over, and what ends it at once. Returns text. */
+const char *fix_stuck_text(const struct fix_target *target, const struct verdict *stuck, char *text,
+                           size_t size);
+/* The time is over, and it is not healed: why, and what a person can do. */
+void fix_not_healable(struct fix *fix, struct fix_target *target, const struct container *container,
+                      const struct assessment *assessment, const struct judgement *judgement);
+
+#endif

@@ -1,0 +1,203 @@
+/* fix-ollama: one look at one container. */
+#include "base/clock.h"
+#include "base/size.h"
+#include "cli/fix.h"
+#include "cli/say.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Beyond the hold: two samples, a poll and the five seconds that tell busy from idle. */
+static const double slack_s = 12;
+/* A daemon that heals the container at the same time is waited for this long. */
+static const double locked_s = 120;
+
+static void forced_verdict(const struct fix *fix, const struct container *c,
+                           const struct assessment *a, struct verdict *v)
+{
+    *v = (struct verdict){.kind = VERDICT_IDLE_LEAK,
+                          .state = VERDICT_RAISED,
+                          .mode = MODE_ENFORCE,
+                          .remedy = REMEDY_RESTART,
+                          .hold_s = fix->hold_s};
+    v->pid = v->started_us = FACT_UNKNOWN;
+    v->since_s = clock_boottime_s();
+    memcpy(v->id, c->id, sizeof v->id);
+    memcpy(v->name, c->name, sizeof v->name);
+    memcpy(v->started_at, c->started_at, sizeof v->started_at);
+    verdict_add_fact(v, "serve", UNIT_BYTES, a->serve_held);
+    verdict_add_fact(v, "baseline", UNIT_BYTES, a->baseline);
+    verdict_add_fact(v, "threshold", UNIT_BYTES, a->threshold);
+    verdict_add_fact(v, "held", UNIT_BYTES, a->held);
+    snprintf(v->why, sizeof v->why, "forced although it is %s%s%s", activity_name(a->activity),
+             *a->why ? ": " : "", a->why);
+}
+
+void fix_begin(struct fix *fix, struct fix_target *t, const struct verdict *v)
+{
+    char text[600];
+    if (!fix->task.json) {
+        say_progress(NULL);
+        printf("%s: %s: %s\n", t->name, verdict_kind_name(v->kind),
+               say_verdict(v, text, sizeof text));
+        fflush(stdout);
+    }
+    t->healing = true;
+    t->climbs = false;
+    t->kind = v->kind;
+    t->verdict = verdict_kind_name(v->kind);
+    t->step = remedy_name(v->remedy);
+    t->before = v->kind < VERDICT_KINDS ? (fact)verdict_evidence(v, "held") : FACT_UNKNOWN;
+    int r = healer_heal(flow_healer(fix->task.flow), v, fix->force);
+    if (r == -EWOULDBLOCK) {
+        t->healing = false;
+        if (t->locked_until_s <= 0)
+            t->locked_until_s = clock_boottime_s() + locked_s;
+        t->deadline_s = t->locked_until_s;
+    } else if (r < 0 && r != -EBUSY && r != -EPERM) {
+        fix_end(fix, t, FIX_NOT, "not healed: what is done could not be remembered");
+    }
+}
+
+/* The remedies that this command takes, worst last: it climbs only as far as needed. */
+static const struct verdict *worth_healing(const struct judgement *j, const char *id)
+{
+    static const enum verdict_kind ladder[] = {VERDICT_ORPHAN_RUNNER, VERDICT_STUCK_STOPPING,
+                                               VERDICT_GROWTH_LEAK, VERDICT_IDLE_LEAK,
+                                               VERDICT_UNREACHABLE};
+    for (size_t k = 0; k < sizeof ladder / sizeof ladder[0]; k++)
+        for (size_t i = 0; i < j->n_verdicts; i++)
+            if (j->verdicts[i].kind == ladder[k] && j->verdicts[i].state == VERDICT_RAISED &&
+                j->verdicts[i].remedy != REMEDY_NONE && !strcmp(j->verdicts[i].id, id))
+                return &j->verdicts[i];
+    return NULL;
+}
+
+/* Its hold is its own, six minutes where its time was over before this command came: watched as
+ * long as that, with the way that needs no watching. */
+static void watch_stuck(struct fix *fix, struct fix_target *t, const struct verdict *v,
+                        double now_s)
+{
+    char text[700], held[16];
+    if (t->watch_s <= 0) {
+        t->watched_s = now_s;
+        t->watch_s = v->hold_s + slack_s;
+        if (!fix->task.json) {
+            fix_stuck_text(t, v, text, sizeof text);
+            say_progress(NULL);
+            printf("%s: watched for up to %.0f s: %s\n", t->name, t->watch_s, text);
+            fflush(stdout);
+        }
+    }
+    if (now_s - t->watched_s >= t->watch_s) {
+        char more[600];
+        snprintf(text, sizeof text, "not healed: %s", fix_stuck_text(t, v, more, sizeof more));
+        fix_end(fix, t, FIX_NOT, text);
+        return;
+    }
+    fact runner = (fact)verdict_evidence(v, "runner");
+    snprintf(text, sizeof text, "%s: watching, %.0f s of %.0f s: perhaps %s, %s in its runner",
+             t->name, now_s - t->watched_s, t->watch_s, verdict_kind_name(v->kind),
+             size_format(runner, held, sizeof held));
+    say_progress(text);
+}
+
+void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
+              const struct judgement *j)
+{
+    const struct container *c = sense_container(flow_sense(fix->task.flow), t->id);
+    const struct assessment *a = judgement_assessment(j, t->id);
+    char text[600], held[16], cache[16];
+    double now_s = world->monotonic_s;
+    if (c && a && c->status != STATUS_RUNNING) { /* perhaps another supervisor restarts it */
+        if (t->stopped_s <= 0)
+            t->stopped_s = now_s;
+        if (now_s - t->stopped_s < slack_s)
+            return;
+    }
+    if (!c || !a || c->status != STATUS_RUNNING) {
+        fix_end(fix, t, FIX_NOT, "not healed: it does not run any more");
+        return;
+    }
+    t->stopped_s = 0;
+    const struct verdict *v = worth_healing(j, t->id);
+    if (t->locked_until_s > 0 && !v && !fix_leak_in_the_way(a) && fact_known(a->serve_held)) {
+        fix_end(fix, t, FIX_HEALED, "healed by another supervisor");
+        return;
+    }
+    if (v && !fix->task.dry_run) {
+        fix_begin(fix, t, v);
+        return;
+    }
+    if (v) {
+        snprintf(text, sizeof text, "%s: ", verdict_kind_name(v->kind));
+        char more[500];
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s; it would be healed by: %s",
+                 say_verdict(v, more, sizeof more), remedy_name(v->remedy));
+        t->before = a->held;
+        t->verdict = verdict_kind_name(v->kind);
+        t->step = remedy_name(v->remedy);
+        fix_end(fix, t, FIX_TOLD, text);
+        return;
+    }
+    bool loading = a->activity == ACTIVITY_LOADING || a->live_runners > c->ollama.n_models;
+    bool climbs = t->climbs && judgement_find(j, t->id, t->kind);
+    bool suspect = fix_suspicion(j, t->id) != NULL || loading || fix_leak_in_the_way(a) || climbs;
+    if (!t->looked) { /* twice, so that rates are known */
+        t->looked = true;
+        return;
+    }
+    if (fix->force && fix_leak_in_the_way(a) && a->activity != ACTIVITY_UNKNOWN &&
+        now_s - fix->started_s >= fix->hold_s) {
+        struct verdict forced;
+        forced_verdict(fix, c, a, &forced);
+        fix_begin(fix, t, &forced);
+        return;
+    }
+    bool known = a->answered && c->processes_known && fact_known(a->serve_held) &&
+                 fact_known(a->held) && fact_known(a->threshold);
+    const struct verdict *elsewhere = judgement_find(j, t->id, VERDICT_HELD_ELSEWHERE);
+    fact owners = fact_known(c->cgroup.shmem) ? c->cgroup.shmem : 0;
+    bool odd = fact_known(a->threshold) && owners >= a->threshold;
+    for (size_t i = 0; i < c->n_processes; i++)
+        odd |=
+            c->processes[i].kind == PROCESS_OTHER && process_held(&c->processes[i]) >= a->threshold;
+    if (known && !suspect && (elsewhere || !odd)) {
+        if (t->healed) {
+            t->after = a->held;
+            fix_end(fix, t, FIX_HEALED, "healed");
+        } else if (elsewhere) {
+            fix_not_healable(fix, t, c, a, j);
+        } else {
+            snprintf(text, sizeof text,
+                     "nothing to heal: it holds %s (%zu model%s loaded), and %s of page cache, "
+                     "which the kernel takes back by itself",
+                     size_format(a->held, held, sizeof held), c->ollama.n_models,
+                     c->ollama.n_models == 1 ? "" : "s",
+                     size_format(c->cgroup.file, cache, sizeof cache));
+            fix_end(fix, t, FIX_HEALTHY, text);
+        }
+        return;
+    }
+    v = fix_suspicion(j, t->id);
+    if (v && v->kind == VERDICT_STUCK_STOPPING) {
+        watch_stuck(fix, t, v, now_s);
+        return;
+    }
+    const struct settings *s = config_settings(fix->task.cli->config);
+    bool orphan = loading || (v && v->kind == VERDICT_ORPHAN_RUNNER);
+    double hold_s =
+        orphan && s->leak_orphan_hold_s > fix->hold_s ? s->leak_orphan_hold_s : fix->hold_s;
+    double deadline_s = fix->started_s + hold_s + slack_s;
+    if (t->deadline_s > deadline_s)
+        deadline_s = t->deadline_s;
+    if (now_s >= deadline_s) {
+        fix_not_healable(fix, t, c, a, j);
+        return;
+    }
+    snprintf(text, sizeof text, "%s: watching, %.0f s of %.0f s: holds %s%s%s", t->name,
+             now_s - fix->started_s, hold_s, size_format(a->held, held, sizeof held),
+             v ? ", perhaps " : "", v ? verdict_kind_name(v->kind) : "");
+    say_progress(text);
+}
