@@ -35,6 +35,11 @@ void loader_free(struct loader *loader)
     free(loader);
 }
 
+void loader_set_history(struct loader *loader, struct keep_history *history)
+{
+    loader->o.history = history;
+}
+
 const char *loader_loading(const struct loader *loader)
 {
     return loader->phase == LOAD_LOADING ? loader->wish.model : NULL;

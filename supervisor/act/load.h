@@ -73,6 +73,8 @@ int loader_new(const struct loader_options *options, struct loader **ret_loader)
  * because its client leaves. done is not called. */
 void loader_free(struct loader *loader);
 
+/* What was learned of models (borrowed), from now on; NULL: nothing. */
+void loader_set_history(struct loader *loader, struct keep_history *history);
 /* -EBUSY: one is under way. */
 int loader_begin(struct loader *loader, const struct load_wish *wish);
 /* The model whose load has been asked for and is not over; NULL: none. */

@@ -16,6 +16,8 @@ static const double patience_s = 120;
 struct restore {
     struct healer_options o;
     struct loader *loader;
+    struct keep_history
+        *history; /* owned; open while models are loaded, NULL where there is none */
     struct {
         char id[CONTAINER_ID_SIZE];
         double until_s;
@@ -78,10 +80,26 @@ int restore_new(const struct healer_options *options, struct healer *healer,
     return 0;
 }
 
+/* What models were seen to take is read while they are loaded again, after a heal: a few rows. */
+static void open_history(struct restore *restore)
+{
+    if (!restore->history)
+        keep_history_open_reader(restore->o.state, &restore->history, NULL);
+    loader_set_history(restore->loader, restore->history);
+}
+
+static void close_history(struct restore *restore)
+{
+    loader_set_history(restore->loader, NULL);
+    keep_history_close(restore->history);
+    restore->history = NULL;
+}
+
 void restore_free(struct restore *restore)
 {
     if (!restore)
         return;
+    close_history(restore);
     loader_free(restore->loader);
     free(restore->models);
     free(restore);
@@ -133,8 +151,11 @@ static void take_healed(struct restore *restore, const struct world *world)
 void restore_look(struct restore *restore, const struct world *world,
                   const struct judgement *judgement)
 {
-    if (!restore->n_healed && !restore->under_way && restore->at == restore->n)
+    if (!restore->n_healed && !restore->under_way && restore->at == restore->n) {
+        if (restore->history)
+            close_history(restore);
         return;
+    }
     loader_look(restore->loader, world, judgement);
     take_healed(restore, world);
     if (restore->under_way || restore->at == restore->n)
@@ -144,5 +165,6 @@ void restore_look(struct restore *restore, const struct world *world,
     memcpy(wish.id, m->id, sizeof wish.id);
     memcpy(wish.model, m->model, sizeof wish.model);
     restore->under_way = true;
+    open_history(restore);
     loader_begin(restore->loader, &wish);
 }

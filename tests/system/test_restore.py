@@ -40,3 +40,27 @@ def test_wanted_models_are_loaded_after_a_restart(engine, built):
         assert need["source"] == "what was measured before" and 40 * MIB <= need["bytes"] < 60 * MIB, dry
     finally:
         bench.close()
+
+
+def test_what_was_learned_decides_what_is_loaded_again(engine, built):
+    """By its metadata the pinned model would fit beside the other; it was seen to take thrice as much."""
+    settings = QUICK | {"leak.threshold": "64M", "leak.threshold_percent": "0", "leak.baseline": "32M",
+                        'tier "fast".models': "quick", "memory.reserve": "0"}
+    bench = Bench(engine, settings)
+    try:
+        ill = bench.ollama("ill", models="quick=150M,greedy=600M:20M", labels={"supervisor.pin": "greedy"}, memory_limit=700 * MIB)
+        outlive_grace()
+        first = bench.daemon(ill)
+        ill.load("greedy")
+        time.sleep(1.5)
+        ill.unload("greedy")
+        first.end()  # writes down what it has learned
+        daemon = bench.daemon(ill)
+        ill.leak(160 * MIB)
+        daemon.wait("healed", 30, container="ill", step="restart")
+        daemon.wait("model loaded", 20, container="ill", model="quick:latest", verdict="restore")
+        dropped = daemon.wait("remedy dropped", 20, container="ill", verdict="restore")
+        assert dropped["model"].startswith("greedy") and "measured before" in dropped["why"], dropped
+        assert ill.loaded() == ["quick"]
+    finally:
+        bench.close()
