@@ -1,6 +1,5 @@
 #include "act/load_private.h"
 #include "base/clock.h"
-#include "judge/ledger.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -11,7 +10,6 @@
 static const long ask_ms = 10000;  /* /api/tags blocks until its cache is filled */
 static const double idle_s = 10;   /* five seconds tell who is busy */
 static const double locked_s = 60; /* a heal takes seconds; a restart its stop grace more */
-static const fact vram_margin = (fact)1 << 30; /* each GPU's, which llama.cpp leaves free */
 
 int loader_new(const struct loader_options *options, struct loader **ret_loader)
 {
@@ -90,10 +88,8 @@ void loader_end(struct loader *loader, enum load_end end, const char *format, ..
                                  .text = text};
     const struct container *c = loader_container(loader);
     if ((end == LOAD_DONE || end == LOAD_THERE) && c) {
-        struct room_options o = {loader->world, c, loader->judgement, loader->o.config,
-                                 loader->uses};
         static struct room room; /* too large for the stack of a callback */
-        room_of(&o, &room);
+        loader_room_of(loader, c, &room);
         for (size_t i = 0; i < c->ollama.n_models && i < room.n_models; i++) {
             const struct model *m = &c->ollama.models[i];
             if (strcmp(m->name, report.model) != 0)
@@ -121,63 +117,6 @@ static void wait_for(struct loader *loader, double patience_s, const char *text)
     snprintf(loader->text, sizeof loader->text, "%s", text);
     if (now_s > loader->until_s)
         loader_end(loader, LOAD_FAILED, "waited in vain: %s", text);
-}
-
-static fact vram_free(const struct loader *loader)
-{
-    const struct docker_details *details = sense_details(loader->o.sense, loader->wish.id);
-    fact free_vram = 0;
-    for (size_t i = 0; details && details->gpu && i < loader->world->n_gpus; i++) {
-        const struct gpu *gpu = &loader->world->gpus[i];
-        if (fact_known(gpu->vram_total) && fact_known(gpu->vram_used) &&
-            gpu->vram_total - gpu->vram_used > vram_margin)
-            free_vram += gpu->vram_total - gpu->vram_used - vram_margin;
-    }
-    return free_vram;
-}
-
-/* What its runner held at most in such a server, if it was ever seen to. */
-static fact learned(const struct loader *loader, const struct container *c,
-                    const struct admission_model *model, const struct admission_server *server)
-{
-    struct need need;
-    need_of(model, server, 0, &need); /* for its context */
-    struct history_footprint f = {.digest = loader->model.digest,
-                                  .context = need.context,
-                                  .parallel = ledger_parallel(c),
-                                  .kv_type = ledger_kv_type(c),
-                                  .model = model->name,
-                                  .held = FACT_UNKNOWN};
-    if (!loader->o.history || keep_history_footprint(loader->o.history, &f, NULL) < 0)
-        return FACT_UNKNOWN;
-    return f.held;
-}
-
-static void decide_room(struct loader *loader, const struct container *c)
-{
-    const struct ollama_model *m = &loader->model;
-    struct admission_model model = {.file = m->file,
-                                    .kv_per_token = m->kv_per_token,
-                                    .parameters = m->parameters,
-                                    .context = m->context,
-                                    .trained = m->trained,
-                                    .learned = FACT_UNKNOWN,
-                                    .cloud = m->cloud};
-    snprintf(model.name, sizeof model.name, "%s", m->name);
-    struct admission_server server;
-    admission_server_of(c, &server);
-    server.vram = vram_free(loader);
-    model.learned = learned(loader, c, &model, &server);
-    struct room_options options = {loader->world, c, loader->judgement, loader->o.config,
-                                   loader->uses};
-    room_of(&options, &loader->room);
-    struct admission_wish wish = {.model = &model,
-                                  .server = &server,
-                                  .force = loader->wish.force,
-                                  .keep_others = loader->wish.keep_others,
-                                  .no_waiting = clock_boottime_s() > loader->idle_known_s};
-    admission_decide(&wish, &loader->room, &loader->admission);
-    loader->decided = true;
 }
 
 static void unload_first(struct loader *loader, const struct container *c)
@@ -235,7 +174,7 @@ static void decide(struct loader *loader)
         return;
     }
     const struct assessment *a = judgement_assessment(loader->judgement, c->id);
-    decide_room(loader, c);
+    loader_decide_room(loader, c, clock_boottime_s() > loader->idle_known_s);
     const struct admission *admission = &loader->admission;
     bool dry = loader->wish.dry_run;
     if (admission->answer == ADMISSION_THERE &&

@@ -45,6 +45,11 @@ void loader_look_afresh(struct loader *loader);
 void loader_end(struct loader *loader, enum load_end end, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* load_room.c: the room in its container; and by that into loader->admission whether it is loaded.
+ * no_waiting: nobody waits any more for who is busy. */
+void loader_room_of(struct loader *loader, const struct container *c, struct room *ret_room);
+void loader_decide_room(struct loader *loader, const struct container *c, bool no_waiting);
+
 /* load_request.c: the lock is ours and there is room. */
 void loader_ask(struct loader *loader);
 /* In each look while it is under way, or to be confirmed. */

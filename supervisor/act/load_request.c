@@ -123,8 +123,7 @@ void loader_confirm(struct loader *loader)
         loader_end(loader, LOAD_DONE, "it runs elsewhere");
         return;
     }
-    struct room_options o = {loader->world, c, loader->judgement, loader->o.config, loader->uses};
-    room_of(&o, &loader->room);
+    loader_room_of(loader, c, &loader->room);
     const struct loaded_model *listed = NULL;
     for (size_t i = 0; i < loader->room.n_models; i++)
         if (!strcmp(loader->room.models[i].name, loader->model.name))

@@ -4,6 +4,7 @@
 #include "base/size.h"
 #include "cli/say.h"
 #include "cli/task.h"
+#include "keep/history.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@ static const double idle_s = 10;   /* five seconds of looking tell who is busy *
 struct optimize {
     struct task task;
     struct runner_uses *uses;
+    struct keep_history *history; /* owned; NULL: there is none */
     bool now;
     double until_s; /* so long it is waited for who is busy */
     struct {
@@ -61,7 +63,13 @@ static bool room_here(struct optimize *o, const struct world *world,
         if (strcmp(c->id, o->task.targets.ids[target]) || c->status != STATUS_RUNNING ||
             !c->ollama.reachable)
             continue;
-        struct room_options options = {world, c, judgement, o->task.cli->config, o->uses};
+        struct room_options options = {.world = world,
+                                       .container = c,
+                                       .judgement = judgement,
+                                       .config = o->task.cli->config,
+                                       .uses = o->uses,
+                                       .last_used_ms = keep_history_last_used_ms,
+                                       .userdata = o->history};
         room_of(&options, &o->room);
         return true;
     }
@@ -239,7 +247,9 @@ int cmd_optimize(struct cli *cli, int argc, char **argv)
                             .look = look,
                             .heal = heal,
                             .userdata = o};
+    keep_history_open_reader(config_settings(cli->config)->state, &o->history, NULL);
     int status = task_run(&o->task);
+    keep_history_close(o->history);
     json_decref(o->rows);
     runner_uses_free(o->uses);
     free(o);

@@ -46,6 +46,10 @@ struct room_options {
     const struct judgement *judgement; /* of that world */
     const struct config *config;
     const struct runner_uses *uses; /* NULL: whether a model is busy is unknown */
+    /* When a model of that name was last seen to be used, by the wall clock; 0: it never was. NULL:
+     * nobody remembers. */
+    int64_t (*last_used_ms)(void *userdata, const char *model);
+    void *userdata;
 };
 /* Fills *ret_room, everything that was not read as unknown. */
 void room_of(const struct room_options *options, struct room *ret_room);

@@ -44,26 +44,41 @@ static double idle_by_expiry_s(const struct container *c, const struct model *mo
     return idle_s < 0 ? -1 : idle_s;
 }
 
+/* How long nobody has used it; < 0 unknown. What was seen beats what is computed from expires_at,
+ * by which a model that somebody asked to keep for less than the server does looks idle for too
+ * long: no longer than since a use that is remembered. */
+static double idle_of(const struct room_options *o, const struct model *model,
+                      const struct process *p, double age_s)
+{
+    double now_s = o->world->monotonic_s;
+    double used_s = p && o->uses ? runner_uses_used_s(o->uses, p) : -1;
+    double watched_s = p && o->uses ? runner_uses_watched_s(o->uses, p) : -1;
+    if (used_s >= 0)
+        return now_s - used_s;
+    double idle_s = idle_by_expiry_s(o->container, model, o->world->time_ms);
+    if (age_s >= 0 && idle_s > age_s)
+        idle_s = age_s;
+    int64_t told_ms = o->last_used_ms ? o->last_used_ms(o->userdata, model->name) : 0;
+    double told_s = (double)(o->world->time_ms - told_ms) / 1000;
+    if (told_ms > 0 && idle_s > told_s)
+        idle_s = told_s > 0 ? told_s : 0;
+    return watched_s >= 0 && idle_s < now_s - watched_s ? now_s - watched_s : idle_s;
+}
+
 static void take_model(const struct room_options *o, const struct model *model, struct room *room,
                        const struct tier *tiers, size_t n_tiers)
 {
-    const struct container *c = o->container;
     const struct world *world = o->world;
-    const struct process *p = runner_of(c, model);
+    const struct process *p = runner_of(o->container, model);
     struct loaded_model *m = &room->models[room->n_models++];
     *m = (struct loaded_model){.held = p ? process_held(p) : FACT_UNKNOWN, .idle_s = -1};
     snprintf(m->name, sizeof m->name, "%s", model->name);
     m->size = model->size;
     m->tier = tier_of(tiers, n_tiers, model->name);
     m->pinned = model_in_list(room->settings.models_pin, model->name);
-    m->idle_s = idle_by_expiry_s(c, model, world->time_ms);
     double age_s =
         p && fact_known(p->started_us) ? world->monotonic_s - (double)p->started_us / 1e6 : -1;
-    if (age_s >= 0 && m->idle_s > age_s)
-        m->idle_s = age_s;
-    double seen_s = p && o->uses ? runner_uses_used_s(o->uses, p) : -1;
-    if (seen_s >= 0 && (m->idle_s < 0 || m->idle_s > world->monotonic_s - seen_s))
-        m->idle_s = world->monotonic_s - seen_s;
+    m->idle_s = idle_of(o, model, p, age_s);
     m->used_s = m->idle_s >= 0 ? world->monotonic_s - m->idle_s
                 : age_s >= 0   ? world->monotonic_s - age_s
                                : world->monotonic_s;

@@ -6,13 +6,11 @@
 
 enum { USES_MAX = 128 }; /* runners; more are unknown, and so not unloaded to make room */
 static const double window_s = 5, window_least_s = 4.5;
-static const double advance_us =
-    20000; /* between two looks: an idle runner's own threads use less */
 
 struct runner_use {
-    fact pid, started_us, cpu_us;
-    double used_s;
+    fact pid, started_us;
     bool met;
+    struct work work;
     struct window window;
 };
 
@@ -41,25 +39,29 @@ static struct runner_use *find(const struct runner_uses *uses, const struct proc
     return NULL;
 }
 
-static void take(struct runner_uses *uses, const struct process *process, double now_s)
+/* When Ollama lets go of the runner's model; "" where that is not known. */
+static const char *expiry_of(const struct container *c, const struct process *process)
+{
+    for (size_t i = 0; c->ollama.reachable && i < c->ollama.n_models; i++)
+        if (runner_of_blob(c, c->ollama.models[i].blob) == process)
+            return c->ollama.models[i].expires_at;
+    return "";
+}
+
+static void take(struct runner_uses *uses, const struct container *c, const struct process *process,
+                 double now_s)
 {
     struct runner_use *use = find(uses, process);
     if (!use && uses->n == USES_MAX)
         return;
     if (!use) {
         use = &uses->runners[uses->n++];
-        *use = (struct runner_use){.pid = process->pid,
-                                   .started_us = process->started_us,
-                                   .cpu_us = FACT_UNKNOWN,
-                                   .used_s = -1};
+        *use = (struct runner_use){.pid = process->pid, .started_us = process->started_us};
+        work_begin(&use->work);
     }
     use->met = true;
     window_take(&use->window, now_s, process->cpu_us, FACT_UNKNOWN);
-    if (fact_known(process->cpu_us) && fact_known(use->cpu_us) &&
-        (double)(process->cpu_us - use->cpu_us) > advance_us)
-        use->used_s = now_s;
-    if (fact_known(process->cpu_us))
-        use->cpu_us = process->cpu_us;
+    work_take(&use->work, process, expiry_of(c, process), now_s);
 }
 
 void runner_uses_look(struct runner_uses *uses, const struct world *world)
@@ -69,7 +71,8 @@ void runner_uses_look(struct runner_uses *uses, const struct world *world)
     for (size_t i = 0; i < world->n_containers; i++)
         for (size_t k = 0; k < world->containers[i].n_processes; k++)
             if (process_is_live_runner(&world->containers[i].processes[k]))
-                take(uses, &world->containers[i].processes[k], world->monotonic_s);
+                take(uses, &world->containers[i], &world->containers[i].processes[k],
+                     world->monotonic_s);
     for (size_t i = 0; i < uses->n;)
         if (uses->runners[i].met)
             i++;
@@ -96,5 +99,11 @@ enum rest runner_uses_rest(const struct runner_uses *uses, const struct process 
 double runner_uses_used_s(const struct runner_uses *uses, const struct process *process)
 {
     const struct runner_use *use = find(uses, process);
-    return use ? use->used_s : -1;
+    return use ? use->work.used_s : -1;
+}
+
+double runner_uses_watched_s(const struct runner_uses *uses, const struct process *process)
+{
+    const struct runner_use *use = find(uses, process);
+    return use ? use->work.first_s : -1;
 }

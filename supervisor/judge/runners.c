@@ -174,8 +174,7 @@ void judge_runners(struct look *look)
             r->used_cpu_us = p->cpu_us;
         }
         const struct model *model = model_of_runner(look, p);
-        r->worked = work_take(&r->work, p, model ? model->expires_at : "", look->now_s,
-                              look_gap_s(&h->settings));
+        r->worked = work_take(&r->work, p, model ? model->expires_at : "", look->now_s);
         judge_runner(look, r, p);
     }
     for (size_t i = 0; i < h->n_runners;) {

@@ -14,7 +14,8 @@ static const fact grown_bytes = 1024 * 1024;
 
 void work_begin(struct work *work)
 {
-    *work = (struct work){.used_s = -1,
+    *work = (struct work){.first_s = -1,
+                          .used_s = -1,
                           .cpu_us = FACT_UNKNOWN,
                           .least_anon = FACT_UNKNOWN,
                           .least_file = FACT_UNKNOWN};
@@ -53,13 +54,11 @@ static bool renewed(struct work *work, const char *expires_at)
 }
 
 enum worked work_take(struct work *work, const struct process *p, const char *expires_at,
-                      double now_s, double gap_s)
+                      double now_s)
 {
-    bool first = !work->watched;
-    if (first || now_s - work->taken_s > gap_s || now_s < work->taken_s)
-        work->known_s = now_s;
-    work->watched = true;
-    work->taken_s = now_s;
+    bool first = work->first_s < 0;
+    if (first)
+        work->first_s = now_s;
     bool known = p->state && fact_known(p->cpu_us) && fact_known(p->rss_anon) &&
                  fact_known(p->swap) && fact_known(p->rss_file);
     bool did = renewed(work, expires_at) || p->state == 'D';

@@ -6,9 +6,7 @@
 #include "sense/world.h"
 
 struct work {
-    bool watched;    /* it was seen before */
-    double known_s;  /* since when it has been watched without a gap, monotonic */
-    double taken_s;  /* the last look */
+    double first_s;  /* since when it is watched, monotonic; < 0: not yet */
     double used_s;   /* when it was last seen to work; < 0: never */
     double cpu_at_s; /* CPU is compared with what it was a second before, or in the last look */
     fact cpu_us;
@@ -20,9 +18,9 @@ enum worked { WORKED_UNKNOWN, WORKED, WORKED_NOT };
 
 void work_begin(struct work *work);
 /* One look, in order of time. expires_at: of the model that the runner serves, "" where it is not
- * known. Seen first, it worked: it was being loaded. gap_s: two looks that are further apart do not
- * tell what was between them. */
+ * known. Seen first, it worked: it was being loaded. What it did while nobody looked shows in the
+ * next look. */
 enum worked work_take(struct work *work, const struct process *process, const char *expires_at,
-                      double now_s, double gap_s);
+                      double now_s);
 
 #endif

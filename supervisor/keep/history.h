@@ -133,5 +133,7 @@ int keep_history_footprint(struct keep_history *history, struct history_footprin
                            struct error *err);
 /* Loads and last use of a model; -ENOENT: it was never seen. */
 int keep_history_use(struct keep_history *history, struct history_use *use, struct error *err);
+/* The last use alone, for room_options (judge/room.h): history may be NULL; 0: it is not known. */
+int64_t keep_history_last_used_ms(void *history, const char *model);
 
 #endif

@@ -83,3 +83,9 @@ int keep_history_use(struct keep_history *history, struct history_use *use, stru
     use->last_used_wall_ms = sqlite3_column_int64(row, 1);
     return 0;
 }
+
+int64_t keep_history_last_used_ms(void *history, const char *model)
+{
+    struct history_use use = {.model = model};
+    return history && keep_history_use(history, &use, NULL) == 0 ? use.last_used_wall_ms : 0;
+}
