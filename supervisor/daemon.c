@@ -352,11 +352,11 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
             log_line(LOG_LEVEL_WARNING, "status cannot be asked", LS("why", local.message));
         const char *set_aside = keep_set_aside(flow_keep(d.flow));
         if (set_aside)
-            log_line(
-                LOG_LEVEL_CRITICAL, "CRITICAL ALERT",
-                LS("why",
-                   "the database was corrupt and was set aside: holds and restart counts are lost"),
-                LS("file", set_aside));
+            log_line(LOG_LEVEL_CRITICAL, "CRITICAL ALERT",
+                     LS("why", "the database was corrupt and was set aside: holds, restart counts "
+                               "and what is to "
+                               "be given back to who was throttled are lost"),
+                     LS("file", set_aside));
         log_line(LOG_LEVEL_INFO, "started", LS("version", SUPERVISOR_VERSION),
                  LS("state", s->state), LS("engine", s->docker_host));
         r = flow_run(d.flow);

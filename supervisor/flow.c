@@ -328,7 +328,7 @@ static void add_levels(const struct judgement *j, json_t *world)
     json_object_set_new(world, "level", json_string(pressure_name(j->level)));
 }
 
-/* What each container is doing, beyond WORLD.md: "busy: cpu 43 % of a core". */
+/* What each container is doing, beyond WORLD.md: "busy: cpu 43 % of a core"; and its throttle. */
 static void add_activities(const struct flow *flow, json_t *containers)
 {
     for (size_t i = 0; i < flow->judgement.n_assessments; i++) {
