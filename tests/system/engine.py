@@ -72,9 +72,10 @@ class Engine:
 
     @staticmethod
     def _lab(*arguments, timeout=60):
-        """One at a time: engines that start or stop side by side trip over each other's firewall rules."""
+        """One at a time: engines that start or stop side by side trip over each other's firewall rules. `leave` has none."""
         with open("/tmp/supervisor-lab.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            if arguments[0] != "leave":
+                fcntl.flock(lock, fcntl.LOCK_EX)
             return subprocess.run([LAB / "engine", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                   env=os.environ | {"LAB_CACHE": CACHE}, timeout=timeout, check=False)
 
