@@ -47,6 +47,7 @@ struct run {
     int pidfd;
     char *directory, *cgroupfs; /* owned: run_control */
     struct throttle *throttle;  /* owned: step throttle, what it is about to set */
+    bool throttle_stands;       /* something of it may be set: its row is kept */
     const char *reason;         /* static: why, where it is not for a verdict */
     bool others_signal, started_it, request_under_way;
     uv_timer_t timer;

@@ -91,12 +91,13 @@ static void job(uv_work_t *work)
     struct error err = {0};
     int r = keep_throttle_begin(keep, run->throttle, &run->work_error);
     run->refused = r < 0;
+    run->throttle_stands = r == 0;
     if (r == 0 && (r = throttle_apply(run->cgroupfs, run->throttle, &run->work_error)) < 0) {
         /* What stands of it goes; where that fails the row stays, and so it is known. */
         if (throttle_undo(run->cgroupfs, run->throttle->boot_id, run->throttle, text, sizeof text,
                           &err) == 0 &&
             keep_throttle_end(keep, run->id, &err) == 0)
-            run->expected = FACT_NONE;
+            run->throttle_stands = false;
     }
     run->work_result = r;
 }
@@ -104,8 +105,7 @@ static void job(uv_work_t *work)
 static void written(struct run *run)
 {
     char text[96];
-    bool stands = !run->refused && run->expected != FACT_NONE;
-    if (stands && !throttled_find(run->healer, run->id) &&
+    if (run->throttle_stands && !throttled_find(run->healer, run->id) &&
         !throttled_add(run->healer, run->throttle))
         run->healer->throttles_known = false; /* memory is spent: read again from keep */
     if (run->refused)

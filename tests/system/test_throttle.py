@@ -246,12 +246,12 @@ def test_killed_anywhere_it_is_given_back(scarce, moment):
     for trial in range(TRIALS):
         first = start(scarce, low, **SCARCE)
         if moment == "begin":
-            first.wait("verdict raised", SOON, container="low", verdict="low-priority")
-            time.sleep(source.uniform(0, 0.06))
+            wait.until(lambda: first.find("verdict raised", verdict="low-priority"), SOON, first.text, every=0.001)
+            time.sleep(source.uniform(0, 0.04))
         else:
             first.wait("throttled", SOON, container="low")
             first.send(signal.SIGTERM)
-            time.sleep(source.uniform(0, 0.02))
+            time.sleep(source.uniform(0, 0.002))
         first.end(signal.SIGKILL)
         left = cpu.quota(low.id)
         assert left in (HALF, "130000 100000"), left
