@@ -86,8 +86,9 @@ struct settings {
                                   */
     double models_idle_unload_s; /* unset (< 0): Ollama's keep_alive alone; 30 s in strict15g, 15
                                     min in homelab  label supervisor.idle_unload; 5 s … 30 days */
-    char models_pin[256]; /* "": none; "a, b": never unloaded to make room  label supervisor.pin */
-    bool models_startup_unload; /* off: row C12 label supervisor.startup_unload */
+    char models_pin[256];        /* "": none; "a, b": not unloaded when idle or for room  label
+                                    supervisor.pin */
+    bool models_startup_unload;  /* off: row C12 label supervisor.startup_unload */
     /* [gpu] */
     fact gpu_temperature_alert; /* 70 degrees Celsius */
     /* [history] */

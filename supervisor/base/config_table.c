@@ -180,7 +180,7 @@ const struct setting settings_table[SETTINGS_N] = {
      "as 15m: a model nobody has used for so long is unloaded; unset: Ollama's keep_alive alone",
      .min = 5, .max = 30 * DAY, FIELD(models_idle_unload_s)},
     {"models", "pin", "SUPERVISOR_MODELS_PIN", "supervisor.pin", SETTING_TEXT, true, "",
-     "as llama3.2, qwen3:8b: never unloaded to make room, and loaded again after a heal",
+     "as llama3.2, qwen3:8b: not unloaded when idle or for room; loaded again after a heal",
      FIELD(models_pin)},
 
     {"gpu", "temperature_alert", "SUPERVISOR_GPU_TEMPERATURE_ALERT", NULL, SETTING_COUNT, false,
