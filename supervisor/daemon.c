@@ -182,6 +182,10 @@ static void on_heal(void *userdata, const struct heal_event *e)
     for (size_t i = 0; i < sizeof done_words / sizeof done_words[0] && e->kind == HEAL_DONE; i++)
         if (!strcmp(e->step, done_words[i][0]))
             msg = done_words[i][1];
+    bool stopped =
+        e->kind == HEAL_DONE && !strcmp(e->step, "stop"); /* it stands until a person acts */
+    if (stopped)
+        msg = lines[HEAL_HOLD].msg;
     char text[512];
     snprintf(text, sizeof text, "%s%s",
              e->kind == HEAL_HOLD ? "HOLD: "
@@ -192,8 +196,9 @@ static void on_heal(void *userdata, const struct heal_event *e)
     bool done = e->kind == HEAL_DONE || e->kind == HEAL_NOT_DONE || e->kind == HEAL_RECOVERED ||
                 e->kind == HEAL_PENDING;
     const struct verdict *v = e->evidence;
-    log_line(lines[e->kind].level, msg, LS("container", e->name), LS("verdict", e->verdict),
-             LS("step", e->step), LS("model", e->model && *e->model ? e->model : NULL),
+    log_line(stopped ? LOG_LEVEL_CRITICAL : lines[e->kind].level, msg, LS("container", e->name),
+             LS("verdict", e->verdict), LS("step", e->step),
+             LS("model", e->model && *e->model ? e->model : NULL),
              LN("attempt", e->kind == HEAL_ACTING ? e->attempt : FACT_UNKNOWN),
              LN("pid", v && e->kind == HEAL_ACTING ? v->pid : FACT_UNKNOWN),
              LN("before", e->before), LN("after", e->after), LN("expected", e->expected),

@@ -29,7 +29,7 @@ struct flow {
     char state[256]; /* a copy: a reload does not move it */
     struct world *world;
     struct judgement judgement;
-    bool recovered, footprints_due, ending;
+    bool recovered, memories_due, ending;
     uv_timer_t soon; /* a look between two ticks: a verdict waits for the connections only */
     bool looked_soon;
     uv_timer_t room; /* the database is filled up when the first look is over */
@@ -41,15 +41,19 @@ struct flow {
 
 static const uint64_t room_after_ms = 300; /* a start takes 10 to 50 */
 
-/* What new containers have held with a model before, for the floor of a limit. */
-static void tell_footprints(struct flow *flow)
+/* What is remembered of new containers: what they have held with a model, for the floor of a limit;
+ * and whether the kill switch stopped them. */
+static void tell_remembered(struct flow *flow)
 {
-    flow->footprints_due = false;
+    flow->memories_due = false;
     for (size_t i = 0; i < flow->world->n_containers; i++) {
         const struct container *c = &flow->world->containers[i];
         fact held = FACT_UNKNOWN;
+        struct keep_stop stop;
         if (!keep_footprint_get(flow->keep, c->name, &held, NULL))
             judge_tell_footprint(flow->judge, c->id, held);
+        if (!keep_last_stop(flow->keep, c->id, &stop, NULL) && stop.id && stop.state == INTENT_DONE)
+            judge_tell_stopped(flow->judge, c->id, stop.started_at);
     }
 }
 
@@ -94,8 +98,8 @@ static void on_look(void *userdata, struct world *world)
     flow->world = world;
     if (judge_look(flow->judge, world, &flow->judgement) < 0)
         return; /* memory is spent: no judgement, no deed */
-    if (flow->footprints_due && flow->keep)
-        tell_footprints(flow);
+    if (flow->memories_due && flow->keep)
+        tell_remembered(flow);
     for (size_t i = 0; i < flow->judgement.n_assessments; i++) {
         const struct assessment *a = &flow->judgement.assessments[i];
         world->containers[i].baseline = a->baseline;
@@ -130,7 +134,7 @@ static void on_note(void *userdata, enum sense_note note, const struct container
 {
     struct flow *flow = userdata;
     if (note == NOTE_FOUND) {
-        flow->footprints_due = true;
+        flow->memories_due = true;
         flow->recovered = false; /* something may have been left half done there */
     }
     if (flow->historian && flow->o.automatic)

@@ -151,6 +151,8 @@ void historian_heal(struct historian *h, const struct heal_event *e)
     for (size_t i = 0; i < sizeof beside / sizeof beside[0] && e->kind == HEAL_DONE; i++)
         if (!strcmp(e->step, beside[i]))
             kind = "applied";
+    if (e->kind == HEAL_DONE && !strcmp(e->step, "stop"))
+        kind = "stopped";
     bool ended = e->kind == HEAL_DONE || e->kind == HEAL_NOT_DONE || e->kind == HEAL_RECOVERED;
     json_t *numbers = json_object();
     put_text(numbers, "model", e->model);

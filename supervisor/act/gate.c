@@ -52,7 +52,9 @@ static void on_fresh(void *userdata, int result)
     const struct container *c = run_container(run);
     if (result < 0 || !c || strcmp(c->started_at, run->started_at) || c->status != STATUS_RUNNING) {
         run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, "%s",
-                c ? "it was restarted or stopped meanwhile" : "it is gone");
+                run->yields ? "the kill switch comes first"
+                : c         ? "it was restarted or stopped meanwhile"
+                            : "it is gone");
         return;
     }
     if (run->verdict.kind < VERDICT_KINDS && !run->force) {
@@ -122,7 +124,9 @@ static double backoff_left_s(const struct run *run, const struct settings *s, in
 static void look_afresh(struct run *run)
 {
     run->request_under_way = true;
-    int r = sense_fresh(run->healer->o.sense, run->id, on_fresh, run);
+    int r = run->step->last_resort
+                ? sense_fresh_memory(run->healer->o.sense, run->id, on_fresh, run)
+                : sense_fresh(run->healer->o.sense, run->id, on_fresh, run);
     if (r == 0)
         return;
     run->request_under_way = false;
@@ -179,9 +183,9 @@ static void gate(struct run *run)
 
 static const struct step *step_named(const char *name)
 {
-    static const struct step *const steps[] = {&step_restart, &step_kill,    &step_unload,
-                                               &step_limit,   &step_reclaim, &step_high,
-                                               &step_throttle};
+    static const struct step *const steps[] = {&step_restart,  &step_kill,    &step_unload,
+                                               &step_limit,    &step_reclaim, &step_high,
+                                               &step_throttle, &step_stop};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
         if (!strcmp(steps[i]->name, name))
             return steps[i];
@@ -225,12 +229,17 @@ static void gate_known(struct run *run)
         cannot_remember(run);
         return;
     }
-    for (size_t i = 0; i < run->n_open; i++)
+    for (size_t i = run->n_open; i-- > 0;) /* the oldest one first */
         if (!strcmp(run->open[i].container, run->id)) {
             run->open[0] = run->open[i];
-            recover(run);
-            return;
+            run->n_open_here++;
         }
+    if (run->n_open_here) {
+        run->stopped_since =
+            run->last_stop.id > run->open[0].id && run->last_stop.state != INTENT_DROPPED;
+        recover(run);
+        return;
+    }
     if (run->verdict.kind == VERDICT_KINDS && !run->asked)
         run_free(run); /* only came to recover */
     else if (run->failed_ago_s >= 0)
@@ -287,6 +296,8 @@ static void gate_job(uv_work_t *work)
     struct error *err = &run->work_error;
     int64_t now_ms = clock_wall_ms();
     int r = keep_intents_open(keep, &run->open, &run->n_open, err);
+    if (!r)
+        r = keep_last_stop(keep, run->id, &run->last_stop, err);
     if (!r)
         r = keep_restarts(keep, run->key, now_ms, &run->restarts, err);
     if (!r)

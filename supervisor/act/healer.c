@@ -80,6 +80,10 @@ static const struct step *step_for(enum remedy remedy)
         return &step_high;
     case REMEDY_THROTTLE:
         return &step_throttle;
+    case REMEDY_FLUSH:
+        return &step_flush;
+    case REMEDY_STOP:
+        return &step_stop;
     case REMEDY_NONE:
     case REMEDY_WAIT:
         break;
@@ -90,9 +94,12 @@ static const struct step *step_for(enum remedy remedy)
 /* Why a remedy is not for us to take; NULL: it may be taken. */
 static const char *forbidden(const struct container *c, const struct step *step)
 {
-    if (step == &step_restart && c->swarm_task != 0)
-        return c->swarm_task == 1 ? "it is a Swarm task: restarting it is the manager's business"
+    if ((step == &step_restart || step == &step_stop) && c->swarm_task != 0)
+        return c->swarm_task == 1 ? "it is a Swarm task: its life is the manager's business"
                                   : "whether it is a Swarm task is unknown";
+    if (step == &step_stop && c->auto_remove != 0)
+        return c->auto_remove == 1 ? "its stop would delete it (--rm)"
+                                   : "whether its stop would delete it is unknown";
     return NULL;
 }
 
@@ -114,6 +121,16 @@ static void tell_would(struct healer *healer, const struct container *c, const s
     memcpy(run.model, v->model, sizeof run.model);
     run.before = container_held(c, &healer->world->host);
     run_tell(&run, HEAL_WOULD_ACT, FACT_UNKNOWN, text);
+}
+
+/* The kill switch wants its container. What is under way goes on, but an unload: that one may take
+ * seconds, and what it was to bring back comes with the stop. */
+static void yield(struct run *run)
+{
+    if (run->step != &step_unload || run->yields)
+        return;
+    run->yields = true;
+    sense_fresh_cancel(run->healer->o.sense, run->id);
 }
 
 void healer_consider(struct healer *healer, const struct world *world,
@@ -140,14 +157,21 @@ void healer_consider(struct healer *healer, const struct world *world,
         if (v->remedy == REMEDY_THROTTLE &&
             (!healer->throttles_known || throttled_find(healer, v->id)))
             continue; /* it stands; or whether it does is not known yet */
+        if (step == &step_flush) {
+            if (v->confirmed)
+                flush_models(healer, c, v);
+            continue;
+        }
         const struct place *place = place_of(healer, v->id);
         double now_s = clock_boottime_s();
         if (!sense_engine_up(healer->o.sense))
             continue; /* no fresh look without it: it waits, and "engine lost" was said */
-        if (run_of(healer, v->id) || now_s < place->not_before_s ||
+        struct run *run = run_of(healer, v->id);
+        if (run && step->last_resort)
+            yield(run);
+        if (run || (now_s < place->not_before_s && !step->last_resort) ||
             now_s < place->rests[v->remedy].until_s)
             continue;
-        struct run *run;
         if (run_begin(healer, c, step, v, &run) == 0)
             run_gate(run);
     }

@@ -63,6 +63,12 @@ void run_gate(struct run *run);
 /* Gives everything back, the lock too; the memory goes in the loop's next turn. */
 void run_free(struct run *run);
 
+/* The verdict's container: every model is told to go at once. Nothing waits for it, it takes no
+ * lock and leaves no intent: asking twice does no more than asking once. Not again for some
+ * seconds. */
+void flush_models(struct healer *healer, const struct container *c, const struct verdict *verdict);
+extern const struct step step_flush; /* its name; it is no run */
+
 /* What was held with a model loaded is kept for the floor of a limit (row C4). */
 void remember_footprint(struct healer *healer, const struct container *c,
                         const struct assessment *a);

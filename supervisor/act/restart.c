@@ -117,6 +117,11 @@ static void on_looked(void *userdata, int result, const struct container *c,
         run_later(run, look_ms, look_for_it);
         return;
     }
+    if (!running && run->stopped_since) {
+        run_end(run, INTENT_FAILED, HEAL_RECOVERED, run_held(run),
+                "the kill switch has stopped it since: it is left stopped");
+        return;
+    }
     run->request_under_way = true;
     if (!running && c->status != STATUS_PAUSED) { /* stopped half-way: start it */
         run->deadline_s = now_s + margin_s;
@@ -230,14 +235,8 @@ static void deed(struct run *run)
  * wait until it changed or grace + 10 s are over since the intent (of another boot: from now). */
 static void recover(struct run *run)
 {
-    double now_s = clock_boottime_s(),
-           grace_s = fact_known(run->intent.grace_s) ? (double)run->intent.grace_s : 10;
-    char boot_id[sizeof run->intent.boot_id];
-    clock_boot_id(run_settings(run)->procfs, boot_id, sizeof boot_id);
-    double from_s = !strcmp(boot_id, run->intent.boot_id) && run->intent.begun_boottime_s <= now_s
-                        ? run->intent.begun_boottime_s
-                        : now_s;
-    run->deadline_s = from_s + grace_s + margin_s;
+    double grace_s = fact_known(run->intent.grace_s) ? (double)run->intent.grace_s : 10;
+    run->deadline_s = run_intent_began_s(run) + grace_s + margin_s;
     look_for_it(run);
 }
 

@@ -57,6 +57,15 @@ fact run_grace_s(const struct run *run)
     return d && fact_known(d->stop_timeout_s) ? d->stop_timeout_s : engine_default_s;
 }
 
+double run_intent_began_s(const struct run *run)
+{
+    double now_s = clock_boottime_s();
+    char boot_id[sizeof run->intent.boot_id];
+    clock_boot_id(run_settings(run)->procfs, boot_id, sizeof boot_id);
+    bool this_boot = !strcmp(boot_id, run->intent.boot_id) && run->intent.begun_boottime_s <= now_s;
+    return this_boot ? run->intent.begun_boottime_s : now_s;
+}
+
 void run_tell(struct run *run, enum heal_event_kind kind, fact after, const char *text)
 {
     struct healer *healer = run->healer;
@@ -173,18 +182,30 @@ static void __attribute__((format(printf, 2, 3))) append(struct run *run, const 
     va_end(arguments);
 }
 
+/* One of several that an earlier supervisor left open has ended: the next. */
+static void recover_again(struct healer *healer, const char *id)
+{
+    const struct container *c = sense_container(healer->o.sense, id);
+    struct run *run;
+    if (c && run_begin(healer, c, &step_unload, NULL, &run) == 0)
+        run_gate(run);
+}
+
 static void end_told(struct run *run)
 {
     struct healer *healer = run->healer;
     struct place *place = place_of(healer, run->id);
     struct rest *rest = &place->rests[run->verdict.remedy];
     bool climbs = run->next_step != REMEDY_NONE;
-    double delay_s = run->refused && run->step->gentle           ? unprepared_retry_s
-                     : run->end_kind == HEAL_NOT_DONE && !climbs ? refused_retry_s
-                                                                 : retry_s;
+    /* Under the host's pressure the judge leaves that model, or container, alone by itself. */
+    bool its_turn_is_over = run->verdict.kind == VERDICT_HOST_PRESSURE;
+    double delay_s = run->refused && run->step->gentle ? unprepared_retry_s
+                     : run->end_kind == HEAL_NOT_DONE && !climbs && !its_turn_is_over
+                         ? refused_retry_s
+                         : retry_s;
     if (run->begun && run->step->rest_s > delay_s)
         delay_s = run->step->rest_s;
-    if (run->step->gentle)
+    if (run->step->gentle || run->step->last_resort)
         rest->until_s = clock_boottime_s() + delay_s; /* of this remedy only */
     else
         place->not_before_s = clock_boottime_s() + delay_s;
@@ -203,7 +224,15 @@ static void end_told(struct run *run)
     if (!said)
         run_tell(run, run->end_kind, run->after, text);
     snprintf(rest->told, sizeof rest->told, "%.127s", run->refused ? text : "");
+    bool more = run->recovering && run->n_open_here > 1 && run->work_result == 0;
+    bool yields = run->yields;
+    char id[sizeof run->id];
+    memcpy(id, run->id, sizeof id);
     run_free(run);
+    if (more)
+        recover_again(healer, id);
+    else if (yields)
+        sense_look_now(healer->o.sense);
 }
 
 static void end_job(uv_work_t *work)

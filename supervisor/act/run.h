@@ -20,13 +20,15 @@ struct step { /* what kind of deed */
     /* Follows run->intent of an earlier supervisor to its end; ends in run_end. NULL: the deed may
      * be repeated, the intent is dropped. */
     void (*recover)(struct run *run);
-    bool gentle;   /* takes nothing away that other verdicts' holds rest on: those go on; what it
-                      cannot do is told once */
-    double rest_s; /* at least, between two on one container; 0: none */
+    bool gentle;      /* takes nothing away that other verdicts' holds rest on: those go on; what it
+                         cannot do is told once */
+    double rest_s;    /* at least, between two on one container; 0: none */
+    bool last_resort; /* waits for nobody: not for what another remedy rests, not for Ollama's
+                         answer; an unload under way makes room for it */
 };
 
 extern const struct step step_restart, step_kill, step_unload, step_limit, step_reclaim, step_high,
-    step_throttle;
+    step_throttle, step_stop;
 
 struct run {
     struct healer *healer;
@@ -36,6 +38,7 @@ struct run {
     char model[CONTAINER_NAME_SIZE];
     bool asked; /* a person's word: no back-off */
     bool force, recovering, begun, ending;
+    bool yields;   /* the kill switch wants the container: an unload ends as soon as it can */
     double wait_s; /* unload: how long to wait for a busy or loading model */
     size_t budget; /* restarts an hour */
     struct keep_lock *lock;
@@ -65,7 +68,9 @@ struct run {
     struct restart_history restarts;
     int64_t hold_since_ms;
     struct intent *open;
-    size_t n_open;
+    size_t n_open, n_open_here; /* here: of this container */
+    struct keep_stop last_stop;
+    bool stopped_since; /* the kill switch stopped it after the intent that is followed */
     enum intent_state end_state;
     enum heal_event_kind end_kind;
     fact after;
@@ -100,6 +105,8 @@ struct docker *run_docker(const struct run *run);
 struct sense *run_sense(const struct run *run);
 const struct settings *run_settings(const struct run *run);
 
+/* When the intent of an earlier supervisor was begun, boottime; of another boot: now. */
+double run_intent_began_s(const struct run *run);
 /* The stop grace in seconds: remedy.stop_grace, else the container's own, else the engine's 10. */
 fact run_grace_s(const struct run *run);
 

@@ -116,6 +116,11 @@ static void watch(struct run *run)
                 "it was restarted or removed meanwhile");
         return;
     }
+    if (run->yields) {
+        run_end(run, INTENT_DONE, HEAL_PENDING, run_held(run),
+                "it was told to go; the kill switch comes first");
+        return;
+    }
     bool there = listed(c, run->model) != NULL, alive = runner_alive(run, c);
     bool over = clock_boottime_s() > run->deadline_s;
     fact held = run_held(run),

@@ -181,6 +181,7 @@ int config_set(struct config *config, const char *assignment, enum config_origin
 
 int config_misfit(const struct settings *settings, int ret_rows[2], struct error *err)
 {
+    double unload = settings->action_unload, kill = settings->action_kill_switch; /* < 0: unset */
     const struct {
         const char *lower, *upper, *remedy;
         bool misfit;
@@ -189,6 +190,14 @@ int config_misfit(const struct settings *settings, int ret_rows[2], struct error
          settings->level_medium >= settings->level_high},
         {"pressure.level_high", "pressure.level_critical", "must be below it",
          settings->level_high >= settings->level_critical},
+        {"pressure.action_warn", "pressure.action_optimize", "must be below it",
+         settings->action_warn >= settings->action_optimize},
+        {"pressure.action_optimize", "pressure.action_unload", "must be below it",
+         unload >= 0 && settings->action_optimize >= unload},
+        {"pressure.action_optimize", "pressure.action_kill_switch", "must be below it",
+         kill >= 0 && settings->action_optimize >= kill},
+        {"pressure.action_unload", "pressure.action_kill_switch", "must be below it",
+         unload >= 0 && kill >= 0 && unload >= kill},
         {"memory.high", "memory.limit", "must not be above it",
          fact_known(settings->memory_high) && fact_known(settings->memory_limit) &&
              settings->memory_high > settings->memory_limit},

@@ -53,8 +53,11 @@ struct settings {
     double memory_safety_margin_percent; /* 20 (row B7): added to what a model needs */
     /* [pressure] */
     double level_medium, level_high, level_critical; /* 60 80 95 (row B4) */
-    double action_optimize; /* 90 % of the host's memory in use: page cache may be reclaimed (row
-                               B5) */
+    /* Of the host's memory in use, all but MemAvailable (rows B5, B6, C10); < 0: unset. */
+    double action_warn, action_optimize;      /* 80: told; 90: idle models go, page cache too */
+    double action_unload, action_kill_switch; /* 95: all models go; 98: a container is stopped */
+    double action_flush;                      /* unset, 99 in router: all models at once */
+    double pressure_optimize_every_s;         /* 60, 30 in strict15g: between two passes (row C9) */
     /* [leak] labels supervisor.leak.<key> */
     double leak_hold_s;             /* 60 */
     double leak_orphan_hold_s;      /* 60 */
@@ -117,8 +120,9 @@ int config_read_file(struct config *config, const char *path, struct error *err)
 int config_set(struct config *config, const char *assignment, enum config_origin origin,
                struct error *err);
 
-/* Whether the settings fit together (medium below high below critical, memory.high not above
- * memory.limit, remedy.backoff not above its cap): 0 or -EINVAL. Each one's own bounds are checked
+/* Whether the settings fit together (medium below high below critical, warn below optimize below
+ * unload below the kill switch, memory.high not above memory.limit, remedy.backoff not above its
+ * cap): 0 or -EINVAL. Each one's own bounds are checked
  * when it is set. */
 int config_check(const struct config *config, struct error *err);
 

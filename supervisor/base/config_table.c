@@ -86,9 +86,26 @@ const struct setting settings_table[SETTINGS_N] = {
     {"pressure", "level_critical", "SUPERVISOR_PRESSURE_LEVEL_CRITICAL", NULL, SETTING_PERCENT,
      false, "95%", "above it the next load can meet the limit", .min = 1, .max = 100,
      FIELD(level_critical)},
+    {"pressure", "action_warn", "SUPERVISOR_PRESSURE_ACTION_WARN", NULL, SETTING_PERCENT, false,
+     "80%", "of the host's memory in use (all but MemAvailable): from here on it is told", .min = 1,
+     .max = 100, FIELD(action_warn)},
     {"pressure", "action_optimize", "SUPERVISOR_PRESSURE_ACTION_OPTIMIZE", NULL, SETTING_PERCENT,
-     false, "90%", "of the host's memory in use: page cache may be reclaimed", .min = 1, .max = 100,
-     FIELD(action_optimize)},
+     false, "90%", "the same: idle models go, one by one, and page cache may be reclaimed",
+     .min = 1, .max = 100, FIELD(action_optimize)},
+    {"pressure", "action_unload", "SUPERVISOR_PRESSURE_ACTION_UNLOAD", NULL, SETTING_PERCENT, true,
+     "95%", "the same: all idle models go, then busy ones; unset: none for that", .min = 1,
+     .max = 100, FIELD(action_unload)},
+    {"pressure", "action_kill_switch", "SUPERVISOR_PRESSURE_ACTION_KILL_SWITCH", NULL,
+     SETTING_PERCENT, true, "98%",
+     "the same, for 3 s: the largest container is stopped before the host freezes; unset: none",
+     .min = 1, .max = 100, FIELD(action_kill_switch)},
+    {"pressure", "action_flush", "SUPERVISOR_PRESSURE_ACTION_FLUSH", NULL, SETTING_PERCENT, true,
+     "", "the same: every model is told to go at once, the last resort of a router; unset: none",
+     .min = 1, .max = 100, FIELD(action_flush)},
+    {"pressure", "optimize_every", "SUPERVISOR_PRESSURE_OPTIMIZE_EVERY", NULL, SETTING_DURATION,
+     false, "60s",
+     "between the beginnings of two passes over idle models, while that pressure lasts", .min = 1,
+     .max = DAY, FIELD(pressure_optimize_every_s)},
 
     {"leak", "hold", "SUPERVISOR_LEAK_HOLD", "supervisor.leak.hold", SETTING_DURATION, false, "60s",
      "for so long nothing else may explain it: an unload has ended after a few seconds", .min = 0.1,
@@ -204,9 +221,11 @@ const struct preset presets_table[] = {
     {"strict15g", "models", "single", "on"}, /* 15 GB of memory: a second model would swap */
     {"strict15g", "models", "max_parameters", "3B"},
     {"strict15g", "models", "idle_unload", "30s"}, /* row C8: what others wait for is given back */
-    {"router", "models", "single", "on"},          /* the router loads the one that it asks */
+    {"strict15g", "pressure", "optimize_every", "30s"}, /* row C9 */
+    {"router", "models", "single", "on"},               /* the router loads the one that it asks */
     {"router", "models", "startup_unload", "on"},
-    {"homelab", "models", "idle_unload", "15m"}, /* row C8: an evening's pauses are shorter */
+    {"router", "pressure", "action_flush", "99%"}, /* rows B6, C10 */
+    {"homelab", "models", "idle_unload", "15m"},   /* row C8: an evening's pauses are shorter */
     {NULL, NULL, NULL, NULL},
 };
 

@@ -28,7 +28,7 @@ struct setting {
     size_t offset, size; /* of its field in struct settings */
 };
 
-enum { SETTINGS_N = 55 };
+enum { SETTINGS_N = 60 };
 extern const struct setting settings_table[SETTINGS_N];
 
 struct preset {

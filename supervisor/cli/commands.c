@@ -190,7 +190,9 @@ static const struct command table[] = {
      .details = "One pass. From medium pressure (of the host, the container's limit or "
                 "memory.max_model_memory) large idle models go, from high on small ones too, until "
                 "the level is below that; at critical also those of the tiers that nobody has used "
-                "for 30 minutes. Busy and pinned ones stay. Says how many bytes came back.",
+                "for 30 minutes. Busy and pinned ones stay. Says how many bytes came back. The "
+                "daemon does the like by itself when the host runs short: `[pressure]` in the "
+                "configuration.",
      .examples = "supervisor optimize --dry-run\n"
                  "supervisor optimize ollama --now\n",
      .exits = "0  done, or nothing to do\n1  a model did not go\n",

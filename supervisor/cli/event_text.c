@@ -73,6 +73,7 @@ static void say_what(char *text, const struct history_event *e, const json_t *nu
         {"supervisor-started", "supervisor started"},
         {"supervisor-ended", "supervisor ended"},
         {"released", "released by hand"},
+        {"stopped", "stopped by the kill switch"},
     };
     static const struct {
         const char *kind, *format;

@@ -84,6 +84,11 @@ const char *say_verdict(const struct verdict *v, char *text, size_t size)
                  size_format(bytes(v, "models_held"), a, sizeof a),
                  size_format(bytes(v, "budget"), b, sizeof b));
         break;
+    case VERDICT_HOST_PRESSURE:
+        snprintf(text, size, "%s%s%s (%s of %s available on the host)", v->model,
+                 v->model[0] ? ": " : "", v->why, size_format(bytes(v, "available"), a, sizeof a),
+                 size_format(bytes(v, "total"), b, sizeof b));
+        break;
     case VERDICT_GHOST_MODEL:
     case VERDICT_OVERSIZE_MODEL:
     case VERDICT_IDLE_MODEL:

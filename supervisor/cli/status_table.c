@@ -276,8 +276,10 @@ static void print_container(const struct table *t, const json_t *state, const js
         snprintf(why, sizeof why, "%s (%s)", mode, mode_why);
         folded(t, "mode", NULL, why);
     }
-    if (strcmp(status, "running"))
+    if (strcmp(status, "running")) {
+        print_verdicts(t, state, name);
         return;
+    }
     if (!cgroup)
         folded(t, "memory", yellow,
                "its cgroup cannot be read: mount /sys/fs/cgroup and set paths.cgroupfs");

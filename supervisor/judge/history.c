@@ -63,6 +63,19 @@ struct window_use window_use(const struct window *window, double now_s)
     return use;
 }
 
+enum rest window_rest(const struct window *window, double busy_cpu_percent)
+{
+    static const double least_s = 4.5; /* looks are not evenly spaced */
+    struct window_use used = window_use(window, 0);
+    if (used.cpu_percent < 0)
+        return REST_UNKNOWN;
+    bool full = used.span_s >= least_s;
+    double over_s = full ? used.span_s : window_s;
+    if ((double)used.cpu_used_us > busy_cpu_percent * 1e4 * over_s)
+        return REST_BUSY;
+    return full ? REST_IDLE : REST_UNKNOWN;
+}
+
 bool process_is_live_runner(const struct process *process)
 {
     return process->kind == PROCESS_RUNNER && process->state != 'Z' && process->state != 'X';
@@ -109,7 +122,6 @@ void history_restart(struct history *history, const char *model)
         for (size_t k = 0; k < ORPHAN_CONDITIONS; k++)
             condition_reset(&runner->conditions[k]);
         runner->flat_from_s = -1;
-        runner->window = (struct window){0};
         condition_reset(&runner->stuck.condition);
         growth_forget(&runner->growth);
     }
@@ -133,6 +145,8 @@ void history_reset_holds(struct history *history)
     for (size_t i = 0; i < history->n_models; i++)
         condition_reset(&history->models[i].idle.condition);
     history->relieved_s = -1;
+    for (size_t i = 0; i < history->n_runners; i++)
+        history->runners[i].window = (struct window){0};
     for (size_t kind = 0; kind < VERDICT_KINDS; kind++)
         condition_reset(&history->own[kind].condition);
 }

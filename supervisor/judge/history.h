@@ -4,6 +4,7 @@
 
 #include "judge/failures.h"
 #include "judge/judge.h"
+#include "judge/tiers.h"
 #include "judge/trend.h"
 #include "judge/work.h"
 
@@ -49,6 +50,9 @@ struct window_use {
     fact cpu_used_us, received_bytes;   /* in the window; unknown if not read */
 };
 struct window_use window_use(const struct window *window, double now_s);
+/* Of a runner: busy when it has used more than busy_cpu_percent of a core in the window; one that
+ * is not full yet is busy as soon as it has used what a full one may, else unknown. */
+enum rest window_rest(const struct window *window, double busy_cpu_percent);
 
 /* A verdict's memory between looks. */
 struct standing {
@@ -123,7 +127,8 @@ struct known_model {
     /* How much later than that its time may be over: what the wall clock jumped, or the machine
      * slept, since expires_at was set. */
     int64_t slip_ms;
-    bool found_over; /* its time was over when the list was seen first */
+    bool found_over;     /* its time was over when the list was seen first */
+    double skip_until_s; /* its unload was asked for and it did not go: others come first */
     struct failures failures;
 };
 enum { MODELS_KNOWN_MAX = 32 }; /* of one container; more are not judged one by one */
@@ -141,6 +146,18 @@ struct oom {
     double gone_s; /* when a runner was last found gone, and which; < 0 never */
     fact gone_pid, gone_held;
     struct standing standing;
+};
+
+/* What the host's pressure asks of a container (docs/judgement.md, "Pressure"). */
+struct relief {
+    /* The model that is to go; "": none. */
+    char model[CONTAINER_NAME_SIZE];
+    fact pid, started_us; /* its runner; unknown */
+    double chosen_s;
+    struct standing unload, flush, stop, refused, stopped;
+    double stop_skip_until_s;
+    bool is_stopped; /* by the kill switch, in this life */
+    double stopped_s;
 };
 
 enum { RUNNERS_MAX = 64 }; /* of one container; more are not judged */
@@ -182,6 +199,7 @@ struct history {
     } surplus[8]; /* loaded models that the single-model policy would unload */
     size_t n_surplus;
     struct failures failures; /* of verdicts that name neither a runner nor a model */
+    struct relief relief;
 };
 
 /* One look at one container, with what several rules need. */
@@ -247,6 +265,8 @@ const struct process *runner_of_blob(const struct container *container, const ch
 const struct model *model_of_runner(const struct look *look, const struct process *process);
 /* Nothing happens in the runner, and nothing has for five seconds. */
 enum tri runner_rests(const struct look *look, const struct runner *runner);
+/* Nobody serves the listed model. One runner whose blob is unknown may be anybody's. */
+enum tri model_haunted(const struct look *look, const struct model *model);
 struct known_model *history_model(struct history *history, const char *name); /* NULL: none */
 
 /* One look at a running container: takes the facts, then judges by every rule. */
@@ -286,6 +306,14 @@ void clear_models(struct look *look);
 void models_slip(struct history *history, int64_t ms);
 /* A runner was found gone: the kernel may have killed it. */
 void oom_runner_gone(struct look *look, const struct runner *runner);
+
+/* What the host's pressure had raised about the container: settled as over. The alert that it was
+ * stopped stands on until its next life. */
+void clear_relief(struct look *look);
+/* What it asked for did not help: others come first for a while. No other rule's ladder climbs for
+ * that, because the model may only have been busy. */
+void relief_tell_failed(struct history *history, const struct verdict *verdict, double now_s);
+void clear_stopped(struct look *look);
 
 /* The levels of pressure: of one container, into its assessment; then of all together. */
 void judge_level(struct look *look);

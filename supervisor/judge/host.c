@@ -10,11 +10,13 @@ void host_history_begin(struct host_history *history)
 {
     *history = (struct host_history){.last_s = -1, .last_wall_ms = -1};
     condition_reset(&history->budget.condition);
+    host_pressure_begin(&history->pressure);
 }
 
 static void reset_holds(struct host_history *history)
 {
     condition_reset(&history->budget.condition);
+    host_pressure_reset(&history->pressure);
     for (size_t i = 0; i < history->n_gpus; i++)
         condition_reset(&history->gpus[i].matter.condition);
 }
@@ -107,8 +109,10 @@ static void judge_budget_of_all(struct look *look, struct host_history *history)
 }
 
 void judge_host(struct host_history *history, const struct world *world,
-                const struct settings *settings, struct judgement *judgement)
+                const struct config *config, struct history *const *histories,
+                struct judgement *judgement)
 {
+    const struct settings *settings = config_settings(config);
     struct look look = {.world = world,
                         .judgement = judgement,
                         .now_s = world->monotonic_s,
@@ -126,4 +130,5 @@ void judge_host(struct host_history *history, const struct world *world,
         look.allowance_s = 2 * look.poll_s;
     judge_thermal(&look, history, settings->gpu_temperature_alert);
     judge_budget_of_all(&look, history);
+    judge_host_pressure(&history->pressure, &look, config, histories);
 }

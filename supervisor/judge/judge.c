@@ -9,6 +9,8 @@ struct judge {
     const struct config *config;
     struct history **histories; /* owned; pointers, so that they stay where they are */
     size_t n;
+    struct history **ordered; /* owned; as the containers of the last world */
+    size_t cap_ordered;
     struct host_history host;
 };
 
@@ -37,6 +39,7 @@ void judge_free(struct judge *judge)
     for (size_t i = 0; i < judge->n; i++)
         history_free(judge->histories[i]);
     free(judge->histories);
+    free(judge->ordered);
     free(judge);
 }
 
@@ -78,8 +81,19 @@ void judge_restart_holds(struct judge *judge, const char *id, const char *model)
 void judge_tell_failed(struct judge *judge, const struct verdict *verdict, double now_s)
 {
     struct history *history = find(judge, verdict->id);
-    if (history)
+    if (history && verdict->kind == VERDICT_HOST_PRESSURE)
+        relief_tell_failed(history, verdict, now_s);
+    else if (history)
         history_tell_failed(history, verdict, now_s);
+}
+
+void judge_tell_stopped(struct judge *judge, const char *id, const char *started_at)
+{
+    struct history *history = find(judge, id);
+    if (history && !strcmp(history->started_at, started_at)) {
+        history->relief.is_stopped = true;
+        history->relief.stopped_s = history->last_s;
+    }
 }
 
 /* At first sight: how long it has been up (JUDGEMENT, fact 3); < 0 unknown. */
@@ -138,6 +152,7 @@ static void clear_standings(struct judgement *judgement, const struct world *wor
     clear_models(&look);
     clear_runners(&look);
     clear_surplus(&look);
+    clear_relief(&look);
 }
 
 /* The history of this container, a new one if there is none; NULL when memory is spent. */
@@ -168,10 +183,27 @@ static void renew(struct judgement *judgement, const struct world *world, const 
         fact_known(h->inode) && fact_known(c->cgroup.inode) && h->inode != c->cgroup.inode;
     if (strcmp(h->started_at, c->started_at) || other_cgroup) {
         clear_standings(judgement, world, c, h);
+        clear_stopped(&(struct look){.world = world,
+                                     .container = c,
+                                     .history = h,
+                                     .judgement = judgement,
+                                     .now_s = world->monotonic_s});
         begin(h, world, c);
     } else if (!fact_known(h->inode)) {
         h->inode = c->cgroup.inode;
     }
+}
+
+static int make_room(struct judge *judge, size_t n)
+{
+    if (n <= judge->cap_ordered)
+        return 0;
+    struct history **ordered = realloc(judge->ordered, n * sizeof(*ordered));
+    if (!ordered)
+        return -ENOMEM;
+    judge->ordered = ordered;
+    judge->cap_ordered = n;
+    return 0;
 }
 
 static struct assessment *add_assessment(struct judgement *judgement, const struct container *c)
@@ -202,6 +234,8 @@ int judge_look(struct judge *judge, const struct world *world, struct judgement 
     for (size_t i = 0; i < judge->n; i++)
         judge->histories[i]->alive = false;
     /* All that a look cannot do without is there before the first history changes. */
+    if (make_room(judge, world->n_containers) < 0)
+        return -ENOMEM;
     for (size_t i = 0; i < world->n_containers; i++) {
         const struct container *c = &world->containers[i];
         struct history *h = add_assessment(judgement, c) ? find_or_add(judge, world, c) : NULL;
@@ -209,11 +243,12 @@ int judge_look(struct judge *judge, const struct world *world, struct judgement 
             judgement->n_assessments = 0;
             return -ENOMEM;
         }
+        judge->ordered[i] = h;
     }
     for (size_t i = 0; i < world->n_containers; i++) {
         const struct container *c = &world->containers[i];
         struct assessment *a = &judgement->assessments[i];
-        struct history *h = find_near(judge, c->id, i);
+        struct history *h = judge->ordered[i];
         renew(judgement, world, c, h);
         h->alive = true;
         if (c->status != STATUS_RUNNING) {
@@ -229,7 +264,7 @@ int judge_look(struct judge *judge, const struct world *world, struct judgement 
         look_at(judge->config, world, c, judgement, a, h);
     }
     judge_levels(judgement, &world->host, config_settings(judge->config));
-    judge_host(&judge->host, world, config_settings(judge->config), judgement);
+    judge_host(&judge->host, world, judge->config, judge->ordered, judgement);
     for (size_t i = 0; i < judge->n;) {
         if (judge->histories[i]->alive) {
             i++;

@@ -22,6 +22,9 @@ void judge_settings_changed(struct judge *judge);
 /* What is known of a container from before this history began: the most it ever held with a model
  * (from keep). */
 void judge_tell_footprint(struct judge *judge, const char *id, fact held_with_model);
+/* The kill switch stopped it in that life (now, or as keep knows): told until somebody starts it.
+ */
+void judge_tell_stopped(struct judge *judge, const char *id, const char *started_at);
 /* Forgets the holds of a container: a remedy was carried out, so the next verdict must be earned
  * anew. model: that it was about, or "". */
 void judge_restart_holds(struct judge *judge, const char *id, const char *model);

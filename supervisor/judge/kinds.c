@@ -158,6 +158,16 @@ const struct kind kinds_table[VERDICT_KINDS] = {
          "a memory.high below what is in use and 10 % (64 MiB at least); a quota or a memory.high "
          "that is looser than what is there",
          DEEDS},
+    [VERDICT_HOST_PRESSURE] =
+        {"host-pressure", SEVERITY_WARNING,
+         "of the host: all of its memory but MemAvailable is `pressure.action_warn` (80 %) or "
+         "more; critical from `pressure.action_unload` (95 %) on; it ends 5 % below "
+         "`pressure.action_warn`. Of a container: what that asks of it (*Pressure*)",
+         "three looks; stop 3 s; flush none", "in_use available total held models runner relief",
+         REMEDY_UNLOAD, REMEDY_STOP,
+         "kill-runner, restart (a running request ends by itself); the stop of what would be "
+         "deleted by it (`--rm`), of a Swarm task, of what relieves the host by less than 1 %",
+         BIT(REMEDY_KILL_RUNNER) | BIT(REMEDY_RESTART)},
     [VERDICT_SWAP_IN_USE] =
         {"swap-in-use", SEVERITY_INFO,
          "a model is loaded, and more than 64 MiB of the host's swap are in use, or 1 MiB of the "
@@ -181,9 +191,9 @@ const struct kind kinds_table[VERDICT_KINDS] = {
 static int place(enum remedy remedy)
 {
     static const int places[REMEDIES] = {
-        [REMEDY_WAIT] = 1,    [REMEDY_UNLOAD] = 2,   [REMEDY_KILL_RUNNER] = 3,
-        [REMEDY_RESTART] = 4, [REMEDY_LIMIT] = 11,   [REMEDY_RECLAIM] = 12,
-        [REMEDY_HIGH] = 13,   [REMEDY_THROTTLE] = 14};
+        [REMEDY_WAIT] = 1,  [REMEDY_UNLOAD] = 2,   [REMEDY_KILL_RUNNER] = 3, [REMEDY_RESTART] = 4,
+        [REMEDY_FLUSH] = 5, [REMEDY_STOP] = 6,     [REMEDY_LIMIT] = 11,      [REMEDY_RECLAIM] = 12,
+        [REMEDY_HIGH] = 13, [REMEDY_THROTTLE] = 14};
     return places[remedy];
 }
 

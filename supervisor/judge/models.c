@@ -56,7 +56,6 @@ static void take_expiry(const struct look *look, struct known_model *known, bool
         new_one && !look->history->list_seen && look->world->time_ms > known->expires_ms;
 }
 
-/* Nobody serves it. One runner whose blob is unknown may be anybody's. */
 enum tri model_haunted(const struct look *look, const struct model *model)
 {
     const struct container *c = look->container;

@@ -199,6 +199,17 @@ static void priority(const struct said *s)
             s->seen->settings->level_critical);
 }
 
+static void pressure(const struct said *s)
+{
+    const struct host *h = &s->seen->world->host;
+    if (h->total <= 0 || !fact_known(h->available))
+        say(s, "the host's memory is not known");
+    else
+        say(s, "%.0f %% of the host's memory are in use, it is told from %.0f %% on",
+            100.0 * (double)(h->total - h->available) / (double)h->total,
+            s->seen->settings->action_warn);
+}
+
 static void swap(const struct said *s)
 {
     const struct host *h = &s->seen->world->host;
@@ -315,6 +326,9 @@ const char *ruled_out(enum verdict_kind kind, const struct ruled_case *seen, cha
         break;
     case VERDICT_LOW_PRIORITY:
         priority(&s);
+        break;
+    case VERDICT_HOST_PRESSURE:
+        pressure(&s);
         break;
     case VERDICT_SWAP_IN_USE:
         swap(&s);

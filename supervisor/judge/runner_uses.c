@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 enum { USES_MAX = 128 }; /* runners; more are unknown, and so not unloaded to make room */
-static const double window_s = 5, window_least_s = 4.5;
 
 struct runner_use {
     fact pid, started_us;
@@ -84,16 +83,7 @@ enum rest runner_uses_rest(const struct runner_uses *uses, const struct process 
                            double busy_cpu_percent)
 {
     const struct runner_use *use = find(uses, process);
-    if (!use)
-        return REST_UNKNOWN;
-    struct window_use used = window_use(&use->window, 0);
-    if (used.cpu_percent < 0)
-        return REST_UNKNOWN;
-    bool full = used.span_s >= window_least_s;
-    double over_s = full ? used.span_s : window_s;
-    if ((double)used.cpu_used_us > busy_cpu_percent * 1e4 * over_s)
-        return REST_BUSY;
-    return full ? REST_IDLE : REST_UNKNOWN;
+    return use ? window_rest(&use->window, busy_cpu_percent) : REST_UNKNOWN;
 }
 
 double runner_uses_used_s(const struct runner_uses *uses, const struct process *process)

@@ -60,12 +60,11 @@ enum going_class model_class(const struct loaded_model *model, fact small_model)
     return fact_known(size) && size < small_model ? GOING_SMALL : GOING_LARGE;
 }
 
-/* Whether a goes before b. */
-static bool before(const struct loaded_model *a, const struct loaded_model *b, fact small_model)
+bool model_before(const struct loaded_model *a, enum going_class a_class,
+                  const struct loaded_model *b, enum going_class b_class)
 {
-    enum going_class x = model_class(a, small_model), y = model_class(b, small_model);
-    if (x != y)
-        return x < y;
+    if (a_class != b_class)
+        return a_class < b_class;
     if (a->used_s < b->used_s || a->used_s > b->used_s)
         return a->used_s < b->used_s;
     return a->held > b->held;
@@ -75,7 +74,9 @@ void models_order(const struct loaded_model *models, size_t n, fact small_model,
 {
     for (size_t i = 0; i < n; i++) {
         size_t at = i;
-        while (at > 0 && before(&models[i], &models[ret_order[at - 1]], small_model)) {
+        enum going_class class = model_class(&models[i], small_model);
+        while (at > 0 && model_before(&models[i], class, &models[ret_order[at - 1]],
+                                      model_class(&models[ret_order[at - 1]], small_model))) {
             ret_order[at] = ret_order[at - 1];
             at--;
         }

@@ -41,8 +41,11 @@ const char *staying_text(const struct loaded_model *model, enum staying staying,
 enum going_class { GOING_LARGE, GOING_SMALL, GOING_MEDIUM, GOING_FAST, GOING_ULTRA_FAST };
 enum going_class model_class(const struct loaded_model *model, fact small_model);
 
-/* The indices of all n (at most LOADED_MAX) models in the order in which they would go: by class,
- * of a class the one first that was used longest ago, then the larger one. */
+/* Whether a goes before b: by class, of a class the one first that was used longest ago, then the
+ * larger one. */
+bool model_before(const struct loaded_model *a, enum going_class a_class,
+                  const struct loaded_model *b, enum going_class b_class);
+/* The indices of all n (at most LOADED_MAX) models in the order in which they would go. */
 void models_order(const struct loaded_model *models, size_t n, fact small_model, size_t *ret_order);
 
 #endif

@@ -44,8 +44,9 @@ const char *verdict_state_name(enum verdict_state state)
 
 const char *remedy_name(enum remedy remedy)
 {
-    static const char *const names[] = {"none",    "unload", "kill-runner", "restart", "limit",
-                                        "reclaim", "high",   "throttle",    "wait"};
+    static const char *const names[] = {"none",  "unload",  "kill-runner", "restart",
+                                        "limit", "reclaim", "high",        "throttle",
+                                        "flush", "stop",    "wait"};
     return names[remedy];
 }
 

@@ -26,6 +26,7 @@ enum verdict_kind {
     VERDICT_HIGH_DRIFT,
     VERDICT_PAGE_CACHE,
     VERDICT_LOW_PRIORITY,
+    VERDICT_HOST_PRESSURE, /* about the host, and of a container what that asks of it */
     VERDICT_SWAP_IN_USE,
     VERDICT_BROKEN_HEALTHCHECK,
     VERDICT_THERMAL, /* about the host: it has no container */
@@ -47,6 +48,8 @@ enum remedy {
     REMEDY_RECLAIM,
     REMEDY_HIGH,
     REMEDY_THROTTLE,
+    REMEDY_FLUSH, /* all models at once, without waiting for answers */
+    REMEDY_STOP,
     REMEDY_WAIT /* of a ladder only: nothing yet, it may pass by itself; no verdict has it */
 };
 enum { REMEDIES = REMEDY_WAIT + 1 };
@@ -136,7 +139,7 @@ const struct assessment *judgement_assessment(const struct judgement *judgement,
 const char *verdict_kind_name(enum verdict_kind kind);    /* "idle-leak" … */
 const char *verdict_state_name(enum verdict_state state); /* "suspect" "raised" "cleared" */
 const char *remedy_name(enum remedy remedy); /* "none" "unload" "kill-runner" "restart" "limit"
-                                                "reclaim" "high" "throttle" "wait" */
+                                                "reclaim" "high" "throttle" "flush" "stop" "wait" */
 const char *severity_name(enum severity severity); /* "info" "warning" "critical" */
 const char *activity_name(enum activity activity);
 

@@ -174,6 +174,29 @@ int keep_intents_recent(struct keep *keep, const char *key, size_t limit,
     return read_all(keep, rc, statement, ret_intents, ret_n, err);
 }
 
+int keep_last_stop(struct keep *keep, const char *container, struct keep_stop *ret_stop,
+                   struct error *err)
+{
+    KEEP_LOCKED(keep);
+    KEEP_STATEMENT *statement = NULL;
+    struct keep_stop stop = {0};
+    int rc = keep_prepare(keep, &statement,
+                          "SELECT id, state, started_at FROM intents"
+                          " WHERE container = ? AND step = 'stop' ORDER BY id DESC LIMIT 1",
+                          "t", container);
+    if (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+        stop.id = sqlite3_column_int64(statement, 0);
+        stop.state = (enum intent_state)sqlite3_column_int(statement, 1);
+        keep_text(stop.started_at, sizeof stop.started_at,
+                  (const char *)sqlite3_column_text(statement, 2));
+        rc = SQLITE_DONE;
+    }
+    int r = keep_done(keep, rc == SQLITE_DONE ? SQLITE_OK : rc, "read the stops", err);
+    if (r == 0)
+        *ret_stop = stop;
+    return r;
+}
+
 int keep_restarts(struct keep *keep, const char *key, int64_t now_wall_ms,
                   struct restart_history *ret_history, struct error *err)
 {

@@ -37,8 +37,8 @@ struct intent {
     char started_at[48];
     char key[CONTAINER_NAME_SIZE]; /* name + label: a recreated container does not start afresh
                                       (JUDGEMENT, acting 10) */
-    char verdict[32],
-        step[16]; /* "idle-leak", "restart" | "kill" | "unload" | "limit" | "reclaim" */
+    char verdict[32], step[16]; /* "idle-leak", "restart" | "kill" | "unload" | "limit" | "reclaim"
+                                   | "high" | "stop" */
     fact pid, process_started_us; /* step kill */
     fact grace_s;
     int64_t begun_wall_ms;
@@ -64,6 +64,14 @@ int keep_intents_open(struct keep *keep, struct intent **ret_intents, size_t *re
 /* The newest n ended or open intents of a key ("" = all), newest first. */
 int keep_intents_recent(struct keep *keep, const char *key, size_t limit,
                         struct intent **ret_intents, size_t *ret_n, struct error *err);
+
+struct keep_stop { /* the newest intent of step "stop" of a container; id 0: there is none */
+    int64_t id;
+    enum intent_state state;
+    char started_at[48]; /* of the life that it ended */
+};
+int keep_last_stop(struct keep *keep, const char *container, struct keep_stop *ret_stop,
+                   struct error *err);
 
 struct restart_history {       /* of step "restart", not dropped ones, since the last release */
     size_t in_last_hour;       /* wall time; a row from the future counts */

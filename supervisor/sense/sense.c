@@ -162,7 +162,8 @@ void sense_want_connections(struct sense *sense, const char *id)
         w->want_connections = true;
 }
 
-int sense_fresh(struct sense *sense, const char *id, sense_fresh_done *done, void *userdata)
+static int begin_fresh(struct sense *sense, const char *id, bool polled, sense_fresh_done *done,
+                       void *userdata)
 {
     struct watch *w = sense_find(sense, id);
     if (!w)
@@ -170,13 +171,31 @@ int sense_fresh(struct sense *sense, const char *id, sense_fresh_done *done, voi
     if (w->refreshing)
         return -EBUSY;
     w->refreshing = true;
-    w->refresh_inspected = w->refresh_polled = false;
+    w->refresh_inspected = false;
+    w->refresh_polled = polled;
     w->refresh_from_ns = uv_hrtime();
     w->fresh_done = done;
     w->fresh_userdata = userdata;
     w->inspect_again = w->inspecting;
     sense_inspect(sense, id, false);
     return 0;
+}
+
+int sense_fresh(struct sense *sense, const char *id, sense_fresh_done *done, void *userdata)
+{
+    return begin_fresh(sense, id, false, done, userdata);
+}
+
+int sense_fresh_memory(struct sense *sense, const char *id, sense_fresh_done *done, void *userdata)
+{
+    return begin_fresh(sense, id, true, done, userdata);
+}
+
+void sense_fresh_cancel(struct sense *sense, const char *id)
+{
+    struct watch *w = sense_find(sense, id);
+    if (w && w->refreshing)
+        sense_end_fresh(w, -ECANCELED);
 }
 
 void sense_look_now(struct sense *sense)

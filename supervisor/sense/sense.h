@@ -70,6 +70,10 @@ typedef void sense_fresh_done(void *userdata, int result);
  * connections; done is called right after that look's callback. result: 0, -ENOENT (the container
  * is gone), -ECANCELED. */
 int sense_fresh(struct sense *sense, const char *id, sense_fresh_done *done, void *userdata);
+/* The same without Ollama's answer, for what does not rest on it. */
+int sense_fresh_memory(struct sense *sense, const char *id, sense_fresh_done *done, void *userdata);
+/* Ends a fresh look that is under way there, with -ECANCELED. */
+void sense_fresh_cancel(struct sense *sense, const char *id);
 /* A look now (the settings changed, a remedy ended). */
 void sense_look_now(struct sense *sense);
 /* SIGHUP: interval, poll, labels and modes are taken anew. */

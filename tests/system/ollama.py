@@ -19,9 +19,10 @@ class Ollama:
 
     def __init__(self, engine, name, version="0.33", image=None, labels=None, env=None, memory_limit=None,
                  swap=0, models="tiny=16M", restart="no", tmpfs=None, binds=None, stop_timeout=5, healthcheck=None,
-                 user=None):
+                 user=None, auto_remove=False):
         self.engine, self.name = engine, name
-        host = {"RestartPolicy": {"Name": restart}, "Tmpfs": tmpfs or {}, "Binds": binds or []}
+        host = {"RestartPolicy": {"Name": restart}, "Tmpfs": tmpfs or {}, "Binds": binds or [],
+                "AutoRemove": auto_remove}
         if memory_limit:
             host |= {"Memory": memory_limit, "MemorySwap": memory_limit + swap}
         body = {"Image": image or engine.image(version), "Labels": labels or {}, "StopTimeout": stop_timeout,

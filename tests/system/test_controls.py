@@ -82,7 +82,7 @@ def test_version_1_has_neither_high_nor_reclaim(bench):
     one = bench.ollama("ollama", labels={"supervisor.memory.high": "900m"})
     one.fill("/weights", 400 * MIB)
     outlive_grace()
-    daemon = bench.daemon(one, pressure__action_optimize="1")
+    daemon = bench.daemon(one, pressure__action_warn="1", pressure__action_optimize="1.1")
     high = daemon.wait("verdict raised", 10, container="ollama", verdict="high-drift")
     cache = daemon.wait("verdict raised", 10, container="ollama", verdict="page-cache")
     for record in (high, cache):

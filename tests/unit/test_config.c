@@ -80,6 +80,9 @@ static void builtin(void **state)
     assert_true(s->remedy_budget_per_hour == 3 && s->remedy_stop_grace_s < 0);
     assert_true(s->leak_busy_received == 65536);
     assert_false(s->models_single);
+    assert_true(fabs(s->action_warn - 80) + fabs(s->action_optimize - 90) < 1e-9);
+    assert_true(fabs(s->action_unload - 95) + fabs(s->action_kill_switch - 98) < 1e-9);
+    assert_true(s->action_flush < 0 && fabs(s->pressure_optimize_every_s - 60) < 1e-9);
     assert_int_equal(config_check(config, NULL), 0);
     config_free(config);
 }
@@ -167,6 +170,18 @@ static void bad_files(void **state)
          "test.conf:2: remedy.budget_per_hour: \"61\" is out of bounds: 1 to 60"},
         {"[pressure]\nlevel_medium = 85\n", "test.conf: pressure.level_medium = 85% does not fit "
                                             "pressure.level_high = 80%: it must be below it"},
+        {"[pressure]\naction_optimize = 80\n",
+         "test.conf: pressure.action_warn = 80% does not fit pressure.action_optimize = 80%: it "
+         "must be below it"},
+        {"[pressure]\naction_unload = 90\n",
+         "test.conf: pressure.action_optimize = 90% does not fit pressure.action_unload = 90%: it "
+         "must be below it"},
+        {"[pressure]\naction_unload =\naction_kill_switch = 85\n",
+         "test.conf: pressure.action_optimize = 90% does not fit pressure.action_kill_switch = "
+         "85%: it must be below it"},
+        {"[pressure]\naction_kill_switch = 95\n",
+         "test.conf: pressure.action_unload = 95% does not fit pressure.action_kill_switch = 95%: "
+         "it must be below it"},
         {"[memory]\nlimit=1g\nhigh=2g\n", "test.conf: memory.high = 2g does not fit memory.limit = "
                                           "1g: it must not be above it"},
         {"[remedy]\nbackoff=10m\n", "test.conf: remedy.backoff = 600s does not fit "

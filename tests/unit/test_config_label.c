@@ -28,12 +28,14 @@ static void presets(void **state)
     assert_int_equal(read_text(config, "[supervisor]\npreset = strict15g\n", NULL), 0);
     assert_true(config_settings(config)->models_single);
     assert_string_equal(config_origin(config, "models.single"), "preset");
+    assert_true(fabs(config_settings(config)->pressure_optimize_every_s - 30) < 1e-9);
     assert_int_equal(
         read_text(config, "[supervisor]\npreset = strict15g\n[models]\nsingle = off\n", NULL), 0);
     assert_false(config_settings(config)->models_single); /* the file is over its own preset */
     assert_int_equal(read_text(config, "", NULL), 0);
     set(config, "supervisor.preset=router");
     assert_true(config_settings(config)->models_startup_unload);
+    assert_true(fabs(config_settings(config)->action_flush - 99) < 1e-9);
     set(config, "supervisor.preset=homelab"); /* the other preset's values go with it */
     assert_false(config_settings(config)->models_startup_unload);
     set(config, "supervisor.preset=");

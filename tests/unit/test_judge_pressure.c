@@ -98,7 +98,8 @@ static void critical_level_alone_has_no_remedy(void **state)
 {
     struct scene s;
     (void)state;
-    scene_begin(&s, NULL);
+    scene_begin(&s, "pressure.action_warn=99 pressure.action_optimize=99.5 pressure.action_unload= "
+                    "pressure.action_kill_switch=");
     scene_container(&s)->cgroup.limit = 28 * GIB;
     scene_list(&s, "70b", "sha256-1");
     scene_add_runner(&s, 200, "sha256-1")->rss_anon = 27 * GIB + 300 * MIB;

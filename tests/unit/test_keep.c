@@ -139,6 +139,28 @@ static void test_recent_is_newest_first(void **state)
     keep_close(keep);
 }
 
+static void test_last_stop(void **state)
+{
+    struct keep *keep = place_open(*state);
+    struct keep_stop stop = {.id = 7};
+    struct intent first = begin(keep, key, "stop", 1000, 1);
+    assert_ok(keep_last_stop(keep, "of nobody", &stop, &err), err);
+    assert_int_equal(stop.id, 0);
+    assert_ok(keep_last_stop(keep, first.container, &stop, &err), err);
+    assert_int_equal(stop.id, first.id);
+    assert_int_equal(stop.state, INTENT_OPEN);
+    assert_string_equal(stop.started_at, first.started_at);
+    end(keep, first.id, INTENT_DONE, "");
+    begin(keep, key, "restart", 2000, 1); /* is none */
+    assert_ok(keep_last_stop(keep, first.container, &stop, &err), err);
+    assert_true(stop.id == first.id && stop.state == INTENT_DONE);
+    struct intent second = begin(keep, key, "stop", 3000, 1);
+    end(keep, second.id, INTENT_DROPPED, "");
+    assert_ok(keep_last_stop(keep, first.container, &stop, &err), err);
+    assert_true(stop.id == second.id && stop.state == INTENT_DROPPED);
+    keep_close(keep);
+}
+
 static struct restart_history restarts(struct keep *keep, const char *of, int64_t now_wall_ms)
 {
     struct restart_history history = {0};
@@ -321,11 +343,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_make, place_drop)
     const struct CMUnitTest tests[] = {
-        TEST(test_files_are_private),         TEST(test_intent_comes_back_as_it_went),
-        TEST(test_first_end_stays),           TEST(test_recent_is_newest_first),
-        TEST(test_restarts_of_the_hour),      TEST(test_release_forgets_hold_and_restarts),
-        TEST(test_footprint_only_rises),      TEST(test_keys_are_bounded),
-        TEST(test_ended_intents_are_bounded), TEST(test_open_intents_are_bounded),
+        TEST(test_files_are_private),
+        TEST(test_intent_comes_back_as_it_went),
+        TEST(test_first_end_stays),
+        TEST(test_recent_is_newest_first),
+        TEST(test_last_stop),
+        TEST(test_restarts_of_the_hour),
+        TEST(test_release_forgets_hold_and_restarts),
+        TEST(test_footprint_only_rises),
+        TEST(test_keys_are_bounded),
+        TEST(test_ended_intents_are_bounded),
+        TEST(test_open_intents_are_bounded),
         TEST(test_threads_share_a_handle),
     };
     return cmocka_run_group_tests_name("keep", tests, NULL, NULL);

@@ -27,7 +27,7 @@ def swapped(one):
 
 @pytest.fixture(scope="module")
 def world(engine, built):
-    bench = Bench(engine, QUICK | {"leak.threshold": "8G"})
+    bench = Bench(engine, QUICK | {"leak.threshold": "8G", "pressure.action_warn": "80", "pressure.action_optimize": "90"})
     os.makedirs(FILES, exist_ok=True)
     for place in (ELSEWHERE, READ_ONLY):
         os.makedirs(place, exist_ok=True)
@@ -109,7 +109,7 @@ def test_page_cache_is_reclaimed_under_pressure_once(world):
     one = world.containers["cached"]
     warm(one)
     before, held, swap = one.page_cache(), one.held(), swapped(one)
-    daemon = world.bench.daemon(one, pressure__action_optimize="5")
+    daemon = world.bench.daemon(one, pressure__action_warn="4", pressure__action_optimize="5")
     raised = daemon.wait("verdict raised", SOON, container="cached", verdict="page-cache")
     assert int(raised["inactive_file"]) >= 256 * MIB and float(raised["in_use"]) >= 5
     record = daemon.wait("page cache reclaimed", 2 * SOON, container="cached")
@@ -122,7 +122,7 @@ def test_page_cache_is_reclaimed_under_pressure_once(world):
     time.sleep(10)
     assert len(daemon.find("acting", container="cached", step="reclaim")) == 1, "again within five minutes"
     daemon.end()
-    successor = world.bench.daemon(one, pressure__action_optimize="5")
+    successor = world.bench.daemon(one, pressure__action_warn="4", pressure__action_optimize="5")
     if memory.stat(memory.directory(one.id))["inactive_file"] >= 256 * MIB:  # newer kernels call new pages active
         successor.wait("verdict raised", SOON, container="cached", verdict="page-cache")
     time.sleep(6)

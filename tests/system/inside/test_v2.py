@@ -21,7 +21,7 @@ HEALED = 60
 def world(engine, built):
     """A leak in memory, a leak in swap, page cache that is no leak: all under one daemon."""
     bench = Bench(engine, QUICK | {"leak.hold": f"{HOLD:g}s", "leak.orphan_hold": f"{HOLD:g}s",
-                                   "remedy.stop_grace": "20s", "pressure.action_optimize": "99"})
+                                   "remedy.stop_grace": "20s"})
     files = "/data/files"
     os.makedirs(files, exist_ok=True)
     stays = contextlib.ExitStack()
