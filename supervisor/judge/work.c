@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* An idle runner of 0.24 and 0.33 was never seen to use a tick (10 ms) of CPU time in a second
- * (recordings of real servers); two are allowed, and a thousandth of a core where looks are rare.
- */
+/* In the recordings of real servers (0.24, 0.33) an idle runner uses no tick (10 ms) of CPU time in
+ * a second, in the emulated machine 40 ms at most; two ticks are allowed, and a thousandth of a
+ * core where looks are rare. */
 static const double idle_us = 20e3, idle_us_per_s = 1e3;
 /* So far at least back, so that frequent looks do not cut a request to pieces. */
 static const double back_s = 1;
