@@ -83,9 +83,11 @@ class Bench:
             if daemon.alive():
                 daemon.end(9)
             print(daemon.text())  # pytest shows it if the test failed
-        for container in self.containers:
-            container.remove()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        try:
+            for container in self.containers:
+                container.remove()
+        finally:  # also where the engine is away
+            shutil.rmtree(self.directory, ignore_errors=True)
 
 
 class Bystander:
