@@ -11,7 +11,7 @@ from engine import LAB, ROOT
 
 INSIDE = ROOT / "tests/system/inside"
 MARK = "GUEST-RESULT "
-MEMORY_MIB, SWAP_MIB, DISK_MIB, SECONDS = 5120, 3072, 8192, 1500
+MEMORY_MIB, SWAP_MIB, DISK_MIB, SECONDS = 5120, 3072, 8192, 1800
 
 
 def names():
