@@ -50,11 +50,13 @@ static void on_fresh(void *userdata, int result)
     if (run_closed(run))
         return;
     const struct container *c = run_container(run);
-    if (result < 0 || !c || strcmp(c->started_at, run->started_at) || c->status != STATUS_RUNNING) {
+    bool same = c && !strcmp(c->started_at, run->started_at) && c->status == STATUS_RUNNING;
+    if (result < 0 || !same) {
         run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, "%s",
                 run->yields ? "the kill switch comes first"
-                : c         ? "it was restarted or stopped meanwhile"
-                            : "it is gone");
+                : !c        ? "it is gone"
+                : !same     ? "it was restarted or stopped meanwhile"
+                            : "it could not be looked at afresh");
         return;
     }
     if (run->verdict.kind < VERDICT_KINDS && !run->force) {

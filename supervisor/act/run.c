@@ -217,7 +217,8 @@ static void end_told(struct run *run)
     struct judge *judge = healer->o.judge;
     if (judge && failed(run))
         judge_tell_failed(judge, &run->verdict, clock_boottime_s());
-    if (acted && judge && !run->step->gentle && !climbs) /* else it goes on climbing */
+    bool nothing_changed = its_turn_is_over && failed(run); /* other verdicts' holds go on */
+    if (acted && judge && !run->step->gentle && !climbs && !nothing_changed)
         judge_restart_holds(judge, run->id, run->model);
     bool said = run->refused && run->step->gentle && !run->asked &&
                 !strncmp(rest->told, text, sizeof rest->told - 1);

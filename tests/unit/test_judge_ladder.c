@@ -53,6 +53,7 @@ static void ladders_of_the_table(void **state)
     assert_int_equal(kind_next(VERDICT_STUCK_STOPPING, REMEDY_KILL_RUNNER), REMEDY_NONE);
     assert_int_equal(kind_next(VERDICT_OVERSIZE_MODEL, REMEDY_UNLOAD), REMEDY_NONE);
     assert_int_equal(kind_next(VERDICT_LIMIT_DRIFT, REMEDY_LIMIT), REMEDY_NONE);
+    assert_int_equal(kind_next(VERDICT_HOST_PRESSURE, REMEDY_UNLOAD), REMEDY_NONE);
 }
 
 static void climbs_where_a_step_was_not_enough(void **state)

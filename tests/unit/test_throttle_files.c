@@ -64,7 +64,7 @@ static void check(const char *name, const char *wanted)
 static int make_root(void **state)
 {
     (void)state;
-    strcpy(root, "/tmp/test-throttle-XXXXXX");
+    snprintf(root, sizeof root, "/tmp/test-throttle-XXXXXX");
     return mkdtemp(root) ? 0 : -1;
 }
 
