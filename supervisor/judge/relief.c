@@ -52,6 +52,14 @@ static void describe(const struct look *look, const struct config *config,
     memcpy(ret_model->name, model->name, sizeof ret_model->name);
 }
 
+/* The host was given to it: that it is nearly full is what was asked for. */
+static bool is_exclusive(const struct container *c)
+{
+    const char *label = container_label(c, "supervisor.exclusive");
+    bool on;
+    return label && switch_parse(label, &on, NULL) == 0 && on;
+}
+
 static void take(const struct look *look, const struct config *config, const struct model *model,
                  enum pressure_level level, struct relief_model *m)
 {
@@ -69,7 +77,8 @@ static void take(const struct look *look, const struct config *config, const str
     bool asked = !known || look->now_s < known->skip_until_s ||
                  has_failed(&known->failures, REMEDY_UNLOAD, look->now_s, relief_skip_s);
     m->waits = !asked && r && m->loaded.rest == REST_UNKNOWN && known_soon(look, p, r);
-    m->goes = !asked && model_stays(&m->loaded, level, false) == STAYS_NOT;
+    m->goes = !asked && model_stays(&m->loaded, level, false) == STAYS_NOT &&
+              !is_exclusive(look->container);
     m->stage = asked || m->waits ? RELIEF_NONE : stage_of(look, m);
 }
 

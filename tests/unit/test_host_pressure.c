@@ -290,6 +290,23 @@ static void tiers_go_after_thirty_minutes_at_critical(void **state)
     scene_end(&s);
 }
 
+static void exclusive_container_keeps_its_model_in_a_pass(void **state)
+{
+    struct scene s;
+    (void)state;
+    pressure_begin(&s, NULL);
+    pressure_label(&s, 0, "supervisor.exclusive", "true");
+    pressure_load(&s, 0, "large", 27 * GIB);
+    pressure_settle(&s);
+    pressure_use(&s, 94);
+    pressure_step(&s, 130); /* two passes */
+    assert_string_equal(pressure_asked(&s), "");
+    pressure_use(&s, 95);
+    pressure_step(&s, 3);
+    assert_string_equal(pressure_asked(&s), "a:large");
+    scene_end(&s);
+}
+
 static void watched_containers_are_told_of_and_hold_nobody_up(void **state)
 {
     struct scene s;
@@ -329,6 +346,7 @@ int main(void)
         cmocka_unit_test(model_that_begins_to_work_stays),
         cmocka_unit_test(pass_waits_until_rest_is_known),
         cmocka_unit_test(tiers_go_after_thirty_minutes_at_critical),
+        cmocka_unit_test(exclusive_container_keeps_its_model_in_a_pass),
         cmocka_unit_test(watched_containers_are_told_of_and_hold_nobody_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
