@@ -127,10 +127,10 @@ static void tell_would(struct healer *healer, const struct container *c, const s
  * seconds, and what it was to bring back comes with the stop. */
 static void yield(struct run *run)
 {
-    if (run->step != &step_unload || run->yields)
+    if (run->step != &step_unload || run->ending)
         return;
     run->yields = true;
-    sense_fresh_cancel(run->healer->o.sense, run->id);
+    sense_fresh_cancel(run->healer->o.sense, run->id); /* in each look: it may have begun another */
 }
 
 void healer_consider(struct healer *healer, const struct world *world,

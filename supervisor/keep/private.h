@@ -8,7 +8,7 @@
 #include <sqlite3.h>
 
 enum {
-    KEEP_SCHEMA = 2,             /* user_version; a higher one is refused */
+    KEEP_SCHEMA = 3,             /* user_version; a higher one is refused */
     KEEP_BUSY_MS = 2000,         /* how long another process is waited for */
     KEEP_PAGE_BYTES = 4096,      /* SQLite's own default */
     KEEP_SPARE_PAGES = 256,      /* an intent with the longest texts takes a quarter page, with its

@@ -122,7 +122,7 @@ static void test_newer_schema(void **state)
     place_run(place, "PRAGMA user_version = 7");
     for (int repair = 0; repair < 2; repair++) {
         assert_int_equal(keep_open(place->state, repair, &keep, &err), -ENOTSUP);
-        assert_message(err, "made by a newer supervisor (schema 7, this one knows 2)");
+        assert_message(err, "made by a newer supervisor (schema 7, this one knows 3)");
         assert_message(err, place->state);
     }
     assert_int_equal(place_number(place, "PRAGMA user_version"), 7);

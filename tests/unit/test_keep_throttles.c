@@ -107,9 +107,12 @@ static void test_the_first_schema_is_led_on(void **state)
     assert_ok(keep_intent_begin(keep, &intent, &err), err);
     keep_close(keep);
     place_run(place, "DROP TABLE throttles");
+    place_run(place, "DROP INDEX intents_stop");
     place_run(place, "PRAGMA user_version = 1");
     keep = place_open(place);
-    assert_int_equal(place_number(place, "PRAGMA user_version"), 2);
+    assert_int_equal(place_number(place, "PRAGMA user_version"), 3);
+    assert_int_equal(
+        place_number(place, "SELECT count(*) FROM sqlite_schema WHERE name = 'intents_stop'"), 1);
     assert_int_equal(place_number(place, "SELECT count(*) FROM intents"), 1);
     struct throttle t = one("abc", 7);
     assert_ok(keep_throttle_begin(keep, &t, &err), err);
