@@ -89,7 +89,8 @@ void judge_leak(struct look *look)
                     now_s - since_s >= h->settings.leak_hold_s - 2 * look->interval_s;
     if (near_end) {
         bool standing = h->own[VERDICT_IDLE_LEAK].standing.raised;
-        look_want_connections(look, foreign || standing ? 10 : 0); /* a pool is looked at then */
+        /* That the client has left must be seen within a poll, as all that a verdict waits for. */
+        look_want_connections(look, foreign ? look->poll_s : standing ? 10 : 0);
     }
     bool connections_known = fact_known(look->connections);
     struct verdict *v =

@@ -65,7 +65,7 @@ static void settle(struct look *look, struct runner *r, const struct process *p)
     bool known = fact_known(look->connections), waiting = known && look->connections > 0;
     if (since_s >= 0 && all_now &&
         look->now_s - since_s >= s->leak_orphan_hold_s - 2 * look->interval_s) {
-        look_want_connections(look, waiting || r->orphan.raised ? 10 : 0);
+        look_want_connections(look, waiting ? look->poll_s : r->orphan.raised ? 10 : 0);
     }
     double hold_s = waiting && s->leak_stalled_hold_s > s->leak_orphan_hold_s
                         ? s->leak_stalled_hold_s

@@ -14,6 +14,7 @@ from sizes import MIB
 
 LEAK, STOPPING_MS = 120 * MIB, 1500  # so long inspect shows the old life, and a second request would send a second signal
 SETTINGS = QUICK | {"leak.threshold": "64M", "leak.threshold_percent": "0", "leak.baseline": "32M"}
+AT_ONCE = 0.3  # between our last look and our request lie some milliseconds, more on a machine that is busy
 SLOWLY = {"SIMOLLAMA_STOP_DELAY_MS": STOPPING_MS}
 
 
@@ -111,6 +112,6 @@ def test_person_is_a_moment_faster(bench):
     time.sleep(in_time() + 2)
     for one in ones:
         acting = daemon.find("acting", container=one.name)
-        if acting and acting[0].at < told[one.name]:
-            continue  # the person was the second one, and may restart what is just being healed
+        if acting and acting[0].at < told[one.name] + AT_ONCE:
+            continue  # the person was the second one, or neither: the engine knows no "restart it if nobody has"
         once(one, started[one.name], daemon)
