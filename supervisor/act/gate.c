@@ -314,22 +314,34 @@ static void gate_job(uv_work_t *work)
     run->work_result = r;
 }
 
+/* Both locks: among those who share our state directory, and, by its cgroup, all others on the
+ * host. A cgroup that cannot be locked keeps nobody away. */
+static int lock_container(struct healer *healer, const struct container *c,
+                          struct keep_lock **ret_lock, struct keep_lock **ret_life_lock,
+                          fact *ret_holder, struct error *err)
+{
+    const char *cgroup = sense_cgroup_path(healer->o.sense, c->id);
+    int r = keep_lock_container(healer->o.state, c->id, ret_lock, ret_holder, err);
+    if (r < 0 || !cgroup || keep_lock_directory(cgroup, ret_life_lock) != -EWOULDBLOCK)
+        return r;
+    keep_unlock(*ret_lock);
+    return error_set(err, FAILURE_JOB, -EWOULDBLOCK,
+                     "another supervisor, with a state directory of its own, works on it");
+}
+
 int run_begin(struct healer *healer, const struct container *c, const struct step *step,
               const struct verdict *verdict, struct run **ret_run)
 {
     struct place *place = place_of(healer, c->id);
     if (!healer->o.keep)
         return -EROFS;
-    struct keep_lock *lock;
+    struct keep_lock *lock = NULL, *life_lock = NULL;
     fact holder = FACT_UNKNOWN;
     struct error err = {0};
-    int r = keep_lock_container(healer->o.state, c->id, &lock, &holder, &err);
     struct run *run = calloc(1, sizeof *run);
-    if (!run) {
-        if (!r)
-            keep_unlock(lock);
+    if (!run)
         return -ENOMEM;
-    }
+    int r = lock_container(healer, c, &lock, &life_lock, &holder, &err);
     run->healer = healer;
     run->step = step;
     run->pidfd = -1;
@@ -356,7 +368,7 @@ int run_begin(struct healer *healer, const struct container *c, const struct ste
     if (r < 0) {
         place->not_before_s = run->began_s + retry_s;
         char text[600];
-        if (r == -EWOULDBLOCK)
+        if (r == -EWOULDBLOCK && fact_known(holder))
             snprintf(text, sizeof text, "another supervisor (pid %lld) works on it",
                      (long long)holder);
         else
@@ -369,6 +381,7 @@ int run_begin(struct healer *healer, const struct container *c, const struct ste
         return r;
     }
     run->lock = lock;
+    run->life_lock = life_lock;
     *ret_run = run;
     return 0;
 }

@@ -111,6 +111,7 @@ void run_free(struct run *run)
             break;
         }
     keep_unlock(run->lock);
+    keep_unlock(run->life_lock);
     if (run->pidfd >= 0)
         close(run->pidfd);
     free(run->open);

@@ -41,7 +41,7 @@ struct run {
     bool yields;   /* the kill switch wants the container: an unload ends as soon as it can */
     double wait_s; /* unload: how long to wait for a busy or loading model */
     size_t budget; /* restarts an hour */
-    struct keep_lock *lock;
+    struct keep_lock *lock, *life_lock; /* life_lock: on its cgroup; NULL where it cannot be had */
     struct intent intent;
     fact before, expected;                    /* held before; bytes that should come back */
     double began_s;                           /* boottime */

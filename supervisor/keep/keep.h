@@ -108,6 +108,10 @@ int keep_lock_container(const char *directory, const char *id, struct keep_lock 
 /* "locks/name-<name>.lock": for a container that has no id yet. */
 int keep_lock_name(const char *directory, const char *name, struct keep_lock **ret_lock,
                    fact *ret_holder, struct error *err);
+/* A lock on a directory that is there, such as a container's cgroup: whoever shares no state
+ * directory with us still shares that with everybody on the host. Leaves nothing behind; with the
+ * directory the lock is gone. 0, -EWOULDBLOCK, or another -errno (it cannot be locked). */
+int keep_lock_directory(const char *path, struct keep_lock **ret_lock);
 void keep_unlock(struct keep_lock *lock);
 
 #endif

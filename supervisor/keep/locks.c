@@ -174,6 +174,20 @@ int keep_lock_name(const char *directory, const char *name, struct keep_lock **r
     return take(locks, file, true, what, ret_lock, ret_holder, err);
 }
 
+int keep_lock_directory(const char *path, struct keep_lock **ret_lock)
+{
+    KEEP_FD fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return -errno;
+    struct keep_lock *lock = calloc(1, sizeof *lock);
+    if (!lock)
+        return -ENOMEM;
+    lock->fd = fd;
+    fd = -1;
+    *ret_lock = lock;
+    return 0;
+}
+
 void keep_unlock(struct keep_lock *lock)
 {
     if (!lock)

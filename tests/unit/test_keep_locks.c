@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,6 +62,25 @@ static void test_kernel_frees_locks(void **state)
     close(stay);
     take_both(place->state);
     take_both(place->state);
+}
+
+static void test_directory_is_locked_and_left_as_it_was(void **state)
+{
+    const struct place *place = *state;
+    struct keep_lock *lock = NULL, *second = NULL;
+    char inside[96];
+    snprintf(inside, sizeof inside, "%s/cgroup", place->root);
+    assert_int_equal(keep_lock_directory(inside, &lock), -ENOENT);
+    assert_int_equal(mkdir(inside, 0700), 0);
+    assert_int_equal(keep_lock_directory(inside, &lock), 0);
+    assert_int_equal(keep_lock_directory(inside, &second), -EWOULDBLOCK);
+    assert_null(second);
+    assert_int_equal(rmdir(inside), 0); /* nothing is in it, and a lock keeps nobody from that */
+    assert_int_equal(mkdir(inside, 0700), 0);
+    assert_int_equal(keep_lock_directory(inside, &second), 0); /* another life */
+    keep_unlock(second);
+    keep_unlock(lock);
+    assert_int_equal(rmdir(inside), 0);
 }
 
 static void test_locks_within_a_process(void **state)
@@ -216,6 +236,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_make, place_drop)
     const struct CMUnitTest tests[] = {
         TEST(test_kernel_frees_locks),
+        TEST(test_directory_is_locked_and_left_as_it_was),
         TEST(test_locks_within_a_process),
         TEST(test_never_two_holders),
         TEST(test_stale_pid_is_unknown),
