@@ -167,7 +167,7 @@ const struct kind kinds_table[VERDICT_KINDS] = {
          REMEDY_UNLOAD, REMEDY_STOP,
          "kill-runner, restart (a running request ends by itself); the stop of what would be "
          "deleted by it (`--rm`), of a Swarm task, of what relieves the host by less than 1 %",
-         BIT(REMEDY_KILL_RUNNER) | BIT(REMEDY_RESTART), .by_pressure = true},
+         BIT(REMEDY_KILL_RUNNER) | BIT(REMEDY_RESTART)},
     [VERDICT_SWAP_IN_USE] =
         {"swap-in-use", SEVERITY_INFO,
          "a model is loaded, and more than 64 MiB of the host's swap are in use, or 1 MiB of the "
@@ -209,7 +209,7 @@ bool kind_allows(enum verdict_kind kind, enum remedy remedy)
 enum remedy kind_next(enum verdict_kind kind, enum remedy remedy)
 {
     enum remedy next = REMEDY_NONE;
-    for (int r = REMEDY_NONE + 1; r < REMEDIES && !kinds_table[kind].by_pressure; r++)
+    for (int r = REMEDY_NONE + 1; r < REMEDIES && kinds_table[kind].last != REMEDY_STOP; r++)
         if (place((enum remedy)r) > place(remedy) && kind_allows(kind, (enum remedy)r) &&
             (next == REMEDY_NONE || place((enum remedy)r) < place(next)))
             next = (enum remedy)r;

@@ -14,8 +14,6 @@ struct kind {
     enum remedy first, last; /* the ends of its ladder; both REMEDY_NONE: it is only told */
     const char *never;       /* what is never done about it, and why */
     unsigned never_remedies; /* the same: 1 << remedy */
-    bool by_pressure;        /* how far it goes says the pressure: a step that was not enough leads
-                                to no other */
 };
 
 extern const struct kind kinds_table[VERDICT_KINDS];
@@ -23,7 +21,8 @@ extern const struct kind kinds_table[VERDICT_KINDS];
 /* Whether a verdict of that kind may have the remedy: on its ladder, or none at all. */
 bool kind_allows(enum verdict_kind kind, enum remedy remedy);
 /* The step of its ladder that follows where the remedy was not enough; REMEDY_NONE: it was the
- * last, or none follows for that (by_pressure). */
+ * last, or, on a ladder that ends with stop, that of the host's pressure, which says itself how
+ * far it goes. */
 enum remedy kind_next(enum verdict_kind kind, enum remedy remedy);
 /* Whether a number of that name is evidence of it. */
 bool kind_shows(enum verdict_kind kind, const char *evidence);
