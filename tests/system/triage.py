@@ -49,13 +49,13 @@ def too_big(ward, one):
     assert status == 500
 
 
-def distinct_prompts(ward, one):
+def distinct_prompts(ward, one, seconds=2 * GROWTH + 4, leaves="3m"):
     """One after the other, for as long as it takes until growth is seen."""
-    one.set(cache_per_prompt="3m")
-    ends, i = time.monotonic() + 2 * GROWTH + 4, 0
+    one.set(cache_per_prompt=leaves)
+    ends = time.monotonic() + seconds
     while time.monotonic() < ends:
-        i += 1
-        one.post("/api/generate", {"model": "big", "prompt": f"prompt {i}", "stream": False, "options": {"num_predict": 1}})
+        prompt = f"now is {time.monotonic()}"
+        one.post("/api/generate", {"model": "big", "prompt": prompt, "stream": False, "options": {"num_predict": 1}})
         time.sleep(0.25 * PACE)
 
 
@@ -81,11 +81,11 @@ ILLNESSES = {  # name: (what it is made with, before the daemon, while it looks)
 
 
 @contextlib.contextmanager
-def ward(engine, illnesses):
+def ward(engine, illnesses, settings=None):
     """`bench`, `containers`, `started`, `pids` and `life` of the healthy one (before the daemon looked), `daemon`, `ill`, and
     `ends`, for what must last as long as the ward does."""
     with contextlib.ExitStack() as ends:
-        bench = Bench(engine, SETTINGS)
+        bench = Bench(engine, SETTINGS | (settings or {}))
         ends.callback(bench.close)
         for version in ("0.33", "0.24"):
             engine.image(version)

@@ -18,6 +18,7 @@ WORKERS = 4  # one is busy with the emulated machine, another one for a while wi
 FIRST = ("test_guest.py", "test_package.py", "test_full_length.py", "test_twenty.py", "test_daemon.py", "test_crash.py",
          "test_fix.py",  # the longest, and those inside the guest
          "test_compose.py", "test_triage_v2.py", "test_v2.py", "test_controls.py")
+ALONE = "inside/test_pressure.py"  # fills the whole machine: when the others have ended
 
 
 def pytest_addoption(parser):
@@ -76,7 +77,7 @@ def work(session, groups, queue, pipe):
     try:
         while number := os.read(queue, 1):
             group = groups[number[0]]
-            another = next(g for g in groups if g is not group)[0]  # keeps the session's fixtures
+            another = next((g[0] for g in groups if g is not group), None)  # keeps the session's fixtures
             for item, after in zip(group, [*group[1:], another]):
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
     finally:
@@ -151,17 +152,12 @@ def watch(session, pipes):
     return well
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session):
-    options = session.config.option
-    groups = modules(session.items)
-    number = min(options.workers, len(groups))
-    if number < 2 or options.collectonly or options.usepdb or session.testsfailed:
-        return None  # as always
+def side_by_side(session, groups):
+    """All of these, in as many workers as there may be."""
     queue, filling = os.pipe()
     os.write(filling, bytes(range(len(groups))))
     os.close(filling)
-    workers = [start(session, groups, queue) for _ in range(number)]
+    workers = [start(session, groups, queue) for _ in range(min(session.config.option.workers, len(groups)))]
     os.close(queue)
     try:
         if not watch(session, [pipe for _, pipe in workers]):
@@ -176,4 +172,16 @@ def pytest_runtestloop(session):
     finally:
         for pid, _ in workers:
             os.waitpid(pid, 0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session):
+    options = session.config.option
+    groups = modules(session.items)
+    if min(options.workers, len(groups)) < 2 or options.collectonly or options.usepdb or session.testsfailed:
+        return None  # as always
+    alone = [group for group in groups if str(group[0].path).endswith(ALONE)]
+    side_by_side(session, [group for group in groups if group not in alone])
+    if alone:
+        side_by_side(session, alone)
     return True

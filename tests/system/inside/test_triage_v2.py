@@ -27,7 +27,9 @@ from test_triage import (  # noqa: F401 the same tests, on this ward
 from triage import SOON, alive, raised, untouched
 
 LOW = {"supervisor.leak.threshold": "128m", "supervisor.leak.threshold_percent": "0"}
-SWAP_HOLD = 60
+SWAP_HOLD, IDLE = 60, 20
+LIMIT, NEAR = 160 * MIB, 64 * MIB  # the latter is critical by these settings
+SETTINGS = {"pressure.level_medium": "20", "pressure.level_high": "30", "pressure.level_critical": "36"}  # as in test_ladder.py
 
 
 def orphan(ward, one):
@@ -58,6 +60,14 @@ def load_another(ward, one):
     return [pid for pid in one.runners() if pid not in before]
 
 
+def grow_near_its_limit(ward, one):
+    """Until the verdict is there, which takes longer where a look comes too late and the hold begins anew."""
+    ends = time.monotonic() + 150
+    while not ward.daemon.find("verdict raised", container=one.name, verdict="growth-leak") or one.held() < NEAR:
+        assert time.monotonic() < ends, ward.daemon.text(one.name)
+        triage.distinct_prompts(ward, one, seconds=5, leaves="512k")
+
+
 def take_its_limit_away(ward, one):
     one.engine.api.call("POST", f"/containers/{one.id}/update", {"Memory": 512 * MIB, "MemorySwap": 1024 * MIB})
     return time.monotonic()
@@ -69,6 +79,9 @@ ILLNESSES = triage.ILLNESSES | {
     "stalled": ({"models": "big=200M"}, None, stall),
     "tmpfs": ({"tmpfs": {"/ram": "size=250m"}, "labels": LOW}, None, fill_a_tmpfs),
     "single": ({"models": "big=50M,other=50M", "labels": {"supervisor.single": "on"}}, triage.load, load_another),
+    "idle": ({"models": "big=50M", "labels": {"supervisor.idle_unload": f"{IDLE}s"}}, None, lambda ward, one: one.load("big")),
+    "near": ({"version": "0.24", "models": "big=40M", "memory_limit": LIMIT,
+              "labels": {"supervisor.leak.growth_hold": "20s", "supervisor.leak.growth": "4m"}}, triage.load, grow_near_its_limit),
     "drifted": ({"memory_limit": 256 * MIB, "labels": {"supervisor.memory": "256m"}}, None, take_its_limit_away),
     # The model is larger than the limit; the kernel swaps out what does not fit.
     "swapped": ({"models": "big=300M:16M", "memory_limit": 200 * MIB, "swap": 400 * MIB}, triage.load, None),
@@ -77,7 +90,7 @@ ILLNESSES = triage.ILLNESSES | {
 
 @pytest.fixture(scope="module")
 def ward(engine, built):
-    with triage.ward(engine, ILLNESSES) as one:
+    with triage.ward(engine, ILLNESSES, SETTINGS) as one:
         yield one
 
 
@@ -127,6 +140,23 @@ def test_model_that_was_used_last_stays_alone(ward):
     assert one.loaded() == ["other"] and one.runners() == kept
 
 
+def test_growth_near_the_limit_is_unloaded(ward):
+    ward.ill["near"].result()
+    healed = ward.daemon.wait("healed", BUSY + 30 * PACE, container="near")
+    assert healed["verdict"] == "growth-leak" and healed["step"] == "unload"
+    assert int(healed["before"]) - int(healed["after"]) >= 50 * MIB
+    one = alive(ward, "near")
+    assert one.runners() == [] and len(ward.daemon.find("acting", container="near")) == 1
+
+
+def test_model_that_nobody_uses_is_unloaded(ward):
+    ward.ill["idle"].result()
+    healed = ward.daemon.wait("healed", IDLE + SOON, container="idle", step="unload")
+    assert healed["verdict"] == "idle-model"
+    one = alive(ward, "idle")
+    assert one.loaded() == [] and one.runners() == []
+
+
 def test_limit_of_memory_and_swap_comes_back(ward):
     moment = ward.ill["drifted"].result()
     record = raised(ward, "drifted", "limit-drift", SOON)
@@ -167,6 +197,6 @@ def test_nobody_else_was_touched(ward):
         with contextlib.suppress(Exception):  # its own test says so
             future.result()
     treated = {record["container"] for record in ward.daemon.find("acting")}
-    assert treated <= {"stuck", "hung", "oversize", "orphaned", "single", "drifted"}, ward.daemon.text()
+    assert treated <= {"stuck", "hung", "oversize", "orphaned", "single", "near", "idle", "drifted"}, ward.daemon.text()
     for name in ward.containers.keys() - {"hung"}:
         alive(ward, name)
