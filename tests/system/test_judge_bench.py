@@ -1,5 +1,7 @@
 """`make judge-bench`: the judgement against all that was recorded, and the bench against a judgement that is made worse."""
 
+import json
+import lzma
 import os
 import re
 import subprocess
@@ -28,6 +30,20 @@ def test_nothing_is_false_and_nothing_is_missed(built):
     for what in ("well", "ill"):
         n, real = halves[what]
         assert n >= 40 and real >= 15, out
+
+
+def test_traces_of_cgroup_v2_are_what_they_say(built):
+    paths = sorted((ROOT / "tests/traces/corpus/v2").glob("*.jsonl.xz"))
+    for path in paths:
+        with lzma.open(path, "rt") as file:
+            worlds = [line for line in map(json.loads, file) if "world" in line]
+        groups = [c["cgroup"] for world in worlds for c in world["containers"] if c.get("cgroup")]
+        assert groups and {group["version"] for group in groups} == {2}, path
+        assert all("psi" in world["host"] for world in worlds) and any("psi" in group for group in groups), path
+    code, out, traces, *_ = judge("-v", *paths)
+    assert code == 0 and traces == len(paths), out
+    for half in ("well", "ill"):
+        assert len(re.findall(rf"^v2-\S+: {half}, recorded", out, re.M)) >= 6, out
 
 
 def trace(name):

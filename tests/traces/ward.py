@@ -14,6 +14,7 @@ import traceback
 
 import form
 import program
+import wait
 from engine import Engine
 from ollama import Ollama
 from sizes import MIB
@@ -26,11 +27,12 @@ def now():
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def recorded(memory, lasts, settings=None, alone=False, labels=None, env=None, **options):
+def recorded(memory, lasts, settings=None, alone=False, labels=None, env=None, cases=CASES, **options):
     """Names a trace. memory: MiB that it takes at most; lasts: about how many seconds; settings: those of the recorder and of
-    the judge; alone: a recorder of its own; the rest: the container (class Ollama). Labels are seen by the judge, too."""
+    the judge; alone: a recorder of its own; cases: where it belongs; the rest: the container (class Ollama). Labels are seen
+    by the judge, too."""
     def take(function):
-        CASES[function.__name__.replace("_", "-")] = {
+        cases[function.__name__.replace("_", "-")] = {
             "function": function, "memory": memory, "lasts": lasts, "settings": settings or {}, "alone": alone, "env": env,
             "options": options | {"labels": SMALL if labels is None else labels}}
         return function
@@ -51,6 +53,7 @@ class Recorder:
         file.write_text("".join(f"[{s}]\n" + "".join(lines) for s, lines in sections.items()))
         options = ["-c", file, "--host", ward.engine.url, "--state", ward.directory / f"{label}.state"]
         self.daemon = program.Daemon(options, command=["record", "-o", self.path])
+        wait.until(lambda: self.path.exists() and self.path.read_text() or not self.daemon.alive(), 60, "the first look")
 
     def stop(self, seconds):
         """It does not look for so long."""
@@ -58,9 +61,21 @@ class Recorder:
         time.sleep(seconds)
         self.daemon.send(18)
 
+    def worlds(self, moment):
+        """All until that moment, which it is given time to see."""
+        ends = now() + 30
+        while now() < ends:
+            assert self.daemon.alive(), f"{self.daemon.process.returncode}: {self.daemon.text()}"
+            with open(self.path) as file:
+                whole = [line for line in file if line.endswith("\n")]
+            if whole and json.loads(whole[-1])["monotonic"] >= moment:
+                return map(json.loads, whole)
+            time.sleep(1)
+        raise AssertionError(f"nothing was recorded for 30 s: {self.daemon.text()}")
+
     def end(self):
         code, _ = self.daemon.end(15)
-        assert code == 0, self.daemon.text()
+        assert code == 0, f"{code}: {self.daemon.text()}"
 
 
 class Trace:
@@ -129,14 +144,18 @@ class Trace:
                 if kept or mine:
                     mine.append(world | {"containers": kept})
         about = " ".join((self.case["function"].__doc__ or "").split())
-        return form.ordered(form.header(self.name, "recorded", about, self.case["settings"]), mine, self.remarks)
+        return form.ordered(form.header(self.ward.prefix + self.name, "recorded", about, self.case["settings"]), mine, self.remarks)
 
 
 class Ward:
-    def __init__(self, memory, beside):
-        self.memory, self.beside = memory, beside
+    """memory: MiB for all traces of a moment; beside: how many they may be; kind: the directory of the corpus; made: is
+    given each file's path."""
+
+    def __init__(self, memory, beside, kind="recorded", prefix="", parent=None, made=lambda path: None):
+        self.memory, self.beside, self.kind, self.prefix, self.made = memory, beside, kind, prefix, made
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="sv-traces-"))
-        self.engine, self.recorders, self.changed, self.failed = Engine(), {}, threading.Condition(), []
+        self.engine, self.recorders, self.changed, self.failed = Engine(parent=parent), {}, threading.Condition(), []
+        self.labels = 0
 
     def __enter__(self):
         self.engine.start()
@@ -153,16 +172,17 @@ class Ward:
         key = name if case["alone"] else json.dumps(case["settings"], sort_keys=True)
         with self.changed:
             if key not in self.recorders:
-                self.recorders[key] = Recorder(self, f"trace.set{len(self.recorders)}", case["settings"])
+                self.labels += 1
+                self.recorders[key] = Recorder(self, f"trace.set{self.labels}", case["settings"])
             return self.recorders[key]
 
-    def run(self, name, case, done):
+    def run(self, name, case):
         trace = None
         try:
             trace = Trace(self, name, case, self.recorder(name, case))
             case["function"](trace)
             trace.ended = now()
-            done.append(trace)
+            self.made(form.write(self.kind, trace.lines(trace.recorder.worlds(trace.ended))))
             print(f"{name}: {trace.ended - trace.began:.0f} s", flush=True)
         except Exception:
             self.failed.append(name)
@@ -176,8 +196,8 @@ class Ward:
                 self.changed.notify_all()
 
     def record(self, cases):
-        """All of them; gives the traces that went as they should."""
-        done, threads = [], []
+        """All of them."""
+        threads = []
         for version in {c["options"].get("version", "0.33") for c in cases.values()}:
             self.engine.image(version)
         for name, case in sorted(cases.items(), key=lambda item: -item[1]["lasts"]):
@@ -185,14 +205,11 @@ class Ward:
                 self.changed.wait_for(lambda case=case: self.beside > 0 and self.memory >= case["memory"])
                 self.memory -= case["memory"]
                 self.beside -= 1
-            threads.append(threading.Thread(target=self.run, args=(name, case, done)))
+            threads.append(threading.Thread(target=self.run, args=(name, case)))
             threads[-1].start()
             time.sleep(0.5)
         for thread in threads:
             thread.join()
         for recorder in self.recorders.values():
             recorder.end()
-        for trace in done:
-            with open(trace.recorder.path) as file:
-                form.write("recorded", trace.lines(json.loads(line) for line in file))
-        return done
+        self.recorders.clear()
