@@ -21,7 +21,7 @@ def hang_in_use(ward, one):
 def ward(engine, built):
     with triage.ward(engine, triage.ILLNESSES | {
             "hung-in-use": ({}, None, hang_in_use),
-            "small": ({"models": "big=300M", "labels": {"supervisor.max_parameters": "1M"}}, triage.load, None)}) as one:
+            "small": ({"models": "big=200M", "labels": {"supervisor.max_parameters": "1M"}}, triage.load, None)}) as one:
         yield one
 
 

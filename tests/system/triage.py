@@ -67,15 +67,15 @@ def busy_and_oversize(ward, one):
 
 
 ILLNESSES = {  # name: (what it is made with, before the daemon, while it looks)
-    "healthy": ({"models": "big=100M"}, load, None),
-    "stuck": ({"models": "big=100M,other=50M"}, load, stick),
+    "healthy": ({"models": "big=100M:8M"}, load, None),
+    "stuck": ({"models": "big=100M:8M,other=50M:8M"}, load, stick),
     "hung": ({}, None, hang),
-    "killed": ({"models": "big=600M", "memory_limit": 200 * MIB}, None, too_big),
-    "cache": ({"models": "big=100M", "memory_limit": 2 * GIB}, load, distinct_prompts),
-    "growing": ({"version": "0.24", "models": "big=100M", "memory_limit": 2 * GIB}, load, distinct_prompts),
-    "oversize": ({"models": "big=300M", "labels": {"supervisor.max_parameters": "1M", "supervisor.small_model": "1m"}},
+    "killed": ({"models": "big=600M:8M", "memory_limit": 200 * MIB}, None, too_big),
+    "cache": ({"models": "big=100M:8M", "memory_limit": 2 * GIB}, load, distinct_prompts),
+    "growing": ({"version": "0.24", "models": "big=100M:8M", "memory_limit": 2 * GIB}, load, distinct_prompts),
+    "oversize": ({"models": "big=200M", "labels": {"supervisor.max_parameters": "1M", "supervisor.small_model": "1m"}},
                  None, busy_and_oversize),
-    "over-budget": ({"models": "big=100M", "labels": {"supervisor.memory.max_model_memory": "50m"}}, load, None),
+    "over-budget": ({"models": "big=100M:8M", "labels": {"supervisor.memory.max_model_memory": "50m"}}, load, None),
     "healthcheck": ({"healthcheck": NO_SHELL}, unhealthy, None),
 }
 

@@ -17,7 +17,7 @@ import pytest
 WORKERS = 4  # one is busy with the emulated machine, another one for a while with the full-length hold
 FIRST = ("test_guest.py", "test_package.py", "test_full_length.py", "test_twenty.py", "test_daemon.py", "test_crash.py",
          "test_fix.py",  # the longest, and those inside the guest
-         "test_compose.py", "test_triage_v2.py", "test_v2.py", "test_controls.py")
+         "test_compose.py", "test_v2.py", "test_controls.py", "test_deploy.py", "test_triage_v2.py")
 ALONE = "inside/test_pressure.py"  # fills the whole machine: when the others have ended
 
 

@@ -26,7 +26,7 @@ from test_triage import (  # noqa: F401 the same tests, on this ward
 )
 from triage import SOON, alive, raised, untouched
 
-LOW = {"supervisor.leak.threshold": "128m", "supervisor.leak.threshold_percent": "0"}
+LOW = {"supervisor.leak.threshold": "64m", "supervisor.leak.threshold_percent": "0"}
 SWAP_HOLD, IDLE = 60, 20
 LIMIT, NEAR = 160 * MIB, 64 * MIB  # the latter is critical by these settings
 SETTINGS = {"pressure.level_medium": "20", "pressure.level_high": "30", "pressure.level_critical": "36"}  # as in test_ladder.py
@@ -34,7 +34,7 @@ SETTINGS = {"pressure.level_medium": "20", "pressure.level_high": "30", "pressur
 
 def orphan(ward, one):
     kept = one.runners()
-    one.orphan(200 * MIB)
+    one.orphan(100 * MIB)
     return kept, [pid for pid in one.runners() if pid not in kept]
 
 
@@ -49,7 +49,7 @@ def stall(ward, one):
 
 
 def fill_a_tmpfs(ward, one):
-    one.fill("/ram/file", 200 * MIB)
+    one.fill("/ram/file", 100 * MIB)
 
 
 def load_another(ward, one):
@@ -74,17 +74,17 @@ def take_its_limit_away(ward, one):
 
 
 ILLNESSES = triage.ILLNESSES | {
-    "orphaned": ({"models": "big=50M"}, triage.load, orphan),
-    "ghost": ({"models": "big=50M"}, triage.load, lose_its_runner),
-    "stalled": ({"models": "big=200M"}, None, stall),
-    "tmpfs": ({"tmpfs": {"/ram": "size=250m"}, "labels": LOW}, None, fill_a_tmpfs),
-    "single": ({"models": "big=50M,other=50M", "labels": {"supervisor.single": "on"}}, triage.load, load_another),
-    "idle": ({"models": "big=50M", "labels": {"supervisor.idle_unload": f"{IDLE}s"}}, None, lambda ward, one: one.load("big")),
-    "near": ({"version": "0.24", "models": "big=40M", "memory_limit": LIMIT,
+    "orphaned": ({"models": "big=50M:8M"}, triage.load, orphan),
+    "ghost": ({"models": "big=50M:8M"}, triage.load, lose_its_runner),
+    "stalled": ({"models": "big=100M:8M"}, None, stall),
+    "tmpfs": ({"tmpfs": {"/ram": "size=150m"}, "labels": LOW}, None, fill_a_tmpfs),
+    "single": ({"models": "big=50M:8M,other=50M:8M", "labels": {"supervisor.single": "on"}}, triage.load, load_another),
+    "idle": ({"models": "big=50M:8M", "labels": {"supervisor.idle_unload": f"{IDLE}s"}}, None, lambda ward, one: one.load("big")),
+    "near": ({"version": "0.24", "models": "big=40M:8M", "memory_limit": LIMIT,
               "labels": {"supervisor.leak.growth_hold": "20s", "supervisor.leak.growth": "4m"}}, triage.load, grow_near_its_limit),
     "drifted": ({"memory_limit": 256 * MIB, "labels": {"supervisor.memory": "256m"}}, None, take_its_limit_away),
     # The model is larger than the limit; the kernel swaps out what does not fit.
-    "swapped": ({"models": "big=300M:16M", "memory_limit": 200 * MIB, "swap": 400 * MIB}, triage.load, None),
+    "swapped": ({"models": "big=180M:8M", "memory_limit": 120 * MIB, "swap": 240 * MIB}, triage.load, None),
 }
 
 
@@ -104,7 +104,7 @@ def test_orphan_alone_is_killed(ward):
     record = raised(ward, "orphaned", "orphan-runner", HOLD + BUSY + SOON)
     assert record["remedy"] == "kill-runner" and [int(record["pid"])] == orphans
     healed = ward.daemon.wait("healed", 15 * PACE, container="orphaned", step="kill")
-    assert int(healed["before"]) - int(healed["after"]) >= 190 * MIB
+    assert int(healed["before"]) - int(healed["after"]) >= 90 * MIB
     one = alive(ward, "orphaned")
     assert one.runners() == kept and one.loaded() == ["big"]
 
@@ -127,9 +127,9 @@ def test_stalled_load_is_told_only(ward):
 def test_what_a_tmpfs_holds_is_told_only(ward):
     ward.ill["tmpfs"].result()
     record = raised(ward, "tmpfs", "held-elsewhere", HOLD + SOON)
-    assert int(record["shmem"]) >= 200 * MIB and int(record["foreign"]) < 64 * MIB
+    assert int(record["shmem"]) >= 64 * MIB and int(record["foreign"]) < 32 * MIB
     assert not ward.daemon.find("verdict raised", container="tmpfs", verdict="idle-leak")
-    assert memory.stat(memory.directory(untouched(ward, "tmpfs").id))["shmem"] >= 200 * MIB
+    assert memory.stat(memory.directory(untouched(ward, "tmpfs").id))["shmem"] >= 100 * MIB
 
 
 def test_model_that_was_used_last_stays_alone(ward):
@@ -182,10 +182,10 @@ def test_kill_is_the_own_limits_by_memory_events(ward):
 def test_model_that_was_swapped_out_is_told_until_it_goes(ward):
     one = ward.containers["swapped"]
     swapped = int((memory.directory(one.id) / "memory.swap.current").read_text())
-    assert swapped >= 64 * MIB and killed_by_the_kernel(one) == 0, "it was not swapped out"
+    assert swapped >= 48 * MIB and killed_by_the_kernel(one) == 0, "it was not swapped out"
     record = raised(ward, "swapped", "swap-in-use", SWAP_HOLD + SOON)
-    assert record["severity"] == "warning" and record["remedy"] == "none" and int(record["swap"]) >= 32 * MIB
-    assert one.occupied() >= 300 * MIB
+    assert record["severity"] == "warning" and record["remedy"] == "none" and int(record["swap"]) >= 16 * MIB
+    assert one.occupied() >= 180 * MIB
     untouched(ward, "swapped").unload("big")
     ward.daemon.wait("verdict cleared", SOON, container="swapped", verdict="swap-in-use")
     untouched(ward, "swapped")
