@@ -16,9 +16,9 @@ import pytest
 
 WORKERS = 4  # one is busy with the emulated machine, another one for a while with the full-length hold
 FIRST = ("test_guest.py", "test_package.py", "test_full_length.py", "test_twenty.py", "test_daemon.py", "test_crash.py",
-         "test_fix.py",  # the longest, and those inside the guest
-         "test_compose.py", "test_v2.py", "test_controls.py", "test_deploy.py", "test_triage_v2.py")
-ALONE = "inside/test_pressure.py"  # fills the whole machine: when the others have ended
+         "test_fix.py")  # the longest
+# Inside the emulated machine, which is slow and has 5 GiB: begun when the others have ended; the last one fills all of it.
+LATER = (("inside/test_triage_v2.py", "inside/test_deploy.py", "inside/test_throttle.py"), ("inside/test_pressure.py",))
 
 
 def pytest_addoption(parser):
@@ -180,8 +180,8 @@ def pytest_runtestloop(session):
     groups = modules(session.items)
     if min(options.workers, len(groups)) < 2 or options.collectonly or options.usepdb or session.testsfailed:
         return None  # as always
-    alone = [group for group in groups if str(group[0].path).endswith(ALONE)]
-    side_by_side(session, [group for group in groups if group not in alone])
-    if alone:
-        side_by_side(session, alone)
+    rounds = [[group for group in groups if str(group[0].path).endswith(names)] for names in LATER]
+    rounds.insert(0, [group for group in groups if not any(group in later for later in rounds)])
+    for one in filter(None, rounds):
+        side_by_side(session, one)
     return True
