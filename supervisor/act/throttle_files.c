@@ -177,24 +177,36 @@ static int write_value(const char *cgroupfs, const struct throttle *t, const cha
                                         directory, name);
 }
 
-static int set(const char *cgroupfs, const struct throttle *t, bool quota, struct error *err)
+/* What was there before, and what is there now; directory: where. */
+static int compare_value(const char *cgroupfs, const struct throttle *t, bool quota,
+                         char directory[static PATH_MAX], struct value *ret_before,
+                         struct value *ret_is, struct error *err)
 {
-    struct value before = {quota, quota ? t->quota_before_us : t->high_before,
-                           quota ? t->period_us : 0};
-    struct value after = before, is;
-    char directory[PATH_MAX];
-    after.bytes_or_us = quota ? t->quota_set_us : t->high_set;
-    if (!fact_known(after.bytes_or_us))
-        return 0;
+    *ret_before = (struct value){quota, quota ? t->quota_before_us : t->high_before,
+                                 quota ? t->period_us : 0};
     int r = path_of(cgroupfs, quota ? t->cpu_directory : t->directory, directory);
     if (r == 0)
-        r = read_value(t, directory, quota, &is);
+        r = read_value(t, directory, quota, ret_is);
+    return r == 0 ? 0
+                  : error_set(err, FAILURE_JOB, r, "%s cannot be read (%s)",
+                              quota ? "its CPU quota" : "its memory.high", strerror(-r));
+}
+
+static int set(const char *cgroupfs, const struct throttle *t, bool quota, struct error *err)
+{
+    char directory[PATH_MAX];
+    struct value before, is, after;
+    fact wanted = quota ? t->quota_set_us : t->high_set;
+    if (!fact_known(wanted))
+        return 0;
+    int r = compare_value(cgroupfs, t, quota, directory, &before, &is, err);
     if (r < 0)
-        return error_set(err, FAILURE_JOB, r, "%s cannot be read (%s)",
-                         quota ? "its CPU quota" : "its memory.high", strerror(-r));
+        return r;
     if (!same(&is, &before))
         return error_set(err, FAILURE_JOB, -ESTALE, "%s was just changed by somebody",
                          quota ? "its CPU quota" : "its memory.high");
+    after = before;
+    after.bytes_or_us = wanted;
     return write_value(cgroupfs, t, directory, &after, err);
 }
 
@@ -207,21 +219,16 @@ int throttle_apply(const char *cgroupfs, const struct throttle *t, struct error 
 /* 0, -errno; 1: it is left as somebody has set it. */
 static int unset(const char *cgroupfs, const struct throttle *t, bool quota, struct error *err)
 {
-    struct value before = {quota, quota ? t->quota_before_us : t->high_before,
-                           quota ? t->period_us : 0};
-    struct value ours = before, is;
     char directory[PATH_MAX];
-    ours.bytes_or_us = quota ? t->quota_set_us : t->high_set;
-    if (!fact_known(ours.bytes_or_us))
+    struct value before, is, ours;
+    fact set_to = quota ? t->quota_set_us : t->high_set;
+    if (!fact_known(set_to))
         return 0;
-    int r = path_of(cgroupfs, quota ? t->cpu_directory : t->directory, directory);
-    if (r == 0)
-        r = read_value(t, directory, quota, &is);
-    if (r < 0)
-        return error_set(err, FAILURE_JOB, r, "%s cannot be read (%s)",
-                         quota ? "its CPU quota" : "its memory.high", strerror(-r));
-    if (same(&is, &before))
-        return 0;
+    int r = compare_value(cgroupfs, t, quota, directory, &before, &is, err);
+    if (r < 0 || same(&is, &before))
+        return r;
+    ours = before;
+    ours.bytes_or_us = set_to;
     return same(&is, &ours) ? write_value(cgroupfs, t, directory, &before, err) : 1;
 }
 
