@@ -74,6 +74,18 @@ static const struct verdict *worth_healing(const struct judgement *j, const char
     return NULL;
 }
 
+/* A server that has just started is not judged: for so long yet. */
+static double grace_left_s(const struct container *c, double grace_s, double now_s)
+{
+    for (size_t i = 0; i < c->n_processes; i++) {
+        const struct process *p = &c->processes[i];
+        double left_s = grace_s - (now_s - (double)p->started_us / 1e6);
+        if (p->pid == c->pid && fact_known(p->started_us) && left_s > 0)
+            return left_s;
+    }
+    return 0;
+}
+
 /* Its hold is its own, six minutes where its time was over before this command came: watched as
  * long as that, with the way that needs no watching. */
 static void watch_stuck(struct fix *fix, struct fix_target *t, const struct verdict *v,
@@ -190,6 +202,9 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
     double hold_s =
         orphan && s->leak_orphan_hold_s > fix->hold_s ? s->leak_orphan_hold_s : fix->hold_s;
     double deadline_s = fix->started_s + hold_s + slack_s;
+    double young_s = fix_leak_in_the_way(a) ? grace_left_s(c, s->leak_grace_s, now_s) : 0;
+    if (young_s > 0 && t->deadline_s < now_s + young_s + hold_s + slack_s)
+        t->deadline_s = now_s + young_s + hold_s + slack_s;
     if (t->deadline_s > deadline_s)
         deadline_s = t->deadline_s;
     if (now_s >= deadline_s) {
@@ -197,7 +212,8 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
         return;
     }
     snprintf(text, sizeof text, "%s: watching, %.0f s of %.0f s: holds %s%s%s", t->name,
-             now_s - fix->started_s, hold_s, size_format(a->held, held, sizeof held),
-             v ? ", perhaps " : "", v ? verdict_kind_name(v->kind) : "");
+             now_s - fix->started_s, deadline_s - slack_s - fix->started_s,
+             size_format(a->held, held, sizeof held), v ? ", perhaps " : "",
+             v ? verdict_kind_name(v->kind) : "");
     say_progress(text);
 }

@@ -56,6 +56,18 @@ def test_leak_is_healed_with_its_numbers(bench, fix):
     assert again.code == 0 and "nothing to heal" in again.out, again
 
 
+def test_server_that_has_just_started_is_waited_for(bench, fix):
+    """Its grace is longer than the command watches otherwise (hold and 12 s)."""
+    bench.settings |= {"leak.grace": "25s"}
+    one = bench.ollama("young")
+    one.leak(300 * MIB)
+    started = one.started_at()
+    done = fix("young")
+    assert done.code == 0 and "idle-leak" in done.out, done
+    assert one.started_at() != started and one.stop_signals() == 1, done
+    assert 25 < done.took < 50, done
+
+
 def test_hold_option_and_no_name(bench, fix):
     """Without a name: the enforce containers; the others are told with the command that would do it."""
     one = bench.ollama("mine")
