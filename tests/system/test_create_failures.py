@@ -14,6 +14,7 @@ import pytest
 import program
 import wait
 from engine import ROOT, Engine
+from engine_api import EngineError
 from making import Making, available, bench, holding, making, result, small_disk, sound, trial, variant
 from registry import Registry, Slow
 from sizes import GIB, MIB
@@ -279,12 +280,12 @@ def test_interrupted_while_the_model_is_pulled(bench, number):
 
 
 def pulling(bench):
-    """By the container's own count of what it was asked."""
-    address = next(iter(bench.inspect("trial")["NetworkSettings"]["Networks"].values()))["IPAddress"]
+    """By the container's own count of what it was asked. The engine lists one a moment before it can be inspected."""
     try:
+        address = next(iter(bench.inspect("trial")["NetworkSettings"]["Networks"].values()))["IPAddress"]
         with urllib.request.urlopen(f"http://{address}:11435/sim/state", timeout=2) as answer:
             return json.load(answer)["requests"]["POST /api/pull"]
-    except OSError:
+    except (OSError, EngineError):
         return False
 
 
