@@ -195,7 +195,7 @@ static int compare_value(const char *cgroupfs, const struct throttle *t, bool qu
 static int set(const char *cgroupfs, const struct throttle *t, bool quota, struct error *err)
 {
     char directory[PATH_MAX];
-    struct value before, is, after;
+    struct value before = {0}, is = {0}, after;
     fact wanted = quota ? t->quota_set_us : t->high_set;
     if (!fact_known(wanted))
         return 0;
@@ -220,7 +220,7 @@ int throttle_apply(const char *cgroupfs, const struct throttle *t, struct error 
 static int unset(const char *cgroupfs, const struct throttle *t, bool quota, struct error *err)
 {
     char directory[PATH_MAX];
-    struct value before, is, ours;
+    struct value before = {0}, is = {0}, ours;
     fact set_to = quota ? t->quota_set_us : t->high_set;
     if (!fact_known(set_to))
         return 0;
