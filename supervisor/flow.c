@@ -3,9 +3,8 @@
 #include "act/startup.h"
 #include "act/throttler.h"
 #include "base/clock.h"
-#include "history.h"
-#include "judge/verdict_json.h"
-#include "sense/world_json.h"
+#include "chronicle/historian.h"
+#include "tell/state_json.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -316,53 +315,11 @@ void flow_settings_changed(struct flow *flow)
     sense_settings_changed(flow->sense);
 }
 
-/* Row B4, beyond WORLD.md: the host's level, that of all models against their budget, and `level`,
- * which is all together. */
-static void add_levels(const struct judgement *j, json_t *world)
-{
-    json_t *models = json_object();
-    if (fact_known(j->models_held))
-        json_object_set_new(models, "held", json_integer(j->models_held));
-    json_object_set_new(models, "budget",
-                        j->models_budget < 0 ? json_null() : json_integer(j->models_budget));
-    json_object_set_new(models, "level", json_string(pressure_name(j->models_level)));
-    json_object_set_new(json_object_get(world, "host"), "level",
-                        json_string(pressure_name(j->host_level)));
-    json_object_set_new(world, "models", models);
-    json_object_set_new(world, "level", json_string(pressure_name(j->level)));
-}
-
-/* What each container is doing, beyond WORLD.md: "busy: cpu 43 % of a core"; and its throttle. */
-static void add_activities(const struct flow *flow, json_t *containers)
-{
-    for (size_t i = 0; i < flow->judgement.n_assessments; i++) {
-        const struct assessment *a = &flow->judgement.assessments[i];
-        char text[160];
-        snprintf(text, sizeof text, "%s%s%s", activity_name(a->activity), *a->why ? ": " : "",
-                 a->why);
-        json_t *container = json_array_get(containers, i);
-        json_object_set_new(container, "activity", json_string(text));
-        json_object_set_new(container, "level", json_string(pressure_name(a->level)));
-        if (flow->throttler && *throttler_text(flow->throttler, a->id, text, sizeof text))
-            json_object_set_new(container, "throttled", json_string(text));
-    }
-}
-
 json_t *flow_to_json(struct flow *flow)
 {
-    json_t *json = flow->world ? world_to_json(flow->world) : NULL;
-    if (!json)
-        return NULL;
-    add_activities(flow, json_object_get(json, "containers"));
-    add_levels(&flow->judgement, json);
-    json_t *verdicts = json_array();
-    for (size_t i = 0; i < flow->judgement.n_verdicts; i++) {
-        const struct verdict *v = &flow->judgement.verdicts[i];
-        if (v->state != VERDICT_CLEARED)
-            json_array_append_new(
-                verdicts,
-                verdict_to_json(v, flow->healer ? healer_acted(flow->healer, v->id) : ""));
-    }
-    json_object_set_new(json, "verdicts", verdicts);
-    return json;
+    struct state state = {.world = flow->world,
+                          .judgement = &flow->judgement,
+                          .healer = flow->healer,
+                          .throttler = flow->throttler};
+    return flow->world ? state_to_json(&state) : NULL;
 }

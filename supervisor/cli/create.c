@@ -1,5 +1,5 @@
 /* create-standard, create-33b, create-70b, create-localai and create PROFILE. */
-#include "act/create.h"
+#include "deploy/create.h"
 #include "cli/cli.h"
 #include "cli/create_print.h"
 #include "cli/progress.h"

@@ -2,7 +2,7 @@
 #ifndef SUPERVISOR_CLI_CREATE_PRINT_H
 #define SUPERVISOR_CLI_CREATE_PRINT_H
 
-#include "act/create.h"
+#include "deploy/create.h"
 
 /* The checks with their numbers, then the findings. */
 void create_print_checks(const struct create_seen *seen, const struct deploy_plan *plan);

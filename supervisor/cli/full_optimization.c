@@ -1,6 +1,6 @@
 /* supervisor full-optimization: status, fix, limits, policy, test, status, as one report (row D4).
  * Each step is the command itself; it ends at the first one that needs a person. */
-#include "act/probe.h"
+#include "deploy/probe.h"
 #include "base/clock.h"
 #include "base/profile.h"
 #include "base/size.h"

@@ -1,5 +1,5 @@
 /* supervisor probe-memory BYTES RESERVE: the inner half of `supervisor test`, in its container. */
-#include "act/probe_inside.h"
+#include "deploy/probe_inside.h"
 #include "base/size.h"
 #include "cli/cli.h"
 

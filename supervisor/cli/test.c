@@ -1,6 +1,6 @@
 /* supervisor test [SIZE...]: proves that so much memory can be had (row D3). */
 #include "cli/test.h"
-#include "act/probe.h"
+#include "deploy/probe.h"
 #include "base/profile.h"
 #include "base/size.h"
 #include "cli/say.h"

@@ -1,5 +1,5 @@
 /* Whatever an engine, or something in its place, may answer. The first byte chooses the reader. */
-#include "act/probe_private.h"
+#include "deploy/probe_private.h"
 #include "base/lines.h"
 #include "sense/docker_parse.h"
 #include "sense/json_stream.h"

@@ -1,7 +1,7 @@
 /* The historian on a loop: how often it samples, minutes, learned runners; what waits while nothing
  * can be written, and what is told then. */
 #include "base/clock.h"
-#include "history.h"
+#include "chronicle/historian.h"
 #include "history_case.h"
 #include <errno.h>
 #include <stdio.h>

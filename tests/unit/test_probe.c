@@ -1,7 +1,7 @@
 /* What a probe of `supervisor test` said, and what that means; and the probe itself, on a fixture
  * of procfs and cgroupfs. */
-#include "act/probe_inside.h"
-#include "act/probe_private.h"
+#include "deploy/probe_inside.h"
+#include "deploy/probe_private.h"
 #include "tree.h"
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* The other containers with Ollama: what they may take and what they hold. */
-#include "act/create_private.h"
+#include "deploy/create_private.h"
 #include "sense/cgroup.h"
 #include "sense/json_member.h"
 #include "sense/policy.h"

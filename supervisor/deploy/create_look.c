@@ -1,5 +1,5 @@
 /* What the engine says before anything is made. */
-#include "act/create_private.h"
+#include "deploy/create_private.h"
 #include "sense/json_member.h"
 #include <errno.h>
 #include <stdio.h>

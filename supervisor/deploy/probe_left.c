@@ -1,5 +1,5 @@
 /* Who tests, and what earlier tests left behind. */
-#include "act/probe_private.h"
+#include "deploy/probe_private.h"
 #include "sense/json_member.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* Taking back what was made, in the opposite order; and what became of a call whose answer was
  * lost. */
-#include "act/create_private.h"
+#include "deploy/create_private.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

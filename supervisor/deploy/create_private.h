@@ -1,8 +1,8 @@
 /* What the files of create share. */
-#ifndef SUPERVISOR_ACT_CREATE_PRIVATE_H
-#define SUPERVISOR_ACT_CREATE_PRIVATE_H
+#ifndef SUPERVISOR_DEPLOY_CREATE_PRIVATE_H
+#define SUPERVISOR_DEPLOY_CREATE_PRIVATE_H
 
-#include "act/create.h"
+#include "deploy/create.h"
 #include "keep/keep.h"
 #include <errno.h>
 #include <stdarg.h>

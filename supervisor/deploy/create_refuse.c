@@ -1,5 +1,5 @@
 /* What else stands in the way: the name and the port. In the words of the plan's findings. */
-#include "act/create_private.h"
+#include "deploy/create_private.h"
 #include "sense/json_member.h"
 #include "sense/policy.h"
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* The inner half of `supervisor test` (row D3): what runs in the container and touches memory. */
-#ifndef SUPERVISOR_ACT_PROBE_INSIDE_H
-#define SUPERVISOR_ACT_PROBE_INSIDE_H
+#ifndef SUPERVISOR_DEPLOY_PROBE_INSIDE_H
+#define SUPERVISOR_DEPLOY_PROBE_INSIDE_H
 
 #include "base/fact.h"
 

@@ -1,8 +1,8 @@
 /* The steps, one after the other. What each did is noted in the create before the next begins, and
  * taken back by create_undo. */
-#include "act/create_private.h"
 #include "base/clock.h"
 #include "base/size.h"
+#include "deploy/create_private.h"
 #include "sense/json_member.h"
 #include <errno.h>
 #include <stdio.h>

@@ -8,10 +8,10 @@
  *   - both are there: as soon as the new one answers, the replaced one goes
  * A lock on the name in the state directory keeps two runs apart; the engine refuses a second
  * container of one name anyway. */
-#ifndef SUPERVISOR_ACT_CREATE_H
-#define SUPERVISOR_ACT_CREATE_H
+#ifndef SUPERVISOR_DEPLOY_CREATE_H
+#define SUPERVISOR_DEPLOY_CREATE_H
 
-#include "act/await.h"
+#include "deploy/await.h"
 #include "judge/deploy.h"
 
 #define CREATE_REPLACED_SUFFIX "-replaced-by-supervisor"

@@ -4,8 +4,8 @@
  * SIGINT, SIGTERM and SIGHUP are remembered (await_signal). They end what waits for the world
  * (pulls, await_sleep: -EINTR), never a call to the engine: what was begun is awaited, so that it
  * can be taken back. All functions return 0 or -errno and fill *err (may be NULL) then. */
-#ifndef SUPERVISOR_ACT_AWAIT_H
-#define SUPERVISOR_ACT_AWAIT_H
+#ifndef SUPERVISOR_DEPLOY_AWAIT_H
+#define SUPERVISOR_DEPLOY_AWAIT_H
 
 #include "base/config.h"
 #include "sense/docker_make.h"

@@ -1,5 +1,5 @@
 #include "base/clock.h"
-#include "history_private.h"
+#include "chronicle/historian_private.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* What of a container that is there is not as it would be made now. */
-#include "act/create_private.h"
 #include "base/size.h"
+#include "deploy/create_private.h"
 #include "sense/json_member.h"
 #include <stdio.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* `supervisor test` (row D3): can this much memory be had? A container with that limit, in which
  * the program itself touches the memory (probe_inside.h), step by step and never into the reserve.
  */
-#ifndef SUPERVISOR_ACT_PROBE_H
-#define SUPERVISOR_ACT_PROBE_H
+#ifndef SUPERVISOR_DEPLOY_PROBE_H
+#define SUPERVISOR_DEPLOY_PROBE_H
 
-#include "act/await.h"
+#include "deploy/await.h"
 
 /* Containers carry a run's token in it, images "image". */
 #define PROBE_LABEL "supervisor.probe"

@@ -1,6 +1,6 @@
 /* The engine's calls, awaited. */
-#include "act/await_private.h"
 #include "base/clock.h"
+#include "deploy/await_private.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

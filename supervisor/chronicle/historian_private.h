@@ -1,8 +1,8 @@
 /* What the historian's files share. */
-#ifndef SUPERVISOR_HISTORY_PRIVATE_H
-#define SUPERVISOR_HISTORY_PRIVATE_H
+#ifndef SUPERVISOR_CHRONICLE_HISTORIAN_PRIVATE_H
+#define SUPERVISOR_CHRONICLE_HISTORIAN_PRIVATE_H
 
-#include "history.h"
+#include "chronicle/historian.h"
 #include "keep/history.h"
 #include <jansson.h>
 

@@ -1,8 +1,8 @@
 /* The image of a probe: one that is there and has this program in it, else one made of the
  * program's own file and its libraries. */
-#include "act/await_private.h"
-#include "act/probe_private.h"
 #include "base/tar.h"
+#include "deploy/await_private.h"
+#include "deploy/probe_private.h"
 #include "sense/json_member.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* What happens, as events: verdicts, notes of what comes and goes, the healer's steps. */
 #include "base/clock.h"
-#include "history_private.h"
+#include "chronicle/historian_private.h"
 #include "judge/verdict_json.h"
 
 #include <stdlib.h>

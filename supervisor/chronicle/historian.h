@@ -2,8 +2,8 @@
  * the writing is a worker's. Samples go in memory first and are written once a minute; events are
  * written when they happen. A history that cannot be written stops, is said once, and comes back by
  * itself. */
-#ifndef SUPERVISOR_HISTORY_H
-#define SUPERVISOR_HISTORY_H
+#ifndef SUPERVISOR_CHRONICLE_HISTORIAN_H
+#define SUPERVISOR_CHRONICLE_HISTORIAN_H
 
 #include "act/healer.h"
 

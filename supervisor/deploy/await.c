@@ -1,5 +1,5 @@
-#include "act/await.h"
-#include "act/await_private.h"
+#include "deploy/await.h"
+#include "deploy/await_private.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Samples of the containers, and what their models' runners hold at most and when they are used. */
 #include "base/clock.h"
-#include "history_private.h"
+#include "chronicle/historian_private.h"
 #include "judge/ledger.h"
 
 #include <stdio.h>

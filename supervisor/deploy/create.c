@@ -1,5 +1,5 @@
-#include "act/create.h"
-#include "act/create_private.h"
+#include "deploy/create.h"
+#include "deploy/create_private.h"
 #include "sense/json_member.h"
 #include <errno.h>
 #include <inttypes.h>

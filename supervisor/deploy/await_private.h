@@ -1,8 +1,8 @@
 /* What the two files of await share. */
-#ifndef SUPERVISOR_ACT_AWAIT_PRIVATE_H
-#define SUPERVISOR_ACT_AWAIT_PRIVATE_H
+#ifndef SUPERVISOR_DEPLOY_AWAIT_PRIVATE_H
+#define SUPERVISOR_DEPLOY_AWAIT_PRIVATE_H
 
-#include "act/await.h"
+#include "deploy/await.h"
 
 enum { AWAIT_SIGNALS = 3 };
 

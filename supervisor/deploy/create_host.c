@@ -1,5 +1,5 @@
 /* What is seen of the host without the engine. */
-#include "act/create_private.h"
+#include "deploy/create_private.h"
 #include "sense/host.h"
 #include "sense/json_member.h"
 #include "sense/text.h"

@@ -1,6 +1,6 @@
 /* The request to the engine (facts on Docker, 1.5). */
-#include "act/create_private.h"
 #include "base/size.h"
+#include "deploy/create_private.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* After the start: the limit read back, the answer waited for, the model pulled. */
-#include "act/create_private.h"
 #include "base/clock.h"
 #include "base/size.h"
+#include "deploy/create_private.h"
 #include "sense/cgroup.h"
 #include "sense/json_member.h"
 #include <errno.h>

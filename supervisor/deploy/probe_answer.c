@@ -1,6 +1,6 @@
 /* What a probe said, and what that means. */
-#include "act/probe_private.h"
 #include "base/size.h"
+#include "deploy/probe_private.h"
 #include "sense/json_member.h"
 
 #include <inttypes.h>

@@ -1,8 +1,8 @@
 /* What the files of the probe share. */
-#ifndef SUPERVISOR_ACT_PROBE_PRIVATE_H
-#define SUPERVISOR_ACT_PROBE_PRIVATE_H
+#ifndef SUPERVISOR_DEPLOY_PROBE_PRIVATE_H
+#define SUPERVISOR_DEPLOY_PROBE_PRIVATE_H
 
-#include "act/probe.h"
+#include "deploy/probe.h"
 
 /* The last line of probe_inside.h's. */
 struct probe_answer {

@@ -1,6 +1,6 @@
-#include "act/probe_private.h"
 #include "base/clock.h"
 #include "base/size.h"
+#include "deploy/probe_private.h"
 #include "sense/host.h"
 #include "sense/json_member.h"
 

@@ -1,4 +1,4 @@
-#include "act/probe_inside.h"
+#include "deploy/probe_inside.h"
 #include "base/clock.h"
 #include "sense/host.h"
 
