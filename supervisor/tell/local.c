@@ -15,19 +15,27 @@
 
 enum { LOCAL_ANSWER_MAX = 16 * 1024 * 1024, LOCAL_CALLERS_MAX = 16 };
 
+/* A caller that has not read its answer by then is closed: they are on the same machine. */
+static const uint64_t patience_ms = 2000;
+
 struct local {
     uv_pipe_t pipe;
     char path[sizeof((struct sockaddr_un *)0)->sun_path];
     json_t *(*state)(void *userdata);
     void *userdata;
-    int callers;
+    unsigned handles; /* open ones, callers' too: the last one to close frees it */
+    unsigned n_callers;
+    struct caller *callers;
 };
 
 struct caller {
     uv_pipe_t pipe;
+    uv_timer_t patience;
     uv_write_t write;
     struct local *local;
+    struct caller *next;
     char *text;
+    unsigned handles;
 };
 
 static int socket_path(const char *directory, char *path, size_t size)
@@ -36,20 +44,44 @@ static int socket_path(const char *directory, char *path, size_t size)
     return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
+static void let_go(struct local *local)
+{
+    if (--local->handles == 0)
+        free(local);
+}
+
 static void on_caller_closed(uv_handle_t *handle)
 {
     struct caller *caller = handle->data;
-    if (caller->local)
-        caller->local->callers--;
+    let_go(caller->local);
+    if (--caller->handles > 0)
+        return;
     free(caller->text);
     free(caller);
+}
+
+static void hang_up(struct caller *caller)
+{
+    struct local *local = caller->local;
+    for (struct caller **at = &local->callers; *at; at = &(*at)->next)
+        if (*at == caller) {
+            *at = caller->next;
+            local->n_callers--;
+            uv_close((uv_handle_t *)&caller->pipe, on_caller_closed);
+            uv_close((uv_handle_t *)&caller->patience, on_caller_closed);
+            return;
+        }
 }
 
 static void on_written(uv_write_t *write, int status)
 {
     (void)status;
-    struct caller *caller = write->data;
-    uv_close((uv_handle_t *)&caller->pipe, on_caller_closed);
+    hang_up(write->data); /* again, where it was told to already */
+}
+
+static void on_impatient(uv_timer_t *timer)
+{
+    hang_up(timer->data);
 }
 
 static void on_caller(uv_stream_t *server, int status)
@@ -59,27 +91,34 @@ static void on_caller(uv_stream_t *server, int status)
     if (!caller)
         return;
     uv_pipe_init(server->loop, &caller->pipe, 0);
-    caller->pipe.data = caller->write.data = caller;
+    uv_timer_init(server->loop, &caller->patience);
+    caller->pipe.data = caller->write.data = caller->patience.data = caller;
     caller->local = local;
-    local->callers++;
-    if (uv_accept(server, (uv_stream_t *)&caller->pipe) == 0 &&
-        local->callers <= LOCAL_CALLERS_MAX) {
-        json_t *state = local->state(local->userdata);
-        caller->text = state ? json_dumps(state, JSON_COMPACT) : NULL;
-        json_decref(state);
-        static char newline[] = "\n";
-        unsigned length = caller->text ? (unsigned)strlen(caller->text) : 0;
-        uv_buf_t buffers[2] = {uv_buf_init(caller->text, length), uv_buf_init(newline, 1)};
-        if (caller->text &&
-            uv_write(&caller->write, (uv_stream_t *)&caller->pipe, buffers, 2, on_written) == 0)
-            return;
+    caller->handles = 2;
+    local->handles += 2;
+    caller->next = local->callers;
+    local->callers = caller;
+    local->n_callers++;
+    if (uv_accept(server, (uv_stream_t *)&caller->pipe) < 0 ||
+        local->n_callers > LOCAL_CALLERS_MAX) {
+        hang_up(caller); /* its answer is the end of the stream */
+        return;
     }
-    uv_close((uv_handle_t *)&caller->pipe, on_caller_closed);
+    json_t *state = local->state(local->userdata);
+    caller->text = state ? json_dumps(state, JSON_COMPACT) : NULL;
+    json_decref(state);
+    static char newline[] = "\n";
+    unsigned length = caller->text ? (unsigned)strlen(caller->text) : 0;
+    uv_buf_t buffers[2] = {uv_buf_init(caller->text, length), uv_buf_init(newline, 1)};
+    uv_timer_start(&caller->patience, on_impatient, patience_ms, 0);
+    if (!caller->text ||
+        uv_write(&caller->write, (uv_stream_t *)&caller->pipe, buffers, 2, on_written) < 0)
+        hang_up(caller);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    let_go(handle->data);
 }
 
 int local_serve(uv_loop_t *loop, const char *directory, json_t *(*state)(void *userdata),
@@ -96,6 +135,7 @@ int local_serve(uv_loop_t *loop, const char *directory, json_t *(*state)(void *u
     }
     local->state = state;
     local->userdata = userdata;
+    local->handles = 1;
     uv_pipe_init(loop, &local->pipe, 0);
     local->pipe.data = local;
     unlink(local->path); /* the daemon's lock says that nobody serves it */
@@ -118,6 +158,8 @@ void local_free(struct local *local)
     if (!local)
         return;
     unlink(local->path);
+    while (local->callers)
+        hang_up(local->callers);
     uv_close((uv_handle_t *)&local->pipe, on_closed);
 }
 
