@@ -148,6 +148,10 @@ static void on_note(void *userdata, enum sense_note note, const struct container
     case NOTE_LABEL_BAD:
         log_line(LOG_LEVEL_WARNING, "label refused", LS("container", name), LS("why", text));
         break;
+    case NOTE_UNREAD:
+        log_line(LOG_LEVEL_WARNING, "engine's answer unread", LS("container", name),
+                 LS("why", text));
+        break;
     case NOTE_TOO_MANY:
         log_line(LOG_LEVEL_ERROR, "too many containers", LS("why", text));
         break;
@@ -173,6 +177,8 @@ static void on_heal(void *userdata, const struct heal_event *e)
         [HEAL_LOCKED] = {LOG_LEVEL_INFO, "locked by another supervisor"},
         [HEAL_NO_MEMORY_OF_IT] = {LOG_LEVEL_CRITICAL, "CRITICAL ALERT"},
         [HEAL_RECOVERED] = {LOG_LEVEL_INFO, "remedy taken up"},
+        [HEAL_START_FAILED] = {LOG_LEVEL_ERROR, "not started"},
+        [HEAL_LOCKED_LONG] = {LOG_LEVEL_WARNING, "locked by another supervisor"},
     };
     static const char *const done_words[][2] = {
         {"limit", "limit applied"},        {"load", "model loaded"},

@@ -1,4 +1,5 @@
 #include "flow.h"
+#include "act/follow.h"
 #include "act/restore.h"
 #include "act/startup.h"
 #include "act/throttler.h"
@@ -44,15 +45,25 @@ static const uint64_t room_after_ms = 300; /* a start takes 10 to 50 */
  * and whether the kill switch stopped them. */
 static void tell_remembered(struct flow *flow)
 {
+    char boot_id[40];
+    clock_boot_id(config_settings(flow->o.config)->procfs, boot_id, sizeof boot_id);
+    struct keep_now now = keep_now_is(boot_id);
     flow->memories_due = false;
     for (size_t i = 0; i < flow->world->n_containers; i++) {
         const struct container *c = &flow->world->containers[i];
         fact held = FACT_UNKNOWN;
-        struct keep_stop stop;
+        struct keep_last last;
+        char key[CONTAINER_NAME_SIZE];
+        healer_key_of(flow->o.config, c, key);
         if (!keep_footprint_get(flow->keep, c->name, &held, NULL))
             judge_tell_footprint(flow->judge, c->id, held);
-        if (!keep_last_stop(flow->keep, c->id, &stop, NULL) && stop.id && stop.state == INTENT_DONE)
-            judge_tell_stopped(flow->judge, c->id, stop.started_at);
+        if (keep_last(flow->keep, c->id, key, &now, &last, NULL) < 0)
+            continue;
+        if (last.stop && last.state == INTENT_DONE)
+            judge_tell_stopped(flow->judge, c->id, last.started_at);
+        if (last.start && last.state == INTENT_FAILED)
+            judge_tell_left_stopped(flow->judge, c->id, last.started_at, last.age_s,
+                                    FOLLOW_STARTS_MAX, last.outcome);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "act/restore.h"
 
+#include "act/events.h"
 #include "act/load.h"
 #include "act/wanted.h"
 #include "base/clock.h"
@@ -33,20 +34,12 @@ static void tell(struct restore *restore, const struct load_report *report)
     enum heal_event_kind kind = report->end == LOAD_DONE ? HEAL_DONE
                                 : report->load_s > 0     ? HEAL_NOT_DONE
                                                          : HEAL_DROPPED;
-    struct heal_event event = {.kind = kind,
-                               .id = report->id,
-                               .name = report->container,
-                               .verdict = "restore",
-                               .step = "load",
-                               .model = report->model,
-                               .before = report->before,
-                               .after = report->after,
-                               .expected = FACT_UNKNOWN,
-                               .page_cache_before = FACT_UNKNOWN,
-                               .page_cache_after = FACT_UNKNOWN,
-                               .attempt = FACT_UNKNOWN,
-                               .took_s = report->took_s,
-                               .text = report->text};
+    struct heal_event event =
+        heal_event_of(kind, report->id, report->container, "restore", "load", report->text);
+    event.model = report->model;
+    event.before = report->before;
+    event.after = report->after;
+    event.took_s = report->took_s;
     if (report->end != LOAD_THERE && restore->o.tell)
         restore->o.tell(restore->o.userdata, &event);
 }
@@ -110,7 +103,8 @@ void restore_heal(struct restore *restore, const struct heal_event *event)
     if (!strcmp(event->step, "unthrottle"))
         return; /* goes beside whatever is under way there */
     loader_heal(restore->loader, event);
-    bool ended = (event->kind == HEAL_DONE || event->kind == HEAL_RECOVERED) &&
+    bool ended = event->carried_out &&
+                 (event->kind == HEAL_DONE || event->kind == HEAL_RECOVERED) &&
                  (!strcmp(event->step, "restart") || !strcmp(event->step, "kill"));
     if (!ended || restore->n_healed == HEALED_MAX)
         return;

@@ -97,6 +97,7 @@ const char *say_verdict(const struct verdict *v, char *text, size_t size)
         break;
     case VERDICT_OOM_KILL:
     case VERDICT_UNREACHABLE:
+    case VERDICT_STOPPED_BY_US:
     case VERDICT_SWAP_IN_USE:
     case VERDICT_BROKEN_HEALTHCHECK:
     case VERDICT_THERMAL:

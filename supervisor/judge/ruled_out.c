@@ -330,6 +330,9 @@ const char *ruled_out(enum verdict_kind kind, const struct ruled_case *seen, cha
     case VERDICT_HOST_PRESSURE:
         pressure(&s);
         break;
+    case VERDICT_STOPPED_BY_US:
+        say(&s, "it runs");
+        break;
     case VERDICT_SWAP_IN_USE:
         swap(&s);
         break;

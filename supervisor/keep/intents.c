@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { HOUR_MS = 3600000 };
-
 #define COLUMNS                                                                                    \
     "id, container, started_at, key, verdict, step, pid, process_started_us, grace_s,"             \
     " begun_wall_ms, boot_id, begun_boottime_s, attempt, held_before, held_after, state,"          \
@@ -172,57 +170,4 @@ int keep_intents_recent(struct keep *keep, const char *key, size_t limit,
                           " ORDER BY id DESC LIMIT ?2",
                           "ti", key, rows);
     return read_all(keep, rc, statement, ret_intents, ret_n, err);
-}
-
-int keep_last_stop(struct keep *keep, const char *container, struct keep_stop *ret_stop,
-                   struct error *err)
-{
-    KEEP_LOCKED(keep);
-    KEEP_STATEMENT *statement = NULL;
-    struct keep_stop stop = {0};
-    int rc = keep_prepare(keep, &statement,
-                          "SELECT id, state, started_at FROM intents"
-                          " WHERE container = ? AND step = 'stop' ORDER BY id DESC LIMIT 1",
-                          "t", container);
-    if (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-        stop.id = sqlite3_column_int64(statement, 0);
-        stop.state = (enum intent_state)sqlite3_column_int(statement, 1);
-        keep_text(stop.started_at, sizeof stop.started_at,
-                  (const char *)sqlite3_column_text(statement, 2));
-        rc = SQLITE_DONE;
-    }
-    int r = keep_done(keep, rc == SQLITE_DONE ? SQLITE_OK : rc, "read the stops", err);
-    if (r == 0)
-        *ret_stop = stop;
-    return r;
-}
-
-int keep_restarts(struct keep *keep, const char *key, int64_t now_wall_ms,
-                  struct restart_history *ret_history, struct error *err)
-{
-    KEEP_LOCKED(keep);
-    KEEP_STATEMENT *statement = NULL;
-    struct restart_history history = {0};
-    int rc = keep_prepare(keep, &statement,
-                          "SELECT begun_wall_ms, attempt FROM intents"
-                          " WHERE key = ?1 AND step = 'restart' AND state <> 3 AND id >"
-                          " ifnull((SELECT released_id FROM keys WHERE key = ?1), 0)"
-                          " ORDER BY id DESC",
-                          "t", key);
-    for (bool newest = true; rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW;
-         newest = false, rc = SQLITE_OK) {
-        int64_t begun_ms = sqlite3_column_int64(statement, 0);
-        if (newest) {
-            history.last_ms = begun_ms;
-            history.last_attempt = sqlite3_column_int64(statement, 1);
-        }
-        if (begun_ms <= now_wall_ms - HOUR_MS)
-            continue;
-        if (history.in_last_hour++ == 0 || begun_ms < history.oldest_in_hour_ms)
-            history.oldest_in_hour_ms = begun_ms;
-    }
-    int r = keep_done(keep, rc == SQLITE_DONE ? SQLITE_OK : rc, "read the restarts", err);
-    if (r == 0)
-        *ret_history = history;
-    return r;
 }

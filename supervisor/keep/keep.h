@@ -65,21 +65,44 @@ int keep_intents_open(struct keep *keep, struct intent **ret_intents, size_t *re
 int keep_intents_recent(struct keep *keep, const char *key, size_t limit,
                         struct intent **ret_intents, size_t *ret_n, struct error *err);
 
-struct keep_stop { /* the newest intent of step "stop" of a container; id 0: there is none */
-    int64_t id;
-    enum intent_state state;
-    char started_at[48]; /* of the life that it ended */
+/* Now, for ages: within a boot by the clock since boot, across boots by the wall clock. */
+struct keep_now {
+    int64_t wall_ms;
+    double boottime_s;
+    char boot_id[40];
 };
-int keep_last_stop(struct keep *keep, const char *container, struct keep_stop *ret_stop,
-                   struct error *err);
+struct keep_now keep_now_is(const char *boot_id);
+/* How long ago it was begun, seconds; never negative, and of another boot at least as long ago as
+ * this one began, whatever the wall clock did. */
+double keep_intent_age_s(const struct intent *intent, const struct keep_now *now);
 
-struct restart_history {       /* of step "restart", not dropped ones, since the last release */
-    size_t in_last_hour;       /* wall time; a row from the future counts */
-    int64_t oldest_in_hour_ms; /* when the first slot frees: this + 3,600,000; 0 if none */
-    int64_t last_ms;           /* begun; 0 if never */
-    fact last_attempt;         /* its number in the back-off; 0 if never */
+/* The verdict in an intent of step "restart" that only starts what was left stopped: each try is
+ * one, and counts. */
+#define KEEP_START "start"
+
+struct keep_last { /* the newest intent of step "stop" or "restart" of a container; id 0: none */
+    int64_t id;
+    bool stop;  /* by the kill switch */
+    bool start; /* a KEEP_START */
+    enum intent_state state;
+    double age_s;
+    char started_at[48]; /* of the life that it ended */
+    char outcome[256];
 };
-int keep_restarts(struct keep *keep, const char *key, int64_t now_wall_ms,
+/* key: the container's (healer_key). */
+int keep_last(struct keep *keep, const char *container, const char *key, const struct keep_now *now,
+              struct keep_last *ret_last, struct error *err);
+/* How many starts of the life that this intent is about were in vain. */
+int keep_starts(struct keep *keep, const struct intent *intent, size_t *ret_n, struct error *err);
+
+struct restart_history { /* of step "restart", not dropped ones, since the last release */
+    size_t in_last_hour;
+    double oldest_in_hour_age_s; /* when the first slot frees: an hour less this */
+    double last_age_s;           /* < 0: never */
+    int64_t last_id;             /* 0: never */
+    fact last_attempt;           /* its number in the back-off; 0 if never */
+};
+int keep_restarts(struct keep *keep, const char *key, const struct keep_now *now,
                   struct restart_history *ret_history, struct error *err);
 
 /* HOLD: the restart budget is spent. since 0 = not held. */

@@ -57,6 +57,7 @@ int sense_new(const struct sense_options *options, struct sense **ret_sense)
     uv_timer_init(options->loop, &sense->tick);
     uv_timer_init(options->loop, &sense->retry);
     sense->tick.data = sense->retry.data = sense;
+    sense->stream_s = -1;
     *ret_sense = sense;
     return 0;
 }

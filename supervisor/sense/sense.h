@@ -21,6 +21,7 @@ enum sense_note {
     NOTE_OLLAMA_BACK,
     NOTE_CGROUP_LOST, /* its cgroup cannot be read: the engine's stats stand in; text says why */
     NOTE_LABEL_BAD,
+    NOTE_UNREAD,   /* what the engine says of a container, or of some of its list, cannot be read */
     NOTE_TOO_MANY, /* more containers than WORLD_CONTAINERS_MAX */
 };
 
