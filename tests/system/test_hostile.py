@@ -26,7 +26,7 @@ def head(length, more=b""):
 def answer(c):
     try:
         c.recv(65536)
-        if kind == "many": body = b'{"models":[' + b"{}," * 2800000 + b"{}]}"
+        if kind == "many": body = b'{"models":[' + b"{}," * 2700000 + b"{}]}"
         elif kind == "small": body = b'{"models":[' + b"{}," * 80000 + b"{}]}"
         elif kind == "deep": body = b'{"models":' + b"[" * 100000
         elif kind == "long": body = b'{"models":[{"name":"' + b"x" * (8 << 20) + b'"}]}'
