@@ -25,6 +25,7 @@ struct daemon {
     struct local *local;
     struct heartbeat *heartbeat; /* NULL: it could not be begun */
     int beat_result;             /* of the last one, so that a failure is said once */
+    char forgets[sizeof((struct error *)NULL)->message]; /* why nothing can be remembered; "" */
     uv_signal_t hup, term, interrupt;
     uv_timer_t end;
     uint64_t end_by_ms;
@@ -224,6 +225,30 @@ static void on_no_room(void *userdata, const struct error *err)
              LS("then", "what cannot be remembered is not done"));
 }
 
+static void on_keep(void *userdata, const struct error *err, const struct keep_report *report)
+{
+    struct daemon *d = userdata;
+    if (report->set_aside[0])
+        log_line(LOG_LEVEL_CRITICAL, "CRITICAL ALERT",
+                 LS("why", "the database was corrupt and was set aside: holds, restart counts and "
+                           "what is to be given back to who was throttled are lost"),
+                 LS("file", report->set_aside));
+    else if (report->replaced)
+        log_line(LOG_LEVEL_CRITICAL, "CRITICAL ALERT",
+                 LS("why", "the database was removed or replaced while it was in use: of holds, "
+                           "restart counts and what is to be given back to who was throttled only "
+                           "what this supervisor did itself is still known"));
+    else if (err)
+        log_line(LOG_LEVEL_ERROR, "nothing can be remembered", LS("why", err->message),
+                 LS("then", "what cannot be remembered is not done; it is tried again"));
+    else
+        log_line(LOG_LEVEL_INFO, "remembered again");
+    if (!err && (report->set_aside[0] || report->replaced))
+        return;
+    snprintf(d->forgets, sizeof d->forgets, "%s", err ? err->message : "");
+    heartbeat_forgets(d->heartbeat, d->forgets);
+}
+
 static void on_history(void *userdata, const struct error *err, const char *set_aside)
 {
     (void)userdata;
@@ -246,6 +271,8 @@ static json_t *state(void *userdata)
     local_engine(config_settings(d->config)->docker_host, engine);
     if (state)
         json_object_set_new(state, "engine", json_string(engine));
+    if (state && d->forgets[0])
+        json_object_set_new(state, "forgets", json_string(d->forgets));
     return state;
 }
 
@@ -351,6 +378,7 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
                                    .heal = on_heal,
                                    .no_room = on_no_room,
                                    .history = on_history,
+                                   .keep = on_keep,
                                    .userdata = &d};
     r = flow_new(&options, &d.flow, err);
     if (r == 0) {
@@ -361,13 +389,6 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
                      LS("instead", "`supervisor health` asks by the socket"));
         if (local_serve(flow_loop(d.flow), s->state, state, &d, &d.local, &local) < 0)
             log_line(LOG_LEVEL_WARNING, "status cannot be asked", LS("why", local.message));
-        const char *set_aside = keep_set_aside(flow_keep(d.flow));
-        if (set_aside)
-            log_line(LOG_LEVEL_CRITICAL, "CRITICAL ALERT",
-                     LS("why", "the database was corrupt and was set aside: holds, restart counts "
-                               "and what is to "
-                               "be given back to who was throttled are lost"),
-                     LS("file", set_aside));
         log_line(LOG_LEVEL_INFO, "started", LS("version", SUPERVISOR_VERSION),
                  LS("state", s->state), LS("engine", s->docker_host));
         r = flow_run(d.flow);

@@ -1,10 +1,11 @@
 #include "flow.h"
-#include "act/follow.h"
 #include "act/restore.h"
 #include "act/startup.h"
 #include "act/throttler.h"
 #include "base/clock.h"
 #include "chronicle/historian.h"
+#include "keep/guard.h"
+#include "remembered.h"
 #include "tell/state_json.h"
 
 #include <errno.h>
@@ -26,10 +27,12 @@ struct flow {
     struct throttler *throttler; /* the same */
     struct historian *historian; /* NULL: nothing is done, so nothing is taken down */
     struct keep *keep;
-    char state[256]; /* a copy: a reload does not move it */
+    struct remembered *remembered; /* NULL: there is no keep */
+    struct keep_guard *guard;      /* NULL: not the daemon */
+    char state[256];               /* a copy: a reload does not move it */
     struct world *world;
     struct judgement judgement;
-    bool recovered, memories_due, ending;
+    bool recovered, ending;
     uv_timer_t soon; /* a look between two ticks: a verdict waits for the connections only */
     bool looked_soon;
     uv_timer_t room; /* the database is filled up when the first look is over */
@@ -40,32 +43,6 @@ struct flow {
 };
 
 static const uint64_t room_after_ms = 300; /* a start takes 10 to 50 */
-
-/* What is remembered of new containers: what they have held with a model, for the floor of a limit;
- * and whether the kill switch stopped them. */
-static void tell_remembered(struct flow *flow)
-{
-    char boot_id[40];
-    clock_boot_id(config_settings(flow->o.config)->procfs, boot_id, sizeof boot_id);
-    struct keep_now now = keep_now_is(boot_id);
-    flow->memories_due = false;
-    for (size_t i = 0; i < flow->world->n_containers; i++) {
-        const struct container *c = &flow->world->containers[i];
-        fact held = FACT_UNKNOWN;
-        struct keep_last last;
-        char key[CONTAINER_NAME_SIZE];
-        healer_key_of(flow->o.config, c, key);
-        if (!keep_footprint_get(flow->keep, c->name, &held, NULL))
-            judge_tell_footprint(flow->judge, c->id, held);
-        if (keep_last(flow->keep, c->id, key, &now, &last, NULL) < 0)
-            continue;
-        if (last.stop && last.state == INTENT_DONE)
-            judge_tell_stopped(flow->judge, c->id, last.started_at);
-        if (last.start && last.state == INTENT_FAILED)
-            judge_tell_left_stopped(flow->judge, c->id, last.started_at, last.age_s,
-                                    FOLLOW_STARTS_MAX, last.outcome);
-    }
-}
 
 static void look_soon(uv_timer_t *timer)
 {
@@ -108,8 +85,7 @@ static void on_look(void *userdata, struct world *world)
     flow->world = world;
     if (judge_look(flow->judge, world, &flow->judgement) < 0)
         return; /* memory is spent: no judgement, no deed */
-    if (flow->memories_due && flow->keep)
-        tell_remembered(flow);
+    bool told = !flow->remembered || remembered_look(flow->remembered, world, !flow->o.automatic);
     for (size_t i = 0; i < flow->judgement.n_assessments; i++) {
         const struct assessment *a = &flow->judgement.assessments[i];
         world->containers[i].baseline = a->baseline;
@@ -121,7 +97,8 @@ static void on_look(void *userdata, struct world *world)
         uv_timer_start(&flow->soon, look_soon, 1, 0);
     flow->looked_soon = wanted && !flow->looked_soon;
     if (flow->healer) {
-        healer_consider(flow->healer, world, &flow->judgement, flow->o.automatic && !flow->ending);
+        healer_consider(flow->healer, world, &flow->judgement,
+                        flow->o.automatic && told && !flow->ending);
         if (!flow->recovered && flow->o.automatic) {
             flow->recovered = true;
             healer_recover(flow->healer);
@@ -144,7 +121,7 @@ static void on_note(void *userdata, enum sense_note note, const struct container
 {
     struct flow *flow = userdata;
     if (note == NOTE_FOUND) {
-        flow->memories_due = true;
+        remembered_found(flow->remembered);
         flow->recovered = false; /* something may have been left half done there */
     }
     if (flow->historian && flow->o.automatic)
@@ -171,6 +148,13 @@ static void on_history(void *userdata, const struct error *err, const char *set_
         flow->o.history(flow->o.userdata, err, set_aside);
 }
 
+static void on_keep(void *userdata, const struct error *err, const struct keep_report *report)
+{
+    struct flow *flow = userdata;
+    if (flow->o.keep)
+        flow->o.keep(flow->o.userdata, err, report);
+}
+
 static int open_parts(struct flow *flow, struct error *err)
 {
     const struct settings *s = config_settings(flow->o.config);
@@ -185,6 +169,11 @@ static int open_parts(struct flow *flow, struct error *err)
         return r;
     if ((r = docker_new(flow->http, socket_path, &flow->docker)) < 0 ||
         (r = judge_new(flow->o.config, &flow->judge)) < 0)
+        return error_set(err, FAILURE_JOB, r, "not enough memory");
+    struct keep_guard_options guard = {&flow->loop, flow->keep, on_keep, flow};
+    if ((flow->keep && (r = remembered_new(&flow->loop, flow->o.config, flow->keep, flow->judge,
+                                           &flow->remembered)) < 0) ||
+        (flow->o.automatic && (r = keep_guard_new(&guard, &flow->guard)) < 0))
         return error_set(err, FAILURE_JOB, r, "not enough memory");
     struct historian_options history = {.loop = &flow->loop,
                                         .config = flow->o.config,
@@ -270,6 +259,7 @@ void flow_free(struct flow *flow)
         sense_stop(flow->sense);
     healer_free(flow->healer);
     historian_stop(flow->historian);
+    keep_guard_stop(flow->guard);
     docker_free(flow->docker);
     sense_free(flow->sense);
     http_free(flow->http);
@@ -284,6 +274,8 @@ void flow_free(struct flow *flow)
     startup_free(flow->startup);
     restore_free(flow->restore);
     historian_free(flow->historian);
+    keep_guard_free(flow->guard);
+    remembered_free(flow->remembered);
     judge_free(flow->judge);
     keep_close(flow->keep);
     judgement_clear(&flow->judgement);
@@ -308,11 +300,6 @@ struct healer *flow_healer(struct flow *flow)
 struct docker *flow_docker(struct flow *flow)
 {
     return flow->docker;
-}
-
-struct keep *flow_keep(struct flow *flow)
-{
-    return flow->keep;
 }
 
 const struct judgement *flow_judgement(const struct flow *flow)

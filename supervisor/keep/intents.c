@@ -8,34 +8,28 @@
     " begun_wall_ms, boot_id, begun_boottime_s, attempt, held_before, held_after, state,"          \
     " ended_wall_ms, outcome"
 
-static int insert(struct keep *keep, const struct intent *intent)
+int keep_insert_intent(struct keep *keep, const struct intent *intent)
 {
     return keep_run(keep,
                     "INSERT INTO intents (" COLUMNS ")"
-                    " VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '')",
-                    "tttttiiiitdiiii", intent->container, intent->started_at, intent->key,
-                    intent->verdict, intent->step, intent->pid, intent->process_started_us,
-                    intent->grace_s, intent->begun_wall_ms, intent->boot_id,
-                    intent->begun_boottime_s, intent->attempt, intent->held_before,
-                    (int64_t)FACT_UNKNOWN, (int64_t)INTENT_OPEN);
+                    " VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                    " ON CONFLICT (id) DO NOTHING",
+                    "itttttiiiitdiiiiit", intent->id, intent->container, intent->started_at,
+                    intent->key, intent->verdict, intent->step, intent->pid,
+                    intent->process_started_us, intent->grace_s, intent->begun_wall_ms,
+                    intent->boot_id, intent->begun_boottime_s, intent->attempt, intent->held_before,
+                    intent->held_after, (int64_t)intent->state, intent->ended_wall_ms,
+                    intent->outcome);
 }
 
-/* Whether supervisor.db is still the file that is open: a row in one that was removed would be
- * known to nobody. */
-static bool moved(struct keep *keep)
-{
-    int yes = 0;
-    return sqlite3_file_control(keep->db, NULL, SQLITE_FCNTL_HAS_MOVED, &yes) == SQLITE_OK && yes;
-}
-
-int keep_intent_begin(struct keep *keep, struct intent *intent, struct error *err)
+static int begin(struct keep *keep, struct intent *intent, struct error *err)
 {
     KEEP_LOCKED(keep);
-    if (moved(keep))
-        return error_set(err, FAILURE_UNREACHABLE, -EIO,
-                         "%s was removed or replaced while it was in use; start the supervisor"
-                         " anew",
-                         keep->path);
+    struct intent fresh = *intent;
+    fresh.id = fresh.ended_wall_ms = 0;
+    fresh.held_after = FACT_UNKNOWN;
+    fresh.state = INTENT_OPEN;
+    fresh.outcome[0] = '\0';
     int64_t open = 0, id = 0;
     int rc = keep_run(keep, "BEGIN IMMEDIATE", "");
     if (rc == SQLITE_OK)
@@ -47,7 +41,7 @@ int keep_intent_begin(struct keep *keep, struct intent *intent, struct error *er
                          keep->path, KEEP_OPEN_MAX);
     }
     if (rc == SQLITE_OK)
-        rc = insert(keep, intent);
+        rc = keep_insert_intent(keep, &fresh);
     if (rc == SQLITE_OK) { /* ids are given in order and without gaps */
         id = sqlite3_last_insert_rowid(keep->db);
         rc = keep_run(keep, "DELETE FROM intents WHERE id < ? AND state <> 0", "i",
@@ -56,10 +50,18 @@ int keep_intent_begin(struct keep *keep, struct intent *intent, struct error *er
     int r = keep_done(keep, rc, "record the intent", err);
     if (r < 0)
         return r;
-    intent->id = id;
+    intent->id = fresh.id = id;
     intent->state = INTENT_OPEN;
+    keep_know_intent(keep, &fresh);
     keep_done(keep, keep_reserve(keep), "keep room", NULL); /* this intent has had its room */
     return 0;
+}
+
+int keep_intent_begin(struct keep *keep, struct intent *intent, struct error *err)
+{
+    int r = begin(keep, intent, err);
+    /* Found out by this very call: what can be mended at once keeps no deed waiting. */
+    return r == -EUCLEAN || r == -EIO ? begin(keep, intent, err) : r;
 }
 
 int keep_intent_end(struct keep *keep, int64_t id, enum intent_state state, fact held_after,
@@ -71,6 +73,7 @@ int keep_intent_end(struct keep *keep, int64_t id, enum intent_state state, fact
     KEEP_LOCKED(keep);
     char text[sizeof((struct intent *)NULL)->outcome];
     keep_text(text, sizeof text, outcome);
+    keep_know_end(keep, id, state, held_after, ended_wall_ms, text);
     int rc = keep_run(keep,
                       "UPDATE intents SET state = ?, held_after = ?, ended_wall_ms = ?, outcome = ?"
                       " WHERE id = ? AND state = 0",
@@ -80,6 +83,7 @@ int keep_intent_end(struct keep *keep, int64_t id, enum intent_state state, fact
     if (rc == SQLITE_OK && !ended)
         rc = keep_number(keep, &known, "SELECT count(*) FROM intents WHERE id = ?", "i", id);
     int r = keep_done(keep, rc, "record the end of the intent", err);
+    keep->owed |= r < 0;
     if (r < 0 || ended || known)
         return r;
     return error_set(err, FAILURE_JOB, -ENOENT, "%s has no intent %lld", keep->path, (long long)id);
@@ -153,6 +157,9 @@ int keep_intents_open(struct keep *keep, struct intent **ret_intents, size_t *re
 {
     KEEP_LOCKED(keep);
     KEEP_STATEMENT *statement = NULL;
+    if (keep->db && keep->owed) /* what ended would count as open */
+        return error_set(err, FAILURE_UNREACHABLE, -EBUSY,
+                         "the end of an intent could not be recorded in %s yet", keep->path);
     int rc = keep_prepare(keep, &statement,
                           "SELECT " COLUMNS " FROM intents WHERE state = 0 ORDER BY id", "");
     return read_all(keep, rc, statement, ret_intents, ret_n, err);

@@ -1,7 +1,9 @@
 /* What must survive the supervisor's own death: intents, their outcomes, holds. SQLite (WAL,
  * synchronous FULL) in the state directory; the daemon and commands may have it open at once. Calls
  * block (they commit): from the loop call them on a worker (uv_queue_work); one struct keep may be
- * used from any thread, one call at a time (it has a mutex). */
+ * used from any thread, one call at a time (it has a mutex). A database that goes bad while it is
+ * open (corrupt, moved, replaced, unreadable) is opened anew by the next call, with a back-off;
+ * what this process itself has begun is put back into it. */
 #ifndef SUPERVISOR_KEEP_KEEP_H
 #define SUPERVISOR_KEEP_KEEP_H
 
@@ -21,8 +23,18 @@ int keep_open(const char *directory, bool repair, struct keep **ret_keep, struct
 int keep_open_lean(const char *directory, bool repair, struct keep **ret_keep, struct error *err);
 int keep_take_room(struct keep *keep, struct error *err);
 void keep_close(struct keep *keep);
-/* Where this keep_open put a corrupt file: what it remembered is lost. NULL: there was none. */
-const char *keep_set_aside(const struct keep *keep);
+
+/* What keep_check has to tell once. */
+struct keep_report {
+    char
+        set_aside[544]; /* where a corrupt file was put since the last report; "": there was none */
+    bool replaced;      /* the file is another one than that which was opened */
+};
+/* Proves that what has to be remembered can be: that the files are those that are open and may be
+ * written, and, once a minute or while that is in doubt, by reading all and by a write. For a
+ * worker, every few seconds. 0: it is good. Else it is bad (the error says why) and is tried again
+ * by the next check; a database that another process holds is bad after a minute of it. */
+int keep_check(struct keep *keep, struct keep_report *ret_report, struct error *err);
 
 enum intent_state {
     INTENT_OPEN,

@@ -68,7 +68,7 @@ static void write_holder(int fd)
         return;
 }
 
-static bool still_named(int fd, const char *path)
+bool keep_still_named(int fd, const char *path)
 {
     struct stat ours, named;
     return fstat(fd, &ours) == 0 && lstat(path, &named) == 0 && ours.st_ino == named.st_ino &&
@@ -82,7 +82,7 @@ int keep_lock_file(const char *path, int wait_ms, int *ret_fd, fact *ret_holder)
         if (fd < 0)
             return -errno;
         if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-            if (!still_named(fd, path)) {
+            if (!keep_still_named(fd, path)) {
                 replaced++;
                 continue;
             }
