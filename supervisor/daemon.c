@@ -249,6 +249,16 @@ static void on_keep(void *userdata, const struct error *err, const struct keep_r
     heartbeat_forgets(d->heartbeat, d->forgets);
 }
 
+static void on_place(void *userdata, const struct error *err)
+{
+    (void)userdata;
+    if (err)
+        log_line(LOG_LEVEL_WARNING, "locks not shared", LS("why", err->message),
+                 LS("then", "a supervisor with another state directory is not kept away"));
+    else
+        log_line(LOG_LEVEL_INFO, "locks shared");
+}
+
 static void on_history(void *userdata, const struct error *err, const char *set_aside)
 {
     (void)userdata;
@@ -379,6 +389,7 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
                                    .no_room = on_no_room,
                                    .history = on_history,
                                    .keep = on_keep,
+                                   .place = on_place,
                                    .userdata = &d};
     r = flow_new(&options, &d.flow, err);
     if (r == 0) {

@@ -155,6 +155,13 @@ static void on_keep(void *userdata, const struct error *err, const struct keep_r
         flow->o.keep(flow->o.userdata, err, report);
 }
 
+static void on_place(void *userdata, const struct error *err)
+{
+    struct flow *flow = userdata;
+    if (flow->o.place)
+        flow->o.place(flow->o.userdata, err);
+}
+
 static int open_parts(struct flow *flow, struct error *err)
 {
     const struct settings *s = config_settings(flow->o.config);
@@ -170,7 +177,7 @@ static int open_parts(struct flow *flow, struct error *err)
     if ((r = docker_new(flow->http, socket_path, &flow->docker)) < 0 ||
         (r = judge_new(flow->o.config, &flow->judge)) < 0)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
-    struct keep_guard_options guard = {&flow->loop, flow->keep, on_keep, flow};
+    struct keep_guard_options guard = {&flow->loop, flow->keep, on_keep, on_place, flow};
     if ((flow->keep && (r = remembered_new(&flow->loop, flow->o.config, flow->keep, flow->judge,
                                            &flow->remembered)) < 0) ||
         (flow->o.automatic && (r = keep_guard_new(&guard, &flow->guard)) < 0))

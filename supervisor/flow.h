@@ -26,6 +26,7 @@ struct flow_options {
     void (*history)(void *userdata, const struct error *err, const char *set_aside);
     /* keep_guard_options.tell: what must be remembered cannot be, or can again. NULL: not told. */
     void (*keep)(void *userdata, const struct error *err, const struct keep_report *report);
+    void (*place)(void *userdata, const struct error *err); /* keep_guard_options.tell_place */
     void *userdata;
 };
 

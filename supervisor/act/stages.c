@@ -12,20 +12,19 @@
 
 static const uint64_t signals_look_ms = 500;
 
-/* ---- lock: among those who share our state directory, and, by the container, all others on the
- * host. A place that cannot be locked keeps nobody away. */
+/* ---- lock: among those who share our state directory, and among all on the host. Where the host
+ * has no place for the latter nobody is kept away by it. */
 
 int run_lock(struct run *run)
 {
-    struct act *act = run->act;
-    const char *cgroup = sense_cgroup_path(act->sense, run->id);
-    int r = keep_lock_container(act->state, run->id, &run->lock, &run->holder, &run->work_error);
-    if (r < 0 || !cgroup || keep_lock_directory(cgroup, &run->life_lock) != -EWOULDBLOCK)
+    int r =
+        keep_lock_container(run->act->state, run->id, &run->lock, &run->holder, &run->work_error);
+    if (r < 0 ||
+        keep_lock_life(run->id, &run->life_lock, &run->holder, &run->work_error) != -EWOULDBLOCK)
         return r;
     keep_unlock(run->lock);
     run->lock = NULL;
-    return error_set(&run->work_error, FAILURE_JOB, -EWOULDBLOCK,
-                     "another supervisor, with a state directory of its own, works on it");
+    return -EWOULDBLOCK;
 }
 
 static void lock(struct run *run)
@@ -310,6 +309,10 @@ static void fresh(struct run *run)
 static void prepare(struct run *run)
 {
     char why[256] = "";
+    if (!keep_lock_holds(run->lock) || (run->life_lock && !keep_lock_holds(run->life_lock))) {
+        run_drop(run, "its lock was taken away");
+        return;
+    }
     run->before = run_held(run);
     if (run->step->prepare && run->step->prepare(run, why, sizeof why) < 0) {
         run->end.refused = true;

@@ -13,12 +13,16 @@ struct keep_guard {
     int result;
     struct error error;
     struct keep_report report;
+    bool unshared; /* told */
+    int place;     /* keep_life_place */
+    struct error place_error;
 };
 
 static void check(uv_work_t *work)
 {
     struct keep_guard *g = work->data;
     g->result = keep_check(g->o.keep, &g->report, &g->error);
+    g->place = keep_life_place(&g->place_error);
 }
 
 static void due(uv_timer_t *timer);
@@ -37,6 +41,10 @@ static void checked(uv_work_t *work, int status)
     if (!bad && g->bad)
         g->o.tell(g->o.userdata, NULL, &nothing);
     g->bad = bad;
+    if (status == 0 && (g->place < 0) != g->unshared) {
+        g->unshared = g->place < 0;
+        g->o.tell_place(g->o.userdata, g->unshared ? &g->place_error : NULL);
+    }
     uv_timer_start(&g->timer, due, bad ? bad_every_ms : check_every_ms, 0);
 }
 

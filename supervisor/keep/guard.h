@@ -12,8 +12,11 @@ struct keep_guard_options {
     uv_loop_t *loop;
     struct keep *keep; /* borrowed */
     /* Once when it goes bad (err), and once when it is good again (err NULL, report empty); and
-     * what a repair has cost (err NULL, something in the report). NULL: nothing is told. */
+     * what a repair has cost (err NULL, something in the report). */
     void (*tell)(void *userdata, const struct error *err, const struct keep_report *report);
+    /* Once when the host has no place for locks that all supervisors share, and once when it has
+     * one again (err NULL). */
+    void (*tell_place)(void *userdata, const struct error *err);
     void *userdata;
 };
 

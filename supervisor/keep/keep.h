@@ -143,10 +143,16 @@ int keep_lock_container(const char *directory, const char *id, struct keep_lock 
 /* "locks/name-<name>.lock": for a container that has no id yet. */
 int keep_lock_name(const char *directory, const char *name, struct keep_lock **ret_lock,
                    fact *ret_holder, struct error *err);
-/* A lock on a directory that is there, such as a container's cgroup: whoever shares no state
- * directory with us still shares that with everybody on the host. Leaves nothing behind; with the
- * directory the lock is gone. 0, -EWOULDBLOCK, or another -errno (it cannot be locked). */
-int keep_lock_directory(const char *path, struct keep_lock **ret_lock);
+/* "/run/supervisor/locks/<id>.lock": whoever shares no state directory with us shares that with
+ * everybody on the host, containers in which it is bound included. Nobody without root's rights can
+ * hold it: what others could hold is not believed. -EWOULDBLOCK, or another -errno: there is no
+ * such place, as keep_life_place says. */
+int keep_lock_life(const char *id, struct keep_lock **ret_lock, fact *ret_holder,
+                   struct error *err);
+/* 0, or why keep_lock_life cannot be had here. */
+int keep_life_place(struct error *err);
+/* false: its file was taken away or replaced, so that another may have the lock as well. */
+bool keep_lock_holds(const struct keep_lock *lock);
 void keep_unlock(struct keep_lock *lock);
 
 #endif

@@ -149,4 +149,19 @@ bool keep_still_named(int fd, const char *path);
  * or unknown, or another negative errno. */
 int keep_lock_file(const char *path, int wait_ms, int *ret_fd, fact *ret_holder);
 
+/* Locks DIRECTORY/NAME; remove: the file goes with the lock. `what` begins the sentence about
+ * somebody else who has it. */
+int keep_take_lock(const char *directory, const char *name, bool remove, const char *what,
+                   struct keep_lock **ret_lock, fact *ret_holder, struct error *err);
+/* RUN/supervisor/locks, made where it is missing: 0 if nobody but root, or who we are, can put
+ * anything there or in its way, and it is no container's own. */
+int keep_life_directory(const char *run, char locks[PATH_MAX], struct error *err);
+/* keep_lock_life with RUN for /run. */
+int keep_lock_life_below(const char *run, const char *id, struct keep_lock **ret_lock,
+                         fact *ret_holder, struct error *err);
+/* PATH is missing, or a file which root, or who we are, alone can open. */
+bool keep_is_ours_alone(const char *path);
+/* Removes the locks of containers that nobody holds: their holders were killed. */
+void keep_sweep_locks(const char *directory);
+
 #endif
