@@ -17,8 +17,9 @@ static const double patience_s = 120;
 struct restore {
     struct healer_options o;
     struct loader *loader;
-    struct keep_history
-        *history; /* owned; open while models are loaded, NULL where there is none */
+    struct keep_history *history; /* owned, in memory, while models are loaded; NULL: none */
+    uv_work_t reading;            /* copies it */
+    bool is_reading, is_read;
     struct {
         char id[CONTAINER_ID_SIZE];
         double until_s;
@@ -73,12 +74,27 @@ int restore_new(const struct healer_options *options, struct healer *healer,
     return 0;
 }
 
-/* What models were seen to take is read while they are loaded again, after a heal: a few rows. */
+/* What models were seen to take is read before they are loaded again, after a heal: a few rows. */
+static void read_history(uv_work_t *work)
+{
+    struct restore *restore = work->data;
+    keep_history_open_models(restore->o.state, &restore->history, NULL);
+}
+
+static void history_read(uv_work_t *work, int status)
+{
+    struct restore *restore = work->data;
+    (void)status;
+    restore->is_reading = false;
+    restore->is_read = true;
+    loader_set_history(restore->loader, restore->history);
+}
+
 static void open_history(struct restore *restore)
 {
-    if (!restore->history)
-        keep_history_open_reader(restore->o.state, &restore->history, NULL);
-    loader_set_history(restore->loader, restore->history);
+    restore->reading.data = restore;
+    restore->is_reading =
+        uv_queue_work(restore->o.loop, &restore->reading, read_history, history_read) == 0;
 }
 
 static void close_history(struct restore *restore)
@@ -86,6 +102,7 @@ static void close_history(struct restore *restore)
     loader_set_history(restore->loader, NULL);
     keep_history_close(restore->history);
     restore->history = NULL;
+    restore->is_read = false;
 }
 
 void restore_free(struct restore *restore)
@@ -146,19 +163,22 @@ void restore_look(struct restore *restore, const struct world *world,
                   const struct judgement *judgement)
 {
     if (!restore->n_healed && !restore->under_way && restore->at == restore->n) {
-        if (restore->history)
+        if (restore->is_read)
             close_history(restore);
         return;
     }
     loader_look(restore->loader, world, judgement);
     take_healed(restore, world);
-    if (restore->under_way || restore->at == restore->n)
+    if (restore->under_way || restore->is_reading || restore->at == restore->n)
         return;
+    if (!restore->is_read) {
+        open_history(restore);
+        return;
+    }
     const struct wanted_model *m = &restore->models[restore->at];
     struct load_wish wish = {.keep_alive_s = m->keep_alive_s, .keep_others = true};
     memcpy(wish.id, m->id, sizeof wish.id);
     memcpy(wish.model, m->model, sizeof wish.model);
     restore->under_way = true;
-    open_history(restore);
     loader_begin(restore->loader, &wish);
 }

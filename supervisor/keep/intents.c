@@ -34,12 +34,12 @@ static int begin(struct keep *keep, struct intent *intent, struct error *err)
     int rc = keep_run(keep, "BEGIN IMMEDIATE", "");
     if (rc == SQLITE_OK)
         rc = keep_number(keep, &open, "SELECT count(*) FROM intents WHERE state = 0", "");
-    if (rc == SQLITE_OK && open >= KEEP_OPEN_MAX) {
-        keep_run(keep, "ROLLBACK", "");
-        return error_set(err, FAILURE_JOB, -E2BIG,
-                         "%s has %d open intents already; a restart of the daemon settles them",
-                         keep->path, KEEP_OPEN_MAX);
-    }
+    if (rc == SQLITE_OK && open >= KEEP_OPEN_MAX) /* nobody followed them to their end */
+        rc = keep_run(keep,
+                      "UPDATE intents SET state = 2, outcome = 'too many were open', ended_wall_ms"
+                      " = ? WHERE id IN (SELECT id FROM intents WHERE state = 0 ORDER BY id"
+                      " LIMIT ?)",
+                      "ii", intent->begun_wall_ms, open + 1 - KEEP_OPEN_MAX);
     if (rc == SQLITE_OK)
         rc = keep_insert_intent(keep, &fresh);
     if (rc == SQLITE_OK) { /* ids are given in order and without gaps */

@@ -25,8 +25,11 @@ void keep_know_intent(struct keep *keep, const struct intent *intent)
     for (size_t i = 0; i < keep->n_intents && keep->n_intents >= KEEP_KNOWN_MAX; i++)
         if (keep->intents[i].state != INTENT_OPEN)
             remove_intent(keep, i--);
-    struct intent *more = reallocarray(keep->intents, keep->n_intents + 1, sizeof *keep->intents);
-    if (!more || keep->n_intents >= KEEP_OPEN_MAX)
+    struct intent *more =
+        keep->n_intents < KEEP_OPEN_MAX
+            ? reallocarray(keep->intents, keep->n_intents + 1, sizeof *keep->intents)
+            : NULL;
+    if (!more)
         return;
     keep->intents = more;
     keep->intents[keep->n_intents++] = *intent;
@@ -57,8 +60,10 @@ void keep_know_throttle(struct keep *keep, const struct throttle *throttle)
 {
     keep_forget_throttle(keep, throttle->container);
     struct throttle *more =
-        reallocarray(keep->throttles, keep->n_throttles + 1, sizeof *keep->throttles);
-    if (!more || keep->n_throttles >= KEEP_THROTTLES_MAX)
+        keep->n_throttles < KEEP_THROTTLES_MAX
+            ? reallocarray(keep->throttles, keep->n_throttles + 1, sizeof *keep->throttles)
+            : NULL;
+    if (!more)
         return;
     keep->throttles = more;
     keep->throttles[keep->n_throttles++] = *throttle;
