@@ -151,14 +151,23 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .no_config = true,
      .hidden = true,
      .function = cmd_probe_memory},
+    {.name = "complete",
+     .summary = "names what can stand as the last word, for the shells",
+     .operands = "WORD...",
+     .operands_min = 1,
+     .operands_max = OPERANDS_MAX,
+     .no_config = true,
+     .hidden = true,
+     .function = cmd_complete},
     {.name = "completion",
      .summary = "prints the completion for a shell",
      .operands = "bash|zsh|fish",
      .operands_min = 1,
      .operands_max = 1,
      .no_config = true,
-     .details = "Of commands, options, settings and, where `docker ps` answers within a second, "
-                "containers. Packages install it; by hand it is sourced, or put where the shell "
+     .details = "Of commands, options, settings and, where the engine answers within a second, "
+                "containers: the shell asks the program itself at every word. Packages install it; "
+                "by hand it is sourced, or put where the shell "
                 "looks for it.",
      .examples = "source <(supervisor completion bash)\n"
                  "supervisor completion fish >~/.config/fish/completions/supervisor.fish\n",
