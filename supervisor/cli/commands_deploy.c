@@ -135,9 +135,10 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .details = "For each size (10g 20g 25g without one) a container with that limit, in which the "
                 "program itself touches the memory and reads it back, step by step, and never into "
                 "the reserve: the host is not driven into swap. Tells the limit as the cgroup has "
-                "it, what was touched, what was not tried and why. The image is the supervisor's "
-                "own, or made of this program and its libraries; nothing is pulled. Everything is "
-                "taken away again; what a killed test left behind, by the next one.",
+                "it, what was touched, what was not tried and why. It runs in the image of the "
+                "supervisor's own container, on a host in an empty one, with the program and its "
+                "libraries bound there, to be read only; nothing is pulled. Everything is taken "
+                "away again; what a killed test left behind, by the next one.",
      .examples = "supervisor test\n"
                  "supervisor test 28g --reserve 1.5g\n"
                  "supervisor test 512m 1g --json | jq .sizes[].had\n",

@@ -1,4 +1,4 @@
-/* supervisor test [SIZE...]: proves that so much memory can be had (row D3). */
+/* supervisor test [SIZE...]: proves that so much memory can be had. */
 #include "cli/test.h"
 #include "deploy/probe.h"
 #include "base/profile.h"
