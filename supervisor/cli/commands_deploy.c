@@ -35,6 +35,8 @@ static const struct option_spec test_options[] = {
 #define CREATE_EXITS                                                                               \
     "0  it runs, or ran already\n"                                                                 \
     "1  refused or failed: what was made is taken away again\n"
+#define CREATE                                                                                     \
+    .options = create_options, .details = CREATE_TEXT, .exits = CREATE_EXITS, .function = cmd_create
 #define CREATE_TEXT                                                                                \
     "Looks first whether it fits: memory after the reserve, disk for the model, GPU, name, port, " \
     "image. Refuses with the number that is short and what would free it. Makes the container "    \
@@ -50,48 +52,33 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
     {.name = "create-standard",
      .summary = "makes a container with Ollama in 8 GiB",
      .operands = "",
-     .options = create_options,
-     .details = CREATE_TEXT,
+     CREATE,
      .examples = "supervisor create-standard\n"
-                 "supervisor create-standard --model qwen2.5:3b --pull\n",
-     .exits = CREATE_EXITS,
-     .function = cmd_create},
+                 "supervisor create-standard --model qwen2.5:3b --pull\n"},
     {.name = "create-33b",
      .summary = "makes a container for a 33B model, in 28 GiB",
      .operands = "",
-     .options = create_options,
-     .details = CREATE_TEXT,
+     CREATE,
      .examples = "supervisor create-33b --dry-run\n"
-                 "supervisor create-33b --model deepseek-coder:33b --pull --evict\n",
-     .exits = CREATE_EXITS,
-     .function = cmd_create},
+                 "supervisor create-33b --model deepseek-coder:33b --pull --evict\n"},
     {.name = "create-70b",
      .summary = "makes a container for a 70B model, in 30 GiB",
      .operands = "",
-     .options = create_options,
-     .details = CREATE_TEXT,
-     .examples = "supervisor create-70b --gpu all --model llama3.1:70b --pull\n",
-     .exits = CREATE_EXITS,
-     .function = cmd_create},
+     CREATE,
+     .examples = "supervisor create-70b --gpu all --model llama3.1:70b --pull\n"},
     {.name = "create-localai",
      .summary = "makes a container with LocalAI and the GPUs, in 12 GiB",
      .operands = "",
-     .options = create_options,
-     .details = CREATE_TEXT,
-     .examples = "supervisor create-localai --port 8081\n",
-     .exits = CREATE_EXITS,
-     .function = cmd_create},
+     CREATE,
+     .examples = "supervisor create-localai --port 8081\n"},
     {.name = "create",
      .summary = "makes a container by a profile of one's own",
      .operands = "PROFILE",
      .operands_min = 1,
      .operands_max = 1,
-     .options = create_options,
-     .details = CREATE_TEXT,
+     CREATE,
      .examples = "supervisor create 33b --name coder --port 11435\n"
-                 "supervisor -c my.conf create small\n",
-     .exits = CREATE_EXITS,
-     .function = cmd_create},
+                 "supervisor -c my.conf create small\n"},
     {.name = "profiles",
      .summary = "lists the profiles that create can make",
      .operands = "",

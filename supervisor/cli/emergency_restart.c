@@ -44,8 +44,7 @@ static void end(struct emergency *e, int status)
     if (e->task.json) {
         json_t *all = json_pack("{s:s, s:O, s:O}", "container", e->name, "steps", e->steps,
                                 "models", e->preload.rows);
-        json_dumpf(all, stdout, JSON_COMPACT);
-        putchar('\n');
+        say_json(all);
         json_decref(all);
     }
     task_end(&e->task, status);

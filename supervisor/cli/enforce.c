@@ -99,8 +99,7 @@ static void look(struct task *task, const struct world *world, const struct judg
     if (e->quiet) {
         say_progress(NULL);
     } else if (task->json) {
-        json_dumpf(e->rows, stdout, JSON_COMPACT);
-        putchar('\n');
+        say_json(e->rows);
     } else if (!e->done && !e->failed && !e->told) {
         say_progress(NULL);
         puts("nothing to enforce: limits and loaded models are as wanted");

@@ -35,22 +35,19 @@ static void __attribute__((format(printf, 2, 3))) say(char *text, const char *fo
 static void say_bytes(char *text, const json_t *numbers, const char *name, const char *words)
 {
     const json_t *value = number(numbers, name);
-    char size[16];
     if (value)
-        say(text, "; %s %s", words, size_format((fact)json_number_value(value), size, sizeof size));
+        say(text, "; %s %s", words, SHOWN((fact)json_number_value(value)));
 }
 
 static void say_change_of(char *text, const json_t *numbers, const char *before, const char *after,
                           const char *words)
 {
     const json_t *b = number(numbers, before), *a = number(numbers, after);
-    char from[16], to[16];
     if (!b && !a)
         return;
-    say(text, "; %s%s", words,
-        size_format(b ? (fact)json_number_value(b) : FACT_UNKNOWN, from, sizeof from));
+    say(text, "; %s%s", words, SHOWN(b ? (fact)json_number_value(b) : FACT_UNKNOWN));
     if (a)
-        say(text, " -> %s", size_format((fact)json_number_value(a), to, sizeof to));
+        say(text, " -> %s", SHOWN((fact)json_number_value(a)));
 }
 
 /* "idle-leak raised", "restart for idle-leak begins, attempt 2", "healed by restart …". */
@@ -122,7 +119,6 @@ static void say_what(char *text, const struct history_event *e, const json_t *nu
 static void say_event(char *text, const struct history_event *e)
 {
     json_t *numbers = json_loads(e->numbers, 0, NULL);
-    char took[32];
     text[0] = '\0';
     say_what(text, e, numbers);
     if (*word(numbers, "model"))
@@ -141,7 +137,7 @@ static void say_event(char *text, const struct history_event *e)
     if (!strcmp(e->step, "limit") || !strcmp(e->step, "high"))
         say_bytes(text, numbers, "wanted", "wanted");
     if (took_s)
-        say(text, " in %s", duration_format(json_number_value(took_s), took, sizeof took));
+        say(text, " in %s", SHOWN_S(json_number_value(took_s)));
     if (*e->outcome && strcmp(e->outcome, "exited") != 0)
         say(text, ": %s", e->outcome);
     json_decref(numbers);

@@ -56,10 +56,8 @@ static void finish(struct fix *fix)
     say_progress(NULL);
     if (fix->rows) {
         *fix->rows = json_incref(rows);
-    } else if (fix->task.json) {
-        json_dumpf(rows, stdout, JSON_COMPACT);
-        putchar('\n');
-    }
+    } else if (fix->task.json)
+        say_json(rows);
     json_decref(rows);
     task_end(&fix->task, status);
 }

@@ -22,8 +22,7 @@ static void done(void *userdata, const struct load_report *report)
     load_say(report, text, sizeof text);
     if (load->task.json) {
         json_t *json = load_json(report);
-        json_dumpf(json, stdout, JSON_COMPACT);
-        putchar('\n');
+        say_json(json);
         json_decref(json);
     } else {
         fprintf(bad ? stderr : stdout, "%s: %s: %s\n", report->container, report->model, text);

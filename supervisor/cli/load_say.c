@@ -27,25 +27,23 @@ static void append(char *text, size_t size, const char *format, ...)
 
 static void say_loaded(const struct load_report *r, char *text, size_t size)
 {
-    char change[160], a[24], b[16];
-    snprintf(text, size, "loaded in %s", duration_format(r->load_s, a, sizeof a));
+    char change[160];
+    snprintf(text, size, "loaded in %s", SHOWN_S(r->load_s));
     if (r->unloaded)
         append(text, size, ", after %zu other%s had gone", r->unloaded, r->unloaded > 1 ? "s" : "");
     if (r->text[0])
         append(text, size, "; %s", r->text);
     else
         append(text, size, "; held %s; its runner holds %s",
-               say_change(r->before, r->after, change, sizeof change),
-               size_format(r->runner, b, sizeof b));
+               say_change(r->before, r->after, change, sizeof change), SHOWN(r->runner));
     if (fact_known(r->context) && r->context > 0)
         append(text, size, "; context %lld", (long long)r->context);
     if (fact_known(r->size_vram) && r->size_vram > 0)
-        append(text, size, "; %s in VRAM", size_format(r->size_vram, b, sizeof b));
+        append(text, size, "; %s in VRAM", SHOWN(r->size_vram));
 }
 
 const char *load_say(const struct load_report *r, char *text, size_t size)
 {
-    char a[16];
     switch (r->end) {
     case LOAD_DONE:
         say_loaded(r, text, size);
@@ -53,7 +51,7 @@ const char *load_say(const struct load_report *r, char *text, size_t size)
     case LOAD_THERE:
         snprintf(text, size, "%s", r->text);
         if (fact_known(r->runner))
-            append(text, size, "; its runner holds %s", size_format(r->runner, a, sizeof a));
+            append(text, size, "; its runner holds %s", SHOWN(r->runner));
         break;
     case LOAD_WOULD:
         snprintf(text, size, "would be loaded: %s", r->text);

@@ -145,8 +145,7 @@ static void finish(struct optimize *o, const struct world *world, const struct j
     if (task->json) {
         json_t *all = json_pack("{s:o, s:O, s:I}", "containers", containers, "models", o->rows,
                                 "freed", (json_int_t)o->freed);
-        json_dumpf(all, stdout, JSON_COMPACT);
-        putchar('\n');
+        say_json(all);
         json_decref(all);
     } else {
         json_decref(containers);

@@ -127,8 +127,7 @@ static void look(struct task *task, const struct world *world, const struct judg
     if (!p->preload.over)
         return;
     if (task->json) {
-        json_dumpf(p->preload.rows, stdout, JSON_COMPACT);
-        putchar('\n');
+        say_json(p->preload.rows);
     } else if (p->preload.n == 0) {
         puts("nothing to preload: neither a tier ([tier \"fast\"] models) nor models.pin is set");
     }

@@ -134,10 +134,8 @@ static void look(struct task *task, const struct world *world, const struct judg
         say_progress("waiting for models to leave and their memory to come back ...");
         return;
     }
-    if (task->json) {
-        json_dumpf(u->rows, stdout, JSON_COMPACT);
-        putchar('\n');
-    }
+    if (task->json)
+        say_json(u->rows);
     task_end(task, u->failed || u->pending ? FAILURE_JOB
                    : u->unreachable        ? FAILURE_UNREACHABLE
                                            : 0);
