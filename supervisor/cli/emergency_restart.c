@@ -262,17 +262,8 @@ int cmd_emergency_restart(struct cli *cli, int argc, char **argv)
         json_decref(e.steps);
         return isatty(STDIN_FILENO) ? FAILURE_JOB : FAILURE_USAGE;
     }
-    e.task = (struct task){.cli = cli,
-                           .command = "emergency-restart",
-                           .named = name,
-                           .act = true,
-                           .dry_run = options_has(&cli->options, "dry-run"),
-                           .json = options_has(&cli->options, "json"),
-                           .begin = begin,
-                           .look = look,
-                           .heal = heal,
-                           .interrupted = interrupted,
-                           .userdata = &e};
+    e.task = TASK(cli, "emergency-restart", name, &e, .begin = begin, .look = look, .heal = heal,
+                  .interrupted = interrupted);
     int status = task_run(&e.task);
     preload_end(&e.preload);
     json_decref(e.steps);

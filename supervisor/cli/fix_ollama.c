@@ -164,16 +164,8 @@ static int fix_ollama(struct cli *cli, const char *named, bool json, json_t **re
     struct fix fix = {.force = options_has(&cli->options, "force"),
                       .hold_s = config_settings(cli->config)->leak_hold_s,
                       .rows = ret_rows};
-    fix.task = (struct task){.cli = cli,
-                             .command = "fix-ollama",
-                             .named = named,
-                             .act = true,
-                             .dry_run = options_has(&cli->options, "dry-run"),
-                             .json = json,
-                             .begin = begin,
-                             .look = look,
-                             .heal = heal,
-                             .userdata = &fix};
+    fix.task = TASK(cli, "fix-ollama", named, &fix, .begin = begin, .look = look, .heal = heal);
+    fix.task.json = json;
     int status = task_run(&fix.task);
     free(fix.list);
     return status;

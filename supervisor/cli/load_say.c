@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-const char *load_end_name(enum load_end end)
+static const char *load_end_name(enum load_end end)
 {
     static const char *const names[] = {"loaded", "there", "would", "refused", "failed"};
     return names[end];

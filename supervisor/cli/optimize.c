@@ -237,15 +237,7 @@ int cmd_optimize(struct cli *cli, int argc, char **argv)
     }
     o->now = options_has(&cli->options, "now");
     o->rows = json_array();
-    o->task = (struct task){.cli = cli,
-                            .command = "optimize",
-                            .named = argc > 1 ? argv[1] : NULL,
-                            .act = true,
-                            .dry_run = options_has(&cli->options, "dry-run"),
-                            .json = options_has(&cli->options, "json"),
-                            .look = look,
-                            .heal = heal,
-                            .userdata = o};
+    o->task = TASK(cli, "optimize", argc > 1 ? argv[1] : NULL, o, .look = look, .heal = heal);
     keep_history_open_reader(config_settings(cli->config)->state, &o->history, NULL);
     int status = task_run(&o->task);
     keep_history_close(o->history);

@@ -19,8 +19,6 @@ void docker_remove(struct docker *docker, const char *id, docker_done *done, voi
 /* POST stop?t=; stopped already is success. timeout_ms must exceed the grace. */
 void docker_stop(struct docker *docker, const char *id, int64_t grace_s, long timeout_ms,
                  docker_done *done, void *userdata);
-/* POST kill?signal=SIGKILL; not running is success. */
-void docker_kill(struct docker *docker, const char *id, docker_done *done, void *userdata);
 /* -EEXIST: that name is taken. */
 void docker_rename(struct docker *docker, const char *id, const char *name, docker_done *done,
                    void *userdata);

@@ -244,9 +244,3 @@ bool sense_cgroup_writable(const struct sense *sense, const char *id)
     struct watch *w = sense_find(sense, id);
     return w && w->cgroup && cgroup_writable(w->cgroup);
 }
-
-const char *sense_cgroup_error(const struct sense *sense, const char *id)
-{
-    struct watch *w = sense_find(sense, id);
-    return w ? w->cgroup_error : "";
-}

@@ -87,7 +87,5 @@ struct ollama_client *sense_ollama(const struct sense *sense, const char *id);
 /* The container's cgroup directory and whether memory.high can be written there; NULL unknown. */
 const char *sense_cgroup_path(const struct sense *sense, const char *id);
 bool sense_cgroup_writable(const struct sense *sense, const char *id);
-/* What cannot be seen, one sentence, "" if nothing is missing. */
-const char *sense_cgroup_error(const struct sense *sense, const char *id);
 
 #endif

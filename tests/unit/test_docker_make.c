@@ -57,7 +57,6 @@ static bool answer(struct engine *e, int fd, const char *path)
         {"/containers/going?force=1&v=1", 409,
          "{\"message\":\"removal of container going is already in progress\"}"},
         {"/containers/none?force=1&v=1", 404, "{\"message\":\"No such container: none\"}"},
-        {"/containers/still/kill", 409, "{\"message\":\"Container still is not running\"}"},
         {"/containers/stopped/stop", 304, ""},
         {"/containers/o/rename?name=taken ", 409, "{\"message\":\"Conflict.\"}"},
         {"/containers/o/json", 200, "{\"Word\":\"container\"}"},
@@ -143,12 +142,6 @@ static void takes_away(void **state)
     engine_wait(e, ++n);
     assert_int_equal(e->result, 0);
     assert_int_equal(engine_asked(e, "POST /v1.45/containers/stopped/stop?t=3 "), 1);
-    docker_kill(e->docker, "still", engine_done, e);
-    engine_wait(e, ++n);
-    assert_int_equal(e->result, 0);
-    docker_kill(e->docker, "broken", engine_done, e);
-    engine_wait(e, ++n);
-    assert_int_equal(e->result, -EIO);
     docker_rename(e->docker, "o", "p q", engine_done, e);
     engine_wait(e, ++n);
     assert_int_equal(e->result, 0);
