@@ -193,7 +193,7 @@ static void on_signals(void *userdata, const struct signals_sent *sent)
     struct run *run = userdata;
     if (run_closed(run))
         return;
-    if (sent->known)
+    if (sent->known || sent->away) /* the fresh look says so */
         run_enter(run, STAGE_FRESH);
     else
         wait_for_signals(run);
