@@ -222,29 +222,6 @@ static void test_restarts_of_the_hour(void **state)
     keep_close(keep);
 }
 
-/* Within a boot an age is what the clock since boot says, whatever the wall clock was set to. */
-static void test_ages_within_a_boot(void **state)
-{
-    static const int64_t jumps_ms[] = {0,         3600000,     -3600000,    86400000,
-                                       -86400000, 31536000000, -31536000000};
-    struct keep *keep = place_open(*state);
-    struct intent intent = begin(keep, key, "restart", 1700000000000, 1);
-    for (size_t i = 0; i < sizeof jumps_ms / sizeof jumps_ms[0]; i++) {
-        struct restart_history history = {0};
-        struct keep_now now = {.wall_ms = intent.begun_wall_ms + jumps_ms[i],
-                               .boottime_s = intent.begun_boottime_s + 40};
-        snprintf(now.boot_id, sizeof now.boot_id, "%s", intent.boot_id);
-        assert_ok(keep_restarts(keep, key, &now, &history, &err), err);
-        assert_int_equal(history.in_last_hour, 1);
-        assert_true(history.last_age_s == 40 && history.oldest_in_hour_age_s == 40);
-        snprintf(now.boot_id, sizeof now.boot_id, "another boot");
-        assert_ok(keep_restarts(keep, key, &now, &history, &err), err);
-        double wall_s = (double)jumps_ms[i] / 1000; /* it was before this boot began */
-        assert_true(history.last_age_s == (wall_s > now.boottime_s ? wall_s : now.boottime_s));
-    }
-    keep_close(keep);
-}
-
 static int64_t held_since(struct keep *keep, const char *of)
 {
     int64_t since = -1;
@@ -409,12 +386,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_make, place_drop)
     const struct CMUnitTest tests[] = {
-        TEST(test_files_are_private),         TEST(test_intent_comes_back_as_it_went),
-        TEST(test_first_end_stays),           TEST(test_recent_is_newest_first),
-        TEST(test_last_stop_or_restart),      TEST(test_ages_within_a_boot),
-        TEST(test_restarts_of_the_hour),      TEST(test_release_forgets_hold_and_restarts),
-        TEST(test_footprint_only_rises),      TEST(test_keys_are_bounded),
-        TEST(test_ended_intents_are_bounded), TEST(test_open_intents_are_bounded),
+        TEST(test_files_are_private),
+        TEST(test_intent_comes_back_as_it_went),
+        TEST(test_first_end_stays),
+        TEST(test_recent_is_newest_first),
+        TEST(test_last_stop_or_restart),
+        TEST(test_restarts_of_the_hour),
+        TEST(test_release_forgets_hold_and_restarts),
+        TEST(test_footprint_only_rises),
+        TEST(test_keys_are_bounded),
+        TEST(test_ended_intents_are_bounded),
+        TEST(test_open_intents_are_bounded),
         TEST(test_threads_share_a_handle),
     };
     return cmocka_run_group_tests_name("keep", tests, NULL, NULL);
