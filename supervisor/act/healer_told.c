@@ -45,13 +45,16 @@ static bool said_before(struct place *place, const struct run *run)
                  : run->end.kind == HEAL_LOCKED          ? &place->locked_told
                  : run->end.kind == HEAL_NO_MEMORY_OF_IT ? &place->memory_told
                                                          : NULL;
-    struct rest *rest = &place->rests[run->verdict.remedy];
-    bool said = once ? *once
-                     : run->end.refused && run->step->gentle && !run->asked &&
-                           !strncmp(rest->told, run->end.text, sizeof rest->told - 1);
-    if (once)
+    if (once) {
+        bool said = *once;
         *once = true;
-    snprintf(rest->told, sizeof rest->told, "%.127s", run->end.refused ? run->end.text : "");
+        return said;
+    }
+    char *told = place->rests[run->verdict.remedy].told;
+    size_t size = sizeof place->rests[0].told;
+    bool said = run->end.refused && run->step->gentle && !run->asked &&
+                !strncmp(told, run->end.text, size - 1);
+    snprintf(told, size, "%.127s", run->end.refused ? run->end.text : "");
     return said;
 }
 

@@ -143,51 +143,6 @@ static struct keep_now at(int64_t wall_ms)
     return (struct keep_now){.wall_ms = wall_ms, .boot_id = "another boot"};
 }
 
-static struct keep_last last_of(struct keep *keep, const char *container)
-{
-    struct keep_last last = {.id = 7};
-    struct keep_now now = at(5000);
-    assert_ok(keep_last(keep, container, key, &now, &last, &err), err);
-    return last;
-}
-
-static void test_last_stop_or_restart(void **state)
-{
-    struct keep *keep = place_open(*state);
-    struct intent first = begin(keep, key, "stop", 1000, 1);
-    assert_int_equal(last_of(keep, "of nobody").id, 0);
-    struct keep_last last = last_of(keep, first.container);
-    assert_true(last.id == first.id && last.stop && !last.start && last.state == INTENT_OPEN);
-    assert_string_equal(last.started_at, first.started_at);
-    assert_true(last.age_s == 4);
-    end(keep, first.id, INTENT_DONE, "");
-    begin(keep, key, "unload", 2000, 1); /* is neither */
-    last = last_of(keep, first.container);
-    assert_true(last.id == first.id && last.stop && last.state == INTENT_DONE);
-
-    struct intent again = begin(keep, key, "restart", 9000, 1); /* from the future: no age */
-    last = last_of(keep, first.container);
-    assert_true(last.id == again.id && !last.stop && !last.start && last.age_s == 0);
-    struct intent try = longest_intent(3000);
-    snprintf(try.key, sizeof try.key, "%s", key);
-    snprintf(try.step, sizeof try.step, "restart");
-    snprintf(try.verdict, sizeof try.verdict, KEEP_START);
-    size_t starts = 7;
-    assert_ok(keep_starts(keep, &again, &starts, &err), err);
-    assert_int_equal(starts, 0);
-    assert_ok(keep_intent_begin(keep, &try, &err), err);
-    end(keep, try.id, INTENT_FAILED, "no such file");
-    last = last_of(keep, first.container);
-    assert_true(last.id == try.id && last.start && last.state == INTENT_FAILED);
-    assert_string_equal(last.outcome, "no such file");
-    assert_ok(keep_starts(keep, &again, &starts, &err), err);
-    assert_int_equal(starts, 1);
-    snprintf(again.started_at, sizeof again.started_at, "another life");
-    assert_ok(keep_starts(keep, &again, &starts, &err), err);
-    assert_int_equal(starts, 0);
-    keep_close(keep);
-}
-
 static struct restart_history restarts(struct keep *keep, const char *of, int64_t now_wall_ms)
 {
     struct restart_history history = {0};
@@ -386,17 +341,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_make, place_drop)
     const struct CMUnitTest tests[] = {
-        TEST(test_files_are_private),
-        TEST(test_intent_comes_back_as_it_went),
-        TEST(test_first_end_stays),
-        TEST(test_recent_is_newest_first),
-        TEST(test_last_stop_or_restart),
-        TEST(test_restarts_of_the_hour),
-        TEST(test_release_forgets_hold_and_restarts),
-        TEST(test_footprint_only_rises),
-        TEST(test_keys_are_bounded),
-        TEST(test_ended_intents_are_bounded),
-        TEST(test_open_intents_are_bounded),
+        TEST(test_files_are_private),         TEST(test_intent_comes_back_as_it_went),
+        TEST(test_first_end_stays),           TEST(test_recent_is_newest_first),
+        TEST(test_restarts_of_the_hour),      TEST(test_release_forgets_hold_and_restarts),
+        TEST(test_footprint_only_rises),      TEST(test_keys_are_bounded),
+        TEST(test_ended_intents_are_bounded), TEST(test_open_intents_are_bounded),
         TEST(test_threads_share_a_handle),
     };
     return cmocka_run_group_tests_name("keep", tests, NULL, NULL);
