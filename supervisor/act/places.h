@@ -29,7 +29,7 @@ struct places {
 };
 
 /* The container's, a new one where there is none; never NULL. */
-struct place *places_of(struct places *places, const char *id);
+struct place *places_of(struct places *places, const char *id) __attribute__((returns_nonnull));
 /* NULL: there is none. */
 const struct place *places_find(const struct places *places, const char *id);
 /* Forgets those whose container the world has no more, so that there are never more than
