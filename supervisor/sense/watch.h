@@ -25,7 +25,7 @@ struct watch {
     double poll_due_s;
     double rest_s; /* after what it answered last; 0: it may be asked */
     bool answered_once, lost;
-    bool want_connections, inspecting, inspect_again, named, listed, unread_told;
+    bool want_connections, inspecting, inspect_again, inspect_due, named, listed;
     bool refreshing, refresh_inspected, refresh_polled; /* a fresh look under way */
     fact main_started_us;     /* of its main process as last seen; 0: not seen in this life */
     int64_t oom_ns;           /* when the engine told of an OOM kill there; wall clock, 0: never */
