@@ -19,6 +19,7 @@ struct watch {
     double cgroup_retry_s; /* boottime: not before */
     bool stats_pending, cgroup_said;
     struct ollama_client *client;
+    char not_asked[160]; /* why its Ollama may not be asked; "" */
     char client_address[64];
     uint16_t client_port;
     uint64_t answer_sent_ns; /* uv_hrtime */
