@@ -21,7 +21,7 @@ static int prepare(struct run *run, char *why, size_t size)
 
 static void check(struct run *run)
 {
-    sense_look_now(run_sense(run));
+    sense_look_now(run_sense(run), run->id);
     const struct container *c = run_container(run);
     if (!c || strcmp(c->started_at, run->started_at)) {
         run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN,

@@ -108,7 +108,7 @@ static void job(uv_work_t *work)
 
 static void compare(struct run *run)
 {
-    sense_look_now(run_sense(run));
+    sense_look_now(run_sense(run), run->id);
     const struct container *c = run_container(run);
     if (!c || strcmp(c->started_at, run->started_at)) {
         run_end(run, INTENT_DONE, HEAL_DROPPED, FACT_UNKNOWN,

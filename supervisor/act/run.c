@@ -234,7 +234,7 @@ static void end_told(struct run *run)
     if (more)
         recover_again(healer, id);
     else if (yields)
-        sense_look_now(healer->o.sense);
+        sense_look_now(healer->o.sense, id);
 }
 
 static void end_job(uv_work_t *work)

@@ -22,6 +22,10 @@ struct watch {
     uint16_t client_port;
     uint64_t answer_sent_ns; /* uv_hrtime */
     double poll_due_s;
+    bool due;             /* it is sampled anew with the next look */
+    bool sampled;         /* ever */
+    double sampled_s;     /* boottime */
+    double connections_s; /* boottime: when they were last read, or could not be */
     bool answered_once, lost;
     bool want_connections, inspecting, inspect_again, named, listed;
     bool refreshing, refresh_inspected, refresh_polled; /* a fresh look under way */

@@ -1,0 +1,101 @@
+"""Clients of the daemon's socket that do not read, send garbage or leave: others are answered, and it ends in time."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+
+from bench import Bench
+
+LARGE = 600_000  # bytes of a label: the answer does not fit into a socket's buffers, so that who does not read is waited for
+STILL = 2.0  # seconds without reading until it is closed; it is looked at every half second
+AT_ONCE = 1.0
+
+
+@pytest.fixture
+def place(engine, built):
+    """A daemon whose answer is large, and its socket."""
+    bench = Bench(engine)
+    with contextlib.closing(bench):
+        one = bench.ollama("talked-about", labels={"filler": "x" * LARGE})
+        daemon = bench.daemon(one)
+        daemon.wait("first look", 10)
+        yield bench, daemon, str(bench.state / "supervisor.sock")
+
+
+def client(path):
+    one = socket.socket(socket.AF_UNIX)
+    one.connect(path)  # without a limit: with one, a full queue would be an error
+    one.settimeout(10)
+    return one
+
+
+def answers(bench):
+    began = time.monotonic()
+    done = bench.supervisor("status", "--json")
+    assert done.code == 0 and '"engine":' in done.out, done  # only the daemon says which engine it follows
+    assert "x" * LARGE in done.out
+    return time.monotonic() - began
+
+
+def ends_at_once(daemon):
+    code, took = daemon.end()
+    assert code == 0 and took < AT_ONCE, f"{took:.2f} s\n{daemon.text()}"
+    assert daemon.foreign == [], "".join(daemon.foreign)  # what a sanitizer would say
+
+
+def test_many_that_never_read(place):
+    bench, daemon, path = place
+    with contextlib.ExitStack() as ends:
+        for _ in range(100):
+            ends.enter_context(contextlib.closing(client(path)))
+        for _ in range(3):
+            assert answers(bench) < 3
+        ends_at_once(daemon)
+
+
+def test_who_does_not_read_is_closed(place):
+    _, daemon, path = place
+    with contextlib.closing(client(path)) as one:
+        time.sleep(STILL + 1.5)  # by then it is closed
+        got = 0
+        while piece := one.recv(1 << 20):
+            got += len(piece)
+        assert 0 < got < LARGE
+    ends_at_once(daemon)
+
+
+def test_garbage_half_closed_and_gone(place):
+    bench, daemon, path = place
+    with contextlib.closing(client(path)) as half, contextlib.closing(client(path)) as garbage:
+        half.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            garbage.sendall(b"\0GET / HTTP/1.1\r\n\r\n" * 1000)
+        for _ in range(50):
+            client(path).close()
+        text = b""
+        while piece := half.recv(1 << 20):
+            text += piece
+        assert text.endswith(b"}\n")
+        assert answers(bench) < 3
+    ends_at_once(daemon)
+
+
+def test_some_that_read_slowly_while_it_ends(place):
+    _, daemon, path = place
+    leaving = threading.Event()
+
+    def slowly():
+        with contextlib.suppress(OSError), contextlib.closing(client(path)) as one:
+            while not leaving.wait(0.01) and one.recv(512):
+                pass
+    threads = [threading.Thread(target=slowly, daemon=True) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    ends_at_once(daemon)
+    leaving.set()
+    for thread in threads:
+        thread.join(5)
