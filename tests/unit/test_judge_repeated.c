@@ -9,7 +9,8 @@
 /* clang-format on */
 #include "worlds.h"
 
-static const char settings[] = "leak.hold=20s leak.grace=1s leak.threshold=64M "
+/* The hold ends between two samples. */
+static const char settings[] = "leak.hold=19500ms leak.grace=1s leak.threshold=64M "
                                "leak.threshold_percent=0 leak.baseline=32M";
 
 /* n looks at the last sample, evenly within that time after it. */
