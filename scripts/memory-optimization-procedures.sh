@@ -41,7 +41,7 @@ run_image() {
   exec docker run --rm "${terminal[@]}" --pid host --network host --read-only --security-opt no-new-privileges:true \
     --cap-drop ALL --cap-add KILL -e DOCKER_HOST=unix:///var/run/docker.sock -e SUPERVISOR_STATE=/var/lib/supervisor \
     -e SUPERVISOR_PATHS_PROCFS=/host/proc -e SUPERVISOR_PATHS_CGROUPFS=/host/sys/fs/cgroup "${settings[@]}" \
-    -v "$socket:/var/run/docker.sock" -v "${SUPERVISOR_STATE:-/var/lib/supervisor}:/var/lib/supervisor" \
+    -v /run/supervisor/locks:/run/supervisor/locks -v "$socket:/var/run/docker.sock" -v "${SUPERVISOR_STATE:-/var/lib/supervisor}:/var/lib/supervisor" \
     -v /proc:/host/proc:ro -v /sys/fs/cgroup:/host/sys/fs/cgroup supervisor:latest "$@"
 }
 

@@ -25,6 +25,7 @@ struct daemon {
     struct local *local;
     struct heartbeat *heartbeat; /* NULL: it could not be begun */
     int beat_result;             /* of the last one, so that a failure is said once */
+    char forgets[sizeof((struct error *)NULL)->message]; /* why nothing can be remembered; "" */
     uv_signal_t hup, term, interrupt;
     uv_timer_t end;
     uint64_t end_by_ms;
@@ -148,6 +149,10 @@ static void on_note(void *userdata, enum sense_note note, const struct container
     case NOTE_LABEL_BAD:
         log_line(LOG_LEVEL_WARNING, "label refused", LS("container", name), LS("why", text));
         break;
+    case NOTE_UNREAD:
+        log_line(LOG_LEVEL_WARNING, "engine's answer unread", LS("container", name),
+                 LS("why", text));
+        break;
     case NOTE_TOO_MANY:
         log_line(LOG_LEVEL_ERROR, "too many containers", LS("why", text));
         break;
@@ -173,6 +178,8 @@ static void on_heal(void *userdata, const struct heal_event *e)
         [HEAL_LOCKED] = {LOG_LEVEL_INFO, "locked by another supervisor"},
         [HEAL_NO_MEMORY_OF_IT] = {LOG_LEVEL_CRITICAL, "CRITICAL ALERT"},
         [HEAL_RECOVERED] = {LOG_LEVEL_INFO, "remedy taken up"},
+        [HEAL_START_FAILED] = {LOG_LEVEL_ERROR, "not started"},
+        [HEAL_LOCKED_LONG] = {LOG_LEVEL_WARNING, "locked by another supervisor"},
     };
     static const char *const done_words[][2] = {
         {"limit", "limit applied"},        {"load", "model loaded"},
@@ -218,6 +225,40 @@ static void on_no_room(void *userdata, const struct error *err)
              LS("then", "what cannot be remembered is not done"));
 }
 
+static void on_keep(void *userdata, const struct error *err, const struct keep_report *report)
+{
+    struct daemon *d = userdata;
+    if (report->set_aside[0])
+        log_line(LOG_LEVEL_CRITICAL, "CRITICAL ALERT",
+                 LS("why", "the database was corrupt and was set aside: holds, restart counts and "
+                           "what is to be given back to who was throttled are lost"),
+                 LS("file", report->set_aside));
+    else if (report->replaced)
+        log_line(LOG_LEVEL_CRITICAL, "CRITICAL ALERT",
+                 LS("why", "the database was removed or replaced while it was in use: of holds, "
+                           "restart counts and what is to be given back to who was throttled only "
+                           "what this supervisor did itself is still known"));
+    else if (err)
+        log_line(LOG_LEVEL_ERROR, "nothing can be remembered", LS("why", err->message),
+                 LS("then", "what cannot be remembered is not done; it is tried again"));
+    else
+        log_line(LOG_LEVEL_INFO, "remembered again");
+    if (!err && (report->set_aside[0] || report->replaced))
+        return;
+    snprintf(d->forgets, sizeof d->forgets, "%s", err ? err->message : "");
+    heartbeat_forgets(d->heartbeat, d->forgets);
+}
+
+static void on_place(void *userdata, const struct error *err)
+{
+    (void)userdata;
+    if (err)
+        log_line(LOG_LEVEL_WARNING, "locks not shared", LS("why", err->message),
+                 LS("then", "a supervisor with another state directory is not kept away"));
+    else
+        log_line(LOG_LEVEL_INFO, "locks shared");
+}
+
 static void on_history(void *userdata, const struct error *err, const char *set_aside)
 {
     (void)userdata;
@@ -241,6 +282,8 @@ static json_t *state(void *userdata)
     local_engine(config_settings(d->config)->docker_host, engine);
     if (state)
         json_object_set_new(state, "engine", json_string(engine));
+    if (state && d->forgets[0])
+        json_object_set_new(state, "forgets", json_string(d->forgets));
     return state;
 }
 
@@ -346,6 +389,8 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
                                    .heal = on_heal,
                                    .no_room = on_no_room,
                                    .history = on_history,
+                                   .keep = on_keep,
+                                   .place = on_place,
                                    .userdata = &d};
     r = flow_new(&options, &d.flow, err);
     if (r == 0) {
@@ -356,13 +401,6 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
                      LS("instead", "`supervisor health` asks by the socket"));
         if (local_serve(flow_loop(d.flow), s->state, state, &d, &d.local, &local) < 0)
             log_line(LOG_LEVEL_WARNING, "status cannot be asked", LS("why", local.message));
-        const char *set_aside = keep_set_aside(flow_keep(d.flow));
-        if (set_aside)
-            log_line(LOG_LEVEL_CRITICAL, "CRITICAL ALERT",
-                     LS("why", "the database was corrupt and was set aside: holds, restart counts "
-                               "and what is to "
-                               "be given back to who was throttled are lost"),
-                     LS("file", set_aside));
         log_line(LOG_LEVEL_INFO, "started", LS("version", SUPERVISOR_VERSION),
                  LS("state", s->state), LS("engine", s->docker_host));
         r = flow_run(d.flow);

@@ -4,6 +4,8 @@
 #include "act/throttler.h"
 #include "base/clock.h"
 #include "chronicle/historian.h"
+#include "keep/guard.h"
+#include "remembered.h"
 #include "tell/state_json.h"
 
 #include <errno.h>
@@ -25,10 +27,12 @@ struct flow {
     struct throttler *throttler; /* the same */
     struct historian *historian; /* NULL: nothing is done, so nothing is taken down */
     struct keep *keep;
-    char state[256]; /* a copy: a reload does not move it */
+    struct remembered *remembered; /* NULL: there is no keep */
+    struct keep_guard *guard;      /* NULL: not the daemon */
+    char state[256];               /* a copy: a reload does not move it */
     struct world *world;
     struct judgement judgement;
-    bool recovered, memories_due, ending;
+    bool recovered, ending;
     uv_timer_t room; /* the database is filled up when the first look is over */
     uv_work_t room_work;
     struct error room_error;
@@ -37,22 +41,6 @@ struct flow {
 };
 
 static const uint64_t room_after_ms = 300; /* a start takes 10 to 50 */
-
-/* What is remembered of new containers: what they have held with a model, for the floor of a limit;
- * and whether the kill switch stopped them. */
-static void tell_remembered(struct flow *flow)
-{
-    flow->memories_due = false;
-    for (size_t i = 0; i < flow->world->n_containers; i++) {
-        const struct container *c = &flow->world->containers[i];
-        fact held = FACT_UNKNOWN;
-        struct keep_stop stop;
-        if (!keep_footprint_get(flow->keep, c->name, &held, NULL))
-            judge_tell_footprint(flow->judge, c->id, held);
-        if (!keep_last_stop(flow->keep, c->id, &stop, NULL) && stop.id && stop.state == INTENT_DONE)
-            judge_tell_stopped(flow->judge, c->id, stop.started_at);
-    }
-}
 
 static void room_take(uv_work_t *work)
 {
@@ -88,8 +76,7 @@ static void on_look(void *userdata, struct world *world)
     flow->world = world;
     if (judge_look(flow->judge, world, &flow->judgement) < 0)
         return; /* memory is spent: no judgement, no deed */
-    if (flow->memories_due && flow->keep)
-        tell_remembered(flow);
+    bool told = !flow->remembered || remembered_look(flow->remembered, world, !flow->o.automatic);
     for (size_t i = 0; i < flow->judgement.n_assessments; i++) {
         const struct assessment *a = &flow->judgement.assessments[i];
         world->containers[i].baseline = a->baseline;
@@ -97,7 +84,8 @@ static void on_look(void *userdata, struct world *world)
             sense_want_connections(flow->sense, a->id);
     }
     if (flow->healer) {
-        healer_consider(flow->healer, world, &flow->judgement, flow->o.automatic && !flow->ending);
+        healer_consider(flow->healer, world, &flow->judgement,
+                        flow->o.automatic && told && !flow->ending);
         if (!flow->recovered && flow->o.automatic) {
             flow->recovered = true;
             healer_recover(flow->healer);
@@ -120,7 +108,7 @@ static void on_note(void *userdata, enum sense_note note, const struct container
 {
     struct flow *flow = userdata;
     if (note == NOTE_FOUND) {
-        flow->memories_due = true;
+        remembered_found(flow->remembered);
         flow->recovered = false; /* something may have been left half done there */
     }
     if (flow->historian && flow->o.automatic)
@@ -147,6 +135,20 @@ static void on_history(void *userdata, const struct error *err, const char *set_
         flow->o.history(flow->o.userdata, err, set_aside);
 }
 
+static void on_keep(void *userdata, const struct error *err, const struct keep_report *report)
+{
+    struct flow *flow = userdata;
+    if (flow->o.keep)
+        flow->o.keep(flow->o.userdata, err, report);
+}
+
+static void on_place(void *userdata, const struct error *err)
+{
+    struct flow *flow = userdata;
+    if (flow->o.place)
+        flow->o.place(flow->o.userdata, err);
+}
+
 static int open_parts(struct flow *flow, struct error *err)
 {
     const struct settings *s = config_settings(flow->o.config);
@@ -161,6 +163,11 @@ static int open_parts(struct flow *flow, struct error *err)
         return r;
     if ((r = docker_new(flow->http, socket_path, &flow->docker)) < 0 ||
         (r = judge_new(flow->o.config, &flow->judge)) < 0)
+        return error_set(err, FAILURE_JOB, r, "not enough memory");
+    struct keep_guard_options guard = {&flow->loop, flow->keep, on_keep, on_place, flow};
+    if ((flow->keep && (r = remembered_new(&flow->loop, flow->o.config, flow->keep, flow->judge,
+                                           &flow->remembered)) < 0) ||
+        (flow->o.automatic && (r = keep_guard_new(&guard, &flow->guard)) < 0))
         return error_set(err, FAILURE_JOB, r, "not enough memory");
     struct historian_options history = {.loop = &flow->loop,
                                         .config = flow->o.config,
@@ -245,6 +252,7 @@ void flow_free(struct flow *flow)
         sense_stop(flow->sense);
     healer_free(flow->healer);
     historian_stop(flow->historian);
+    keep_guard_stop(flow->guard);
     docker_free(flow->docker);
     sense_free(flow->sense);
     http_free(flow->http);
@@ -258,6 +266,8 @@ void flow_free(struct flow *flow)
     startup_free(flow->startup);
     restore_free(flow->restore);
     historian_free(flow->historian);
+    keep_guard_free(flow->guard);
+    remembered_free(flow->remembered);
     judge_free(flow->judge);
     keep_close(flow->keep);
     judgement_clear(&flow->judgement);
@@ -282,11 +292,6 @@ struct healer *flow_healer(struct flow *flow)
 struct docker *flow_docker(struct flow *flow)
 {
     return flow->docker;
-}
-
-struct keep *flow_keep(struct flow *flow)
-{
-    return flow->keep;
 }
 
 const struct judgement *flow_judgement(const struct flow *flow)

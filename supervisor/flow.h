@@ -24,6 +24,9 @@ struct flow_options {
     void (*no_room)(void *userdata, const struct error *err);
     /* historian_options.tell: the history stops, goes on, or was begun anew. NULL: not told. */
     void (*history)(void *userdata, const struct error *err, const char *set_aside);
+    /* keep_guard_options.tell: what must be remembered cannot be, or can again. NULL: not told. */
+    void (*keep)(void *userdata, const struct error *err, const struct keep_report *report);
+    void (*place)(void *userdata, const struct error *err); /* keep_guard_options.tell_place */
     void *userdata;
 };
 
@@ -40,7 +43,6 @@ uv_loop_t *flow_loop(struct flow *flow);
 struct sense *flow_sense(struct flow *flow);
 struct healer *flow_healer(struct flow *flow);
 struct docker *flow_docker(struct flow *flow);
-struct keep *flow_keep(struct flow *flow);
 const struct judgement *flow_judgement(const struct flow *flow);
 /* The settings of config changed. */
 void flow_settings_changed(struct flow *flow);

@@ -1,5 +1,4 @@
 #include "act/control.h"
-#include "act/run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -72,30 +71,4 @@ int control_write(const char *cgroupfs, const char *directory, const char *name,
     if (usual && by_library(directory + length + 1, name, value))
         return 0;
     return plainly(directory, name, value, err);
-}
-
-int run_control(struct run *run, const char *file, char *why, size_t size)
-{
-    const char *directory = sense_cgroup_path(run_sense(run), run->id);
-    char path[PATH_MAX];
-    if (!directory) {
-        snprintf(why, size, "where its cgroup lies is unknown");
-        return -ENOENT;
-    }
-    run->directory = strdup(directory);
-    run->cgroupfs = strdup(run_settings(run)->cgroupfs);
-    if (!run->directory || !run->cgroupfs) {
-        snprintf(why, size, "not enough memory");
-        return -ENOMEM;
-    }
-    if (!sense_cgroup_writable(run_sense(run), run->id)) {
-        snprintf(why, size, "its cgroup cannot be written: mount %.100s writable", run->cgroupfs);
-        return -EROFS;
-    }
-    int n = snprintf(path, sizeof path, "%s/%s", directory, file);
-    if (n < 0 || (size_t)n >= sizeof path || access(path, W_OK) < 0) {
-        snprintf(why, size, "this kernel has no %s (memory.reclaim came with 5.19)", file);
-        return -ENOENT;
-    }
-    return 0;
 }

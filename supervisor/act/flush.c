@@ -17,26 +17,20 @@ static void nobody_waits(void *userdata, int result, const struct error *err)
 
 void flush_models(struct healer *healer, const struct container *c, const struct verdict *verdict)
 {
-    struct place *place = place_of(healer, c->id);
+    struct place *place = places_of(&healer->places, c->id);
     struct ollama_client *client = sense_ollama(healer->o.sense, c->id);
     double now_s = clock_boottime_s();
     if (!client || now_s < place->rests[REMEDY_FLUSH].until_s)
         return;
     place->rests[REMEDY_FLUSH].until_s = now_s + again_s;
-    struct run run = {.healer = healer,
-                      .step = &step_flush,
-                      .verdict = *verdict,
-                      .began_s = now_s,
-                      .page_cache_before = FACT_UNKNOWN,
-                      .page_cache_after = FACT_UNKNOWN};
-    run.intent.attempt = FACT_UNKNOWN;
-    memcpy(run.id, c->id, sizeof run.id);
-    memcpy(run.name, c->name, sizeof run.name);
-    run.before = container_held(c, &healer->world->host);
     for (size_t i = 0; i < c->ollama.n_models; i++)
         ollama_unload(client, c->ollama.models[i].name, request_ms, nobody_waits, NULL);
     char text[80];
     snprintf(text, sizeof text, "%zu model%s told to go; nobody waits for the answers",
              c->ollama.n_models, c->ollama.n_models == 1 ? " is" : "s are");
-    run_tell(&run, HEAL_ACTING, FACT_UNKNOWN, text);
+    struct heal_event event = heal_event_of(
+        HEAL_ACTING, c->id, c->name, verdict_kind_name(verdict->kind), step_flush.name, text);
+    event.evidence = verdict;
+    event.before = container_held(c, &healer->act.world->host);
+    healer_tell(healer, &event);
 }

@@ -6,35 +6,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const double retry_s = 2;
+/* So long whoever works on a container needs at most, but for a long stop grace. */
+static const double locked_long_s = 60;
+
+/* ---- the healer itself */
+
 int healer_new(const struct healer_options *options, struct healer **ret_healer)
 {
     struct healer *healer = calloc(1, sizeof *healer);
     if (!healer)
         return -ENOMEM;
     healer->o = *options;
-    clock_boot_id(config_settings(options->config)->procfs, healer->boot_id,
-                  sizeof healer->boot_id);
+    healer->act = (struct act){.loop = options->loop,
+                               .config = options->config,
+                               .docker = options->docker,
+                               .sense = options->sense,
+                               .keep = options->keep,
+                               .state = options->state,
+                               .throttles = &healer->throttles,
+                               .told = healer_told,
+                               .ended = healer_ended,
+                               .userdata = healer};
+    clock_boot_id(config_settings(options->config)->procfs, healer->act.boot_id,
+                  sizeof healer->act.boot_id);
     *ret_healer = healer;
     return 0;
 }
 
-struct place *place_of(struct healer *healer, const char *id)
-{
-    for (size_t i = 0; i < healer->n_places; i++)
-        if (!strcmp(healer->places[i].id, id))
-            return &healer->places[i];
-    static struct place nowhere; /* memory spent: forgetting is safe, keep has what matters */
-    struct place *places = realloc(healer->places, (healer->n_places + 1) * sizeof *places);
-    if (!places)
-        return &nowhere;
-    healer->places = places;
-    struct place *place = &places[healer->n_places++];
-    *place = (struct place){.footprint = FACT_UNKNOWN};
-    snprintf(place->id, sizeof place->id, "%s", id);
-    return place;
-}
-
-static struct run *run_of(const struct healer *healer, const char *id)
+struct run *healer_run(const struct healer *healer, const char *id)
 {
     for (struct run *run = healer->runs; run; run = run->next)
         if (!strcmp(run->id, id))
@@ -47,6 +47,12 @@ void healer_key(const char *name, const char *enable, char *key, size_t size)
     snprintf(key, size, "%.200s%s%.20s", name, enable ? "+" : "", enable ? enable : "");
 }
 
+void healer_key_of(const struct config *config, const struct container *c, char *key)
+{
+    healer_key(c->name, container_label(c, config_settings(config)->docker_label), key,
+               CONTAINER_NAME_SIZE);
+}
+
 size_t healer_busy(const struct healer *healer)
 {
     size_t n = 0;
@@ -57,10 +63,8 @@ size_t healer_busy(const struct healer *healer)
 
 const char *healer_acted(const struct healer *healer, const char *id)
 {
-    for (size_t i = 0; i < healer->n_places; i++)
-        if (!strcmp(healer->places[i].id, id))
-            return healer->places[i].acted;
-    return "";
+    const struct place *place = places_find(&healer->places, id);
+    return place ? place->acted : "";
 }
 
 static const struct step *step_for(enum remedy remedy)
@@ -106,21 +110,76 @@ static const char *forbidden(const struct container *c, const struct step *step)
 static void tell_would(struct healer *healer, const struct container *c, const struct verdict *v,
                        const struct step *step, const char *text)
 {
-    struct run run = {.healer = healer,
-                      .step = step,
-                      .verdict = *v,
-                      .reason = v->kind == VERDICT_KINDS ? "asked" : NULL,
-                      .began_s = clock_boottime_s(),
-                      .before = FACT_UNKNOWN,
-                      .expected = FACT_UNKNOWN,
-                      .page_cache_before = FACT_UNKNOWN,
-                      .page_cache_after = FACT_UNKNOWN};
-    run.intent.attempt = FACT_UNKNOWN;
-    memcpy(run.id, c->id, sizeof run.id);
-    memcpy(run.name, c->name, sizeof run.name);
-    memcpy(run.model, v->model, sizeof run.model);
-    run.before = container_held(c, &healer->world->host);
-    run_tell(&run, HEAL_WOULD_ACT, FACT_UNKNOWN, text);
+    const char *verdict = v->kind == VERDICT_KINDS ? "asked" : verdict_kind_name(v->kind);
+    struct heal_event event =
+        heal_event_of(HEAL_WOULD_ACT, c->id, c->name, verdict, step->name, text);
+    event.evidence = v;
+    event.model = v->model;
+    if (healer->act.world)
+        event.before = container_held(c, &healer->act.world->host);
+    healer_tell(healer, &event);
+}
+
+/* ---- a run begun */
+
+/* Somebody else works on it: told once, and again as a warning when that lasts. */
+static void locked_out(struct healer *healer, struct run *run, bool quiet)
+{
+    struct place *place = places_of(&healer->places, run->id);
+    double now_s = clock_boottime_s();
+    char text[600];
+    place->not_before_s = now_s + retry_s;
+    if (place->locked_s <= 0)
+        place->locked_s = now_s;
+    bool lasts = now_s - place->locked_s > locked_long_s;
+    if (quiet || (place->locked_told && (!lasts || place->lock_warned)))
+        return;
+    if (fact_known(run->holder))
+        snprintf(text, sizeof text, "another supervisor (pid %lld) works on it%s",
+                 (long long)run->holder, lasts ? ", for more than a minute" : "");
+    else
+        snprintf(text, sizeof text, "%s%s", run->work_error.message,
+                 lasts ? ", for more than a minute" : "");
+    place->lock_warned = lasts;
+    place->locked_told = true;
+    struct heal_event event = heal_event_of_run(run, lasts ? HEAL_LOCKED_LONG : HEAL_LOCKED, text);
+    healer_tell(healer, &event);
+}
+
+/* Takes the container's lock; run_enter does the rest. verdict NULL: it only comes to follow what
+ * an earlier supervisor left open. */
+static int begin(struct healer *healer, const struct container *c, const struct step *step,
+                 const struct verdict *verdict, struct run **ret_run)
+{
+    if (!healer->o.keep)
+        return -EROFS;
+    struct run *run = run_new(&healer->act, c, step, verdict);
+    if (!run)
+        return -ENOMEM;
+    int r = run_lock(run);
+    if (r == -EWOULDBLOCK)
+        locked_out(healer, run, !verdict);
+    else if (r < 0)
+        healer_told(healer, run, HEAL_NO_MEMORY_OF_IT, run->work_error.message);
+    if (r < 0) {
+        places_of(&healer->places, c->id)->not_before_s = clock_boottime_s() + retry_s;
+        run_free(run);
+        return r;
+    }
+    struct place *place = places_of(&healer->places, c->id);
+    place->locked_s = 0;
+    place->lock_warned = false;
+    run->next = healer->runs;
+    healer->runs = run;
+    *ret_run = run;
+    return 0;
+}
+
+void healer_follow(struct healer *healer, const struct container *c)
+{
+    struct run *run;
+    if (!healer_run(healer, c->id) && begin(healer, c, &step_unload, NULL, &run) == 0)
+        run_enter(run, STAGE_LOCK);
 }
 
 /* The kill switch wants its container. What is under way goes on, but an unload: that one may take
@@ -130,160 +189,156 @@ static void yield(struct run *run)
     if (run->step != &step_unload || run->ending)
         return;
     run->yields = true;
-    sense_fresh_cancel(run->healer->o.sense, run->id); /* in each look: it may have begun another */
+    sense_fresh_cancel(run->act->sense, run->id); /* in each look: it may have begun another */
+}
+
+/* One raised verdict, by itself. */
+static void consider(struct healer *healer, const struct verdict *v)
+{
+    const struct step *step = step_for(v->remedy);
+    const struct container *c =
+        step && v->state == VERDICT_RAISED ? sense_container(healer->o.sense, v->id) : NULL;
+    if (!c)
+        return;
+    const char *no = forbidden(c, step);
+    if (v->mode != MODE_ENFORCE || healer->o.dry_run || no) {
+        if (v->changed)
+            tell_would(healer, c, v, step, no ? no : "");
+        return;
+    }
+    if (v->remedy == REMEDY_THROTTLE &&
+        (!healer->throttles.known || throttles_find(&healer->throttles, v->id)))
+        return; /* it stands; or whether it does is not known yet */
+    if (step == &step_flush) {
+        if (v->confirmed)
+            flush_models(healer, c, v);
+        return;
+    }
+    if (!sense_engine_up(healer->o.sense))
+        return; /* no fresh look without it: it waits, and "engine lost" was said */
+    const struct place *place = places_of(&healer->places, v->id);
+    double now_s = clock_boottime_s();
+    struct run *run = healer_run(healer, v->id);
+    if (run && step->last_resort)
+        yield(run);
+    if (run || (now_s < place->not_before_s && !step->last_resort) ||
+        now_s < place->rests[v->remedy].until_s)
+        return;
+    if (begin(healer, c, step, v, &run) == 0)
+        run_enter(run, STAGE_LOCK);
 }
 
 void healer_consider(struct healer *healer, const struct world *world,
                      const struct judgement *judgement, bool automatic)
 {
-    healer->world = world;
-    healer->judgement = judgement;
+    healer->act.world = world;
+    healer->act.judgement = judgement;
+    places_look(&healer->places, world);
     for (size_t i = 0;
          i < world->n_containers && i < judgement->n_assessments && !healer->o.dry_run; i++)
         remember_footprint(healer, &world->containers[i], &judgement->assessments[i]);
-    for (size_t i = 0; automatic && i < judgement->n_verdicts && !healer->closing; i++) {
-        const struct verdict *v = &judgement->verdicts[i];
-        const struct step *step = step_for(v->remedy);
-        const struct container *c =
-            step && v->state == VERDICT_RAISED ? sense_container(healer->o.sense, v->id) : NULL;
-        if (!c)
-            continue;
-        const char *no = forbidden(c, step);
-        if (v->mode != MODE_ENFORCE || healer->o.dry_run || no) {
-            if (v->changed)
-                tell_would(healer, c, v, step, no ? no : "");
-            continue;
-        }
-        if (v->remedy == REMEDY_THROTTLE &&
-            (!healer->throttles_known || throttled_find(healer, v->id)))
-            continue; /* it stands; or whether it does is not known yet */
-        if (step == &step_flush) {
-            if (v->confirmed)
-                flush_models(healer, c, v);
-            continue;
-        }
-        const struct place *place = place_of(healer, v->id);
-        double now_s = clock_boottime_s();
-        if (!sense_engine_up(healer->o.sense))
-            continue; /* no fresh look without it: it waits, and "engine lost" was said */
-        struct run *run = run_of(healer, v->id);
-        if (run && step->last_resort)
-            yield(run);
-        if (run || (now_s < place->not_before_s && !step->last_resort) ||
-            now_s < place->rests[v->remedy].until_s)
-            continue;
-        if (run_begin(healer, c, step, v, &run) == 0)
-            run_gate(run);
-    }
+    for (size_t i = 0; automatic && i < judgement->n_verdicts && !healer->act.closing; i++)
+        consider(healer, &judgement->verdicts[i]);
 }
 
 void healer_recover(struct healer *healer)
 {
-    for (size_t i = 0; healer->world && !healer->o.dry_run && i < healer->world->n_containers;
-         i++) {
-        const struct container *c = &healer->world->containers[i];
-        struct run *run;
-        if (!run_of(healer, c->id) && run_begin(healer, c, &step_unload, NULL, &run) == 0)
-            run_gate(run);
-    }
-    if (healer->world && !healer->o.dry_run && sense_engine_up(healer->o.sense))
+    const struct world *world = healer->act.world;
+    for (size_t i = 0; world && !healer->o.dry_run && i < world->n_containers; i++)
+        healer_follow(healer, &world->containers[i]);
+    if (world && !healer->o.dry_run && sense_engine_up(healer->o.sense))
         sweep(healer);
+}
+
+/* ---- a person's word */
+
+static int begin_asked(struct healer *healer, const struct container *c, const struct verdict *v,
+                       struct run **ret_run)
+{
+    const struct step *step = step_for(v->remedy);
+    const char *no = forbidden(c, step);
+    *ret_run = NULL;
+    if (healer->o.dry_run || no) {
+        tell_would(healer, c, v, step, no ? no : "");
+        return no ? -EPERM : 0;
+    }
+    if (healer_run(healer, c->id))
+        return -EBUSY;
+    int r = begin(healer, c, step, v, ret_run);
+    if (r == 0)
+        (*ret_run)->asked = true;
+    return r;
+}
+
+/* For a reason, not for a verdict. */
+static struct verdict no_verdict(const struct container *c, enum remedy remedy, const char *model)
+{
+    struct verdict v = {
+        .kind = VERDICT_KINDS, .pid = FACT_UNKNOWN, .started_us = FACT_UNKNOWN, .remedy = remedy};
+    snprintf(v.model, sizeof v.model, "%s", model);
+    memcpy(v.id, c->id, sizeof v.id);
+    return v;
 }
 
 int healer_heal(struct healer *healer, const struct verdict *verdict, bool force)
 {
     const struct container *c = sense_container(healer->o.sense, verdict->id);
-    const struct step *step = step_for(verdict->remedy);
     struct run *run;
-    if (!c || !step)
+    if (!c || !step_for(verdict->remedy))
         return c ? -EINVAL : -ENOENT;
-    const char *no = forbidden(c, step);
-    if (healer->o.dry_run || no) {
-        tell_would(healer, c, verdict, step, no ? no : "");
-        return no ? -EPERM : 0;
+    int r = begin_asked(healer, c, verdict, &run);
+    if (run) {
+        run->force = force;
+        run_enter(run, STAGE_LOCK);
     }
-    if (run_of(healer, verdict->id))
-        return -EBUSY;
-    int r = run_begin(healer, c, step, verdict, &run);
-    if (r < 0)
-        return r;
-    run->asked = true;
-    run->force = force;
-    run_gate(run);
-    return 0;
+    return r;
 }
 
 int healer_unload(struct healer *healer, const struct container *container, const char *model,
                   double wait_s, bool force, const char *reason)
 {
-    struct verdict v = {.kind = VERDICT_KINDS,
-                        .pid = FACT_UNKNOWN,
-                        .started_us = FACT_UNKNOWN,
-                        .remedy = REMEDY_UNLOAD};
-    snprintf(v.model, sizeof v.model, "%s", model);
-    snprintf(v.id, sizeof v.id, "%s", container->id);
-    if (healer->o.dry_run) {
-        tell_would(healer, container, &v, &step_unload, "");
-        return 0;
-    }
-    if (run_of(healer, container->id))
-        return -EBUSY;
+    struct verdict v = no_verdict(container, REMEDY_UNLOAD, model);
     struct run *run;
-    int r = run_begin(healer, container, &step_unload, &v, &run);
-    if (r < 0)
-        return r;
-    run->asked = true;
-    run->force = force;
-    run->wait_s = wait_s;
-    run->reason = reason;
-    run_gate(run);
-    return 0;
+    int r = begin_asked(healer, container, &v, &run);
+    if (run) {
+        run->force = force;
+        run->wait_s = wait_s;
+        run->reason = reason;
+        run_enter(run, STAGE_LOCK);
+    }
+    return r;
 }
 
 int healer_restart(struct healer *healer, const struct container *container, const char *reason)
 {
-    struct verdict v = {.kind = VERDICT_KINDS,
-                        .pid = FACT_UNKNOWN,
-                        .started_us = FACT_UNKNOWN,
-                        .remedy = REMEDY_RESTART};
-    snprintf(v.id, sizeof v.id, "%s", container->id);
-    const char *no = forbidden(container, &step_restart);
-    if (healer->o.dry_run || no) {
-        tell_would(healer, container, &v, &step_restart, no ? no : "");
-        return no ? -EPERM : 0;
-    }
-    if (run_of(healer, container->id))
-        return -EBUSY;
+    struct verdict v = no_verdict(container, REMEDY_RESTART, "");
     struct run *run;
-    int r = run_begin(healer, container, &step_restart, &v, &run);
-    if (r < 0)
-        return r;
-    run->asked = true;
-    run->reason = reason;
-    run_gate(run);
-    return 0;
+    int r = begin_asked(healer, container, &v, &run);
+    if (run) {
+        run->reason = reason;
+        run_enter(run, STAGE_LOCK);
+    }
+    return r;
 }
 
 void healer_free(struct healer *healer)
 {
     if (!healer)
         return;
-    healer->closing = true;
+    healer->act.closing = true;
     for (struct run *run = healer->runs, *next; run; run = next) {
         next = run->next;
-        uv_timer_stop(&run->timer);
-        atomic_store(&run->stop, true);
-        if (!run->working && !run->request_under_way)
-            run_free(run);
+        run_close(run);
     }
+    healer->runs = NULL;
 }
 
 void healer_delete(struct healer *healer)
 {
     if (!healer)
         return;
-    free(healer->places);
-    while (healer->throttled)
-        throttled_remove(healer, healer->throttled);
+    places_clear(&healer->places);
+    while (healer->throttles.first)
+        throttles_remove(&healer->throttles, healer->throttles.first);
     free(healer);
 }

@@ -24,6 +24,9 @@ enum heal_event_kind {
     HEAL_LOCKED,          /* another supervisor works on it */
     HEAL_NO_MEMORY_OF_IT, /* the intent cannot be committed: nothing is done */
     HEAL_RECOVERED,       /* what an earlier supervisor had begun was followed to its end */
+    HEAL_START_FAILED, /* stopped to be restarted, and the engine refused to start it: it is tried
+                          again; text has its words */
+    HEAL_LOCKED_LONG,  /* another supervisor has worked on it for more than a minute */
 };
 
 struct heal_event {
@@ -38,6 +41,7 @@ struct heal_event {
     fact page_cache_before, page_cache_after; /* step reclaim; else unknown */
     enum remedy next; /* what was done was not enough: the step of the ladder that follows in the
                          next looks, while its verdict stands; else none */
+    bool carried_out; /* a restart, kill or stop was done, by us or by an earlier supervisor */
     fact attempt;
     double took_s;
     const char *text; /* one sentence, "" if there is nothing to add */
@@ -89,6 +93,8 @@ int healer_restart(struct healer *healer, const struct container *container, con
 /* What restarts are counted by: the container's name and how it is labelled (enable: the value of
  * the label docker.label, or NULL), so that a recreated container does not start afresh. */
 void healer_key(const char *name, const char *enable, char *key, size_t size);
+/* The same of a container, into at least CONTAINER_NAME_SIZE bytes. */
+void healer_key_of(const struct config *config, const struct container *c, char *key);
 
 /* Remedies under way. */
 size_t healer_busy(const struct healer *healer);

@@ -2,6 +2,7 @@
 #include "act/private.h"
 #include "base/clock.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@ static void footprint_done(uv_work_t *work, int status)
 void remember_footprint(struct healer *healer, const struct container *c,
                         const struct assessment *a)
 {
-    struct place *place = place_of(healer, c->id);
+    struct place *place = places_of(&healer->places, c->id);
     if (!healer->o.keep || !fact_known(a->held_with_model))
         return;
     if (fact_known(place->footprint) &&
@@ -46,63 +47,109 @@ void remember_footprint(struct healer *healer, const struct container *c,
         free(f);
 }
 
-struct sweep_work {
+/* ---- open intents of containers that the world does not have: nobody would come for them. Only
+ * the engine knows whether such a container is gone: what it does not answer is asked the next
+ * time, and what is there is followed like the others. */
+
+struct sweep {
     uv_work_t work;
-    struct keep *keep;
-    char state[256];
-    char (*here)[CONTAINER_ID_SIZE]; /* owned */
-    size_t n_here;
+    struct healer *healer;
+    struct intent *open; /* owned */
+    size_t n, at;
 };
 
-static bool is_here(const struct sweep_work *s, const char *id)
-{
-    for (size_t i = 0; i < s->n_here; i++)
-        if (!strcmp(s->here[i], id))
-            return true;
-    return false;
-}
+static void next(struct sweep *s);
 
-static void sweep_job(uv_work_t *work)
+static void finish(struct sweep *s)
 {
-    struct sweep_work *s = work->data;
-    struct intent *open = NULL;
-    size_t n = 0;
-    if (keep_intents_open(s->keep, &open, &n, NULL) < 0)
-        return;
-    for (size_t i = 0; i < n; i++) {
-        struct keep_lock *lock; /* whoever works on it still has it */
-        if (is_here(s, open[i].container) ||
-            keep_lock_container(s->state, open[i].container, &lock, NULL, NULL) < 0)
-            continue;
-        keep_intent_end(s->keep, open[i].id, INTENT_FAILED, FACT_UNKNOWN, clock_wall_ms(),
-                        "its container is no longer here", NULL);
-        keep_unlock(lock);
-    }
-    free(open);
-}
-
-static void sweep_done(uv_work_t *work, int status)
-{
-    (void)status;
-    struct sweep_work *s = work->data;
-    free(s->here);
+    s->healer->sweeping = false;
+    free(s->open);
     free(s);
+}
+
+static void read_job(uv_work_t *work)
+{
+    struct sweep *s = work->data;
+    if (keep_intents_open(s->healer->o.keep, &s->open, &s->n, NULL) < 0)
+        s->n = 0;
+}
+
+static void end_job(uv_work_t *work)
+{
+    struct sweep *s = work->data;
+    struct keep_lock *lock; /* whoever works on it still has it */
+    const struct intent *intent = &s->open[s->at];
+    if (keep_lock_container(s->healer->o.state, intent->container, &lock, NULL, NULL) < 0)
+        return;
+    keep_intent_end(s->healer->o.keep, intent->id, INTENT_FAILED, FACT_UNKNOWN, clock_wall_ms(),
+                    "the engine has no such container any more", NULL);
+    keep_unlock(lock);
+}
+
+static void step_done(uv_work_t *work, int status)
+{
+    struct sweep *s = work->data;
+    (void)status;
+    if (s->healer->act.closing) {
+        finish(s);
+        return;
+    }
+    s->at++;
+    next(s);
+}
+
+static void on_inspected(void *userdata, int result, const struct container *c,
+                         const struct docker_details *details, const struct error *err)
+{
+    struct sweep *s = userdata;
+    struct healer *healer = s->healer;
+    (void)details;
+    bool gone = result == -ENOENT && err && err->failure != FAILURE_UNREACHABLE;
+    if (healer->act.closing) {
+        finish(s);
+        return;
+    }
+    if (result == 0)
+        healer_follow(healer, c);
+    if (gone && uv_queue_work(healer->o.loop, &s->work, end_job, step_done) == 0)
+        return;
+    s->at++;
+    next(s);
+}
+
+static bool is_here(const struct healer *healer, const char *id)
+{
+    return sense_container(healer->o.sense, id) || healer_run(healer, id);
+}
+
+static void next(struct sweep *s)
+{
+    while (s->at < s->n && is_here(s->healer, s->open[s->at].container))
+        s->at++;
+    if (s->at < s->n)
+        docker_inspect(s->healer->o.docker, s->open[s->at].container, on_inspected, s);
+    else
+        finish(s);
+}
+
+static void read_done(uv_work_t *work, int status)
+{
+    struct sweep *s = work->data;
+    (void)status;
+    if (s->healer->act.closing)
+        finish(s);
+    else
+        next(s);
 }
 
 void sweep(struct healer *healer)
 {
-    size_t n = healer->world->n_containers;
-    struct sweep_work *s = healer->o.keep ? calloc(1, sizeof *s) : NULL;
-    if (!s || !(s->here = calloc(n + 1, sizeof *s->here))) {
-        free(s);
+    struct sweep *s = healer->o.keep && !healer->sweeping ? calloc(1, sizeof *s) : NULL;
+    if (!s)
         return;
-    }
     s->work.data = s;
-    s->keep = healer->o.keep;
-    s->n_here = n;
-    snprintf(s->state, sizeof s->state, "%s", healer->o.state);
-    for (size_t i = 0; i < n; i++)
-        memcpy(s->here[i], healer->world->containers[i].id, sizeof s->here[i]);
-    if (uv_queue_work(healer->o.loop, &s->work, sweep_job, sweep_done) < 0)
-        sweep_done(&s->work, 0);
+    s->healer = healer;
+    healer->sweeping = true;
+    if (uv_queue_work(healer->o.loop, &s->work, read_job, read_done) < 0)
+        finish(s);
 }

@@ -1,5 +1,6 @@
 #include "act/restore.h"
 
+#include "act/events.h"
 #include "act/load.h"
 #include "act/wanted.h"
 #include "base/clock.h"
@@ -16,8 +17,9 @@ static const double patience_s = 120;
 struct restore {
     struct healer_options o;
     struct loader *loader;
-    struct keep_history
-        *history; /* owned; open while models are loaded, NULL where there is none */
+    struct keep_history *history; /* owned, in memory, while models are loaded; NULL: none */
+    uv_work_t reading;            /* copies it */
+    bool is_reading, is_read;
     struct {
         char id[CONTAINER_ID_SIZE];
         double until_s;
@@ -33,20 +35,12 @@ static void tell(struct restore *restore, const struct load_report *report)
     enum heal_event_kind kind = report->end == LOAD_DONE ? HEAL_DONE
                                 : report->load_s > 0     ? HEAL_NOT_DONE
                                                          : HEAL_DROPPED;
-    struct heal_event event = {.kind = kind,
-                               .id = report->id,
-                               .name = report->container,
-                               .verdict = "restore",
-                               .step = "load",
-                               .model = report->model,
-                               .before = report->before,
-                               .after = report->after,
-                               .expected = FACT_UNKNOWN,
-                               .page_cache_before = FACT_UNKNOWN,
-                               .page_cache_after = FACT_UNKNOWN,
-                               .attempt = FACT_UNKNOWN,
-                               .took_s = report->took_s,
-                               .text = report->text};
+    struct heal_event event =
+        heal_event_of(kind, report->id, report->container, "restore", "load", report->text);
+    event.model = report->model;
+    event.before = report->before;
+    event.after = report->after;
+    event.took_s = report->took_s;
     if (report->end != LOAD_THERE && restore->o.tell)
         restore->o.tell(restore->o.userdata, &event);
 }
@@ -80,12 +74,27 @@ int restore_new(const struct healer_options *options, struct healer *healer,
     return 0;
 }
 
-/* What models were seen to take is read while they are loaded again, after a heal: a few rows. */
+/* What models were seen to take is read before they are loaded again, after a heal: a few rows. */
+static void read_history(uv_work_t *work)
+{
+    struct restore *restore = work->data;
+    keep_history_open_models(restore->o.state, &restore->history, NULL);
+}
+
+static void history_read(uv_work_t *work, int status)
+{
+    struct restore *restore = work->data;
+    (void)status;
+    restore->is_reading = false;
+    restore->is_read = true;
+    loader_set_history(restore->loader, restore->history);
+}
+
 static void open_history(struct restore *restore)
 {
-    if (!restore->history)
-        keep_history_open_reader(restore->o.state, &restore->history, NULL);
-    loader_set_history(restore->loader, restore->history);
+    restore->reading.data = restore;
+    restore->is_reading =
+        uv_queue_work(restore->o.loop, &restore->reading, read_history, history_read) == 0;
 }
 
 static void close_history(struct restore *restore)
@@ -93,6 +102,7 @@ static void close_history(struct restore *restore)
     loader_set_history(restore->loader, NULL);
     keep_history_close(restore->history);
     restore->history = NULL;
+    restore->is_read = false;
 }
 
 void restore_free(struct restore *restore)
@@ -110,7 +120,8 @@ void restore_heal(struct restore *restore, const struct heal_event *event)
     if (!strcmp(event->step, "unthrottle"))
         return; /* goes beside whatever is under way there */
     loader_heal(restore->loader, event);
-    bool ended = (event->kind == HEAL_DONE || event->kind == HEAL_RECOVERED) &&
+    bool ended = event->carried_out &&
+                 (event->kind == HEAL_DONE || event->kind == HEAL_RECOVERED) &&
                  (!strcmp(event->step, "restart") || !strcmp(event->step, "kill"));
     if (!ended || restore->n_healed == HEALED_MAX)
         return;
@@ -152,19 +163,22 @@ void restore_look(struct restore *restore, const struct world *world,
                   const struct judgement *judgement)
 {
     if (!restore->n_healed && !restore->under_way && restore->at == restore->n) {
-        if (restore->history)
+        if (restore->is_read)
             close_history(restore);
         return;
     }
     loader_look(restore->loader, world, judgement);
     take_healed(restore, world);
-    if (restore->under_way || restore->at == restore->n)
+    if (restore->under_way || restore->is_reading || restore->at == restore->n)
         return;
+    if (!restore->is_read) {
+        open_history(restore);
+        return;
+    }
     const struct wanted_model *m = &restore->models[restore->at];
     struct load_wish wish = {.keep_alive_s = m->keep_alive_s, .keep_others = true};
     memcpy(wish.id, m->id, sizeof wish.id);
     memcpy(wish.model, m->model, sizeof wish.model);
     restore->under_way = true;
-    open_history(restore);
     loader_begin(restore->loader, &wish);
 }

@@ -1,25 +1,44 @@
-/* One remedy under way. Private to the room act. */
+/* One remedy under way: what it is about, its stages, its timer and worker, its end. A run knows no
+ * healer: it gets what it needs in struct act, and tells that it began and how it ended. Private to
+ * the room act. */
 #ifndef SUPERVISOR_ACT_RUN_H
 #define SUPERVISOR_ACT_RUN_H
 
 #include "act/healer.h"
 #include "keep/throttles.h"
+#include "sense/signals.h"
 
 #include <stdatomic.h>
 
 struct run;
+struct throttles;
 typedef void run_next(struct run *run);
+
+/* The life of a run; each stage leads to the next one or to STAGE_END (stages.c). */
+enum stage {
+    STAGE_LOCK,    /* nobody else works on the container */
+    STAGE_RECOVER, /* what an earlier supervisor left open is followed to its end */
+    STAGE_ALLOW,   /* budget, back-off, rest */
+    STAGE_FRESH,   /* everything the verdict rests on is read anew */
+    STAGE_PREPARE, /* what the deed needs is opened */
+    STAGE_COMMIT,  /* the intent is written down */
+    STAGE_DEED,
+    STAGE_CHECK, /* was it carried out, and did the bytes come back? */
+    STAGE_END,   /* the outcome is written down and told */
+    STAGES
+};
 
 struct step { /* what kind of deed */
     const char *name;
-    /* Before the intent is committed: opens what the deed needs. 0, or -errno with a sentence: the
-     * remedy is dropped. */
+    /* Opens what the deed needs. 0, or -errno with a sentence: the remedy is dropped. May be NULL.
+     */
     int (*prepare)(struct run *run, char *why, size_t size);
-    /* The deed; ends in run_end. */
-    void (*deed)(struct run *run);
-    /* Follows run->intent of an earlier supervisor to its end; ends in run_end. NULL: the deed may
-     * be repeated, the intent is dropped. */
-    void (*recover)(struct run *run);
+    run_next *deed;      /* ends in run_enter(STAGE_CHECK) or in run_end */
+    run_next *check;     /* ends in run_end, perhaps after some looks */
+    run_next *recover;   /* follows run->intent of an earlier supervisor; ends in run_end. NULL: the
+                            deed may be repeated, the intent is dropped */
+    run_next *arrived;   /* after a restart: the new life is there; ends in run_end */
+    run_next *give_back; /* of what the run's own part holds; may be NULL */
     bool gentle;      /* takes nothing away that other verdicts' holds rest on: those go on; what it
                          cannot do is told once */
     double rest_s;    /* at least, between two on one container; 0: none */
@@ -27,56 +46,135 @@ struct step { /* what kind of deed */
                          answer; an unload under way makes room for it */
 };
 
+/* act/steps/ */
 extern const struct step step_restart, step_kill, step_unload, step_limit, step_reclaim, step_high,
     step_throttle, step_stop;
 
+struct act { /* what every run works with; borrowed, but for boot_id */
+    uv_loop_t *loop;
+    const struct config *config;
+    struct docker *docker;
+    struct sense *sense;
+    struct keep *keep; /* NULL: nothing can be remembered, so nothing is done */
+    const char *state; /* directory of the locks */
+    char boot_id[40];
+    struct throttles *throttles;
+    const struct world *world; /* of the last look; NULL before it */
+    const struct judgement *judgement;
+    bool closing; /* the supervisor ends: runs are left where they are */
+    /* What happens on the way. */
+    void (*told)(void *userdata, struct run *run, enum heal_event_kind kind, const char *text);
+    /* Once for each run, by run->end; then it goes. */
+    void (*ended)(void *userdata, struct run *run);
+    void *userdata;
+};
+
+struct past {              /* what the database says before anything is done */
+    struct intent open;    /* the oldest that is open for this container */
+    size_t n_open;         /* of this container */
+    size_t starts;         /* in vain, of the life that `open` is about */
+    struct keep_last last; /* the newest restart or stop of it */
+    struct restart_history restarts;
+    bool held;           /* it was on hold before */
+    double failed_ago_s; /* an earlier supervisor's same step was not enough; < 0: no */
+    double rest_left_s;
+};
+
+struct run_end {
+    enum intent_state state; /* of the intent, where there is one */
+    enum heal_event_kind kind;
+    bool silent;       /* it only came to follow what was left open: nothing to tell */
+    bool refused;      /* it could not even be prepared */
+    bool carried_out;  /* the deed was done, by us or by an earlier supervisor of ours */
+    bool left_stopped; /* we stopped it, and it does not start again */
+    bool nothing_left; /* what it was for is gone: no further step follows, whatever came back */
+    double wait_s;     /* not tried again before; 0: the usual */
+    enum remedy next;  /* of the ladder, after one that was not enough */
+    fact after;        /* held */
+    char text[512];
+};
+
 struct run {
-    struct healer *healer;
+    struct act *act;
     const struct step *step;
-    struct verdict verdict; /* a copy */
+    enum stage stage;
+    /* what it is about */
     char id[CONTAINER_ID_SIZE], name[CONTAINER_NAME_SIZE], started_at[48], key[CONTAINER_NAME_SIZE];
     char model[CONTAINER_NAME_SIZE];
-    bool asked; /* a person's word: no back-off */
-    bool force, recovering, begun, ending;
-    bool yields;   /* the kill switch wants the container: an unload ends as soon as it can */
-    double wait_s; /* unload: how long to wait for a busy or loading model */
-    size_t budget; /* restarts an hour */
-    struct keep_lock *lock, *life_lock; /* life_lock: on its cgroup; NULL where it cannot be had */
+    struct verdict verdict; /* a copy; kind VERDICT_KINDS: for no verdict */
+    /* whose word it is */
+    bool asked; /* a person's: no back-off */
+    bool force;
+    const char *reason; /* static: why, where it is not for a verdict */
+    fact budget;        /* restarts an hour */
+    double wait_s;      /* unload: how long to wait for a busy or loading model */
+    /* where it is */
+    bool recovering, begun, ending;
+    bool yields;       /* the kill switch wants the container: an unload ends as soon as it can */
+    double began_s;    /* boottime */
+    double deadline_s; /* boottime: of the phase under way */
+    struct keep_lock *lock, *life_lock; /* life_lock: NULL where it cannot be had */
+    fact holder;                        /* who has it where it is locked: a pid, or unknown */
+    struct past past;
     struct intent intent;
-    fact before, expected;                    /* held before; bytes that should come back */
-    double began_s;                           /* boottime */
-    double deadline_s;                        /* boottime: of the phase under way */
-    fact page_cache_before, page_cache_after; /* bytes; unknown where it is not about them */
+    /* bytes */
+    fact before, expected;                    /* held before; what should come back */
+    fact page_cache_before, page_cache_after; /* unknown where it is not about them */
     int pidfd;
-    char *directory, *cgroupfs; /* owned: run_control */
-    struct throttle *throttle;  /* owned: step throttle, what it is about to set */
-    bool throttle_stands;       /* something of it may be set: its row is kept */
-    const char *reason;         /* static: why, where it is not for a verdict */
-    bool others_signal, started_it, request_under_way;
+    struct run_end end;
+    union { /* each step's own */
+        struct {
+            double asked_s;         /* boottime of the request */
+            double refused_since_s; /* inspect is answered by an error; 0: it is not */
+            bool answered_no;       /* the request was, too */
+            bool asked_signals;
+            struct signals_sent signals;
+            size_t tries; /* starts in vain */
+            double start_due_s;
+            int64_t start_row;
+            bool not_sent, words_told;
+            char words[256]; /* the engine's, of the last refusal */
+        } life;
+        struct {
+            bool killed; /* the context reset was done */
+        } unload;
+        struct {
+            char *directory, *cgroupfs; /* owned: run_control */
+            char text[128];
+        } control;
+        struct {
+            char *cgroupfs;      /* owned */
+            struct throttle *t;  /* owned: what is about to be set */
+            bool stands;         /* something of it may be set: its row is kept */
+            bool not_remembered; /* its row could not be written */
+        } throttle;
+    } of;
+    /* mechanics */
     uv_timer_t timer;
     uv_work_t work;
-    bool working;
-    atomic_bool stop;      /* the healer is going: long work ends at its next step */
-    bool refused;          /* it could not even be prepared */
-    enum remedy next_step; /* of the ladder, after one that was not enough */
-    bool nothing_left;   /* what it was for is gone: no further step follows, whatever came back */
-    double failed_ago_s; /* an earlier supervisor's same step was not enough so long ago; < 0: no */
-    double rest_left_s;
+    bool working, request_under_way;
+    atomic_bool stop; /* the healer is going: long work ends at its next step */
     run_next *after_work, *on_timer;
     int work_result;
     struct error work_error;
-    struct restart_history restarts;
-    int64_t hold_since_ms;
-    struct intent *open;
-    size_t n_open, n_open_here; /* here: of this container */
-    struct keep_stop last_stop;
-    bool stopped_since; /* the kill switch stopped it after the intent that is followed */
-    enum intent_state end_state;
-    enum heal_event_kind end_kind;
-    fact after;
-    char text[320];
-    struct run *next;
+    struct run *next; /* the owner's list */
 };
+
+/* A run about this container, at STAGE_LOCK; verdict NULL: none. NULL when memory is spent. */
+struct run *run_new(struct act *act, const struct container *c, const struct step *step,
+                    const struct verdict *verdict);
+/* Gives everything back, the lock too; the memory goes in the loop's next turn. */
+void run_free(struct run *run);
+/* Ends what can be ended at once; run_free where nothing of it is under way (else its callback does
+ * that, by run_closed). act->closing is set. */
+void run_close(struct run *run);
+
+/* The one place where a run changes its stage (stages.c). */
+void run_enter(struct run *run, enum stage stage);
+/* "lock" … */
+const char *stage_name(enum stage stage);
+/* 0; -EWOULDBLOCK: somebody else works on it, or -errno: run->work_error says why. */
+int run_lock(struct run *run);
 
 /* true: the healer is going, and the run with it; every callback asks this first. */
 bool run_closed(struct run *run);
@@ -85,29 +183,36 @@ void run_later(struct run *run, uint64_t delay_ms, run_next *next);
 /* Calls job on a worker, then next on the loop; what job has to tell goes to run->work_result and
  * run->work_error. */
 void run_work(struct run *run, uv_work_cb job, run_next *next);
-/* The container's cgroup into run->directory and its root into run->cgroupfs, if FILE there can be
- * written; else -errno with a sentence. */
+/* The container's cgroup and its root into run->of.control, if FILE there can be written; else
+ * -errno with a sentence. run_control_free gives them back. */
 int run_control(struct run *run, const char *file, char *why, size_t size);
-/* The end: the outcome is committed, told, and the run freed. state is ignored where no intent was
- * committed. */
+run_next run_control_free;
+/* The end. state is ignored where no intent was committed. Twice is once. */
 void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind, fact after,
              const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* The same for what was carried out and was not enough: what, then the bytes that were expected and
  * those that came back. */
 void run_end_short(struct run *run, enum intent_state state, fact after, const char *what);
-void run_tell(struct run *run, enum heal_event_kind kind, fact after, const char *text);
+/* Dropped before anything was done. */
+#define run_drop(run, ...) run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, __VA_ARGS__)
+/* The same where nothing is to be told. */
+void run_leave(struct run *run);
 
-/* What the healer's last look says of the run's container; NULL: it is gone. */
+/* Whether it was for a verdict, was carried out, and did not help. */
+bool run_failed(const struct run *run);
+
+/* What the last look says of the run's container; NULL: it is gone. */
 const struct container *run_container(const struct run *run);
+/* The same, in the life that the run is about. */
+const struct container *run_same_life(const struct run *run);
 fact run_held(const struct run *run);
-
-struct docker *run_docker(const struct run *run);
-struct sense *run_sense(const struct run *run);
+/* Valid until the next call for another container. */
 const struct settings *run_settings(const struct run *run);
 
-/* When the intent of an earlier supervisor was begun, boottime; of another boot: now. */
+/* When the intent was begun, boottime; of another boot: now. */
 double run_intent_began_s(const struct run *run);
-/* The stop grace in seconds: remedy.stop_grace, else the container's own, else the engine's 10. */
+/* The stop grace in seconds: remedy.stop_grace, else the container's own, else the engine's 10; of
+ * the kill switch at most 15. */
 fact run_grace_s(const struct run *run);
 
 #endif

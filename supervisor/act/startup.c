@@ -1,5 +1,7 @@
 #include "act/startup.h"
 
+#include "act/events.h"
+
 #include "sense/policy.h"
 #include <errno.h>
 #include <stdio.h>
@@ -69,19 +71,9 @@ static void list(struct startup *startup, const struct world *world)
 static void tell_dropped(const struct startup *startup, const struct left *l,
                          const struct container *c, const char *text)
 {
-    struct heal_event event = {.kind = HEAL_DROPPED,
-                               .id = l->id,
-                               .name = c->name,
-                               .verdict = "startup",
-                               .step = "unload",
-                               .model = l->model,
-                               .before = FACT_UNKNOWN,
-                               .after = FACT_UNKNOWN,
-                               .expected = FACT_UNKNOWN,
-                               .page_cache_before = FACT_UNKNOWN,
-                               .page_cache_after = FACT_UNKNOWN,
-                               .attempt = FACT_UNKNOWN,
-                               .text = text};
+    struct heal_event event =
+        heal_event_of(HEAL_DROPPED, l->id, c->name, "startup", "unload", text);
+    event.model = l->model;
     if (startup->o.tell)
         startup->o.tell(startup->o.userdata, &event);
 }

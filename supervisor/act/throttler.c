@@ -43,14 +43,14 @@ static void read_done(uv_work_t *work, int status)
     bool known = status == 0 && reading->result == 0;
     throttler->reading = false;
     for (size_t i = 0; known && i < reading->n; i++) {
-        struct throttled *one = throttled_find(healer, reading->throttles[i].container);
+        struct throttled *one = throttles_find(&healer->throttles, reading->throttles[i].container);
         if (one)
             continue;
-        known = (one = throttled_add(healer, &reading->throttles[i])) != NULL;
+        known = (one = throttles_add(&healer->throttles, &reading->throttles[i])) != NULL;
         if (one)
             one->earlier = true;
     }
-    healer->throttles_known = known;
+    healer->throttles.known = known;
     throttler->not_before_s = clock_boottime_s() + again_s;
     free(reading->throttles);
     free(reading);
@@ -102,20 +102,10 @@ struct undoing {
 static void tell(const struct undoing *u, enum heal_event_kind kind, const char *text)
 {
     const struct healer_options *o = &u->throttler->o;
-    struct heal_event event = {.kind = kind,
-                               .id = u->t.container,
-                               .name = u->t.name,
-                               .verdict = verdict_kind_name(VERDICT_LOW_PRIORITY),
-                               .step = "unthrottle",
-                               .model = "",
-                               .before = FACT_UNKNOWN,
-                               .after = FACT_UNKNOWN,
-                               .expected = FACT_UNKNOWN,
-                               .page_cache_before = FACT_UNKNOWN,
-                               .page_cache_after = FACT_UNKNOWN,
-                               .attempt = FACT_UNKNOWN,
-                               .took_s = clock_boottime_s() - u->began_s,
-                               .text = text};
+    struct heal_event event =
+        heal_event_of(kind, u->t.container, u->t.name, verdict_kind_name(VERDICT_LOW_PRIORITY),
+                      "unthrottle", text);
+    event.took_s = clock_boottime_s() - u->began_s;
     if (o->tell)
         o->tell(o->userdata, &event);
 }
@@ -134,7 +124,7 @@ static void undo_job(uv_work_t *work)
 static void settle(struct undoing *u)
 {
     struct healer *healer = u->throttler->healer;
-    struct throttled *one = throttled_find(healer, u->t.container);
+    struct throttled *one = throttles_find(&healer->throttles, u->t.container);
     char text[320];
     if (u->result == 0 && !u->undone) {
         snprintf(text, sizeof text, "%s%s%s", one && one->earlier ? "an earlier supervisor's" : "",
@@ -142,7 +132,7 @@ static void settle(struct undoing *u)
         tell(u, HEAL_DONE, text);
     }
     if (one && u->result == 0 && u->forgotten == 0) {
-        throttled_remove(healer, one);
+        throttles_remove(&healer->throttles, one);
         return;
     }
     if (!one)
@@ -174,7 +164,7 @@ static struct undoing *undoing_new(struct throttler *throttler, const struct thr
     u->throttler = throttler;
     u->t = *t;
     u->began_s = clock_boottime_s();
-    memcpy(u->boot_id, throttler->healer->boot_id, sizeof u->boot_id);
+    memcpy(u->boot_id, throttler->healer->act.boot_id, sizeof u->boot_id);
     snprintf(u->cgroupfs, sizeof u->cgroupfs, "%s", config_settings(throttler->o.config)->cgroupfs);
     return u;
 }
@@ -212,9 +202,9 @@ void throttler_look(struct throttler *throttler, const struct world *world,
                     const struct judgement *judgement)
 {
     struct throttled *next;
-    if (!throttler->healer->throttles_known)
+    if (!throttler->healer->throttles.known)
         read_throttles(throttler);
-    for (struct throttled *one = throttler->healer->throttled; one; one = next) {
+    for (struct throttled *one = throttler->healer->throttles.first; one; one = next) {
         next = one->next;
         if (one->undone || throttler->ending || !is_wanted(throttler, one, world, judgement))
             undo(throttler, one);
@@ -225,7 +215,7 @@ bool throttler_end(struct throttler *throttler)
 {
     bool busy = throttler->reading;
     throttler->ending = true;
-    for (struct throttled *one = throttler->healer->throttled; one; one = one->next) {
+    for (struct throttled *one = throttler->healer->throttles.first; one; one = one->next) {
         if (!one->undone)
             undo(throttler, one);
         busy |= one->working;
@@ -236,7 +226,7 @@ bool throttler_end(struct throttler *throttler)
 const char *throttler_text(const struct throttler *throttler, const char *id, char *text,
                            size_t size)
 {
-    const struct throttled *one = throttled_find(throttler->healer, id);
+    const struct throttled *one = throttles_find(&throttler->healer->throttles, id);
     snprintf(text, size, "%s", "");
     return one && !one->undone ? throttle_format(&one->t, text, size) : text;
 }
@@ -263,7 +253,7 @@ void throttler_free(struct throttler *throttler)
 {
     if (!throttler)
         return;
-    if (throttler->healer->may_throttle && throttler->o.keep)
+    if (throttler->healer->throttles.begun && throttler->o.keep)
         undo_rest(throttler);
     free(throttler);
 }

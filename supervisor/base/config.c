@@ -66,9 +66,10 @@ static bool is_supervisord(const char *variable)
 
 static int unknown_variable(const char *variable, struct error *err)
 {
+    char all[SETTINGS_N][SETTING_NAME_MAX];
     const char *names[SETTINGS_N];
     for (int i = 0; i < SETTINGS_N; i++)
-        names[i] = settings_table[i].environment + strlen(PREFIX);
+        names[i] = setting_environment(&settings_table[i], all[i]) + strlen(PREFIX);
     const char *meant = nearest(variable + strlen(PREFIX), names, SETTINGS_N);
     if (meant)
         return error_set(err, FAILURE_USAGE, -EINVAL,

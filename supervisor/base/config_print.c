@@ -118,9 +118,12 @@ static void print_json(const struct config *config, FILE *to)
             section = json_object();
             json_object_set_new(sections, setting->section, section);
         }
-        json_object_set_new(section, setting->key,
-                            json_entry(json_value(setting, &config->settings),
-                                       config_origin_name((enum config_origin)config->origin[i])));
+        char variable[SETTING_NAME_MAX];
+        json_t *entry = json_entry(json_value(setting, &config->settings),
+                                   config_origin_name((enum config_origin)config->origin[i]));
+        json_object_set_new(entry, "environment",
+                            json_string(setting_environment(setting, variable)));
+        json_object_set_new(section, setting->key, entry);
     }
     add_profiles(sections, config);
     add_tiers(sections, config);

@@ -17,8 +17,7 @@ enum setting_type {
 
 struct setting {
     const char *section, *key;
-    const char *environment; /* name of its variable */
-    const char *label;       /* NULL: not for one container */
+    const char *label; /* NULL: not for one container */
     enum setting_type type;
     bool optional;       /* may be unset, by an empty value */
     const char *initial; /* the built-in value, as text; "" = unset */
@@ -46,6 +45,9 @@ int setting_find_environment(const char *variable);
 enum { SETTING_NAME_MAX = 64 };
 /* "section.key" into text; returns it. */
 const char *setting_name(const struct setting *setting, char text[static SETTING_NAME_MAX]);
+/* The name of its variable, SUPERVISOR_SECTION_KEY, into text; returns it. Those of the section
+ * supervisor do without its name: SUPERVISOR_MODE. */
+const char *setting_environment(const struct setting *setting, char text[static SETTING_NAME_MAX]);
 /* FAILURE_USAGE: `unknown setting "leak.hld": did you mean leak.hold?` Returns -EINVAL. */
 int setting_unknown(const char *name, struct error *err);
 

@@ -10,6 +10,7 @@ static void request_free(struct http_request *request)
     if (request->easy)
         curl_easy_cleanup(request->easy);
     curl_slist_free_all(request->headers);
+    request->http->collected -= request->counted;
     buffer_clear(&request->body);
     free(request);
 }
@@ -160,7 +161,8 @@ int http_start(struct http *http, const struct http_options *options, http_done 
     request->userdata = userdata;
     request->answer_header = options->answer_header;
     request->started_ns = uv_hrtime();
-    buffer_init(&request->body, HTTP_BODY_MAX);
+    buffer_init(&request->body, options->body_max ? options->body_max : HTTP_BODY_MAX);
+    request->stream_max = options->on_data ? options->body_max : 0;
     int result = http_request_prepare(request, options);
     if (result == 0 && !http->inside) {
         request->added = curl_multi_add_handle(http->multi, request->easy) == CURLM_OK;

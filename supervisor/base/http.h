@@ -13,8 +13,12 @@ struct http;         /* one client on one loop */
 struct http_request; /* one request under way */
 
 enum {
-    HTTP_BODY_MAX = 8 * 1024 * 1024
-}; /* default cap of an answer's body; a longer one fails with -EMSGSIZE */
+    HTTP_BODY_MAX = 1024 * 1024,      /* default cap of an answer's body; a longer one fails with
+                                         -EMSGSIZE */
+    HTTP_HEAD_MAX = 64 * 1024,        /* of all its header lines, interim answers' among them */
+    HTTP_SMALL_BODY = 256 * 1024,     /* what a body has beyond that counts against: */
+    HTTP_BODIES_MAX = 6 * 1024 * 1024 /* of all bodies that are being collected at one time */
+};
 
 struct http_response {
     int result; /* 0: an HTTP answer came; else a negative errno (-ECONNREFUSED, -ETIMEDOUT, -ENOENT
@@ -46,6 +50,8 @@ struct http_options {
     bool fresh_connection;   /* neither reuses nor keeps a connection (Ollama polls: no idle
                                 connection may look like a client) */
     http_data *on_data;      /* NULL: the body is collected */
+    size_t body_max;         /* of a collected body, or of all of a stream's (0: HTTP_BODY_MAX, of a
+                                stream no cap) */
     const char *header;      /* copied extra "Name: value" or NULL */
     const char *answer_header; /* static name of a header of the answer to give back, or NULL */
 };

@@ -4,13 +4,43 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Large bodies share what there is: so many peers that send much at one time cannot fill the memory
+ * either. */
+static int collect(struct http_request *request, const char *data, size_t length)
+{
+    struct http *http = request->http;
+    size_t total = request->body.length + length,
+           large = total > HTTP_SMALL_BODY ? total - HTTP_SMALL_BODY : 0;
+    if (http->collected - request->counted + large > HTTP_BODIES_MAX)
+        return -EMSGSIZE;
+    int r = buffer_append(&request->body, data, length);
+    if (r == 0) {
+        http->collected += large - request->counted;
+        request->counted = large;
+    }
+    return r;
+}
+
+static size_t head_arrived(char *data, size_t size, size_t count, void *userdata)
+{
+    struct http_request *request = userdata;
+    (void)data;
+    request->head_bytes += size * count;
+    if (request->failure == 0 && request->head_bytes > HTTP_HEAD_MAX)
+        request->failure = -EMSGSIZE;
+    return request->failure == 0 ? size * count : 0;
+}
+
 static size_t body_arrived(char *data, size_t size, size_t count, void *userdata)
 {
     struct http_request *request = userdata;
     size_t length = size * count;
+    request->stream_bytes += length;
     if (request->failure == 0) {
         if (!request->on_data)
-            request->failure = buffer_append(&request->body, data, length);
+            request->failure = collect(request, data, length);
+        else if (request->stream_max && request->stream_bytes > request->stream_max)
+            request->failure = -EMSGSIZE;
         else if (!request->on_data(request->userdata, data, length))
             request->failure = -ECANCELED;
     }
@@ -119,6 +149,8 @@ static void set_behaviour(struct http_request *request, const struct http_option
     }
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_arrived);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, head_arrived);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http_socket_open);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request->http);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, http_socket_close);

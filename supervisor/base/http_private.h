@@ -43,6 +43,8 @@ struct http_request {
     const char *upload; /* a borrowed body, what is left of it to send */
     size_t upload_length;
     uint64_t started_ns;
+    size_t head_bytes, stream_bytes, stream_max; /* stream_max 0: no cap */
+    size_t counted;                              /* of the body against HTTP_BODIES_MAX */
     bool added;  /* curl has it; else it waits until curl may be called again */
     int failure; /* why it is to end: -ECANCELED, -EMSGSIZE, -ENOMEM; 0 = go on */
     char message[CURL_ERROR_SIZE];
@@ -55,8 +57,9 @@ struct http {
     uv_timer_t timeout; /* curl's next time-out */
     uv_timer_t abort;   /* runs as soon as it can while a request has a failure to report */
     unsigned open_handles;
-    bool inside;  /* curl is on the stack: it must not be called again now */
-    bool waiting; /* a request that was started meanwhile is not added yet */
+    size_t collected; /* by all requests, beyond HTTP_SMALL_BODY each */
+    bool inside;      /* curl is on the stack: it must not be called again now */
+    bool waiting;     /* a request that was started meanwhile is not added yet */
     bool closing, closed;
     LIST_HEAD(http_requests, http_request) requests;
     LIST_HEAD(http_watches, http_watch) watches;

@@ -367,3 +367,33 @@ void profile_format(const struct profile *profile, const char *key, char *text, 
         snprintf(text, size, "%s", (const char *)from);
     }
 }
+
+static json_t *value_json(const struct profile *profile, const struct key *key, const char *text)
+{
+    const void *from = (const char *)profile + key->offset;
+    switch (key->type) {
+    case TYPE_SWITCH:
+        return json_boolean(*(const bool *)from);
+    case TYPE_CPUS:
+        return json_real(*(const double *)from);
+    case TYPE_PORT:
+        return json_integer(profile->port);
+    case TYPE_COUNT:
+    case TYPE_SIZE:
+    case TYPE_SWAP:
+        return fact_known(*(const fact *)from) ? json_integer(*(const fact *)from) : json_null();
+    default:
+        return text[0] == '\0' ? json_null() : json_string(text);
+    }
+}
+
+json_t *profile_json(const struct profile *profile)
+{
+    json_t *json = json_object();
+    for (size_t i = 0; i < PROFILE_KEYS_N; i++) {
+        char text[PROFILE_TEXT_SIZE];
+        profile_format(profile, profile_keys[i], text, sizeof(text));
+        json_object_set_new(json, profile_keys[i], value_json(profile, &keys[i], text));
+    }
+    return json;
+}

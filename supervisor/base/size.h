@@ -30,6 +30,9 @@ const char *size_format(fact bytes, char *text, size_t size);
 const char *size_exact(fact bytes, char *text, size_t size);
 /* "3d 04h", "1h 04m", "12m 30s", "4.2 s", "20 ms", "?" for what is negative or no number. */
 const char *duration_format(double seconds, char *text, size_t size);
+/* Both in a place of their own, which lives as long as the block around it: for sentences. */
+#define SHOWN(bytes)     size_format((bytes), (char[16]){0}, 16)
+#define SHOWN_S(seconds) duration_format((seconds), (char[24]){0}, 24)
 
 /* Edit distance based: the candidate nearest to word, NULL if none is near enough to be meant (more
  * than a third of the letters of the longer one differ; neighbours that are swapped count once) and

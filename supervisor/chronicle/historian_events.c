@@ -110,6 +110,7 @@ void historian_note(struct historian *h, enum sense_note note, const struct cont
         [NOTE_OLLAMA_BACK] = "ollama-back",
         [NOTE_CGROUP_LOST] = "cgroup-lost",
         [NOTE_LABEL_BAD] = "label-refused",
+        [NOTE_UNREAD] = "unread",
         [NOTE_TOO_MANY] = "too-many",
     };
     if ((size_t)note >= sizeof kinds / sizeof kinds[0])
@@ -142,6 +143,8 @@ void historian_heal(struct historian *h, const struct heal_event *e)
         [HEAL_LOCKED] = "locked",
         [HEAL_NO_MEMORY_OF_IT] = "not-remembered",
         [HEAL_RECOVERED] = "taken-up",
+        [HEAL_START_FAILED] = "not-started",
+        [HEAL_LOCKED_LONG] = "locked",
     };
     static const char *const beside[] = {"limit", "high", "reclaim", "throttle",
                                          "unthrottle"}; /* heal nothing */

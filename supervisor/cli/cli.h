@@ -64,6 +64,11 @@ bool options_has(const struct options *options, const char *name);
 /* The last value given, NULL where it was not given (or, for "[SECONDS]", given without one). */
 const char *options_value(const struct options *options, const char *name);
 
+/* By name (length bytes of it), or by letter where name is NULL; of the command (NULL: none) or of
+ * the command line as a whole. NULL: there is none. */
+const struct option_spec *option_find(const struct command *command, const char *name,
+                                      size_t length, char letter);
+
 /* -c, --host, --set, --state, --mode, --help, --version: with any command. */
 extern const struct option_spec options_global[];
 
@@ -118,6 +123,7 @@ int cmd_create(struct cli *cli, int argc, char **argv);
 int cmd_events(struct cli *cli, int argc, char **argv);
 int cmd_explain(struct cli *cli, int argc, char **argv);
 int cmd_release(struct cli *cli, int argc, char **argv);
+int cmd_complete(struct cli *cli, int argc, char **argv);
 int cmd_completion(struct cli *cli, int argc, char **argv);
 int cmd_manual(struct cli *cli, int argc, char **argv);
 int cmd_test(struct cli *cli, int argc, char **argv);

@@ -4,7 +4,7 @@
 
 #include "cli/cli.h"
 
-enum { COMMANDS_DEPLOY_N = 12 };
+enum { COMMANDS_DEPLOY_N = 13 };
 /* The commands that deploy; one without a function is left out. */
 extern const struct command commands_deploy[COMMANDS_DEPLOY_N];
 

@@ -35,6 +35,8 @@ static const struct option_spec test_options[] = {
 #define CREATE_EXITS                                                                               \
     "0  it runs, or ran already\n"                                                                 \
     "1  refused or failed: what was made is taken away again\n"
+#define CREATE                                                                                     \
+    .options = create_options, .details = CREATE_TEXT, .exits = CREATE_EXITS, .function = cmd_create
 #define CREATE_TEXT                                                                                \
     "Looks first whether it fits: memory after the reserve, disk for the model, GPU, name, port, " \
     "image. Refuses with the number that is short and what would free it. Makes the container "    \
@@ -50,48 +52,33 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
     {.name = "create-standard",
      .summary = "makes a container with Ollama in 8 GiB",
      .operands = "",
-     .options = create_options,
-     .details = CREATE_TEXT,
+     CREATE,
      .examples = "supervisor create-standard\n"
-                 "supervisor create-standard --model qwen2.5:3b --pull\n",
-     .exits = CREATE_EXITS,
-     .function = cmd_create},
+                 "supervisor create-standard --model qwen2.5:3b --pull\n"},
     {.name = "create-33b",
      .summary = "makes a container for a 33B model, in 28 GiB",
      .operands = "",
-     .options = create_options,
-     .details = CREATE_TEXT,
+     CREATE,
      .examples = "supervisor create-33b --dry-run\n"
-                 "supervisor create-33b --model deepseek-coder:33b --pull --evict\n",
-     .exits = CREATE_EXITS,
-     .function = cmd_create},
+                 "supervisor create-33b --model deepseek-coder:33b --pull --evict\n"},
     {.name = "create-70b",
      .summary = "makes a container for a 70B model, in 30 GiB",
      .operands = "",
-     .options = create_options,
-     .details = CREATE_TEXT,
-     .examples = "supervisor create-70b --gpu all --model llama3.1:70b --pull\n",
-     .exits = CREATE_EXITS,
-     .function = cmd_create},
+     CREATE,
+     .examples = "supervisor create-70b --gpu all --model llama3.1:70b --pull\n"},
     {.name = "create-localai",
      .summary = "makes a container with LocalAI and the GPUs, in 12 GiB",
      .operands = "",
-     .options = create_options,
-     .details = CREATE_TEXT,
-     .examples = "supervisor create-localai --port 8081\n",
-     .exits = CREATE_EXITS,
-     .function = cmd_create},
+     CREATE,
+     .examples = "supervisor create-localai --port 8081\n"},
     {.name = "create",
      .summary = "makes a container by a profile of one's own",
      .operands = "PROFILE",
      .operands_min = 1,
      .operands_max = 1,
-     .options = create_options,
-     .details = CREATE_TEXT,
+     CREATE,
      .examples = "supervisor create 33b --name coder --port 11435\n"
-                 "supervisor -c my.conf create small\n",
-     .exits = CREATE_EXITS,
-     .function = cmd_create},
+                 "supervisor -c my.conf create small\n"},
     {.name = "profiles",
      .summary = "lists the profiles that create can make",
      .operands = "",
@@ -135,9 +122,10 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .details = "For each size (10g 20g 25g without one) a container with that limit, in which the "
                 "program itself touches the memory and reads it back, step by step, and never into "
                 "the reserve: the host is not driven into swap. Tells the limit as the cgroup has "
-                "it, what was touched, what was not tried and why. The image is the supervisor's "
-                "own, or made of this program and its libraries; nothing is pulled. Everything is "
-                "taken away again; what a killed test left behind, by the next one.",
+                "it, what was touched, what was not tried and why. It runs in the image of the "
+                "supervisor's own container, on a host in an empty one, with the program and its "
+                "libraries bound there, to be read only; nothing is pulled. Everything is taken "
+                "away again; what a killed test left behind, by the next one.",
      .examples = "supervisor test\n"
                  "supervisor test 28g --reserve 1.5g\n"
                  "supervisor test 512m 1g --json | jq .sizes[].had\n",
@@ -151,14 +139,23 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .no_config = true,
      .hidden = true,
      .function = cmd_probe_memory},
+    {.name = "complete",
+     .summary = "names what can stand as the last word, for the shells",
+     .operands = "WORD...",
+     .operands_min = 1,
+     .operands_max = OPERANDS_MAX,
+     .no_config = true,
+     .hidden = true,
+     .function = cmd_complete},
     {.name = "completion",
      .summary = "prints the completion for a shell",
      .operands = "bash|zsh|fish",
      .operands_min = 1,
      .operands_max = 1,
      .no_config = true,
-     .details = "Of commands, options, settings and, where `docker ps` answers within a second, "
-                "containers. Packages install it; by hand it is sourced, or put where the shell "
+     .details = "Of commands, options, settings and, where the engine answers within a second, "
+                "containers: the shell asks the program itself at every word. Packages install it; "
+                "by hand it is sourced, or put where the shell "
                 "looks for it.",
      .examples = "source <(supervisor completion bash)\n"
                  "supervisor completion fish >~/.config/fish/completions/supervisor.fish\n",

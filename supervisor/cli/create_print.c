@@ -1,13 +1,9 @@
 #include "cli/create_print.h"
 #include "base/size.h"
+#include "cli/say.h"
 #include "sense/json_member.h"
 #include <stdio.h>
 #include <string.h>
-
-enum { SIZE_TEXT = 16 };
-
-/* Several sizes in one sentence. */
-#define SHOWN(bytes) size_format((bytes), (char[SIZE_TEXT]){0}, SIZE_TEXT)
 
 static void row(const char *what, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -170,56 +166,47 @@ void create_print_end(const struct create_result *result)
 
 /* ---- for programs */
 
-static void number(json_t *object, const char *key, fact value)
+/* For json_pack, which leaves a NULL out. */
+static json_t *known(fact value)
 {
-    if (fact_known(value))
-        json_object_set_new(object, key, json_integer(value));
+    return fact_known(value) ? json_integer(value) : NULL;
 }
 
-static json_t *ledger_json(const struct deploy_ledger *ledger)
+static json_t *told(const char *text)
 {
-    json_t *object = json_object();
-    number(object, "weights", ledger->weights);
-    number(object, "weights_vram", ledger->weights_vram);
-    number(object, "weights_file", ledger->weights_file);
-    number(object, "weights_anon", ledger->weights_anon);
-    number(object, "kv", ledger->kv);
-    number(object, "compute", ledger->compute);
-    number(object, "server", ledger->server);
-    number(object, "prompt_cache", ledger->prompt_cache);
-    number(object, "needed", ledger->needed);
-    number(object, "limit", ledger->limit);
-    return object;
+    return text && text[0] ? json_string(text) : NULL;
+}
+
+static json_t *ledger_json(const struct deploy_ledger *l)
+{
+    return json_pack("{s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*}", "weights",
+                     known(l->weights), "weights_vram", known(l->weights_vram), "weights_file",
+                     known(l->weights_file), "weights_anon", known(l->weights_anon), "kv",
+                     known(l->kv), "compute", known(l->compute), "server", known(l->server),
+                     "prompt_cache", known(l->prompt_cache), "needed", known(l->needed), "limit",
+                     known(l->limit));
 }
 
 static json_t *plan_json(const struct create_result *result)
 {
     const struct deploy_plan *plan = &result->plan;
-    json_t *object = json_object(), *evict = json_array();
-    json_object_set_new(object, "profile", profile_json(&plan->profile));
-    number(object, "reserve", plan->reserve);
-    json_object_set_new(object, "gpu", json_boolean(plan->gpu));
-    json_object_set_new(object, "ledger", ledger_json(&plan->ledger));
+    json_t *evict = json_array();
     for (size_t i = 0; i < plan->n_evict; i++)
         json_array_append_new(evict, json_string(result->seen.facts.others[plan->evict[i]].name));
-    json_object_set_new(object, "evict", evict);
-    json_object_set_new(object, "refused", json_boolean(plan->refused));
-    return object;
+    return json_pack("{s:o, s:o*, s:b, s:o, s:o, s:b}", "profile", profile_json(&plan->profile),
+                     "reserve", known(plan->reserve), "gpu", plan->gpu, "ledger",
+                     ledger_json(&plan->ledger), "evict", evict, "refused", plan->refused);
 }
 
 static json_t *facts_json(const struct create_seen *seen)
 {
-    json_t *object = json_object();
-    number(object, "memory_total", seen->facts.memory_total);
-    number(object, "memory_available", seen->facts.memory_available);
-    number(object, "disk_free", seen->facts.disk_free);
-    json_object_set_new(object, "disk_path", json_string(seen->facts.disk_path));
-    json_object_set_new(object, "gpu_runtime", json_boolean(seen->facts.gpu_runtime));
-    json_object_set_new(object, "gpus", json_integer((json_int_t)seen->facts.gpus.n));
-    json_object_set_new(object, "image_present", json_boolean(seen->image_present));
-    json_object_set_new(object, "volume_present", json_boolean(seen->volume_present));
-    json_object_set_new(object, "model_present", json_boolean(seen->facts.model_present));
-    return object;
+    const struct deploy_facts *facts = &seen->facts;
+    return json_pack("{s:o*, s:o*, s:o*, s:o*, s:b, s:I, s:b, s:b, s:b}", "memory_total",
+                     known(facts->memory_total), "memory_available", known(facts->memory_available),
+                     "disk_free", known(facts->disk_free), "disk_path",
+                     json_string(facts->disk_path), "gpu_runtime", facts->gpu_runtime, "gpus",
+                     (json_int_t)facts->gpus.n, "image_present", seen->image_present,
+                     "volume_present", seen->volume_present, "model_present", facts->model_present);
 }
 
 static json_t *findings_json(const struct deploy_plan *plan)
@@ -228,11 +215,10 @@ static json_t *findings_json(const struct deploy_plan *plan)
     json_t *list = json_array();
     for (size_t i = 0; i < plan->n_findings; i++) {
         const struct deploy_finding *finding = &plan->findings[i];
-        json_t *one = json_pack("{s:s,s:s,s:s}", "severity", words[finding->severity], "about",
-                                finding->about, "text", finding->text);
-        if (one)
-            number(one, "missing", finding->missing);
-        json_array_append_new(list, one);
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:o*}", "severity",
+                                        words[finding->severity], "about", finding->about, "text",
+                                        finding->text, "missing", known(finding->missing)));
     }
     return list;
 }
@@ -240,24 +226,14 @@ static json_t *findings_json(const struct deploy_plan *plan)
 void create_print_json(const struct create_result *result)
 {
     static const char *const outcomes[] = {"made", "there", "refused", "planned", "failed"};
-    CLEANUP_JSON json_t *object = json_object();
-    json_object_set_new(object, "outcome", json_string(outcomes[result->outcome]));
-    json_object_set_new(object, "container", json_string(result->plan.profile.container));
-    if (result->id[0] && result->outcome != CREATE_FAILED)
-        json_object_set_new(object, "id", json_string(result->id));
-    if (result->address[0])
-        json_object_set_new(object, "address", json_string(result->address));
-    number(object, "limit", result->limit);
-    if (result->outcome == CREATE_FAILED)
-        json_object_set_new(object, "error", json_string(result->error.message));
-    if (result->seen.leftover[0])
-        json_object_set_new(object, "leftover", json_string(result->seen.leftover));
-    json_object_set_new(object, "facts", facts_json(&result->seen));
-    json_object_set_new(object, "plan", plan_json(result));
-    json_object_set(object, "request", result->request);
-    json_object_set_new(object, "findings", findings_json(&result->plan));
-    if (result->differs)
-        json_object_set(object, "differs", result->differs);
-    json_dumpf(object, stdout, JSON_COMPACT);
-    putchar('\n');
+    bool failed = result->outcome == CREATE_FAILED;
+    CLEANUP_JSON json_t *object =
+        json_pack("{s:s, s:s, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o, s:O*, s:o, s:O*}", "outcome",
+                  outcomes[result->outcome], "container", result->plan.profile.container, "id",
+                  told(failed ? NULL : result->id), "address", told(result->address), "limit",
+                  known(result->limit), "error", told(failed ? result->error.message : NULL),
+                  "leftover", told(result->seen.leftover), "facts", facts_json(&result->seen),
+                  "plan", plan_json(result), "request", result->request, "findings",
+                  findings_json(&result->plan), "differs", result->differs);
+    say_json(object);
 }

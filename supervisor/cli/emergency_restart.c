@@ -44,8 +44,7 @@ static void end(struct emergency *e, int status)
     if (e->task.json) {
         json_t *all = json_pack("{s:s, s:O, s:O}", "container", e->name, "steps", e->steps,
                                 "models", e->preload.rows);
-        json_dumpf(all, stdout, JSON_COMPACT);
-        putchar('\n');
+        say_json(all);
         json_decref(all);
     }
     task_end(&e->task, status);
@@ -263,17 +262,8 @@ int cmd_emergency_restart(struct cli *cli, int argc, char **argv)
         json_decref(e.steps);
         return isatty(STDIN_FILENO) ? FAILURE_JOB : FAILURE_USAGE;
     }
-    e.task = (struct task){.cli = cli,
-                           .command = "emergency-restart",
-                           .named = name,
-                           .act = true,
-                           .dry_run = options_has(&cli->options, "dry-run"),
-                           .json = options_has(&cli->options, "json"),
-                           .begin = begin,
-                           .look = look,
-                           .heal = heal,
-                           .interrupted = interrupted,
-                           .userdata = &e};
+    e.task = TASK(cli, "emergency-restart", name, &e, .begin = begin, .look = look, .heal = heal,
+                  .interrupted = interrupted);
     int status = task_run(&e.task);
     preload_end(&e.preload);
     json_decref(e.steps);

@@ -99,8 +99,7 @@ static void look(struct task *task, const struct world *world, const struct judg
     if (e->quiet) {
         say_progress(NULL);
     } else if (task->json) {
-        json_dumpf(e->rows, stdout, JSON_COMPACT);
-        putchar('\n');
+        say_json(e->rows);
     } else if (!e->done && !e->failed && !e->told) {
         say_progress(NULL);
         puts("nothing to enforce: limits and loaded models are as wanted");
@@ -141,16 +140,8 @@ static void heal(struct task *task, const struct heal_event *h)
 static int enforce(struct enforce *e, struct cli *cli, const char *named, bool json)
 {
     e->rows = json_array();
-    e->task = (struct task){.cli = cli,
-                            .command = "enforce",
-                            .named = named,
-                            .act = true,
-                            .dry_run = options_has(&cli->options, "dry-run"),
-                            .json = json,
-                            .begin = begin,
-                            .look = look,
-                            .heal = heal,
-                            .userdata = e};
+    e->task = TASK(cli, "enforce", named, e, .begin = begin, .look = look, .heal = heal);
+    e->task.json = json;
     return task_run(&e->task);
 }
 

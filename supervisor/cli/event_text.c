@@ -2,9 +2,10 @@
 #include "base/clock.h"
 #include "base/size.h"
 #include "cli/cli.h"
+#include "cli/say.h"
+#include "sense/json_member.h"
 
 #include <jansson.h>
-#include <stdarg.h>
 #include <string.h>
 #include <time.h>
 
@@ -16,41 +17,23 @@ static const json_t *number(const json_t *numbers, const char *name)
     return json_is_number(value) ? value : NULL;
 }
 
-static const char *word(const json_t *numbers, const char *name)
-{
-    const char *text = json_string_value(json_object_get(numbers, name));
-    return text ? text : "";
-}
-
-/* Appends; what does not fit is cut. */
-static void __attribute__((format(printf, 2, 3))) say(char *text, const char *format, ...)
-{
-    size_t n = strlen(text);
-    va_list values;
-    va_start(values, format);
-    vsnprintf(text + n, TEXT_MAX - n, format, values);
-    va_end(values);
-}
-
 static void say_bytes(char *text, const json_t *numbers, const char *name, const char *words)
 {
     const json_t *value = number(numbers, name);
-    char size[16];
     if (value)
-        say(text, "; %s %s", words, size_format((fact)json_number_value(value), size, sizeof size));
+        say_append(text, TEXT_MAX, "; %s %s", words, SHOWN((fact)json_number_value(value)));
 }
 
 static void say_change_of(char *text, const json_t *numbers, const char *before, const char *after,
                           const char *words)
 {
     const json_t *b = number(numbers, before), *a = number(numbers, after);
-    char from[16], to[16];
     if (!b && !a)
         return;
-    say(text, "; %s%s", words,
-        size_format(b ? (fact)json_number_value(b) : FACT_UNKNOWN, from, sizeof from));
+    say_append(text, TEXT_MAX, "; %s%s", words,
+               SHOWN(b ? (fact)json_number_value(b) : FACT_UNKNOWN));
     if (a)
-        say(text, " -> %s", size_format((fact)json_number_value(a), to, sizeof to));
+        say_append(text, TEXT_MAX, " -> %s", SHOWN((fact)json_number_value(a)));
 }
 
 /* "idle-leak raised", "restart for idle-leak begins, attempt 2", "healed by restart …". */
@@ -93,12 +76,12 @@ static void say_what(char *text, const struct history_event *e, const json_t *nu
         {"taken-up", "%s of an earlier supervisor taken up"},
     };
     if (!strcmp(e->kind, "raised") || !strcmp(e->kind, "cleared")) {
-        say(text, "%s %s", e->verdict, e->kind);
+        say_append(text, TEXT_MAX, "%s %s", e->verdict, e->kind);
         return;
     }
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
         if (!strcmp(plain[i].kind, e->kind)) {
-            say(text, "%s", plain[i].words);
+            say_append(text, TEXT_MAX, "%s", plain[i].words);
             return;
         }
     for (size_t i = 0; i < sizeof deeds / sizeof deeds[0]; i++)
@@ -106,32 +89,32 @@ static void say_what(char *text, const struct history_event *e, const json_t *nu
             const char *format = deeds[i].format, *at = strstr(format, "%s");
             const char *step = *e->step ? e->step : "remedy";
             if (at)
-                say(text, "%.*s%s%s", (int)(at - format), format, step, at + 2);
+                say_append(text, TEXT_MAX, "%.*s%s%s", (int)(at - format), format, step, at + 2);
             else
-                say(text, "%s", format);
+                say_append(text, TEXT_MAX, "%s", format);
             if (*e->verdict)
-                say(text, " (%s)", e->verdict);
+                say_append(text, TEXT_MAX, " (%s)", e->verdict);
             const json_t *attempt = number(numbers, "attempt");
             if (attempt && json_integer_value(attempt) > 1)
-                say(text, ", attempt %lld", (long long)json_integer_value(attempt));
+                say_append(text, TEXT_MAX, ", attempt %lld",
+                           (long long)json_integer_value(attempt));
             return;
         }
-    say(text, "%s", e->kind); /* of a newer supervisor */
+    say_append(text, TEXT_MAX, "%s", e->kind); /* of a newer supervisor */
 }
 
 static void say_event(char *text, const struct history_event *e)
 {
     json_t *numbers = json_loads(e->numbers, 0, NULL);
-    char took[32];
     text[0] = '\0';
     say_what(text, e, numbers);
-    if (*word(numbers, "model"))
-        say(text, ", %s", word(numbers, "model"));
+    if (*member_string_or(numbers, "model", ""))
+        say_append(text, TEXT_MAX, ", %s", member_string_or(numbers, "model", ""));
     if (!strcmp(e->kind, "found"))
-        say(text, ", mode %s", word(numbers, "mode"));
+        say_append(text, TEXT_MAX, ", mode %s", member_string_or(numbers, "mode", ""));
     const json_t *exit_code = number(numbers, "exit_code"), *took_s = number(numbers, "took_s");
     if (exit_code)
-        say(text, ", exit %lld", (long long)json_integer_value(exit_code));
+        say_append(text, TEXT_MAX, ", exit %lld", (long long)json_integer_value(exit_code));
     say_change_of(text, numbers, "before", "after", "held ");
     if (!strcmp(e->kind, "healed"))
         say_bytes(text, numbers, "expected", "expected");
@@ -141,9 +124,9 @@ static void say_event(char *text, const struct history_event *e)
     if (!strcmp(e->step, "limit") || !strcmp(e->step, "high"))
         say_bytes(text, numbers, "wanted", "wanted");
     if (took_s)
-        say(text, " in %s", duration_format(json_number_value(took_s), took, sizeof took));
+        say_append(text, TEXT_MAX, " in %s", SHOWN_S(json_number_value(took_s)));
     if (*e->outcome && strcmp(e->outcome, "exited") != 0)
-        say(text, ": %s", e->outcome);
+        say_append(text, TEXT_MAX, ": %s", e->outcome);
     json_decref(numbers);
 }
 

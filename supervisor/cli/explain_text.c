@@ -1,6 +1,7 @@
 #include "cli/explain_text.h"
 #include "base/size.h"
 #include "cli/cli.h"
+#include "sense/json_member.h"
 
 #include <string.h>
 
@@ -9,21 +10,15 @@ enum { PART_COLUMNS = 17, BYTES_COLUMNS = 11, FROM_COLUMNS = 13, TEXT_MAX = 512 
 /* Verdicts about this container, and those about the host, which has none. */
 static bool is_ours(const struct explained *x, const json_t *verdict)
 {
-    const char *name = json_string_value(json_object_get(verdict, "container"));
+    const char *name = member_string(verdict, "container");
     return !name || !strcmp(name, x->container->name);
-}
-
-static const char *word(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
 }
 
 static bool stands(const struct explained *x, const char *kind)
 {
     for (size_t i = 0; i < json_array_size(x->verdicts); i++) {
         const json_t *v = json_array_get(x->verdicts, i);
-        if (is_ours(x, v) && !strcmp(word(v, "verdict"), kind))
+        if (is_ours(x, v) && !strcmp(member_string_or(v, "verdict", ""), kind))
             return true;
     }
     return false;
@@ -96,9 +91,11 @@ static void print_verdicts(const struct explained *x, int width, FILE *to)
         if (!is_ours(x, v))
             continue;
         any = true;
-        fprintf(to, "    %-20s ", word(v, "verdict"));
-        snprintf(text, sizeof text, "%s%s%s%s%s", word(v, "state"), *word(v, "why") ? ": " : "",
-                 word(v, "why"), *word(v, "missing") ? "; unknown: " : "", word(v, "missing"));
+        fprintf(to, "    %-20s ", member_string_or(v, "verdict", ""));
+        snprintf(text, sizeof text, "%s%s%s%s%s", member_string_or(v, "state", ""),
+                 *member_string_or(v, "why", "") ? ": " : "", member_string_or(v, "why", ""),
+                 *member_string_or(v, "missing", "") ? "; unknown: " : "",
+                 member_string_or(v, "missing", ""));
         help_wrap(to, text, 25, 25, width > 45 ? width : 45);
     }
     if (!any)

@@ -91,7 +91,7 @@ static double grace_left_s(const struct container *c, double grace_s, double now
 static void watch_stuck(struct fix *fix, struct fix_target *t, const struct verdict *v,
                         double now_s)
 {
-    char text[700], held[16];
+    char text[700];
     if (t->watch_s <= 0) {
         t->watched_s = now_s;
         t->watch_s = v->hold_s + slack_s;
@@ -110,8 +110,7 @@ static void watch_stuck(struct fix *fix, struct fix_target *t, const struct verd
     }
     fact runner = (fact)verdict_evidence(v, "runner");
     snprintf(text, sizeof text, "%s: watching, %.0f s of %.0f s: perhaps %s, %s in its runner",
-             t->name, now_s - t->watched_s, t->watch_s, verdict_kind_name(v->kind),
-             size_format(runner, held, sizeof held));
+             t->name, now_s - t->watched_s, t->watch_s, verdict_kind_name(v->kind), SHOWN(runner));
     say_progress(text);
 }
 
@@ -120,7 +119,7 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
 {
     const struct container *c = sense_container(flow_sense(fix->task.flow), t->id);
     const struct assessment *a = judgement_assessment(j, t->id);
-    char text[600], held[16], cache[16];
+    char text[600], held[16];
     double now_s = world->monotonic_s;
     if (c && a && c->status != STATUS_RUNNING) { /* perhaps another supervisor restarts it */
         if (t->stopped_s <= 0)
@@ -186,8 +185,7 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
                      "nothing to heal: it holds %s (%zu model%s loaded), and %s of page cache, "
                      "which the kernel takes back by itself",
                      size_format(a->held, held, sizeof held), c->ollama.n_models,
-                     c->ollama.n_models == 1 ? "" : "s",
-                     size_format(c->cgroup.file, cache, sizeof cache));
+                     c->ollama.n_models == 1 ? "" : "s", SHOWN(c->cgroup.file));
             fix_end(fix, t, FIX_HEALTHY, text);
         }
         return;

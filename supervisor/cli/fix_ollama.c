@@ -56,10 +56,8 @@ static void finish(struct fix *fix)
     say_progress(NULL);
     if (fix->rows) {
         *fix->rows = json_incref(rows);
-    } else if (fix->task.json) {
-        json_dumpf(rows, stdout, JSON_COMPACT);
-        putchar('\n');
-    }
+    } else if (fix->task.json)
+        say_json(rows);
     json_decref(rows);
     task_end(&fix->task, status);
 }
@@ -166,16 +164,8 @@ static int fix_ollama(struct cli *cli, const char *named, bool json, json_t **re
     struct fix fix = {.force = options_has(&cli->options, "force"),
                       .hold_s = config_settings(cli->config)->leak_hold_s,
                       .rows = ret_rows};
-    fix.task = (struct task){.cli = cli,
-                             .command = "fix-ollama",
-                             .named = named,
-                             .act = true,
-                             .dry_run = options_has(&cli->options, "dry-run"),
-                             .json = json,
-                             .begin = begin,
-                             .look = look,
-                             .heal = heal,
-                             .userdata = &fix};
+    fix.task = TASK(cli, "fix-ollama", named, &fix, .begin = begin, .look = look, .heal = heal);
+    fix.task.json = json;
     int status = task_run(&fix.task);
     free(fix.list);
     return status;

@@ -1,12 +1,12 @@
 /* supervisor full-optimization: status, fix, limits, policy, test, status, as one report (row D4).
  * Each step is the command itself; it ends at the first one that needs a person. */
-#include "deploy/probe.h"
 #include "base/clock.h"
 #include "base/profile.h"
 #include "base/size.h"
 #include "cli/full_report.h"
 #include "cli/steps.h"
 #include "cli/test.h"
+#include "deploy/probe.h"
 #include "sense/host.h"
 #include "sense/json_member.h"
 
@@ -196,7 +196,7 @@ static void choose_sizes(struct optimization *o, struct full_step *step)
 {
     static const int usual_gib[] = {10, 20, 25}, smaller_mib[] = {8192, 4096, 2048, 1024, 512};
     fact available = available_now(o), room = available - o->reserve;
-    char text[16], reserve[16];
+    char reserve[16];
     size_t not_tried = 0, used = 0;
 
     for (size_t i = 0; i < sizeof usual_gib / sizeof usual_gib[0]; i++) {
@@ -212,14 +212,12 @@ static void choose_sizes(struct optimization *o, struct full_step *step)
     if (not_tried)
         snprintf(step->note + used, sizeof step->note - used,
                  ": not tried: the host has %s available, of which %s stay reserved",
-                 size_format(available, text, sizeof text),
-                 size_format(o->reserve, reserve, sizeof reserve));
+                 SHOWN(available), size_format(o->reserve, reserve, sizeof reserve));
 }
 
 static void judge_test(struct full_step *step, int status)
 {
     const json_t *row;
-    char size[16];
     size_t i;
 
     json_array_foreach(json_object_get(step->result, "sizes"), i, row)
@@ -228,9 +226,8 @@ static void judge_test(struct full_step *step, int status)
         if (json_is_true(json_object_get(row, "had")) || status == 0 || status >= 128)
             continue;
         step->end = STEP_PERSON;
-        snprintf(step->why, sizeof step->why, "%s: %s: %.600s",
-                 size_format(bytes, size, sizeof size), member_string_or(row, "outcome", ""),
-                 member_string_or(row, "reason", ""));
+        snprintf(step->why, sizeof step->why, "%s: %s: %.600s", SHOWN(bytes),
+                 member_string_or(row, "outcome", ""), member_string_or(row, "reason", ""));
         snprintf(step->command, sizeof step->command, "supervisor test %lldm",
                  (long long)(bytes >> 20));
         return;
@@ -253,12 +250,11 @@ static bool run_test(struct optimization *o)
     if (o->n_sizes == 0) {
         step.end = STEP_SKIPPED;
     } else if (o->report.dry_run) {
-        char size[16];
         size_t n = 0;
         step.end = STEP_WOULD;
         for (size_t i = 0; i < o->n_sizes && n < sizeof step.note - 40; i++)
             n += (size_t)snprintf(step.note + n, sizeof step.note - n, "%s%s", i ? ", " : "",
-                                  size_format(o->sizes[i], size, sizeof size));
+                                  SHOWN(o->sizes[i]));
         snprintf(step.note + n, sizeof step.note - n, " would be tested");
     } else {
         status = test_sizes(o->cli->config, o->sizes, o->n_sizes, o->reserve, true, &step.result);

@@ -15,12 +15,6 @@ static const char *end_name(enum step_end end)
     return names[end];
 }
 
-static fact number(const json_t *object, const char *name)
-{
-    const json_t *value = json_object_get(object, name);
-    return json_is_integer(value) ? json_integer_value(value) : FACT_UNKNOWN;
-}
-
 static bool is(const json_t *row, const char *name, const char *word)
 {
     return strcmp(member_string_or(row, name, ""), word) == 0;
@@ -43,7 +37,8 @@ const char *full_row_text(const json_t *row, char *text, size_t size)
         snprintf(text, size, "%.200s: %s, healed by %s in %.1f s: %s", name, verdict,
                  member_string_or(row, "step", ""),
                  json_number_value(json_object_get(row, "took_s")),
-                 say_change(number(row, "before"), number(row, "after"), change, sizeof change));
+                 say_change(member_fact(row, "before"), member_fact(row, "after"), change,
+                            sizeof change));
     else if (json_object_get(row, "step") != NULL) /* a row of fix-ollama names it by itself */
         snprintf(text, size, "%.200s: %s", name, member_string_or(row, "text", ""));
     else
@@ -62,8 +57,8 @@ static void print_world(const struct full_report *report, const json_t *world)
     json_array_foreach(containers, i, value) enforced += is(value, "mode", "enforce");
     snprintf(text, sizeof text, "%zu container%s, %zu in mode enforce; %s of %s available", n,
              n == 1 ? "" : "s", enforced,
-             size_format(number(host, "available"), available, sizeof available),
-             size_format(number(host, "total"), total, sizeof total));
+             size_format(member_fact(host, "available"), available, sizeof available),
+             size_format(member_fact(host, "total"), total, sizeof total));
     line(report, "status", text);
     json_array_foreach(json_object_get(world, "verdicts"), i, value)
     {
@@ -81,10 +76,10 @@ static void print_test(const struct full_report *report, const json_t *result)
 
     json_array_foreach(json_object_get(result, "sizes"), i, row)
     {
-        size_format(number(row, "size"), size, sizeof size);
+        size_format(member_fact(row, "size"), size, sizeof size);
         if (json_is_true(json_object_get(row, "had")))
             snprintf(text, sizeof text, "%s: had; %s touched in %.1f s", size,
-                     size_format(number(row, "touched"), touched, sizeof touched),
+                     size_format(member_fact(row, "touched"), touched, sizeof touched),
                      json_number_value(json_object_get(row, "seconds")));
         else
             snprintf(text, sizeof text, "%s: %s: %.700s", size,
@@ -121,21 +116,23 @@ static void print_step(const struct full_report *report, const struct full_step 
     fflush(stdout);
 }
 
+/* For json_pack, which leaves a NULL out. */
+static json_t *told(const char *text)
+{
+    return text[0] ? json_string(text) : NULL;
+}
+
 static void add_json(struct full_report *report, const struct full_step *step)
 {
-    json_t *object = json_pack("{s:s, s:s, s:f}", "step", step->name, "result", end_name(step->end),
-                               "took_s", step->took_s);
+    json_t *object =
+        json_pack("{s:s, s:s, s:f, s:o*, s:o*, s:o*}", "step", step->name, "result",
+                  end_name(step->end), "took_s", step->took_s, "note", told(step->note), "why",
+                  told(step->why), "command", told(step->command));
     const char *name = json_is_array(step->result)         ? "rows"
                        : strcmp(step->name, "status") == 0 ? "world"
                                                            : "report";
     if (step->result)
         json_object_set(object, name, step->result);
-    if (step->note[0])
-        json_object_set_new(object, "note", json_string(step->note));
-    if (step->why[0])
-        json_object_set_new(object, "why", json_string(step->why));
-    if (step->command[0])
-        json_object_set_new(object, "command", json_string(step->command));
     json_array_append_new(report->steps, object);
 }
 
@@ -144,7 +141,7 @@ void full_report_add(struct full_report *report, const struct full_step *step)
     bool world = strcmp(step->name, "status") == 0, test = strcmp(step->name, "test") == 0;
 
     if (world && step->result) {
-        fact available = number(json_object_get(step->result, "host"), "available");
+        fact available = member_fact(json_object_get(step->result, "host"), "available");
         if (!fact_known(report->available_before))
             report->available_before = available;
         report->available_after = available;
@@ -163,24 +160,19 @@ void full_report_add(struct full_report *report, const struct full_step *step)
 
 static void end_json(const struct full_report *report, int signal)
 {
-    json_t *object = json_pack("{s:b, s:b, s:O}", "dry_run", report->dry_run, "changed",
-                               report->changed, "steps", report->steps);
+    json_t *object =
+        json_pack("{s:b, s:b, s:O, s:s*, s:o*, s:o*}", "dry_run", report->dry_run, "changed",
+                  report->changed, "steps", report->steps, "stopped_at", report->stopped.step,
+                  "why", told(report->stopped.why), "command", told(report->stopped.command));
     if (fact_known(report->available_before) && fact_known(report->available_after)) {
         json_object_set_new(object, "available_before", json_integer(report->available_before));
         json_object_set_new(object, "available_after", json_integer(report->available_after));
         json_object_set_new(object, "available_change",
                             json_integer(report->available_after - report->available_before));
     }
-    if (report->stopped.step)
-        json_object_set_new(object, "stopped_at", json_string(report->stopped.step));
-    if (report->stopped.why[0])
-        json_object_set_new(object, "why", json_string(report->stopped.why));
-    if (report->stopped.command[0])
-        json_object_set_new(object, "command", json_string(report->stopped.command));
     if (signal)
         json_object_set_new(object, "signal", json_integer(signal));
-    json_dumpf(object, stdout, JSON_COMPACT);
-    putchar('\n');
+    say_json(object);
     json_decref(object);
 }
 

@@ -1,9 +1,11 @@
-/* supervisor health: does a daemon of this state directory look? For a HEALTHCHECK, which runs it
- * twice a minute without a shell: it reads one file, and reaches neither the engine nor Ollama. */
+/* supervisor health: does a daemon of this state directory look, and can it remember? For a
+ * HEALTHCHECK, which runs it twice a minute without a shell: it reads one file, and reaches neither
+ * the engine nor Ollama. */
 #include "base/clock.h"
 #include "base/size.h"
 #include "cli/cli.h"
 #include "keep/heartbeat.h"
+#include "sense/json_member.h"
 #include "tell/local.h"
 
 #include <errno.h>
@@ -20,7 +22,11 @@ static void ask_daemon(const char *state, struct heartbeat_seen *seen)
     if (local_ask(state, NULL, ask_ms, &world) < 0)
         return;
     const json_t *monotonic = json_object_get(world, "monotonic");
-    if (json_is_number(monotonic)) {
+    const char *forgets = member_string_or(world, "forgets", "");
+    if (forgets[0]) {
+        snprintf(seen->why, sizeof seen->why,
+                 "the supervisor looks, but does nothing that must be remembered: %.220s", forgets);
+    } else if (json_is_number(monotonic)) {
         seen->fresh = true;
         seen->age_s = clock_boottime_s() - json_number_value(monotonic);
         seen->why[0] = '\0';
@@ -55,7 +61,7 @@ int cmd_health(struct cli *cli, int argc, char **argv)
     char age[32];
 
     heartbeat_see(s->state, s->procfs, clock_boottime_s(), &seen);
-    if (!seen.fresh && (seen.alive || seen.missing))
+    if (!seen.fresh && !seen.forgets && (seen.alive || seen.missing))
         ask_daemon(s->state, &seen);
     if (options_has(&cli->options, "json")) {
         print_json(&seen);

@@ -22,8 +22,7 @@ static void done(void *userdata, const struct load_report *report)
     load_say(report, text, sizeof text);
     if (load->task.json) {
         json_t *json = load_json(report);
-        json_dumpf(json, stdout, JSON_COMPACT);
-        putchar('\n');
+        say_json(json);
         json_decref(json);
     } else {
         fprintf(bad ? stderr : stdout, "%s: %s: %s\n", report->container, report->model, text);
@@ -96,17 +95,8 @@ int cmd_load(struct cli *cli, int argc, char **argv)
         return cli_fail(&err);
     }
     snprintf(load.wish.model, sizeof load.wish.model, "%s", argv[1]);
-    load.task = (struct task){.cli = cli,
-                              .command = "load MODEL --container",
-                              .named = options_value(&cli->options, "container"),
-                              .act = true,
-                              .dry_run = load.wish.dry_run,
-                              .json = options_has(&cli->options, "json"),
-                              .begin = begin,
-                              .look = look,
-                              .heal = heal,
-                              .interrupted = interrupted,
-                              .userdata = &load};
+    load.task = TASK(cli, "load MODEL --container", options_value(&cli->options, "container"),
+                     &load, .begin = begin, .look = look, .heal = heal, .interrupted = interrupted);
     int status = task_run(&load.task);
     loading_end(&load.loading);
     return status;

@@ -5,47 +5,34 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <string.h>
 
-const char *load_end_name(enum load_end end)
+static const char *load_end_name(enum load_end end)
 {
     static const char *const names[] = {"loaded", "there", "would", "refused", "failed"};
     return names[end];
 }
 
-static void append(char *text, size_t size, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static void append(char *text, size_t size, const char *format, ...)
-{
-    size_t length = strlen(text);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text + length, size - length, format, arguments);
-    va_end(arguments);
-}
-
 static void say_loaded(const struct load_report *r, char *text, size_t size)
 {
-    char change[160], a[24], b[16];
-    snprintf(text, size, "loaded in %s", duration_format(r->load_s, a, sizeof a));
+    char change[160];
+    snprintf(text, size, "loaded in %s", SHOWN_S(r->load_s));
     if (r->unloaded)
-        append(text, size, ", after %zu other%s had gone", r->unloaded, r->unloaded > 1 ? "s" : "");
+        say_append(text, size, ", after %zu other%s had gone", r->unloaded,
+                   r->unloaded > 1 ? "s" : "");
     if (r->text[0])
-        append(text, size, "; %s", r->text);
+        say_append(text, size, "; %s", r->text);
     else
-        append(text, size, "; held %s; its runner holds %s",
-               say_change(r->before, r->after, change, sizeof change),
-               size_format(r->runner, b, sizeof b));
+        say_append(text, size, "; held %s; its runner holds %s",
+                   say_change(r->before, r->after, change, sizeof change), SHOWN(r->runner));
     if (fact_known(r->context) && r->context > 0)
-        append(text, size, "; context %lld", (long long)r->context);
+        say_append(text, size, "; context %lld", (long long)r->context);
     if (fact_known(r->size_vram) && r->size_vram > 0)
-        append(text, size, "; %s in VRAM", size_format(r->size_vram, b, sizeof b));
+        say_append(text, size, "; %s in VRAM", SHOWN(r->size_vram));
 }
 
 const char *load_say(const struct load_report *r, char *text, size_t size)
 {
-    char a[16];
     switch (r->end) {
     case LOAD_DONE:
         say_loaded(r, text, size);
@@ -53,7 +40,7 @@ const char *load_say(const struct load_report *r, char *text, size_t size)
     case LOAD_THERE:
         snprintf(text, size, "%s", r->text);
         if (fact_known(r->runner))
-            append(text, size, "; its runner holds %s", size_format(r->runner, a, sizeof a));
+            say_append(text, size, "; its runner holds %s", SHOWN(r->runner));
         break;
     case LOAD_WOULD:
         snprintf(text, size, "would be loaded: %s", r->text);

@@ -6,8 +6,6 @@
 #include "cli/progress.h"
 #include <jansson.h>
 
-const char *load_end_name(enum load_end end); /* "loaded" "there" "would" "refused" "failed" */
-
 /* "loaded in 1.2 s; …": one sentence for a person. text: at least 800 bytes. */
 const char *load_say(const struct load_report *report, char *text, size_t size);
 /* The same with every number; a new reference. */

@@ -145,8 +145,7 @@ static void finish(struct optimize *o, const struct world *world, const struct j
     if (task->json) {
         json_t *all = json_pack("{s:o, s:O, s:I}", "containers", containers, "models", o->rows,
                                 "freed", (json_int_t)o->freed);
-        json_dumpf(all, stdout, JSON_COMPACT);
-        putchar('\n');
+        say_json(all);
         json_decref(all);
     } else {
         json_decref(containers);
@@ -238,15 +237,7 @@ int cmd_optimize(struct cli *cli, int argc, char **argv)
     }
     o->now = options_has(&cli->options, "now");
     o->rows = json_array();
-    o->task = (struct task){.cli = cli,
-                            .command = "optimize",
-                            .named = argc > 1 ? argv[1] : NULL,
-                            .act = true,
-                            .dry_run = options_has(&cli->options, "dry-run"),
-                            .json = options_has(&cli->options, "json"),
-                            .look = look,
-                            .heal = heal,
-                            .userdata = o};
+    o->task = TASK(cli, "optimize", argc > 1 ? argv[1] : NULL, o, .look = look, .heal = heal);
     keep_history_open_reader(config_settings(cli->config)->state, &o->history, NULL);
     int status = task_run(&o->task);
     keep_history_close(o->history);

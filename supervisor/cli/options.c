@@ -37,8 +37,7 @@ static const struct option_spec *find_in(const struct option_spec *list, const c
     return NULL;
 }
 
-/* By name (length bytes of it), or by letter where name is NULL. */
-static const struct option_spec *find(const struct command *command, const char *name,
+const struct option_spec *option_find(const struct command *command, const char *name,
                                       size_t length, char letter)
 {
     const struct option_spec *found = find_in(options_global, name, length, letter);
@@ -103,7 +102,7 @@ static int read_long(struct reader *reader, const char *word)
 {
     const char *name = word + 2, *equals = strchr(name, '=');
     size_t length = equals ? (size_t)(equals - name) : strlen(name);
-    const struct option_spec *spec = find(reader->command, name, length, 0);
+    const struct option_spec *spec = option_find(reader->command, name, length, 0);
     return spec ? take(reader, spec, equals ? equals + 1 : NULL) : unknown(reader, word);
 }
 
@@ -111,7 +110,7 @@ static int read_long(struct reader *reader, const char *word)
 static int read_short(struct reader *reader, const char *word)
 {
     for (const char *c = word + 1; *c != '\0'; c++) {
-        const struct option_spec *spec = find(reader->command, NULL, 0, *c);
+        const struct option_spec *spec = option_find(reader->command, NULL, 0, *c);
         if (!spec)
             return unknown(reader, (const char[]){'-', *c, '\0'});
         int code = take(reader, spec, spec->argument && c[1] != '\0' ? c + 1 : NULL);

@@ -128,8 +128,7 @@ static void look(struct task *task, const struct world *world, const struct judg
     if (!p->preload.over)
         return;
     if (task->json) {
-        json_dumpf(p->preload.rows, stdout, JSON_COMPACT);
-        putchar('\n');
+        say_json(p->preload.rows);
     } else if (p->preload.n == 0) {
         puts("nothing to preload: neither a tier ([tier \"fast\"] models) nor models.pin is set");
     }
@@ -152,17 +151,8 @@ int cmd_preload(struct cli *cli, int argc, char **argv)
     struct command_preload p = {.keep_alive_s = 0};
     if (load_keep_alive(options_value(&cli->options, "keep-alive"), &p.keep_alive_s, &err) < 0)
         return cli_fail(&err);
-    p.task = (struct task){.cli = cli,
-                           .command = "preload",
-                           .named = argc > 1 ? argv[1] : NULL,
-                           .act = true,
-                           .dry_run = options_has(&cli->options, "dry-run"),
-                           .json = options_has(&cli->options, "json"),
-                           .begin = begin,
-                           .look = look,
-                           .heal = heal,
-                           .interrupted = interrupted,
-                           .userdata = &p};
+    p.task = TASK(cli, "preload", argc > 1 ? argv[1] : NULL, &p, .begin = begin, .look = look,
+                  .heal = heal, .interrupted = interrupted);
     int status = task_run(&p.task);
     preload_end(&p.preload);
     return status;

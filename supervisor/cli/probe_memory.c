@@ -1,7 +1,7 @@
 /* supervisor probe-memory BYTES RESERVE: the inner half of `supervisor test`, in its container. */
-#include "deploy/probe_inside.h"
 #include "base/size.h"
 #include "cli/cli.h"
+#include "deploy/probe_inside.h"
 
 int cmd_probe_memory(struct cli *cli, int argc, char **argv)
 {

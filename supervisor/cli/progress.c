@@ -14,16 +14,15 @@ enum { BAR_MIN = 10, BAR_MAX = 40, TEXT_SIZE = 160 };
 static void rate(const struct progress *progress, fact current, fact total, double now_s,
                  char *text, size_t size)
 {
-    char speed[16], left[24];
     double took_s = now_s - progress->started_s;
     double per_s = took_s > 0 ? (double)(current - progress->first) / took_s : 0;
     text[0] = '\0';
     if (took_s < 1 || per_s < 1)
         return;
-    snprintf(text, size, ", %s/s", size_format((fact)per_s, speed, sizeof speed));
+    snprintf(text, size, ", %s/s", SHOWN((fact)per_s));
     if (total > current)
         snprintf(text + strlen(text), size - strlen(text), ", %s left",
-                 duration_format((double)(total - current) / per_s, left, sizeof left));
+                 SHOWN_S((double)(total - current) / per_s));
 }
 
 static void draw(const struct progress *progress, const char *amounts, fact current, fact total)
@@ -45,7 +44,7 @@ static void draw(const struct progress *progress, const char *amounts, fact curr
 
 void progress_show(struct progress *progress, const char *what, fact current, fact total)
 {
-    char have[16], all[16], amounts[TEXT_SIZE], speed[64];
+    char have[16], amounts[TEXT_SIZE], speed[64];
     double now_s = clock_boottime_s();
     bool terminal = isatty(STDERR_FILENO);
     if (!fact_known(current))
@@ -65,8 +64,7 @@ void progress_show(struct progress *progress, const char *what, fact current, fa
     size_format(current, have, sizeof have);
     if (total > 0)
         snprintf(amounts, sizeof amounts, "%3.0f %%  %s of %s%s",
-                 100.0 * (double)current / (double)total, have, size_format(total, all, sizeof all),
-                 speed);
+                 100.0 * (double)current / (double)total, have, SHOWN(total), speed);
     else
         snprintf(amounts, sizeof amounts, "%s%s", have, speed);
     if (terminal) {

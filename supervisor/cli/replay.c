@@ -1,5 +1,6 @@
 /* supervisor replay: the same judgement over what was recorded, offline (row B11, WORLD.md). */
 #include "cli/cli.h"
+#include "cli/say.h"
 #include "judge/judge.h"
 #include "judge/verdict_json.h"
 #include "sense/world_json.h"
@@ -15,8 +16,7 @@ struct replay {
 
 static void print(json_t *json)
 {
-    json_dumpf(json, stdout, JSON_COMPACT);
-    putchar('\n');
+    say_json(json);
     json_decref(json);
 }
 

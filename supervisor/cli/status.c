@@ -1,5 +1,6 @@
 /* supervisor status: the memory audit, for a person and as JSON (row A8). */
 #include "base/size.h"
+#include "cli/say.h"
 #include "cli/status_table.h"
 #include "cli/steps.h"
 #include "cli/task.h"
@@ -23,8 +24,7 @@ static void show(const struct status *s, json_t *state)
     if (s->world) {
         *s->world = json_incref(state);
     } else if (s->task.json) {
-        json_dumpf(state, stdout, JSON_COMPACT);
-        putchar('\n');
+        say_json(state);
     } else {
         if (s->watch && cli_colour(stdout))
             fputs("\033[H\033[J", stdout);

@@ -1,6 +1,7 @@
 #include "cli/status_table.h"
 #include "base/fact.h"
 #include "base/size.h"
+#include "cli/say.h"
 #include "sense/json_member.h"
 
 #include <string.h>
@@ -61,25 +62,20 @@ static void folded(const struct table *t, const char *label, const char *colour,
 static void print_host(const struct table *t, const json_t *state)
 {
     const json_t *host = json_object_get(state, "host"), *psi = json_object_get(host, "psi");
-    char total[16], available[16], used[16], swap[16], line[300];
+    char line[300];
     fact swap_total = number(host, "swap_total"), swap_used = number(host, "swap_used");
-    snprintf(line, sizeof line, "%s of %s available",
-             size_format(number(host, "available"), available, sizeof available),
-             size_format(number(host, "total"), total, sizeof total));
-    size_t n = strlen(line);
+    snprintf(line, sizeof line, "%s of %s available", SHOWN(number(host, "available")),
+             SHOWN(number(host, "total")));
     if (swap_total == 0)
-        snprintf(line + n, sizeof line - n, ", no swap");
+        say_append(line, sizeof line, ", no swap");
     else
-        snprintf(line + n, sizeof line - n, ", swap %s of %s used",
-                 size_format(swap_used, used, sizeof used),
-                 size_format(swap_total, swap, sizeof swap));
-    n = strlen(line);
+        say_append(line, sizeof line, ", swap %s of %s used", SHOWN(swap_used), SHOWN(swap_total));
     if (json_is_number(json_object_get(psi, "some_avg10")))
-        snprintf(line + n, sizeof line - n, ", pressure %.1f %% some, %.1f %% full (10 s)",
-                 json_number_value(json_object_get(psi, "some_avg10")),
-                 json_number_value(json_object_get(psi, "full_avg10")));
+        say_append(line, sizeof line, ", pressure %.1f %% some, %.1f %% full (10 s)",
+                   json_number_value(json_object_get(psi, "some_avg10")),
+                   json_number_value(json_object_get(psi, "full_avg10")));
     else
-        snprintf(line + n, sizeof line - n, ", the kernel tells no pressure");
+        say_append(line, sizeof line, ", the kernel tells no pressure");
     folded(t, "host", NULL, line);
 }
 
@@ -87,23 +83,21 @@ static void print_host(const struct table *t, const json_t *state)
 static void print_levels(const struct table *t, const json_t *state)
 {
     const json_t *models = json_object_get(state, "models"), *c;
-    const char *level = json_string_value(json_object_get(json_object_get(state, "host"), "level"));
-    char line[1024], used[16], budget[16];
-    size_t i, n;
+    const char *level = member_string(json_object_get(state, "host"), "level");
+    char line[1024];
+    size_t i;
     if (!level)
         return;
-    n = (size_t)snprintf(line, sizeof line, "host %s", level);
+    snprintf(line, sizeof line, "host %s", level);
     if (number(models, "budget") > 0)
-        n += (size_t)snprintf(line + n, sizeof line - n, ", models %s (%s of %s)",
-                              member_string_or(models, "level", "?"),
-                              size_format(number(models, "held"), used, sizeof used),
-                              size_format(number(models, "budget"), budget, sizeof budget));
+        say_append(line, sizeof line, ", models %s (%s of %s)",
+                   member_string_or(models, "level", "?"), SHOWN(number(models, "held")),
+                   SHOWN(number(models, "budget")));
     json_array_foreach(json_object_get(state, "containers"), i, c)
     {
-        const char *own = json_string_value(json_object_get(c, "level"));
-        if (own && strcmp(own, "unknown") && n < sizeof line - 64)
-            n += (size_t)snprintf(line + n, sizeof line - n, ", %.40s %s",
-                                  member_string_or(c, "name", "?"), own);
+        const char *own = member_string(c, "level");
+        if (own && strcmp(own, "unknown"))
+            say_append(line, sizeof line, ", %.40s %s", member_string_or(c, "name", "?"), own);
     }
     folded(t, "levels", !strcmp(member_string_or(state, "level", "?"), "critical") ? red : NULL,
            line);
@@ -113,25 +107,21 @@ static void print_levels(const struct table *t, const json_t *state)
 static void print_gpus(const struct table *t, const json_t *state)
 {
     const json_t *gpu, *value;
-    const char *missing = json_string_value(json_object_get(state, "gpus_missing"));
-    char label[24], line[300], used[16], total[16];
+    const char *missing = member_string(state, "gpus_missing");
+    char label[24], line[300];
     size_t i;
     json_array_foreach(json_object_get(state, "gpus"), i, gpu)
     {
         snprintf(label, sizeof label, "GPU %lld", (long long)number(gpu, "index"));
-        size_t n = (size_t)snprintf(
-            line, sizeof line, "%.96s, %s of %s VRAM used",
-            json_object_get(gpu, "name") ? member_string_or(gpu, "name", "?") : "GPU",
-            size_format(number(gpu, "vram_used"), used, sizeof used),
-            size_format(number(gpu, "vram_total"), total, sizeof total));
+        snprintf(line, sizeof line, "%.96s, %s of %s VRAM used",
+                 json_object_get(gpu, "name") ? member_string_or(gpu, "name", "?") : "GPU",
+                 SHOWN(number(gpu, "vram_used")), SHOWN(number(gpu, "vram_total")));
         if ((value = json_object_get(gpu, "utilization")) != NULL)
-            n += (size_t)snprintf(line + n, sizeof line - n, ", %.0f %% busy",
-                                  json_number_value(value));
+            say_append(line, sizeof line, ", %.0f %% busy", json_number_value(value));
         if (fact_known(number(gpu, "celsius")))
-            n += (size_t)snprintf(line + n, sizeof line - n, ", %lld \u00b0C",
-                                  (long long)number(gpu, "celsius"));
+            say_append(line, sizeof line, ", %lld \u00b0C", (long long)number(gpu, "celsius"));
         if ((value = json_object_get(gpu, "watts")) != NULL)
-            snprintf(line + n, sizeof line - n, ", %.0f W", json_number_value(value));
+            say_append(line, sizeof line, ", %.0f W", json_number_value(value));
         folded(t, label, NULL, line);
     }
     if (missing)
@@ -150,12 +140,11 @@ static void print_models(const struct table *t, const json_t *container)
 {
     const json_t *ollama = json_object_get(container, "ollama"),
                  *models = json_object_get(ollama, "models"), *model;
-    const char *kind =
-        json_string_value(json_object_get(json_object_get(container, "labels"), "supervisor.kind"));
-    char line[400], size[16], vram[16];
+    const char *kind = member_string(json_object_get(container, "labels"), "supervisor.kind");
+    char line[400];
     size_t i;
     if (!json_is_true(json_object_get(ollama, "reachable"))) {
-        const char *why = json_string_value(json_object_get(ollama, "error"));
+        const char *why = member_string(ollama, "error");
         snprintf(line, sizeof line, "Ollama does not answer%s%.200s", why ? ": " : "",
                  why ? why : "");
         if (!ollama)
@@ -167,9 +156,8 @@ static void print_models(const struct table *t, const json_t *container)
     {
         fact on_gpu = number(model, "size_vram");
         snprintf(line, sizeof line, "%.120s, %s%s%s, context %lld",
-                 member_string_or(model, "name", "?"),
-                 size_format(number(model, "size"), size, sizeof size), on_gpu > 0 ? ", VRAM " : "",
-                 on_gpu > 0 ? size_format(on_gpu, vram, sizeof vram) : "",
+                 member_string_or(model, "name", "?"), SHOWN(number(model, "size")),
+                 on_gpu > 0 ? ", VRAM " : "", on_gpu > 0 ? SHOWN(on_gpu) : "",
                  (long long)number(model, "context_length"));
         folded(t, i ? "" : "models", NULL, line);
     }
@@ -178,7 +166,7 @@ static void print_models(const struct table *t, const json_t *container)
 static void print_runners(const struct table *t, const json_t *container)
 {
     const json_t *processes = json_object_get(container, "processes"), *process;
-    char line[300], anon[16], file[16];
+    char line[300];
     size_t i, n = 0;
     if (!processes)
         folded(t, "processes", yellow,
@@ -190,12 +178,11 @@ static void print_runners(const struct table *t, const json_t *container)
         fact sum = rss < 0 ? rss : rss + (swap > 0 ? swap : 0);
         if (!strcmp(kind, "serve"))
             snprintf(line, sizeof line, "pid %lld holds %s", (long long)number(process, "pid"),
-                     size_format(sum, anon, sizeof anon));
+                     SHOWN(sum));
         else if (!strcmp(kind, "runner") || sum > 64 << 20)
             snprintf(line, sizeof line, "pid %lld (%s) holds %s and maps %s of files",
                      (long long)number(process, "pid"), member_string_or(process, "comm", "?"),
-                     size_format(sum, anon, sizeof anon),
-                     size_format(number(process, "rss_file"), file, sizeof file));
+                     SHOWN(sum), SHOWN(number(process, "rss_file")));
         else
             continue;
         folded(t,
@@ -218,23 +205,20 @@ static void print_verdicts(const struct table *t, const json_t *state, const cha
 {
     const json_t *verdicts = json_object_get(state, "verdicts"), *v;
     double now_s = json_number_value(json_object_get(state, "monotonic"));
-    char line[900], since[32];
+    char line[900];
     size_t i;
     json_array_foreach(verdicts, i, v)
     {
-        const char *container = json_string_value(json_object_get(v, "container"));
+        const char *container = member_string(v, "container");
         if (name ? !container || strcmp(container, name) : container != NULL)
             continue;
         bool raised = !strcmp(member_string_or(v, "state", "?"), "raised");
-        const char *remedy = member_string_or(v, "remedy", "?"),
-                   *why = json_string_value(json_object_get(v, "why"));
-        const char *missing = json_string_value(json_object_get(v, "missing")),
-                   *acted = json_string_value(json_object_get(v, "acted"));
+        const char *remedy = member_string_or(v, "remedy", "?"), *why = member_string(v, "why");
+        const char *missing = member_string(v, "missing"), *acted = member_string(v, "acted");
         bool grave = raised && (strcmp(remedy, "none") || severity_of(v) == 2);
         snprintf(line, sizeof line, "%s, %s for %s%s%s%s%s%s%s%s%s",
                  member_string_or(v, "verdict", "?"), member_string_or(v, "state", "?"),
-                 duration_format(now_s - json_number_value(json_object_get(v, "since")), since,
-                                 sizeof since),
+                 SHOWN_S(now_s - json_number_value(json_object_get(v, "since"))),
                  strcmp(remedy, "none") ? "; remedy: " : "", strcmp(remedy, "none") ? remedy : "",
                  why ? ". " : "", why ? why : "", missing ? ". Unknown: " : "",
                  missing ? missing : "", acted ? ". Last: " : "", acted ? acted : "");
@@ -247,7 +231,7 @@ static void print_container(const struct table *t, const json_t *state, const js
     const json_t *cgroup = json_object_get(c, "cgroup");
     const char *status = member_string_or(c, "status", "?"),
                *mode = member_string_or(c, "mode", "?"), *name = member_string_or(c, "name", "?");
-    char limit[16], holds[16], cache[16], why[96];
+    char why[96];
     bool enforce = !strcmp(mode, "enforce");
     const json_t *verdict;
     const char *worst = "-";
@@ -265,11 +249,9 @@ static void print_container(const struct table *t, const json_t *state, const js
     }
     fprintf(t->to, "%-*.*s ", NAME_COLUMNS, NAME_COLUMNS, name);
     paint(t, enforce ? green : NULL, "%-8s", mode);
-    fprintf(t->to, "%-11s%-10s%-10s%-10s%s\n", status,
-            size_format(number(cgroup, "limit"), limit, sizeof limit),
-            cgroup ? size_format(held(cgroup), holds, sizeof holds) : "?",
-            size_format(number(cgroup, "file"), cache, sizeof cache), worst);
-    const char *mode_why = json_string_value(json_object_get(c, "mode_why"));
+    fprintf(t->to, "%-11s%-10s%-10s%-10s%s\n", status, SHOWN(number(cgroup, "limit")),
+            cgroup ? SHOWN(held(cgroup)) : "?", SHOWN(number(cgroup, "file")), worst);
+    const char *mode_why = member_string(c, "mode_why");
     if (strlen(name) > NAME_COLUMNS)
         folded(t, "name", NULL, name);
     if (mode_why) {
@@ -283,10 +265,10 @@ static void print_container(const struct table *t, const json_t *state, const js
     if (!cgroup)
         folded(t, "memory", yellow,
                "its cgroup cannot be read: mount /sys/fs/cgroup and set paths.cgroupfs");
-    const char *activity = json_string_value(json_object_get(c, "activity"));
+    const char *activity = member_string(c, "activity");
     if (activity)
         folded(t, "doing", NULL, activity);
-    const char *throttled = json_string_value(json_object_get(c, "throttled"));
+    const char *throttled = member_string(c, "throttled");
     if (throttled)
         folded(t, "throttled", yellow, throttled);
     print_models(t, c);

@@ -37,7 +37,10 @@ static void on_note(void *userdata, enum sense_note note, const struct container
 static void on_heal(void *userdata, const struct heal_event *event)
 {
     struct task *task = userdata;
-    if (task->heal)
+    /* On the way: what ends it comes yet. */
+    if (event->kind == HEAL_START_FAILED || event->kind == HEAL_LOCKED_LONG)
+        fprintf(stderr, "supervisor: %s: %s: %s\n", event->name, event->step, event->text);
+    else if (task->heal)
         task->heal(task, event);
 }
 

@@ -29,6 +29,15 @@ struct task {
     bool chosen;
 };
 
+/* One that acts, with the usual options; behind them more of its members. */
+#define TASK(its_cli, word, name, data, ...)                                                       \
+    (struct task)                                                                                  \
+    {                                                                                              \
+        .cli = (its_cli), .command = (word), .named = (name), .userdata = (data), .act = true,     \
+        .dry_run = options_has(&(its_cli)->options, "dry-run"),                                    \
+        .json = options_has(&(its_cli)->options, "json"), __VA_ARGS__                              \
+    }
+
 /* Returns the exit status given to task_end, or that of what went wrong (said on stderr). */
 int task_run(struct task *task);
 void task_end(struct task *task, int status);

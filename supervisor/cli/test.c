@@ -1,9 +1,9 @@
-/* supervisor test [SIZE...]: proves that so much memory can be had (row D3). */
+/* supervisor test [SIZE...]: proves that so much memory can be had. */
 #include "cli/test.h"
-#include "deploy/probe.h"
 #include "base/profile.h"
 #include "base/size.h"
 #include "cli/say.h"
+#include "deploy/probe.h"
 #include "sense/host.h"
 #include "sense/json_member.h"
 
@@ -34,11 +34,10 @@ static void on_left(void *userdata, const char *sentence)
 
 static void on_progress(void *userdata, fact size, fact touched, fact wanted, fact available)
 {
-    char text[160], s[16], t[16], w[16], a[16];
+    char text[160];
     (void)userdata;
-    snprintf(text, sizeof text, "%s: %s of %s touched, the host has %s available ...",
-             size_format(size, s, sizeof s), size_format(touched, t, sizeof t),
-             size_format(wanted, w, sizeof w), size_format(available, a, sizeof a));
+    snprintf(text, sizeof text, "%s: %s of %s touched, the host has %s available ...", SHOWN(size),
+             SHOWN(touched), SHOWN(wanted), SHOWN(available));
     say_progress(text);
 }
 
@@ -71,13 +70,12 @@ static const char *size_or_dash(fact bytes, char *text, size_t size)
 
 static void print_row(const struct probe_result *r)
 {
-    char size[16], limit[16], touched[16], peak[16], time[24];
+    char size[16], limit[16], touched[16], peak[16];
     bool ran = r->end != PROBE_TOO_LARGE && r->end != PROBE_REFUSED;
     printf("%-11s %-11s %-11s %-8s %-11s %-4s %s\n", size_format(r->size, size, sizeof size),
            size_or_dash(r->limit_cgroup, limit, sizeof limit),
            size_or_dash(r->touched, touched, sizeof touched),
-           r->touch_s >= 0 ? duration_format(r->touch_s, time, sizeof time) : "-",
-           size_or_dash(r->peak, peak, sizeof peak),
+           r->touch_s >= 0 ? SHOWN_S(r->touch_s) : "-", size_or_dash(r->peak, peak, sizeof peak),
            !ran            ? "-"
            : r->oom_killed ? "yes"
                            : "no",
@@ -221,10 +219,8 @@ int cmd_test(struct cli *cli, int argc, char **argv)
     int status = test_sizes(cli->config, argc > 1 ? sizes : usual,
                             argc > 1 ? (size_t)argc - 1 : sizeof usual / sizeof usual[0], reserve,
                             json, &report);
-    if (json && json_array_size(json_object_get(report, "sizes")) > 0) {
-        json_dumpf(report, stdout, JSON_COMPACT);
-        putchar('\n');
-    }
+    if (json && json_array_size(json_object_get(report, "sizes")) > 0)
+        say_json(report);
     json_decref(report);
     return status;
 }

@@ -134,10 +134,8 @@ static void look(struct task *task, const struct world *world, const struct judg
         say_progress("waiting for models to leave and their memory to come back ...");
         return;
     }
-    if (task->json) {
-        json_dumpf(u->rows, stdout, JSON_COMPACT);
-        putchar('\n');
-    }
+    if (task->json)
+        say_json(u->rows);
     task_end(task, u->failed || u->pending ? FAILURE_JOB
                    : u->unreachable        ? FAILURE_UNREACHABLE
                                            : 0);
@@ -186,16 +184,9 @@ static int run(struct cli *cli, bool flush, int n_models, char **models)
                        .wait = options_has(&cli->options, "wait"),
                        .force = options_has(&cli->options, "force"),
                        .rows = json_array()};
-    u.task = (struct task){.cli = cli,
-                           .command = flush ? "flush --container" : "unload MODEL --container",
-                           .named = options_value(&cli->options, "container"),
-                           .act = true,
-                           .dry_run = options_has(&cli->options, "dry-run"),
-                           .json = options_has(&cli->options, "json"),
-                           .begin = begin,
-                           .look = look,
-                           .heal = heal,
-                           .userdata = &u};
+    u.task = TASK(cli, flush ? "flush --container" : "unload MODEL --container",
+                  options_value(&cli->options, "container"), &u, .begin = begin, .look = look,
+                  .heal = heal);
     int status = task_run(&u.task);
     json_decref(u.rows);
     free(u.jobs);

@@ -57,6 +57,9 @@ int await_remove(struct await *await, const char *id, struct error *err);
 int await_volume_create(struct await *await, const char *name, const json_t *labels,
                         struct error *err);
 int await_volume_remove(struct await *await, const char *name, struct error *err);
+int await_image_remove(struct await *await, const char *image, struct error *err);
+/* "repository:tag", with nothing in it. */
+int await_empty_image(struct await *await, const char *image, struct error *err);
 /* The last lines it said, "" where that cannot be had. */
 void await_logs(struct await *await, const char *id, int lines, char *text, size_t size);
 

@@ -52,39 +52,61 @@ int await_engine(struct await *await, int64_t timeout_ms, struct error *err)
     }
 }
 
-int await_info(struct await *await, json_t **ret_json, struct error *err)
+/* The calls that name one thing, begun, and waited for. */
+typedef void json_call(struct docker *docker, const char *name, docker_json_read *done,
+                       void *userdata);
+typedef void named_call(struct docker *docker, const char *name, docker_done *done, void *userdata);
+
+static int ask_json(struct await *await, json_call *call, const char *name, json_t **ret_json,
+                    struct error *err)
 {
     struct answer answer = {.err = err, .ret_json = ret_json};
-    docker_info_json(await->docker, on_json, &answer);
+    call(await->docker, name, on_json, &answer);
     return await_answer(await, &answer);
+}
+
+static int ask(struct await *await, named_call *call, const char *name, struct error *err)
+{
+    struct answer answer = {.err = err};
+    call(await->docker, name, on_done, &answer);
+    return await_answer(await, &answer);
+}
+
+static void info(struct docker *docker, const char *name, docker_json_read *done, void *userdata)
+{
+    (void)name;
+    docker_info_json(docker, done, userdata);
+}
+
+static void list(struct docker *docker, const char *name, docker_json_read *done, void *userdata)
+{
+    (void)name;
+    docker_list_json(docker, done, userdata);
+}
+
+int await_info(struct await *await, json_t **ret_json, struct error *err)
+{
+    return ask_json(await, info, NULL, ret_json, err);
 }
 
 int await_list(struct await *await, json_t **ret_json, struct error *err)
 {
-    struct answer answer = {.err = err, .ret_json = ret_json};
-    docker_list_json(await->docker, on_json, &answer);
-    return await_answer(await, &answer);
+    return ask_json(await, list, NULL, ret_json, err);
 }
 
 int await_inspect(struct await *await, const char *id, json_t **ret_json, struct error *err)
 {
-    struct answer answer = {.err = err, .ret_json = ret_json};
-    docker_inspect_json(await->docker, id, on_json, &answer);
-    return await_answer(await, &answer);
+    return ask_json(await, docker_inspect_json, id, ret_json, err);
 }
 
 int await_image(struct await *await, const char *image, json_t **ret_json, struct error *err)
 {
-    struct answer answer = {.err = err, .ret_json = ret_json};
-    docker_image_json(await->docker, image, on_json, &answer);
-    return await_answer(await, &answer);
+    return ask_json(await, docker_image_json, image, ret_json, err);
 }
 
 int await_volume(struct await *await, const char *name, json_t **ret_json, struct error *err)
 {
-    struct answer answer = {.err = err, .ret_json = ret_json};
-    docker_volume_json(await->docker, name, on_json, &answer);
-    return await_answer(await, &answer);
+    return ask_json(await, docker_volume_json, name, ret_json, err);
 }
 
 struct address {
@@ -145,9 +167,27 @@ int await_create(struct await *await, const char *name, const json_t *request,
 
 int await_start(struct await *await, const char *id, struct error *err)
 {
-    struct answer answer = {.err = err};
-    docker_start(await->docker, id, on_done, &answer);
-    return await_answer(await, &answer);
+    return ask(await, docker_start, id, err);
+}
+
+int await_remove(struct await *await, const char *id, struct error *err)
+{
+    return ask(await, docker_remove, id, err);
+}
+
+int await_volume_remove(struct await *await, const char *name, struct error *err)
+{
+    return ask(await, docker_volume_remove, name, err);
+}
+
+int await_image_remove(struct await *await, const char *image, struct error *err)
+{
+    return ask(await, docker_image_remove, image, err);
+}
+
+int await_empty_image(struct await *await, const char *image, struct error *err)
+{
+    return ask(await, docker_import_empty, image, err);
 }
 
 int await_stop(struct await *await, const char *id, int64_t grace_s, struct error *err)
@@ -164,25 +204,11 @@ int await_rename(struct await *await, const char *id, const char *name, struct e
     return await_answer(await, &answer);
 }
 
-int await_remove(struct await *await, const char *id, struct error *err)
-{
-    struct answer answer = {.err = err};
-    docker_remove(await->docker, id, on_done, &answer);
-    return await_answer(await, &answer);
-}
-
 int await_volume_create(struct await *await, const char *name, const json_t *labels,
                         struct error *err)
 {
     struct answer answer = {.err = err};
     docker_volume_create(await->docker, name, labels, on_done, &answer);
-    return await_answer(await, &answer);
-}
-
-int await_volume_remove(struct await *await, const char *name, struct error *err)
-{
-    struct answer answer = {.err = err};
-    docker_volume_remove(await->docker, name, on_done, &answer);
     return await_answer(await, &answer);
 }
 

@@ -78,7 +78,6 @@ void create_add_findings(struct create *create);
 json_t *create_request(const struct create *create);
 const char *create_models_path(enum server_kind server);
 uint16_t create_server_port(enum server_kind server);
-void create_limit_text(fact bytes, char *text, size_t size); /* "28g", as labels have it */
 /* create_differs.c: what of the container is not as the request would make it. */
 json_t *create_differs(const json_t *container, const json_t *request);
 

@@ -7,25 +7,6 @@
 
 enum { PORTS_TRIED = 64 }; /* for one that is free */
 
-static void add(struct create *create, enum deploy_severity severity, const char *about,
-                const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-static void add(struct create *create, enum deploy_severity severity, const char *about,
-                const char *format, ...)
-{
-    struct deploy_plan *plan = create->plan;
-    if (plan->n_findings == DEPLOY_FINDINGS_MAX)
-        return;
-    struct deploy_finding *finding = &plan->findings[plan->n_findings++];
-    *finding =
-        (struct deploy_finding){.severity = severity, .about = about, .missing = FACT_UNKNOWN};
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(finding->text, sizeof finding->text, format, arguments);
-    va_end(arguments);
-    plan->refused |= severity == DEPLOY_REFUSAL;
-}
-
 /* ---- the name */
 
 /* Of the repository, without registry, tag and digest. */
@@ -60,14 +41,15 @@ static void judge_name(struct create *create)
     bool ours = create_label(there, "supervisor.profile") != NULL;
     bool same = serves_the_same(create, image_of(there));
     if (!ours && !same) {
-        add(create, DEPLOY_REFUSAL, "name",
-            "%.64s is there already and is somebody else's: image %.100s, no label "
-            "supervisor.profile. It is left alone; take another name: --name",
-            name, image_of(there));
+        deploy_find(create->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN,
+                    "%.64s is there already and is somebody else's: image %.100s, no label "
+                    "supervisor.profile. It is left alone; take another name: --name",
+                    name, image_of(there));
         return;
     }
     if (!ours && !create->wish->replace) {
-        add(create, DEPLOY_REFUSAL, "name",
+        deploy_find(
+            create->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN,
             "%.64s is there already and was not made by supervisor (image %.100s). --replace puts "
             "the new one in its place and keeps its volume; --name takes another name",
             name, image_of(there));
@@ -76,12 +58,14 @@ static void judge_name(struct create *create)
     if (!create->replacing || create->unfinished)
         return;
     if (member_truth(json_object_get(there, "HostConfig"), "AutoRemove") == 1)
-        add(create, DEPLOY_REFUSAL, "name",
+        deploy_find(
+            create->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN,
             "%.64s was started with --rm: stopping it would delete it, and it could not be put "
             "back. Stop it yourself, or take another name: --name",
             name);
     if (create_label(there, "com.docker.swarm.task.id"))
-        add(create, DEPLOY_REFUSAL, "name",
+        deploy_find(
+            create->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN,
             "%.64s is a task of a Swarm service, which its manager would start again. Remove the "
             "service, or take another name: --name",
             name);
@@ -101,7 +85,8 @@ static void judge_models(struct create *create)
                    *type = member_string(mount, "Type"), *source = member_string(mount, "Source");
         if (target && type && strcmp(type, "bind") == 0 &&
             strcmp(target, create_models_path(create->plan->profile.server)) == 0)
-            add(create, DEPLOY_REFUSAL, "name",
+            deploy_find(
+                create->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN,
                 "%.64s keeps its models in the host's directory %.128s, which is no volume. Name "
                 "the volume for the new one: --volume",
                 create->name, source ? source : "?");
@@ -114,12 +99,14 @@ static void judge_old(struct create *create)
     if (!old)
         return;
     if (!create_label(old, "supervisor.profile") && !serves_the_same(create, image_of(old)))
-        add(create, DEPLOY_REFUSAL, "name",
+        deploy_find(
+            create->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN,
             "%.100s is there and is somebody else's (image %.100s): a replaced container would get "
             "that name. Rename or remove it, or take another name: --name",
             create->old_name, image_of(old));
     else if (create->wish->replace && create->existing.json && !create->unfinished)
-        add(create, DEPLOY_REFUSAL, "name",
+        deploy_find(
+            create->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN,
             "an earlier run left %.100s behind. Run it once without --replace, which finishes that",
             create->old_name);
 }
@@ -214,8 +201,9 @@ static void judge_port(struct create *create)
     uint16_t next = free_port(create, profile->address, profile->port);
     if (next)
         snprintf(remedy, sizeof remedy, "%u is free: --port %u", next, next);
-    add(create, DEPLOY_REFUSAL, "port", "port %u of %s is taken by %s%.64s; %s", profile->port,
-        profile->address, who ? "the container " : "another program", who ? who : "", remedy);
+    deploy_find(create->plan, DEPLOY_REFUSAL, "port", FACT_UNKNOWN,
+                "port %u of %s is taken by %s%.64s; %s", profile->port, profile->address,
+                who ? "the container " : "another program", who ? who : "", remedy);
 }
 
 void create_add_findings(struct create *create)

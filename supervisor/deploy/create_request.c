@@ -16,11 +16,6 @@ uint16_t create_server_port(enum server_kind server)
     return server == SERVER_LOCALAI ? CREATE_LOCALAI_PORT : CREATE_OLLAMA_PORT;
 }
 
-void create_limit_text(fact bytes, char *text, size_t size)
-{
-    size_exact(bytes, text, size);
-}
-
 static void set(json_t *object, const char *key, const char *value)
 {
     json_object_set_new(object, key, json_string(value));
@@ -35,12 +30,12 @@ static json_t *labels(const struct create *create)
     json_t *object = json_object();
     snprintf(key, sizeof key, "%.*s", (int)strcspn(label, "="), label);
     set(object, key, "true");
-    create_limit_text(profile->memory, text, sizeof text);
+    size_exact(profile->memory, text, sizeof text);
     set(object, "supervisor.memory", text);
     if (profile->swap != 0) { /* unset: left as it was made */
         text[0] = '\0';
         if (fact_known(profile->swap))
-            create_limit_text(profile->swap, text, sizeof text);
+            size_exact(profile->swap, text, sizeof text);
         set(object, "supervisor.memory.swap", text);
     }
     set(object, "supervisor.profile", profile->name);

@@ -36,12 +36,14 @@ static json_t *request(const struct probe *probe, fact size, fact wanted)
     char wanted_text[32], reserve_text[32];
     snprintf(wanted_text, sizeof wanted_text, "%" PRId64, wanted);
     snprintf(reserve_text, sizeof reserve_text, "%" PRId64, probe->reserve);
-    json_t *host =
-        json_pack("{s:I, s:I, s:s, s:b, s:[s], s:[s], s:i, s:i, s:{s:s}, s:{s:s, s:{s:s}}}",
-                  "Memory", (json_int_t)size, "MemorySwap", (json_int_t)size, "NetworkMode", "none",
-                  "ReadonlyRootfs", 1, "CapDrop", "ALL", "SecurityOpt", "no-new-privileges",
-                  "PidsLimit", 16, "OomScoreAdj", 1000, "RestartPolicy", "Name", "no", "LogConfig",
-                  "Type", "json-file", "Config", "max-size", "4m");
+    /* A host with SELinux would not let a container read the files that are bound into it. */
+    json_t *host = json_pack(
+        "{s:I, s:I, s:s, s:b, s:[s], s:[s,s*], s:i, s:i, s:{s:s}, s:{s:s, s:{s:s}}, s:O*}",
+        "Memory", (json_int_t)size, "MemorySwap", (json_int_t)size, "NetworkMode", "none",
+        "ReadonlyRootfs", 1, "CapDrop", "ALL", "SecurityOpt", "no-new-privileges",
+        probe->image.mounts ? "label=disable" : NULL, "PidsLimit", 16, "OomScoreAdj", 1000,
+        "RestartPolicy", "Name", "no", "LogConfig", "Type", "json-file", "Config", "max-size", "4m",
+        "Mounts", probe->image.mounts);
     return json_pack("{s:s, s:[s], s:[s,s,s], s:s, s:{s:s, s:s}, s:o}", "Image", probe->image.name,
                      "Entrypoint", probe->image.program, "Cmd", "probe-memory", wanted_text,
                      reserve_text, "User", "65534:65534", "Labels", PROBE_LABEL, probe->token,
@@ -200,11 +202,6 @@ int probe_size(struct probe *probe, fact size, probe_progress *progress, void *u
         return error_wrap(
             err, "the container %s may be left behind, the next `supervisor test` takes it away",
             run.name);
-    }
-    /* An image that is there but has another build of the program in it. */
-    if (result == 0 && ret_result->end == PROBE_FAILED && !run.answer.spoke && !probe->imported) {
-        result = probe_image_import(probe, err);
-        return result < 0 ? result : probe_size(probe, size, progress, userdata, ret_result, err);
     }
     return result;
 }

@@ -1,4 +1,4 @@
-/* `supervisor test` (row D3): can this much memory be had? A container with that limit, in which
+/* `supervisor test`: can this much memory be had? A container with that limit, in which
  * the program itself touches the memory (probe_inside.h), step by step and never into the reserve.
  */
 #ifndef SUPERVISOR_DEPLOY_PROBE_H
@@ -6,9 +6,10 @@
 
 #include "deploy/await.h"
 
-/* Containers carry a run's token in it, images "image". */
+/* Containers carry a run's token in it. */
 #define PROBE_LABEL "supervisor.probe"
-#define PROBE_IMAGE "supervisor-probe"
+#define PROBE_IMAGE "supervisor-probe" /* containers' names begin with it */
+#define PROBE_EMPTY PROBE_IMAGE ":empty"
 
 enum {
     PROBE_TOKEN_SIZE = 17,                   /* 16 hexadecimal digits, by chance */
@@ -44,10 +45,11 @@ struct probe_result {
     char warning[256]; /* the engine's at the create, "" none */
 };
 
-/* An image with this program in it. */
+/* An image with this program in it, or an empty one and what is bound into that. */
 struct probe_image {
-    char name[256];    /* or id */
-    char program[256]; /* its path there */
+    char name[256];     /* or id */
+    char program[4096]; /* its path there */
+    json_t *mounts;     /* NULL: none */
 };
 
 struct probe {
@@ -60,7 +62,6 @@ struct probe {
     int signal;      /* that came meanwhile, 0: none */
     unsigned number; /* of the containers so far */
     struct probe_image image;
-    bool imported; /* the image was made for this */
 };
 
 /* What is told on the way. */
@@ -71,13 +72,13 @@ typedef void probe_progress(void *userdata, fact size, fact touched, fact wanted
  * `left`. -EBUSY: such a test is under way now. On failure too probe_finish is to be called. */
 int probe_begin(struct probe *probe, struct await *await, const struct settings *settings,
                 fact reserve, probe_left *left, void *userdata, struct error *err);
-/* Finds the image, or imports one. */
+/* Finds the image, or makes the empty one. */
 int probe_image_find(struct probe *probe, struct error *err);
 /* One size; blocks. Whatever happens the container is gone again, or *err says that it is not
  * (negative: the test cannot go on). Otherwise 0 and *ret_result. A signal: PROBE_INTERRUPTED. */
 int probe_size(struct probe *probe, fact size, probe_progress *progress, void *userdata,
                struct probe_result *ret_result, struct error *err);
-/* Takes the images away that were imported, by this run or an earlier one. */
+/* Takes the empty image away. */
 int probe_finish(struct probe *probe, struct error *err);
 
 #endif

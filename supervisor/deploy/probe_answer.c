@@ -73,15 +73,13 @@ static void judge_short(const struct probe *probe, struct probe_result *r)
 
 static void judge_limit(struct probe_result *r)
 {
-    char size[16], engine[16], cgroup[16];
+    char size[16];
     r->end = PROBE_NOT_LIMITED;
     snprintf(r->reason, sizeof r->reason,
              "the limit of %s did not come about: the engine says %s, the cgroup %s",
              size_format(r->size, size, sizeof size),
-             r->limit_engine == FACT_NONE ? "none"
-                                          : size_format(r->limit_engine, engine, sizeof engine),
-             r->limit_cgroup == FACT_NONE ? "none"
-                                          : size_format(r->limit_cgroup, cgroup, sizeof cgroup));
+             r->limit_engine == FACT_NONE ? "none" : SHOWN(r->limit_engine),
+             r->limit_cgroup == FACT_NONE ? "none" : SHOWN(r->limit_cgroup));
 }
 
 static void judge_failed(const struct probe_answer *answer, fact exit_code, const char *text,

@@ -93,18 +93,22 @@ int probe_begin(struct probe *probe, struct await *await, const struct settings 
         if (result == 0)
             result = look_at(probe, container, left, userdata, err);
     }
+    if (result < 0)
+        return result;
+    result = probe_image_remove(probe, err);
     if (result == 0)
-        result = probe_images_remove(probe, left, userdata, err);
-    return result == 0 ? take_token(probe, err) : result;
+        left(userdata, "the image " PROBE_EMPTY " of an earlier test is taken away");
+    return result == 0 || result == -ENOENT ? take_token(probe, err) : result;
 }
 
 int probe_finish(struct probe *probe, struct error *err)
 {
-    int result = probe->imported ? probe_images_remove(probe, NULL, NULL, err) : 0;
+    int result = probe->image.mounts ? probe_image_remove(probe, err) : 0;
+    if (result == -ENOENT)
+        result = 0;
     if (result < 0)
-        error_wrap(err,
-                   "the image %.120s may be left behind, the next `supervisor test` takes it away",
-                   probe->image.name);
+        error_wrap(err, "the image " PROBE_EMPTY
+                        " may be left behind, the next `supervisor test` takes it away");
     if (probe->lock >= 0)
         close(probe->lock);
     probe->lock = -1;

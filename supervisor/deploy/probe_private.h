@@ -12,11 +12,8 @@ struct probe_answer {
     char stopped[16]; /* "reserve", "overcommit", "unreadable"; "" none */
 };
 
-/* probe_image.c. Makes the image of the program's own file and libraries, whatever else there is.
- */
-int probe_image_import(struct probe *probe, struct error *err);
-/* All images that were imported so, by this run or another; each told by left (may be NULL). */
-int probe_images_remove(struct probe *probe, probe_left *left, void *userdata, struct error *err);
+/* probe_image.c. The empty one: 0; -ENOENT: there is none. */
+int probe_image_remove(struct probe *probe, struct error *err);
 
 /* probe_left.c. Takes one of its containers away: gone already is fine. */
 int probe_container_remove(struct probe *probe, const char *name, struct error *err);

@@ -18,9 +18,6 @@ struct deciding {
     size_t n_stay;
 };
 
-/* A size inside of a sentence: lives as long as the block around it. */
-#define SHOWN(bytes) size_format((bytes), (char[16]){0}, 16)
-
 static void __attribute__((format(printf, 2, 3))) say(struct admission *to, const char *format, ...)
 {
     size_t length = strlen(to->text);

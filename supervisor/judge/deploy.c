@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-void deploy_find(struct deploy *deploy, enum deploy_severity severity, const char *about,
+void deploy_find(struct deploy_plan *plan, enum deploy_severity severity, const char *about,
                  fact missing, const char *format, ...)
 {
-    struct deploy_plan *plan = deploy->plan;
     plan->refused = plan->refused || severity == DEPLOY_REFUSAL;
     if (plan->n_findings >= DEPLOY_FINDINGS_MAX)
         return;
@@ -39,12 +38,12 @@ static void find_limits(struct deploy *deploy)
 {
     const struct deploy_facts *facts = deploy->facts;
     if (!facts->memory_limits)
-        deploy_find(deploy, DEPLOY_REFUSAL, "limits", FACT_UNKNOWN,
+        deploy_find(deploy->plan, DEPLOY_REFUSAL, "limits", FACT_UNKNOWN,
                     "the engine cannot limit memory and would leave the limit out: give it the "
                     "memory cgroup (cgroup_enable=memory on the kernel's command line; a rootless "
                     "engine: cgroup v2 and systemd)");
     else if (!facts->swap_limits && deploy->plan->profile.swap != FACT_NONE)
-        deploy_find(deploy, DEPLOY_WARNING, "limits", FACT_UNKNOWN,
+        deploy_find(deploy->plan, DEPLOY_WARNING, "limits", FACT_UNKNOWN,
                     "the engine cannot limit swap: beyond its limit the container swaps as much as "
                     "it likes; swapaccount=1 on the kernel's command line, or no swap on the host");
 }

@@ -70,6 +70,10 @@ struct deploy_plan {
 void deploy_plan(const struct deploy_wish *wish, const struct deploy_facts *facts,
                  struct deploy_plan *ret_plan);
 
+/* One more finding; those that have no room are left out, but a refusal refuses. */
+void deploy_find(struct deploy_plan *plan, enum deploy_severity severity, const char *about,
+                 fact missing, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
 /* The environment of the container, "NAME=value", in order: what the profile and the plan set.
  * At most max; how many. */
 enum { DEPLOY_ENV_MAX = 12, DEPLOY_ENV_SIZE = 96 };

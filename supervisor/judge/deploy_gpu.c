@@ -60,17 +60,17 @@ static void choose_auto(struct deploy *deploy)
     if (deploy->facts->gpu_runtime && gpus->n > 0)
         take_all(deploy);
     else if (gpus->n > 0)
-        deploy_find(deploy, DEPLOY_NOTE, "gpu", FACT_UNKNOWN,
+        deploy_find(deploy->plan, DEPLOY_NOTE, "gpu", FACT_UNKNOWN,
                     "%.64s is there and the engine cannot hand it out, so the CPU does it all: %s",
                     gpus->gpus[0].name[0] != '\0' ? gpus->gpus[0].name : "a GPU", toolkit);
     else if (deploy->facts->gpu_runtime)
-        deploy_find(deploy, DEPLOY_NOTE, "gpu", FACT_UNKNOWN,
+        deploy_find(deploy->plan, DEPLOY_NOTE, "gpu", FACT_UNKNOWN,
                     "no GPU is seen from here (%s), so none is asked for; --gpu all asks for them "
                     "unseen",
                     unseen(gpus));
     else
-        deploy_find(deploy, DEPLOY_NOTE, "gpu", FACT_UNKNOWN, "no GPU (%s): the CPU does it all",
-                    unseen(gpus));
+        deploy_find(deploy->plan, DEPLOY_NOTE, "gpu", FACT_UNKNOWN,
+                    "no GPU (%s): the CPU does it all", unseen(gpus));
 }
 
 static void choose_ids(struct deploy *deploy)
@@ -93,13 +93,13 @@ static void choose_ids(struct deploy *deploy)
                 take(deploy, &gpus->gpus[found]);
             taken[found] = true;
         } else if (strncmp(id, "MIG-", 4) == 0 || (gpus->n == 0 && gpus->missing[0] != '\0')) {
-            deploy_find(deploy, DEPLOY_WARNING, "gpu", FACT_UNKNOWN,
+            deploy_find(deploy->plan, DEPLOY_WARNING, "gpu", FACT_UNKNOWN,
                         "GPU %.*s cannot be seen from here%s%s: its memory is not counted",
                         (int)length, id, gpus->missing[0] != '\0' ? ", " : "", gpus->missing);
         } else {
-            deploy_find(deploy, DEPLOY_REFUSAL, "gpu", FACT_UNKNOWN, "there is no GPU %.*s: %s%s",
-                        (int)length, id, there.length > 0 ? "there are " : unseen(gpus),
-                        there.text);
+            deploy_find(deploy->plan, DEPLOY_REFUSAL, "gpu", FACT_UNKNOWN,
+                        "there is no GPU %.*s: %s%s", (int)length, id,
+                        there.length > 0 ? "there are " : unseen(gpus), there.text);
         }
         id += length + (id[length] == ',');
     }
@@ -114,7 +114,7 @@ void deploy_gpu(struct deploy *deploy)
     if (strcmp(wanted, "auto") == 0) {
         choose_auto(deploy);
     } else if (!deploy->facts->gpu_runtime) {
-        deploy_find(deploy, DEPLOY_REFUSAL, "gpu", FACT_UNKNOWN,
+        deploy_find(deploy->plan, DEPLOY_REFUSAL, "gpu", FACT_UNKNOWN,
                     "the engine cannot hand out GPUs: %s; or go without by --gpu none%s", toolkit,
                     deploy->plan->profile.server == SERVER_LOCALAI
                         ? " --image localai/localai:latest"
@@ -123,7 +123,7 @@ void deploy_gpu(struct deploy *deploy)
     } else if (strcmp(wanted, "all") == 0) {
         take_all(deploy);
         if (gpus->n == 0)
-            deploy_find(deploy, DEPLOY_WARNING, "gpu", FACT_UNKNOWN,
+            deploy_find(deploy->plan, DEPLOY_WARNING, "gpu", FACT_UNKNOWN,
                         "no GPU is seen from here (%s): the start fails where there is none, and "
                         "no VRAM is counted",
                         unseen(gpus));
@@ -131,6 +131,6 @@ void deploy_gpu(struct deploy *deploy)
         choose_ids(deploy);
     }
     if (deploy->n_gpus > 0 && !fact_known(deploy->vram))
-        deploy_find(deploy, DEPLOY_WARNING, "gpu", FACT_UNKNOWN,
+        deploy_find(deploy->plan, DEPLOY_WARNING, "gpu", FACT_UNKNOWN,
                     "how much VRAM is free could not be read: none is counted");
 }

@@ -26,7 +26,7 @@ static void find_total(struct deploy *deploy)
     if (limit < total)
         deploy_append(&remedy, "%sleave less to others by --reserve %s",
                       remedy.length > 0 ? ", or " : "", option(total - limit, size, sizeof(size)));
-    deploy_find(deploy, DEPLOY_REFUSAL, "memory", limit - most,
+    deploy_find(deploy->plan, DEPLOY_REFUSAL, "memory", limit - most,
                 "the limit of %s and %s for others are %s more than the host's %s: %s",
                 SHOWN(limit), SHOWN(plan->reserve), SHOWN(limit - most), SHOWN(total),
                 remedy.length > 0 ? remedy.text : "it needs a larger host");
@@ -63,7 +63,7 @@ static void find_available(struct deploy *deploy)
     fact limit = deploy->plan->profile.memory;
     fact back = deploy->freed + (fact_known(facts->replaced_held) ? facts->replaced_held : 0);
     if (!fact_known(facts->memory_available)) {
-        deploy_find(deploy, DEPLOY_WARNING, "memory", FACT_UNKNOWN,
+        deploy_find(deploy->plan, DEPLOY_WARNING, "memory", FACT_UNKNOWN,
                     "how much of the host's memory is available now could not be read: whether %s "
                     "can be had at once is not known",
                     SHOWN(limit));
@@ -86,7 +86,7 @@ static void find_available(struct deploy *deploy)
                       held < missing ? ", the rest is other programs'" : "");
     else
         deploy_append(&who, "no container with Ollama holds it: other programs must give it");
-    deploy_find(deploy, DEPLOY_WARNING, "memory", missing,
+    deploy_find(deploy->plan, DEPLOY_WARNING, "memory", missing,
                 "%s are available now%s%s, %s less than the limit; %s",
                 SHOWN(facts->memory_available), back > 0 ? ", with what is stopped for it " : "",
                 back > 0 ? SHOWN(facts->memory_available + back) : "", SHOWN(missing), who.text);
@@ -95,7 +95,7 @@ static void find_available(struct deploy *deploy)
 void deploy_memory(struct deploy *deploy)
 {
     if (!fact_known(deploy->facts->memory_total)) {
-        deploy_find(deploy, DEPLOY_REFUSAL, "memory", FACT_UNKNOWN,
+        deploy_find(deploy->plan, DEPLOY_REFUSAL, "memory", FACT_UNKNOWN,
                     "the host's memory could not be read: is paths.procfs the host's /proc?");
         return;
     }
@@ -115,19 +115,20 @@ void deploy_disk(struct deploy *deploy)
     if (!download && !told)
         return;
     if (!fact_known(wanted)) {
-        deploy_find(deploy, DEPLOY_WARNING, "disk", FACT_UNKNOWN,
+        deploy_find(deploy->plan, DEPLOY_WARNING, "disk", FACT_UNKNOWN,
                     "the size of %s is not known, nor so whether its download fits %s (%s free)",
                     profile->model, path, SHOWN(facts->disk_free));
     } else if (!fact_known(facts->disk_free)) {
-        deploy_find(deploy, DEPLOY_WARNING, "disk", FACT_UNKNOWN,
+        deploy_find(deploy->plan, DEPLOY_WARNING, "disk", FACT_UNKNOWN,
                     "the free space of volume %s cannot be seen from here: %s are wanted",
                     profile->volume, SHOWN(wanted));
     } else if (facts->disk_free < wanted) {
-        deploy_find(
-            deploy, download ? DEPLOY_REFUSAL : DEPLOY_WARNING, "disk", wanted - facts->disk_free,
-            "%s has %s free and %s%s %s, %s more: remove models or images there, or take "
-            "a --volume on another disk",
-            path, SHOWN(facts->disk_free), told ? "the profile" : profile->model,
-            told ? " wants" : " is a download of", SHOWN(wanted), SHOWN(wanted - facts->disk_free));
+        deploy_find(deploy->plan, download ? DEPLOY_REFUSAL : DEPLOY_WARNING, "disk",
+                    wanted - facts->disk_free,
+                    "%s has %s free and %s%s %s, %s more: remove models or images there, or take "
+                    "a --volume on another disk",
+                    path, SHOWN(facts->disk_free), told ? "the profile" : profile->model,
+                    told ? " wants" : " is a download of", SHOWN(wanted),
+                    SHOWN(wanted - facts->disk_free));
     }
 }

@@ -43,7 +43,7 @@ static void fill_ledger(struct deploy *deploy)
     ledger->compute = f->compute;
     ledger->needed = ledger->weights_anon + ledger->kv + ledger->compute + ledger->server;
     if (rest > 0 && ledger->weights_vram > 0)
-        deploy_find(deploy, DEPLOY_WARNING, "gpu", rest,
+        deploy_find(deploy->plan, DEPLOY_WARNING, "gpu", rest,
                     "%s of the %s of weights fit into the VRAM that is free: the rest is the CPU's "
                     "and slower; free VRAM, or take a smaller model",
                     SHOWN(ledger->weights_vram), SHOWN(f->weights));
@@ -93,16 +93,17 @@ static void find_too_big(struct deploy *deploy)
         deploy_append(&remedy, "; a cache_ram of less");
     else if (ledger->kv >= missing)
         deploy_append(&remedy, "; a shorter context or less in parallel");
-    deploy_find(
-        deploy, deploy->wish->model_wanted ? DEPLOY_REFUSAL : DEPLOY_WARNING, "model", missing,
-        "%s needs %s%s %s (weights %s, KV cache %s, buffers and server %s%s%s) and the "
-        "limit is %s, %s short; %s",
-        profile->model, plan->footprint.source == FOOTPRINT_ESTIMATED ? "about " : "",
-        SHOWN(ledger->needed), vram > 0 ? "beside the GPU" : "without a GPU",
-        SHOWN(ledger->weights_anon), SHOWN(ledger->kv), SHOWN(ledger->compute + ledger->server),
-        ledger->prompt_cache > 0 ? ", prompt cache " : "",
-        ledger->prompt_cache > 0 ? SHOWN(ledger->prompt_cache) : "", SHOWN(ledger->limit),
-        SHOWN(missing), remedy.text);
+    deploy_find(deploy->plan, deploy->wish->model_wanted ? DEPLOY_REFUSAL : DEPLOY_WARNING, "model",
+                missing,
+                "%s needs %s%s %s (weights %s, KV cache %s, buffers and server %s%s%s) and the "
+                "limit is %s, %s short; %s",
+                profile->model, plan->footprint.source == FOOTPRINT_ESTIMATED ? "about " : "",
+                SHOWN(ledger->needed), vram > 0 ? "beside the GPU" : "without a GPU",
+                SHOWN(ledger->weights_anon), SHOWN(ledger->kv),
+                SHOWN(ledger->compute + ledger->server),
+                ledger->prompt_cache > 0 ? ", prompt cache " : "",
+                ledger->prompt_cache > 0 ? SHOWN(ledger->prompt_cache) : "", SHOWN(ledger->limit),
+                SHOWN(missing), remedy.text);
 }
 
 static void find_fit(struct deploy *deploy)
@@ -113,14 +114,14 @@ static void find_fit(struct deploy *deploy)
     if (left < 0)
         find_too_big(deploy);
     else if (ledger->weights_file > left)
-        deploy_find(deploy, DEPLOY_WARNING, "model", ledger->weights_file - left,
+        deploy_find(deploy->plan, DEPLOY_WARNING, "model", ledger->weights_file - left,
                     "%s of the weights of %s are mapped from the disk and %s are left for them "
                     "below the limit: %s are read again and again; take more --memory or a smaller "
                     "model",
                     SHOWN(ledger->weights_file), plan->profile.model, SHOWN(left),
                     SHOWN(ledger->weights_file - left));
     else if (left < ledger->limit / SLACK_PART / 2)
-        deploy_find(deploy, DEPLOY_WARNING, "model", FACT_UNKNOWN,
+        deploy_find(deploy->plan, DEPLOY_WARNING, "model", FACT_UNKNOWN,
                     "%s leaves %s below the limit: context checkpoints, or the kernel's own, may "
                     "meet it; take more --memory",
                     plan->profile.model, SHOWN(left));
@@ -146,7 +147,7 @@ void deploy_model(struct deploy *deploy)
     if (known)
         find_fit(deploy);
     else if (profile->model[0] != '\0')
-        deploy_find(deploy, DEPLOY_WARNING, "model", FACT_UNKNOWN,
+        deploy_find(deploy->plan, DEPLOY_WARNING, "model", FACT_UNKNOWN,
                     "the size of %s is not known: whether it fits the limit of %s shows when it is "
                     "loaded",
                     profile->model, SHOWN(profile->memory));

@@ -127,7 +127,7 @@ static void refuse(struct deploy *deploy, fact missing)
     struct deploy_text running = {.length = 0}, remedy = {.length = 0};
     name_running(deploy, &running);
     name_remedy(deploy, missing, &remedy);
-    deploy_find(deploy, DEPLOY_REFUSAL, "others", missing,
+    deploy_find(deploy->plan, DEPLOY_REFUSAL, "others", missing,
                 "%s: its %s beside %s are %s more than the host's %s less %s for others; %s",
                 profile->exclusive ? "it is exclusive" : "an exclusive one runs",
                 SHOWN(profile->memory), running.text, SHOWN(missing),
@@ -145,7 +145,7 @@ void deploy_name_evicted(struct deploy *deploy)
                           priority_name(other->priority), SHOWN(counted(other)));
     }
     if (plan->n_evict > 0)
-        deploy_find(deploy, DEPLOY_NOTE, "others", FACT_UNKNOWN, "for it are stopped: %s%s",
+        deploy_find(deploy->plan, DEPLOY_NOTE, "others", FACT_UNKNOWN, "for it are stopped: %s%s",
                     names.text, plan->n_evict > NAMED_MAX ? " and others" : "");
 }
 
@@ -158,7 +158,7 @@ void deploy_others(struct deploy *deploy)
         const struct deploy_other *other = &facts->others[i];
         alone = alone || (other->running && other->exclusive);
         if (other->running && !fact_known(other->limit) && !fact_known(other->held))
-            deploy_find(deploy, DEPLOY_WARNING, "others", FACT_UNKNOWN,
+            deploy_find(deploy->plan, DEPLOY_WARNING, "others", FACT_UNKNOWN,
                         "%.64s runs without a limit and what it holds could not be read: it is "
                         "not counted",
                         other->name);
@@ -172,7 +172,7 @@ void deploy_others(struct deploy *deploy)
     if (!alone) {
         struct deploy_text running = {.length = 0};
         name_running(deploy, &running);
-        deploy_find(deploy, DEPLOY_WARNING, "others", missing,
+        deploy_find(deploy->plan, DEPLOY_WARNING, "others", missing,
                     "its %s and what runs beside it (%s) are %s more than the host's %s less %s "
                     "for others: they must not all be full at once",
                     SHOWN(plan->profile.memory), running.text, SHOWN(missing),

@@ -14,13 +14,6 @@ struct deploy {
     fact vram;     /* free in them, without what llama.cpp leaves free; unknown: not told */
 };
 
-/* A size inside of a sentence: lives as long as the block around it. */
-#define SHOWN(bytes) size_format((bytes), (char[16]){0}, 16)
-
-/* One more finding; those that have no room are left out, but a refusal refuses. */
-void deploy_find(struct deploy *deploy, enum deploy_severity severity, const char *about,
-                 fact missing, const char *format, ...) __attribute__((format(printf, 5, 6)));
-
 /* A sentence that is put together; what has no room is cut. */
 struct deploy_text {
     char text[DEPLOY_TEXT_SIZE];

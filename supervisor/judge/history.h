@@ -160,6 +160,15 @@ struct relief {
     double stopped_s;
 };
 
+/* That we stopped it, and that it does not start again. */
+struct left {
+    bool is;        /* in this life */
+    double since_s; /* monotonic */
+    size_t tries;
+    char words[256]; /* the engine's */
+    struct standing standing;
+};
+
 enum { RUNNERS_MAX = 64 }; /* of one container; more are not judged */
 
 struct history {
@@ -201,6 +210,7 @@ struct history {
     size_t n_surplus;
     struct failures failures; /* of verdicts that name neither a runner nor a model */
     struct relief relief;
+    struct left left;
 };
 
 /* One look at one container, with what several rules need. */
@@ -318,6 +328,11 @@ void clear_relief(struct look *look);
  * that, because the model may only have been busy. */
 void relief_tell_failed(struct history *history, const struct verdict *verdict, double now_s);
 void clear_stopped(struct look *look);
+
+/* left.c: stopped-by-us. Its words are copied; since_s is monotonic. */
+void left_tell(struct history *history, double since_s, size_t tries, const char *words);
+void left_clear(struct look *look);
+void judge_left(struct look *look);
 
 /* The levels of pressure: of one container, into its assessment; then of all together. */
 void judge_level(struct look *look);

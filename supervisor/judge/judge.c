@@ -96,6 +96,14 @@ void judge_tell_stopped(struct judge *judge, const char *id, const char *started
     }
 }
 
+void judge_tell_left_stopped(struct judge *judge, const char *id, const char *started_at,
+                             double stopped_s, size_t tries, const char *words)
+{
+    struct history *history = find(judge, id);
+    if (history && !strcmp(history->started_at, started_at))
+        left_tell(history, history->last_s - (stopped_s > 0 ? stopped_s : 0), tries, words);
+}
+
 /* At first sight: how long it has been up (JUDGEMENT, fact 3); < 0 unknown. */
 static double first_uptime_s(const struct world *world, const struct container *container)
 {
@@ -183,12 +191,14 @@ static void renew(struct judgement *judgement, const struct world *world, const 
     bool other_cgroup =
         fact_known(h->inode) && fact_known(c->cgroup.inode) && h->inode != c->cgroup.inode;
     if (strcmp(h->started_at, c->started_at) || other_cgroup) {
+        struct look look = {.world = world,
+                            .container = c,
+                            .history = h,
+                            .judgement = judgement,
+                            .now_s = world->monotonic_s};
         clear_standings(judgement, world, c, h);
-        clear_stopped(&(struct look){.world = world,
-                                     .container = c,
-                                     .history = h,
-                                     .judgement = judgement,
-                                     .now_s = world->monotonic_s});
+        clear_stopped(&look);
+        left_clear(&look);
         begin(h, world, c);
     } else if (!fact_known(h->inode)) {
         h->inode = c->cgroup.inode;
@@ -260,6 +270,12 @@ int judge_look(struct judge *judge, const struct world *world, struct judgement 
             history_reset_holds(h);
             h->last_s = h->looked_s = world->monotonic_s;
             h->last_wall_ms = world->time_ms;
+            judge_left(&(struct look){.world = world,
+                                      .container = c,
+                                      .history = h,
+                                      .judgement = judgement,
+                                      .assessment = a,
+                                      .now_s = world->monotonic_s});
             continue;
         }
         look_at(judge->config, world, c, judgement, a, h);

@@ -25,6 +25,10 @@ void judge_tell_footprint(struct judge *judge, const char *id, fact held_with_mo
 /* The kill switch stopped it in that life (now, or as keep knows): told until somebody starts it.
  */
 void judge_tell_stopped(struct judge *judge, const char *id, const char *started_at);
+/* It was stopped to be restarted in that life, for so long now (seconds), and the engine does not
+ * start it again: tries so far, and the engine's words, which are copied. Told until it runs. */
+void judge_tell_left_stopped(struct judge *judge, const char *id, const char *started_at,
+                             double stopped_s, size_t tries, const char *words);
 /* Forgets the holds of a container: a remedy was carried out, so the next verdict must be earned
  * anew. model: that it was about, or "". */
 void judge_restart_holds(struct judge *judge, const char *id, const char *model);

@@ -168,6 +168,13 @@ const struct kind kinds_table[VERDICT_KINDS] = {
          "kill-runner, restart (a running request ends by itself); the stop of what would be "
          "deleted by it (`--rm`), of a Swarm task, of what relieves the host by less than 1 %",
          BIT(REMEDY_KILL_RUNNER) | BIT(REMEDY_RESTART)},
+    [VERDICT_STOPPED_BY_US] =
+        {"stopped-by-us", SEVERITY_CRITICAL,
+         "it was stopped to be restarted, and the engine has refused three times to start it; it "
+         "stands, for the next supervisor too, until it runs, or is removed",
+         "none", "tries stopped", REMEDY_NONE, REMEDY_NONE,
+         "any deed: what the engine's words name must be mended by a person first",
+         DEEDS | BIT(REMEDY_STOP)},
     [VERDICT_SWAP_IN_USE] =
         {"swap-in-use", SEVERITY_INFO,
          "a model is loaded, and more than 64 MiB of the host's swap are in use, or 1 MiB of the "

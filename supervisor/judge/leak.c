@@ -76,6 +76,9 @@ void judge_leak(struct look *look)
         excess = look->serve_held - look->baseline >= look->threshold ? TRI_TRUE : TRI_FALSE;
     condition_take(&h->idle[IDLE_EXCESS], excess, now_s, now_s, allowance_s);
 
+    look->assessment->leaks_in_use =
+        up && nothing != TRI_UNKNOWN && no_runner != TRI_UNKNOWN && excess == TRI_TRUE;
+
     bool all_now, contradicted;
     double since_s = conditions_since(h->idle, IDLE_CONDITIONS, &all_now, &contradicted);
 

@@ -193,4 +193,5 @@ void look_at(const struct config *config, const struct world *world, const struc
     judge_budget(&look);
     judge_swap(&look);
     judge_health(&look);
+    judge_left(&look);
 }

@@ -32,7 +32,7 @@ static void idle_leak(const struct said *s)
 {
     const struct ruled_case *c = s->seen;
     const struct assessment *a = c->assessment;
-    char above[16], threshold[16];
+    char threshold[16];
     fact over = a->serve_held - a->baseline;
     if (!a->answered)
         say(s, "which models are loaded is not known");
@@ -44,8 +44,7 @@ static void idle_leak(const struct said *s)
         say(s, "the server's memory, or the limit, is not known");
     else if (over < a->threshold)
         say(s, "the server itself holds %s above its baseline, a leak begins at %s",
-            size_format(over > 0 ? over : 0, above, sizeof above),
-            size_format(a->threshold, threshold, sizeof threshold));
+            SHOWN(over > 0 ? over : 0), size_format(a->threshold, threshold, sizeof threshold));
     else if (is_busy(c))
         say(s, "%s", c->activity);
     else
@@ -130,7 +129,6 @@ static void elsewhere(const struct said *s)
 {
     const struct container *c = s->seen->container;
     fact foreign = 0, threshold = s->seen->assessment->threshold;
-    char bytes[16], from[16];
     for (size_t i = 0; i < c->n_processes; i++)
         if (c->processes[i].kind == PROCESS_OTHER)
             foreign = fact_add(foreign, process_held(&c->processes[i]));
@@ -138,19 +136,17 @@ static void elsewhere(const struct said *s)
     if (!fact_known(sum) || !fact_known(threshold))
         say(s, "what other processes and tmpfs hold is not known");
     else
-        say(s, "other processes and tmpfs hold %s, it is told from %s on",
-            size_format(sum, bytes, sizeof bytes), size_format(threshold, from, sizeof from));
+        say(s, "other processes and tmpfs hold %s, it is told from %s on", SHOWN(sum),
+            SHOWN(threshold));
 }
 
 static void budget(const struct said *s)
 {
     fact most = s->seen->settings->memory_max_model_memory, held = s->seen->assessment->models_held;
-    char bytes[16], of[16];
     if (most < 0)
         say(s, "memory.max_model_memory is not set");
     else
-        say(s, "its models hold %s of %s", size_format(held, bytes, sizeof bytes),
-            size_format(most, of, sizeof of));
+        say(s, "its models hold %s of %s", SHOWN(held), SHOWN(most));
 }
 
 static void limits(const struct said *s, enum verdict_kind kind)
@@ -160,29 +156,26 @@ static void limits(const struct said *s, enum verdict_kind kind)
     fact wanted = high ? s->seen->settings->memory_high : s->seen->settings->memory_limit,
          is = high ? m->high : m->limit;
     const char *setting = high ? "memory.high" : "memory.limit";
-    char bytes[16];
     if (kind == VERDICT_NO_LIMIT && fact_known(is))
-        say(s, "it has a limit of %s", size_format(is, bytes, sizeof bytes));
+        say(s, "it has a limit of %s", SHOWN(is));
     else if (kind == VERDICT_NO_LIMIT)
         say(s, "%s", wanted >= 0 ? "one is wanted, see limit-drift" : "its limit is not known");
     else if (wanted < 0)
         say(s, "%s is not set: none is wanted", setting);
     else
-        say(s, "it has what is wanted, %s", size_format(wanted, bytes, sizeof bytes));
+        say(s, "it has what is wanted, %s", SHOWN(wanted));
 }
 
 static void page_cache(const struct said *s)
 {
     const struct host *h = &s->seen->world->host;
-    char inactive[16];
     if (h->total <= 0 || !fact_known(h->available))
         say(s, "the host's memory is not known");
     else
         say(s,
             "%.0f %% of the host's memory are in use (from %.0f %% on), %s are inactive page cache",
             100.0 * (double)(h->total - h->available) / (double)h->total,
-            s->seen->settings->action_optimize,
-            size_format(s->seen->container->cgroup.inactive_file, inactive, sizeof inactive));
+            s->seen->settings->action_optimize, SHOWN(s->seen->container->cgroup.inactive_file));
 }
 
 static void priority(const struct said *s)
@@ -213,14 +206,12 @@ static void pressure(const struct said *s)
 static void swap(const struct said *s)
 {
     const struct host *h = &s->seen->world->host;
-    char bytes[16];
     if (h->swap_total == 0)
         say(s, "the host has no swap");
     else if (s->seen->assessment->live_runners == 0 || s->seen->container->ollama.n_models == 0)
         say(s, "no model is loaded");
     else
-        say(s, "%s of it are swapped out",
-            size_format(s->seen->container->cgroup.swap, bytes, sizeof bytes));
+        say(s, "%s of it are swapped out", SHOWN(s->seen->container->cgroup.swap));
 }
 
 static void health(const struct said *s)
@@ -329,6 +320,9 @@ const char *ruled_out(enum verdict_kind kind, const struct ruled_case *seen, cha
         break;
     case VERDICT_HOST_PRESSURE:
         pressure(&s);
+        break;
+    case VERDICT_STOPPED_BY_US:
+        say(&s, "it runs");
         break;
     case VERDICT_SWAP_IN_USE:
         swap(&s);

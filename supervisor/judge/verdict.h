@@ -27,6 +27,7 @@ enum verdict_kind {
     VERDICT_PAGE_CACHE,
     VERDICT_LOW_PRIORITY,
     VERDICT_HOST_PRESSURE, /* about the host, and of a container what that asks of it */
+    VERDICT_STOPPED_BY_US,
     VERDICT_SWAP_IN_USE,
     VERDICT_BROKEN_HEALTHCHECK,
     VERDICT_THERMAL, /* about the host: it has no container */
@@ -111,6 +112,8 @@ struct assessment {
     fact models_held;           /* by its live runners */
     enum pressure_level level;  /* of held against the limit, of its models against their budget;
                                    unknown without any */
+    bool leaks_in_use;      /* the server itself holds what makes a leak, whoever uses it: all of
+                               idle-leak but that nothing is loaded, busy or connected */
     bool wants_connections; /* every other condition of a verdict holds: read the connections with
                                the next sample */
 };

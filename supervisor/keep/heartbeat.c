@@ -16,8 +16,9 @@
 
 enum {
     /* Always as long: written again it needs no new room, and nothing of the old is left. */
-    HEARTBEAT_BYTES = 256,
-    READ_RETRIES = 5, /* a beat may be written while it is read */
+    HEARTBEAT_BYTES = 512,
+    FORGETS_BYTES = 200, /* of the sentence; with its escapes it has room for 300 */
+    READ_RETRIES = 5,    /* a beat may be written while it is read */
     READ_PAUSE_US = 2000,
 };
 
@@ -32,6 +33,8 @@ static const double clock_slack_s = 1;
 
 struct heartbeat {
     int fd;
+    char path[PATH_MAX];
+    char forgets[300]; /* the member as it is written; "" */
     char boot_id[40];
     double started_s, looked_s, interval_s, beaten_s;
     unsigned long long beats;
@@ -53,9 +56,9 @@ static int write_beat(struct heartbeat *h, const char *state)
     /* The same number first and last: a reader that meets a half written one knows. */
     int n = snprintf(text, sizeof text,
                      "{\"beat\":%llu,\"state\":\"%s\",\"pid\":%d,\"boot_id\":\"%s\","
-                     "\"started\":%.3f%s,\"interval\":%.3f,\"again\":%llu}",
+                     "\"started\":%.3f%s,\"interval\":%.3f%s,\"again\":%llu}",
                      h->beats, state, (int)getpid(), h->boot_id, h->started_s, looked,
-                     h->interval_s, h->beats);
+                     h->interval_s, h->forgets, h->beats);
     if (n < 0 || n >= HEARTBEAT_BYTES)
         return -EMSGSIZE;
     memset(text + n, ' ', (size_t)(HEARTBEAT_BYTES - n));
@@ -64,26 +67,40 @@ static int write_beat(struct heartbeat *h, const char *state)
     return written == HEARTBEAT_BYTES ? 0 : written < 0 ? -errno : -ENOSPC;
 }
 
+/* The file, ours as long as this process lives. */
+static int begin_file(struct heartbeat *h)
+{
+    struct flock lock = whole_file(F_WRLCK);
+    int fd = open(h->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+    if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+        int r = -errno;
+        keep_close_fd(&fd);
+        return r;
+    }
+    keep_close_fd(&h->fd);
+    h->fd = fd;
+    return 0;
+}
+
 int heartbeat_open(const char *directory, const char *procfs, double interval_s,
                    struct heartbeat **ret_heartbeat, struct error *err)
 {
-    char path[PATH_MAX];
     struct heartbeat *h = calloc(1, sizeof *h);
     int r = h == NULL ? -ENOMEM : 0;
 
-    if (r == 0 && snprintf(path, sizeof path, "%s/heartbeat", directory) >= (int)sizeof path)
+    if (r == 0 &&
+        snprintf(h->path, sizeof h->path, "%s/heartbeat", directory) >= (int)sizeof h->path)
         r = -ENAMETOOLONG;
     if (r == 0) {
-        h->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
-        r = h->fd < 0 ? -errno : 0;
+        h->fd = -1;
+        r = begin_file(h);
     }
     if (r == 0) {
-        struct flock lock = whole_file(F_WRLCK);
         clock_boot_id(procfs, h->boot_id, sizeof h->boot_id);
         h->started_s = h->beaten_s = clock_boottime_s();
         h->looked_s = -1;
         h->interval_s = interval_s;
-        r = fcntl(h->fd, F_OFD_SETLK, &lock) < 0 ? -errno : write_beat(h, "running");
+        r = write_beat(h, "running");
         if (r < 0)
             close(h->fd);
     }
@@ -106,7 +123,28 @@ int heartbeat_beat(struct heartbeat *h, double now_s, double interval_s)
     if (!first && !changed && now_s < h->beaten_s + beat_every_s)
         return 0;
     h->beaten_s = now_s;
+    if (!keep_still_named(h->fd, h->path)) /* its directory went away, or another was put there */
+        begin_file(h);
     return write_beat(h, "running");
+}
+
+void heartbeat_forgets(struct heartbeat *h, const char *why)
+{
+    char text[FORGETS_BYTES];
+    if (h == NULL)
+        return;
+    keep_text(text, sizeof text, why);
+    json_t *string = json_string(text);
+    char *escaped = json_dumps(string, JSON_ENCODE_ANY);
+    int n = snprintf(h->forgets, sizeof h->forgets, ",\"forgets\":%s",
+                     escaped ? escaped : "\"its state\"");
+    if (why[0] == '\0')
+        h->forgets[0] = '\0';
+    else if (n >= (int)sizeof h->forgets)
+        snprintf(h->forgets, sizeof h->forgets, ",\"forgets\":\"its state cannot be kept\"");
+    free(escaped);
+    json_decref(string);
+    write_beat(h, "running");
 }
 
 void heartbeat_close(struct heartbeat *h)
@@ -124,7 +162,7 @@ static json_t *read_beat(int fd)
     for (int i = 0; i < READ_RETRIES; i++) {
         char text[HEARTBEAT_BYTES];
         ssize_t n = pread(fd, text, sizeof text, 0);
-        json_t *beat = n == sizeof text ? json_loadb(text, sizeof text, 0, NULL) : NULL;
+        json_t *beat = n > 0 ? json_loadb(text, (size_t)n, 0, NULL) : NULL;
         const json_t *first = json_object_get(beat, "beat"), *last = json_object_get(beat, "again");
         if (json_is_integer(first) && json_is_integer(last) &&
             json_integer_value(first) == json_integer_value(last))
@@ -186,7 +224,12 @@ static void judge_beat(const json_t *beat, const char *procfs, double now_s,
                  "the supervisor (pid %lld) started %s ago and has not looked yet: the engine has "
                  "not answered",
                  (long long)seen->pid, age);
-    else
+    else if (member_string_or(beat, "forgets", "")[0] != '\0') {
+        seen->forgets = true;
+        snprintf(seen->why, sizeof seen->why,
+                 "the supervisor (pid %lld) looks, but does nothing that must be remembered: %s",
+                 (long long)seen->pid, member_string_or(beat, "forgets", ""));
+    } else
         seen->fresh = true;
 }
 

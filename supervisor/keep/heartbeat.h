@@ -16,6 +16,8 @@ int heartbeat_open(const char *directory, const char *procfs, double interval_s,
 /* A look was made at now_s (CLOCK_BOOTTIME), the next one follows after interval_s. Most calls
  * write nothing. 0, or -errno of the write. heartbeat may be NULL. */
 int heartbeat_beat(struct heartbeat *heartbeat, double now_s, double interval_s);
+/* Says in the file why nothing can be remembered, at once; "": it can. heartbeat may be NULL. */
+void heartbeat_forgets(struct heartbeat *heartbeat, const char *why);
 /* Says in the file that the daemon ended in good order. */
 void heartbeat_close(struct heartbeat *heartbeat);
 
@@ -23,6 +25,7 @@ struct heartbeat_seen {
     bool fresh;
     bool alive;   /* its process holds the file, fresh or not */
     bool missing; /* there is no file: why says which part is not there */
+    bool forgets; /* it looks, but what it must remember cannot be kept */
     fact pid;     /* as its own pid namespace has it; unknown where nothing was read */
     double age_s; /* since the last look, or since the start where there was none; < 0 unknown */
     double interval_s, bound_s; /* fresh = younger than bound_s; < 0 unknown */

@@ -211,24 +211,61 @@ static int open_reader(struct keep_history *history, struct error *err)
     return r;
 }
 
+static int find_history(const char *directory, char path[KEEP_PATH_SIZE], struct error *err)
+{
+    struct stat st;
+    char *real = realpath(directory, NULL);
+    int n = snprintf(path, KEEP_PATH_SIZE, "%s/history.db", real ? real : directory);
+    free(real);
+    if (n >= KEEP_PATH_SIZE)
+        return error_set(err, FAILURE_USAGE, -ENAMETOOLONG,
+                         "the state directory's path is too long");
+    if (stat(path, &st) < 0)
+        return error_set(err, FAILURE_UNREACHABLE, -errno, "cannot read %s: %s", path,
+                         strerror(errno));
+    return 0;
+}
+
+static int copy_models(struct keep *db, const char *path, struct error *err)
+{
+    static const char *const copies[] = {"CREATE TABLE footprints AS SELECT * FROM h.footprints",
+                                         "CREATE TABLE uses AS SELECT * FROM h.uses", "DETACH h"};
+    snprintf(db->path, sizeof db->path, ":memory:");
+    int r = open_file(db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, NULL, err);
+    if (r < 0)
+        return r;
+    int rc = keep_run(db, "ATTACH ? AS h", "t", path);
+    for (size_t i = 0; rc == SQLITE_OK && i < sizeof copies / sizeof copies[0]; i++)
+        rc = keep_run(db, copies[i], "");
+    return keep_done(db, rc, "copy the history", err);
+}
+
+int keep_history_open_models(const char *directory, struct keep_history **ret_history,
+                             struct error *err)
+{
+    char path[KEEP_PATH_SIZE];
+    struct keep_history *history = new_history(err);
+    if (!history)
+        return -ENOMEM;
+    int r = find_history(directory, path, err);
+    if (r == 0)
+        r = copy_models(&history->db, path, err);
+    if (r < 0) {
+        keep_history_close(history);
+        return r;
+    }
+    *ret_history = history;
+    return 0;
+}
+
 int keep_history_open_reader(const char *directory, struct keep_history **ret_history,
                              struct error *err)
 {
     struct keep_history *history = new_history(err);
     if (!history)
         return -ENOMEM;
-    struct stat st;
-    int r = 0;
-    char *real = realpath(directory, NULL);
-    int n = snprintf(history->db.path, sizeof history->db.path, "%s/history.db",
-                     real ? real : directory);
-    free(real);
-    if (n >= (int)sizeof history->db.path)
-        r = error_set(err, FAILURE_USAGE, -ENAMETOOLONG, "the state directory's path is too long");
-    else if (stat(history->db.path, &st) < 0)
-        r = error_set(err, FAILURE_UNREACHABLE, -errno, "cannot read %s: %s", history->db.path,
-                      strerror(errno));
-    else
+    int r = find_history(directory, history->db.path, err);
+    if (r == 0)
         r = open_reader(history, err);
     if (r < 0) {
         keep_history_close(history);

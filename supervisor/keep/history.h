@@ -27,6 +27,10 @@ struct keep_history;
  * aside (keep_history_set_aside) and begins a new one. -ENOSPC, -EROFS, … */
 int keep_history_open(const char *directory, bool repair, fact max_bytes,
                       struct keep_history **ret_history, struct error *err);
+/* What was learned of models, copied into memory: reading it never waits for a disk or for another
+ * process. For a worker. -ENOENT: there is none. */
+int keep_history_open_models(const char *directory, struct keep_history **ret_history,
+                             struct error *err);
 /* For reading, also beside a writer and on a read-only disk. -ENOENT: there is none. */
 int keep_history_open_reader(const char *directory, struct keep_history **ret_history,
                              struct error *err);

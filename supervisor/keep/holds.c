@@ -4,14 +4,19 @@
 
 enum { WHY_SIZE = 256 };
 
-/* Drops the keys beyond the cap: first those without a hold, the oldest first. */
-static int trim_keys(struct keep *keep)
+/* Drops keys beyond the cap: first those without a hold, which were written longest ago, but never
+ * the one that was written now. */
+static int trim_keys(struct keep *keep, const char *key)
 {
-    return keep_run(keep,
-                    "DELETE FROM keys WHERE rowid IN (SELECT rowid FROM keys"
-                    " ORDER BY hold_since_ms <> 0, rowid"
-                    " LIMIT max(0, (SELECT count(*) FROM keys) - ?))",
-                    "i", (int64_t)KEEP_KEYS_MAX);
+    int rc = keep_run(
+        keep, "UPDATE keys SET rowid = (SELECT max(rowid) + 1 FROM keys) WHERE key = ?", "t", key);
+    return rc != SQLITE_OK
+               ? rc
+               : keep_run(keep,
+                          "DELETE FROM keys WHERE rowid IN (SELECT rowid FROM keys WHERE key <> ?"
+                          " ORDER BY hold_since_ms <> 0, rowid"
+                          " LIMIT max(0, (SELECT count(*) FROM keys) - ?))",
+                          "ti", key, (int64_t)KEEP_KEYS_MAX);
 }
 
 static int hold_of(struct keep *keep, const char *key, int64_t *ret_since_wall_ms)
@@ -39,7 +44,7 @@ int keep_hold_set(struct keep *keep, const char *key, int64_t since_wall_ms, con
                       " hold_since_ms = excluded.hold_since_ms, hold_why = excluded.hold_why",
                       "tit", key, since_wall_ms, text);
     if (rc == SQLITE_OK)
-        rc = trim_keys(keep);
+        rc = trim_keys(keep, key);
     return keep_done(keep, rc, "record the hold", err);
 }
 
@@ -68,7 +73,7 @@ int keep_release(struct keep *keep, const char *key, int64_t now_wall_ms, struct
                       " released_ms = excluded.released_ms, released_id = excluded.released_id",
                       "ti", key, now_wall_ms);
     if (rc == SQLITE_OK)
-        rc = trim_keys(keep);
+        rc = trim_keys(keep, key);
     int r = keep_done(keep, rc, "record the release", err);
     if (r < 0 || since_wall_ms != 0)
         return r;
@@ -89,7 +94,7 @@ int keep_footprint_raise(struct keep *keep, const char *key, fact held, struct e
                           " DO UPDATE SET footprint = max(footprint, excluded.footprint)",
                           "ti", key, held);
         if (rc == SQLITE_OK)
-            rc = trim_keys(keep);
+            rc = trim_keys(keep, key);
     }
     return keep_done(keep, rc, "record the footprint", err);
 }

@@ -3,53 +3,45 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { HOUR_MS = 3600000 };
-
 #define COLUMNS                                                                                    \
     "id, container, started_at, key, verdict, step, pid, process_started_us, grace_s,"             \
     " begun_wall_ms, boot_id, begun_boottime_s, attempt, held_before, held_after, state,"          \
     " ended_wall_ms, outcome"
 
-static int insert(struct keep *keep, const struct intent *intent)
+int keep_insert_intent(struct keep *keep, const struct intent *intent)
 {
     return keep_run(keep,
                     "INSERT INTO intents (" COLUMNS ")"
-                    " VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '')",
-                    "tttttiiiitdiiii", intent->container, intent->started_at, intent->key,
-                    intent->verdict, intent->step, intent->pid, intent->process_started_us,
-                    intent->grace_s, intent->begun_wall_ms, intent->boot_id,
-                    intent->begun_boottime_s, intent->attempt, intent->held_before,
-                    (int64_t)FACT_UNKNOWN, (int64_t)INTENT_OPEN);
+                    " VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                    " ON CONFLICT (id) DO NOTHING",
+                    "itttttiiiitdiiiiit", intent->id, intent->container, intent->started_at,
+                    intent->key, intent->verdict, intent->step, intent->pid,
+                    intent->process_started_us, intent->grace_s, intent->begun_wall_ms,
+                    intent->boot_id, intent->begun_boottime_s, intent->attempt, intent->held_before,
+                    intent->held_after, (int64_t)intent->state, intent->ended_wall_ms,
+                    intent->outcome);
 }
 
-/* Whether supervisor.db is still the file that is open: a row in one that was removed would be
- * known to nobody. */
-static bool moved(struct keep *keep)
-{
-    int yes = 0;
-    return sqlite3_file_control(keep->db, NULL, SQLITE_FCNTL_HAS_MOVED, &yes) == SQLITE_OK && yes;
-}
-
-int keep_intent_begin(struct keep *keep, struct intent *intent, struct error *err)
+static int begin(struct keep *keep, struct intent *intent, struct error *err)
 {
     KEEP_LOCKED(keep);
-    if (moved(keep))
-        return error_set(err, FAILURE_UNREACHABLE, -EIO,
-                         "%s was removed or replaced while it was in use; start the supervisor"
-                         " anew",
-                         keep->path);
+    struct intent fresh = *intent;
+    fresh.id = fresh.ended_wall_ms = 0;
+    fresh.held_after = FACT_UNKNOWN;
+    fresh.state = INTENT_OPEN;
+    fresh.outcome[0] = '\0';
     int64_t open = 0, id = 0;
     int rc = keep_run(keep, "BEGIN IMMEDIATE", "");
     if (rc == SQLITE_OK)
         rc = keep_number(keep, &open, "SELECT count(*) FROM intents WHERE state = 0", "");
-    if (rc == SQLITE_OK && open >= KEEP_OPEN_MAX) {
-        keep_run(keep, "ROLLBACK", "");
-        return error_set(err, FAILURE_JOB, -E2BIG,
-                         "%s has %d open intents already; a restart of the daemon settles them",
-                         keep->path, KEEP_OPEN_MAX);
-    }
+    if (rc == SQLITE_OK && open >= KEEP_OPEN_MAX) /* nobody followed them to their end */
+        rc = keep_run(keep,
+                      "UPDATE intents SET state = 2, outcome = 'too many were open', ended_wall_ms"
+                      " = ? WHERE id IN (SELECT id FROM intents WHERE state = 0 ORDER BY id"
+                      " LIMIT ?)",
+                      "ii", intent->begun_wall_ms, open + 1 - KEEP_OPEN_MAX);
     if (rc == SQLITE_OK)
-        rc = insert(keep, intent);
+        rc = keep_insert_intent(keep, &fresh);
     if (rc == SQLITE_OK) { /* ids are given in order and without gaps */
         id = sqlite3_last_insert_rowid(keep->db);
         rc = keep_run(keep, "DELETE FROM intents WHERE id < ? AND state <> 0", "i",
@@ -58,10 +50,18 @@ int keep_intent_begin(struct keep *keep, struct intent *intent, struct error *er
     int r = keep_done(keep, rc, "record the intent", err);
     if (r < 0)
         return r;
-    intent->id = id;
+    intent->id = fresh.id = id;
     intent->state = INTENT_OPEN;
+    keep_know_intent(keep, &fresh);
     keep_done(keep, keep_reserve(keep), "keep room", NULL); /* this intent has had its room */
     return 0;
+}
+
+int keep_intent_begin(struct keep *keep, struct intent *intent, struct error *err)
+{
+    int r = begin(keep, intent, err);
+    /* Found out by this very call: what can be mended at once keeps no deed waiting. */
+    return r == -EUCLEAN || r == -EIO ? begin(keep, intent, err) : r;
 }
 
 int keep_intent_end(struct keep *keep, int64_t id, enum intent_state state, fact held_after,
@@ -73,6 +73,7 @@ int keep_intent_end(struct keep *keep, int64_t id, enum intent_state state, fact
     KEEP_LOCKED(keep);
     char text[sizeof((struct intent *)NULL)->outcome];
     keep_text(text, sizeof text, outcome);
+    keep_know_end(keep, id, state, held_after, ended_wall_ms, text);
     int rc = keep_run(keep,
                       "UPDATE intents SET state = ?, held_after = ?, ended_wall_ms = ?, outcome = ?"
                       " WHERE id = ? AND state = 0",
@@ -82,6 +83,7 @@ int keep_intent_end(struct keep *keep, int64_t id, enum intent_state state, fact
     if (rc == SQLITE_OK && !ended)
         rc = keep_number(keep, &known, "SELECT count(*) FROM intents WHERE id = ?", "i", id);
     int r = keep_done(keep, rc, "record the end of the intent", err);
+    keep->owed |= r < 0;
     if (r < 0 || ended || known)
         return r;
     return error_set(err, FAILURE_JOB, -ENOENT, "%s has no intent %lld", keep->path, (long long)id);
@@ -155,6 +157,9 @@ int keep_intents_open(struct keep *keep, struct intent **ret_intents, size_t *re
 {
     KEEP_LOCKED(keep);
     KEEP_STATEMENT *statement = NULL;
+    if (keep->db && keep->owed) /* what ended would count as open */
+        return error_set(err, FAILURE_UNREACHABLE, -EBUSY,
+                         "the end of an intent could not be recorded in %s yet", keep->path);
     int rc = keep_prepare(keep, &statement,
                           "SELECT " COLUMNS " FROM intents WHERE state = 0 ORDER BY id", "");
     return read_all(keep, rc, statement, ret_intents, ret_n, err);
@@ -172,57 +177,4 @@ int keep_intents_recent(struct keep *keep, const char *key, size_t limit,
                           " ORDER BY id DESC LIMIT ?2",
                           "ti", key, rows);
     return read_all(keep, rc, statement, ret_intents, ret_n, err);
-}
-
-int keep_last_stop(struct keep *keep, const char *container, struct keep_stop *ret_stop,
-                   struct error *err)
-{
-    KEEP_LOCKED(keep);
-    KEEP_STATEMENT *statement = NULL;
-    struct keep_stop stop = {0};
-    int rc = keep_prepare(keep, &statement,
-                          "SELECT id, state, started_at FROM intents"
-                          " WHERE container = ? AND step = 'stop' ORDER BY id DESC LIMIT 1",
-                          "t", container);
-    if (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-        stop.id = sqlite3_column_int64(statement, 0);
-        stop.state = (enum intent_state)sqlite3_column_int(statement, 1);
-        keep_text(stop.started_at, sizeof stop.started_at,
-                  (const char *)sqlite3_column_text(statement, 2));
-        rc = SQLITE_DONE;
-    }
-    int r = keep_done(keep, rc == SQLITE_DONE ? SQLITE_OK : rc, "read the stops", err);
-    if (r == 0)
-        *ret_stop = stop;
-    return r;
-}
-
-int keep_restarts(struct keep *keep, const char *key, int64_t now_wall_ms,
-                  struct restart_history *ret_history, struct error *err)
-{
-    KEEP_LOCKED(keep);
-    KEEP_STATEMENT *statement = NULL;
-    struct restart_history history = {0};
-    int rc = keep_prepare(keep, &statement,
-                          "SELECT begun_wall_ms, attempt FROM intents"
-                          " WHERE key = ?1 AND step = 'restart' AND state <> 3 AND id >"
-                          " ifnull((SELECT released_id FROM keys WHERE key = ?1), 0)"
-                          " ORDER BY id DESC",
-                          "t", key);
-    for (bool newest = true; rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW;
-         newest = false, rc = SQLITE_OK) {
-        int64_t begun_ms = sqlite3_column_int64(statement, 0);
-        if (newest) {
-            history.last_ms = begun_ms;
-            history.last_attempt = sqlite3_column_int64(statement, 1);
-        }
-        if (begun_ms <= now_wall_ms - HOUR_MS)
-            continue;
-        if (history.in_last_hour++ == 0 || begun_ms < history.oldest_in_hour_ms)
-            history.oldest_in_hour_ms = begun_ms;
-    }
-    int r = keep_done(keep, rc == SQLITE_DONE ? SQLITE_OK : rc, "read the restarts", err);
-    if (r == 0)
-        *ret_history = history;
-    return r;
 }

@@ -138,22 +138,17 @@ static int lock_opening(const struct keep *keep, int *ret_fd, struct error *err)
                      keep->path, strerror(-r));
 }
 
-static int open_all(const char *directory, bool repair, bool room, struct keep **ret_keep,
-                    struct error *err)
+int keep_open_database(struct keep *keep, bool room, struct error *err)
 {
-    struct keep *keep = calloc(1, sizeof *keep);
-    if (!keep)
-        return error_set(err, FAILURE_JOB, -ENOMEM, "no memory is left to open the state");
-    pthread_mutex_init(&keep->mutex, NULL);
     KEEP_FD lock = -1;
-    int r = keep_find_place(keep, directory, "supervisor.db", err);
+    int r = keep_find_place(keep, keep->directory, "supervisor.db", err);
     if (r == 0)
         r = lock_opening(keep, &lock, err);
     if (r == 0)
         r = open_database(keep, err);
     if (r == 0 && room)
         r = take_room(keep, err);
-    if (r == -EUCLEAN && repair) {
+    if (r == -EUCLEAN && keep->repair) {
         keep_close_database(keep);
         r = keep_put_aside(keep, err);
         if (r == 0)
@@ -161,11 +156,31 @@ static int open_all(const char *directory, bool repair, bool room, struct keep *
         if (r == 0 && room)
             r = take_room(keep, err);
     }
+    if (r < 0)
+        keep_close_database(keep);
+    else
+        sqlite3_db_release_memory(keep->db);
+    return r;
+}
+
+static int open_all(const char *directory, bool repair, bool room, struct keep **ret_keep,
+                    struct error *err)
+{
+    struct keep *keep = calloc(1, sizeof *keep);
+    if (!keep)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "no memory is left to open the state");
+    pthread_mutex_init(&keep->mutex, NULL);
+    keep->repair = repair;
+    keep->directory = strdup(directory);
+    int r = keep->directory ? keep_open_database(keep, room, err)
+                            : error_set(err, FAILURE_JOB, -ENOMEM, "no memory is left");
     if (r < 0) {
         keep_close(keep);
         return r;
     }
-    sqlite3_db_release_memory(keep->db);
+    keep->renews = true;
+    keep_note_files(keep);
+    keep->proved_s = keep->good_s;
     *ret_keep = keep;
     return 0;
 }
@@ -188,16 +203,14 @@ int keep_take_room(struct keep *keep, struct error *err)
     return r < 0 ? r : take_room(keep, err);
 }
 
-const char *keep_set_aside(const struct keep *keep)
-{
-    return keep->set_aside[0] ? keep->set_aside : NULL;
-}
-
 void keep_close(struct keep *keep)
 {
     if (!keep)
         return;
     keep_close_database(keep);
     pthread_mutex_destroy(&keep->mutex);
+    free(keep->directory);
+    free(keep->intents);
+    free(keep->throttles);
     free(keep);
 }

@@ -1,7 +1,9 @@
 /* What must survive the supervisor's own death: intents, their outcomes, holds. SQLite (WAL,
  * synchronous FULL) in the state directory; the daemon and commands may have it open at once. Calls
  * block (they commit): from the loop call them on a worker (uv_queue_work); one struct keep may be
- * used from any thread, one call at a time (it has a mutex). */
+ * used from any thread, one call at a time (it has a mutex). A database that goes bad while it is
+ * open (corrupt, moved, replaced, unreadable) is opened anew by the next call, with a back-off;
+ * what this process itself has begun is put back into it. */
 #ifndef SUPERVISOR_KEEP_KEEP_H
 #define SUPERVISOR_KEEP_KEEP_H
 
@@ -21,8 +23,18 @@ int keep_open(const char *directory, bool repair, struct keep **ret_keep, struct
 int keep_open_lean(const char *directory, bool repair, struct keep **ret_keep, struct error *err);
 int keep_take_room(struct keep *keep, struct error *err);
 void keep_close(struct keep *keep);
-/* Where this keep_open put a corrupt file: what it remembered is lost. NULL: there was none. */
-const char *keep_set_aside(const struct keep *keep);
+
+/* What keep_check has to tell once. */
+struct keep_report {
+    char
+        set_aside[544]; /* where a corrupt file was put since the last report; "": there was none */
+    bool replaced;      /* the file is another one than that which was opened */
+};
+/* Proves that what has to be remembered can be: that the files are those that are open and may be
+ * written, and, once a minute or while that is in doubt, by reading all and by a write. For a
+ * worker, every few seconds. 0: it is good. Else it is bad (the error says why) and is tried again
+ * by the next check; a database that another process holds is bad after a minute of it. */
+int keep_check(struct keep *keep, struct keep_report *ret_report, struct error *err);
 
 enum intent_state {
     INTENT_OPEN,
@@ -65,21 +77,44 @@ int keep_intents_open(struct keep *keep, struct intent **ret_intents, size_t *re
 int keep_intents_recent(struct keep *keep, const char *key, size_t limit,
                         struct intent **ret_intents, size_t *ret_n, struct error *err);
 
-struct keep_stop { /* the newest intent of step "stop" of a container; id 0: there is none */
-    int64_t id;
-    enum intent_state state;
-    char started_at[48]; /* of the life that it ended */
+/* Now, for ages: within a boot by the clock since boot, across boots by the wall clock. */
+struct keep_now {
+    int64_t wall_ms;
+    double boottime_s;
+    char boot_id[40];
 };
-int keep_last_stop(struct keep *keep, const char *container, struct keep_stop *ret_stop,
-                   struct error *err);
+struct keep_now keep_now_is(const char *boot_id);
+/* How long ago it was begun, seconds; never negative, and of another boot at least as long ago as
+ * this one began, whatever the wall clock did. */
+double keep_intent_age_s(const struct intent *intent, const struct keep_now *now);
 
-struct restart_history {       /* of step "restart", not dropped ones, since the last release */
-    size_t in_last_hour;       /* wall time; a row from the future counts */
-    int64_t oldest_in_hour_ms; /* when the first slot frees: this + 3,600,000; 0 if none */
-    int64_t last_ms;           /* begun; 0 if never */
-    fact last_attempt;         /* its number in the back-off; 0 if never */
+/* The verdict in an intent of step "restart" that only starts what was left stopped: each try is
+ * one, and counts. */
+#define KEEP_START "start"
+
+struct keep_last { /* the newest intent of step "stop" or "restart" of a container; id 0: none */
+    int64_t id;
+    bool stop;  /* by the kill switch */
+    bool start; /* a KEEP_START */
+    enum intent_state state;
+    double age_s;
+    char started_at[48]; /* of the life that it ended */
+    char outcome[256];
 };
-int keep_restarts(struct keep *keep, const char *key, int64_t now_wall_ms,
+/* key: the container's (healer_key). */
+int keep_last(struct keep *keep, const char *container, const char *key, const struct keep_now *now,
+              struct keep_last *ret_last, struct error *err);
+/* How many starts of the life that this intent is about were in vain. */
+int keep_starts(struct keep *keep, const struct intent *intent, size_t *ret_n, struct error *err);
+
+struct restart_history { /* of step "restart", not dropped ones, since the last release */
+    size_t in_last_hour;
+    double oldest_in_hour_age_s; /* when the first slot frees: an hour less this */
+    double last_age_s;           /* < 0: never */
+    int64_t last_id;             /* 0: never */
+    fact last_attempt;           /* its number in the back-off; 0 if never */
+};
+int keep_restarts(struct keep *keep, const char *key, const struct keep_now *now,
                   struct restart_history *ret_history, struct error *err);
 
 /* HOLD: the restart budget is spent. since 0 = not held. */
@@ -108,10 +143,16 @@ int keep_lock_container(const char *directory, const char *id, struct keep_lock 
 /* "locks/name-<name>.lock": for a container that has no id yet. */
 int keep_lock_name(const char *directory, const char *name, struct keep_lock **ret_lock,
                    fact *ret_holder, struct error *err);
-/* A lock on a directory that is there, such as a container's cgroup: whoever shares no state
- * directory with us still shares that with everybody on the host. Leaves nothing behind; with the
- * directory the lock is gone. 0, -EWOULDBLOCK, or another -errno (it cannot be locked). */
-int keep_lock_directory(const char *path, struct keep_lock **ret_lock);
+/* "/run/supervisor/locks/<id>.lock": whoever shares no state directory with us shares that with
+ * everybody on the host, containers in which it is bound included. Nobody without root's rights can
+ * hold it: what others could hold is not believed. -EWOULDBLOCK, or another -errno: there is no
+ * such place, as keep_life_place says. */
+int keep_lock_life(const char *id, struct keep_lock **ret_lock, fact *ret_holder,
+                   struct error *err);
+/* 0, or why keep_lock_life cannot be had here. */
+int keep_life_place(struct error *err);
+/* false: its file was taken away or replaced, so that another may have the lock as well. */
+bool keep_lock_holds(const struct keep_lock *lock);
 void keep_unlock(struct keep_lock *lock);
 
 #endif

@@ -18,6 +18,8 @@ enum {
     REPLACED_RETRIES = 8, /* each means that a holder took its file away in that very moment */
 };
 
+static const char life_run[] = "/run";
+
 struct keep_lock {
     int fd;
     bool remove; /* the file goes with the lock */
@@ -68,7 +70,7 @@ static void write_holder(int fd)
         return;
 }
 
-static bool still_named(int fd, const char *path)
+bool keep_still_named(int fd, const char *path)
 {
     struct stat ours, named;
     return fstat(fd, &ours) == 0 && lstat(path, &named) == 0 && ours.st_ino == named.st_ino &&
@@ -82,7 +84,7 @@ int keep_lock_file(const char *path, int wait_ms, int *ret_fd, fact *ret_holder)
         if (fd < 0)
             return -errno;
         if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-            if (!still_named(fd, path)) {
+            if (!keep_still_named(fd, path)) {
                 replaced++;
                 continue;
             }
@@ -104,9 +106,8 @@ int keep_lock_file(const char *path, int wait_ms, int *ret_fd, fact *ret_holder)
     return -EWOULDBLOCK;
 }
 
-/* Locks DIRECTORY/NAME; `what` begins the sentence about somebody else who has it. */
-static int take(const char *directory, const char *name, bool remove, const char *what,
-                struct keep_lock **ret_lock, fact *ret_holder, struct error *err)
+int keep_take_lock(const char *directory, const char *name, bool remove, const char *what,
+                   struct keep_lock **ret_lock, fact *ret_holder, struct error *err)
 {
     struct keep_lock *lock = calloc(1, sizeof *lock);
     if (!lock)
@@ -140,24 +141,65 @@ int keep_lock_daemon(const char *directory, struct keep_lock **ret_lock, fact *r
     if (r < 0)
         return r;
     snprintf(what, sizeof what, "the state directory %s is in use by", directory);
-    return take(directory, "supervisor.lock", false, what, ret_lock, ret_holder, err);
+    keep_sweep_locks(locks);
+    if (keep_life_directory(life_run, locks, NULL) == 0)
+        keep_sweep_locks(locks);
+    return keep_take_lock(directory, "supervisor.lock", false, what, ret_lock, ret_holder, err);
+}
+
+/* Lower case only, as the engine writes it: one container, one file. */
+static int check_id(const char *id, struct error *err)
+{
+    if (strspn(id, "0123456789abcdef") == CONTAINER_ID_SIZE - 1 && !id[CONTAINER_ID_SIZE - 1])
+        return 0;
+    return error_set(err, FAILURE_USAGE, -EINVAL,
+                     "\"%.80s\" is not a container's id; 64 lower-case hexadecimal digits are", id);
+}
+
+static int take_container(const char *locks, const char *id, struct keep_lock **ret_lock,
+                          fact *ret_holder, struct error *err)
+{
+    char name[CONTAINER_ID_SIZE + sizeof ".lock"], what[64];
+    snprintf(name, sizeof name, "%s.lock", id);
+    snprintf(what, sizeof what, "container %.12s is being worked on by", id);
+    return keep_take_lock(locks, name, true, what, ret_lock, ret_holder, err);
+}
+
+int keep_lock_life_below(const char *run, const char *id, struct keep_lock **ret_lock,
+                         fact *ret_holder, struct error *err)
+{
+    char locks[PATH_MAX], path[PATH_MAX + CONTAINER_ID_SIZE + sizeof "/.lock"];
+    int r = check_id(id, err);
+    if (r == 0)
+        r = keep_life_directory(run, locks, err);
+    if (r < 0)
+        return r;
+    snprintf(path, sizeof path, "%s/%s.lock", locks, id);
+    if (!keep_is_ours_alone(path))
+        return error_set(err, FAILURE_UNREACHABLE, -EPERM,
+                         "%s is not believed: others than root could hold it", path);
+    return take_container(locks, id, ret_lock, ret_holder, err);
+}
+
+int keep_lock_life(const char *id, struct keep_lock **ret_lock, fact *ret_holder, struct error *err)
+{
+    return keep_lock_life_below(life_run, id, ret_lock, ret_holder, err);
+}
+
+int keep_life_place(struct error *err)
+{
+    char locks[PATH_MAX];
+    return keep_life_directory(life_run, locks, err);
 }
 
 int keep_lock_container(const char *directory, const char *id, struct keep_lock **ret_lock,
                         fact *ret_holder, struct error *err)
 {
-    /* Lower case only, as the engine writes it: one container, one file. */
-    if (strspn(id, "0123456789abcdef") != CONTAINER_ID_SIZE - 1 || id[CONTAINER_ID_SIZE - 1])
-        return error_set(err, FAILURE_USAGE, -EINVAL,
-                         "\"%.80s\" is not a container's id; 64 lower-case hexadecimal digits are",
-                         id);
-    char locks[PATH_MAX], name[CONTAINER_ID_SIZE + sizeof ".lock"], what[64];
-    int r = keep_make_directories(directory, locks, err);
-    if (r < 0)
-        return r;
-    snprintf(name, sizeof name, "%s.lock", id);
-    snprintf(what, sizeof what, "container %.12s is being worked on by", id);
-    return take(locks, name, true, what, ret_lock, ret_holder, err);
+    char locks[PATH_MAX];
+    int r = check_id(id, err);
+    if (r == 0)
+        r = keep_make_directories(directory, locks, err);
+    return r < 0 ? r : take_container(locks, id, ret_lock, ret_holder, err);
 }
 
 int keep_lock_name(const char *directory, const char *name, struct keep_lock **ret_lock,
@@ -171,29 +213,21 @@ int keep_lock_name(const char *directory, const char *name, struct keep_lock **r
         return r;
     snprintf(file, sizeof file, "name-%s.lock", name);
     snprintf(what, sizeof what, "the container %s is being made by", name);
-    return take(locks, file, true, what, ret_lock, ret_holder, err);
-}
-
-int keep_lock_directory(const char *path, struct keep_lock **ret_lock)
-{
-    KEEP_FD fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return -errno;
-    struct keep_lock *lock = calloc(1, sizeof *lock);
-    if (!lock)
-        return -ENOMEM;
-    lock->fd = fd;
-    fd = -1;
-    *ret_lock = lock;
-    return 0;
+    return keep_take_lock(locks, file, true, what, ret_lock, ret_holder, err);
 }
 
 void keep_unlock(struct keep_lock *lock)
 {
     if (!lock)
         return;
-    if (lock->remove) /* while it is locked: whoever opened it meanwhile finds it replaced */
+    if (lock->remove && keep_lock_holds(lock)) /* while it is locked: whoever opened it meanwhile
+                                                  finds it replaced */
         unlink(lock->path);
     close(lock->fd);
     free(lock);
+}
+
+bool keep_lock_holds(const struct keep_lock *lock)
+{
+    return keep_still_named(lock->fd, lock->path);
 }

@@ -39,6 +39,24 @@ static bool nearly_full(const struct keep *keep)
     return statvfs(keep->path, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < ROOM_BYTES;
 }
 
+/* A blob takes the free pages and then new ones; secure_delete writes each of them when it goes, so
+ * that they are on the disk and not only counted. */
+static int write_pages(struct keep *keep, int64_t pages)
+{
+    int rc = keep_run(keep, "BEGIN IMMEDIATE", "");
+    if (rc == SQLITE_OK)
+        rc =
+            keep_run(keep, "INSERT INTO ballast VALUES (zeroblob(?))", "i", pages * OVERFLOW_BYTES);
+    if (rc == SQLITE_OK)
+        rc = keep_run(keep, "DELETE FROM ballast", "");
+    return rc;
+}
+
+int keep_try_write(struct keep *keep)
+{
+    return write_pages(keep, KEEP_INTENT_PAGES);
+}
+
 int keep_reserve(struct keep *keep)
 {
     int64_t spare = 0;
@@ -48,16 +66,7 @@ int keep_reserve(struct keep *keep)
         return rc;
     if (wal && spare > 0 && nearly_full(keep))
         return SQLITE_OK;
-
-    /* A blob takes the free pages and then new ones; secure_delete writes each of them when it
-     * goes, so that they are on the disk and not only counted. */
-    rc = keep_run(keep, "BEGIN IMMEDIATE", "");
-    if (rc == SQLITE_OK)
-        rc = keep_run(keep, "INSERT INTO ballast VALUES (zeroblob(?))", "i",
-                      (int64_t)KEEP_SPARE_PAGES * OVERFLOW_BYTES);
-    if (rc == SQLITE_OK)
-        rc = keep_run(keep, "DELETE FROM ballast", "");
-    return rc;
+    return write_pages(keep, KEEP_SPARE_PAGES);
 }
 
 static bool wal_is_half_used(const struct keep *keep)

@@ -4,15 +4,21 @@
 #include <stdarg.h>
 #include <string.h>
 
-struct keep *keep_enter(struct keep *keep)
+struct keep *keep_enter(struct keep *keep, bool ready)
 {
     pthread_mutex_lock(&keep->mutex);
+    if (ready && keep->renews)
+        keep_ready(keep, NULL);
     return keep;
 }
 
 void keep_leave(struct keep **keep)
 {
-    sqlite3_db_release_memory((*keep)->db); /* calls are rare: nothing is cached in between */
+    if ((*keep)->closing)
+        keep_close_database(*keep); /* here no statement is left */
+    else if ((*keep)->db)
+        sqlite3_db_release_memory((*keep)->db); /* calls are rare: nothing is cached in between */
+    (*keep)->closing = false;
     pthread_mutex_unlock(&(*keep)->mutex);
 }
 
@@ -25,7 +31,7 @@ static int prepare(struct keep *keep, sqlite3_stmt **ret_statement, const char *
                    const char *types, va_list values)
 {
     KEEP_STATEMENT *statement = NULL;
-    int rc = sqlite3_prepare_v2(keep->db, sql, -1, &statement, NULL);
+    int rc = keep->db ? sqlite3_prepare_v2(keep->db, sql, -1, &statement, NULL) : SQLITE_CANTOPEN;
     for (int i = 1; rc == SQLITE_OK && *types; i++, types++)
         switch (*types) {
         case 't':
@@ -130,7 +136,7 @@ static const char *reason_of(int code, sqlite3 *db)
     case -EROFS:
         return "it is read-only; make it writable or choose another state directory";
     case -EUCLEAN:
-        return "it is corrupt; the daemon sets it aside when it starts, or move it away by hand";
+        return "it is corrupt; the daemon sets it aside, or move it away by hand";
     case -EACCES:
     case -EMFILE:
     case -ENFILE:
@@ -143,8 +149,24 @@ static const char *reason_of(int code, sqlite3 *db)
     }
 }
 
+/* Codes after which the file, or the way to it, is to be opened anew; a full disk is bad as well,
+ * but what is open stays good for the day when it has room again. */
+static void note_failure(struct keep *keep, const struct error *err)
+{
+    bool unusable =
+        err->code == -EUCLEAN || err->code == -EIO || err->code == -EROFS || err->code == -EACCES;
+    if (keep->renews && (unusable || err->code == -ENOSPC))
+        keep_spoil(keep, unusable, err);
+}
+
 int keep_done(struct keep *keep, int rc, const char *doing, struct error *err)
 {
+    struct error mine;
+    err = err ? err : &mine;
+    if (!keep->db) {
+        *err = keep->why;
+        return err->code;
+    }
     if (rc == SQLITE_OK && !sqlite3_get_autocommit(keep->db))
         rc = keep_run(keep, "COMMIT", "");
     if (rc == SQLITE_OK)
@@ -154,6 +176,7 @@ int keep_done(struct keep *keep, int rc, const char *doing, struct error *err)
               reason_of(code, keep->db));
     if (!sqlite3_get_autocommit(keep->db))
         keep_run(keep, "ROLLBACK", "");
+    note_failure(keep, err);
     return code;
 }
 

@@ -7,6 +7,17 @@
     "container, name, started_at, boot_id, version, inode, directory, cpu_directory, high_before," \
     " high_set, quota_before_us, quota_set_us, period_us, since_wall_ms"
 
+int keep_insert_throttle(struct keep *keep, const struct throttle *t)
+{
+    return keep_run(keep,
+                    "INSERT INTO throttles (" COLUMNS ")"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                    " ON CONFLICT (container) DO NOTHING",
+                    "ttttiittiiiiii", t->container, t->name, t->started_at, t->boot_id, t->version,
+                    t->inode, t->directory, t->cpu_directory, t->high_before, t->high_set,
+                    t->quota_before_us, t->quota_set_us, t->period_us, t->since_wall_ms);
+}
+
 int keep_throttle_begin(struct keep *keep, const struct throttle *t, struct error *err)
 {
     KEEP_LOCKED(keep);
@@ -25,27 +36,23 @@ int keep_throttle_begin(struct keep *keep, const struct throttle *t, struct erro
                       "DELETE FROM throttles WHERE container = ? AND (boot_id <> ? OR inode <> ?)",
                       "tti", t->container, t->boot_id, t->inode);
     if (rc == SQLITE_OK)
-        rc =
-            keep_run(keep,
-                     "INSERT INTO throttles (" COLUMNS ")"
-                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                     " ON CONFLICT (container) DO NOTHING",
-                     "ttttiittiiiiii", t->container, t->name, t->started_at, t->boot_id, t->version,
-                     t->inode, t->directory, t->cpu_directory, t->high_before, t->high_set,
-                     t->quota_before_us, t->quota_set_us, t->period_us, t->since_wall_ms);
+        rc = keep_insert_throttle(keep, t);
     bool stands = rc == SQLITE_OK && sqlite3_changes(keep->db) == 0;
     int r = keep_done(keep, rc, "record the throttle", err);
     if (r == 0 && stands)
         return error_set(err, FAILURE_JOB, -EEXIST, "%s has a throttle of %s that was not undone",
                          keep->path, t->name);
-    if (r == 0)
-        keep_done(keep, keep_reserve(keep), "keep room", NULL); /* this row has had its room */
-    return r;
+    if (r < 0)
+        return r;
+    keep_know_throttle(keep, t);
+    keep_done(keep, keep_reserve(keep), "keep room", NULL); /* this row has had its room */
+    return 0;
 }
 
 int keep_throttle_end(struct keep *keep, const char *container, struct error *err)
 {
     KEEP_LOCKED(keep);
+    keep_forget_throttle(keep, container);
     return keep_done(keep,
                      keep_run(keep, "DELETE FROM throttles WHERE container = ?", "t", container),
                      "record the end of the throttle", err);
@@ -100,6 +107,8 @@ int keep_throttles(struct keep *keep, struct throttle **ret_throttles, size_t *r
     int r = keep_done(keep, rc == SQLITE_DONE ? SQLITE_OK : rc, "read the throttles", err);
     if (r < 0)
         return r;
+    for (size_t i = 0; i < n; i++)
+        keep_know_throttle(keep, &throttles[i]);
     *ret_throttles = throttles;
     *ret_n = n;
     throttles = NULL;

@@ -35,10 +35,13 @@ struct docker_entry { /* a line of the list */
     size_t n_labels;
     enum container_status status;
 };
-typedef void docker_listed(void *userdata, int result, const struct docker_entry *entries, size_t n,
-                           const struct error *err);
-/* GET /containers/json?all=1; entries are valid during the callback. */
-void docker_list(struct docker *docker, docker_listed *done, void *userdata);
+typedef void docker_entry_seen(void *userdata, const struct docker_entry *entry);
+/* skipped: containers that were too large to be read, or not understood. */
+typedef void docker_listed(void *userdata, int result, size_t skipped, const struct error *err);
+/* GET /containers/json?all=1, container by container as they come: seen for each, during whose call
+ * the entry is valid, then done. */
+void docker_list(struct docker *docker, docker_entry_seen *seen, docker_listed *done,
+                 void *userdata);
 
 struct docker_details { /* what inspect says and the world does not carry */
     fact memory, memory_swap, memory_reservation; /* HostConfig; bytes, 0 = none, memory_swap may be
@@ -49,7 +52,8 @@ struct docker_details { /* what inspect says and the world does not carry */
     char address[64]; /* where Ollama answers from the host: a network's IPv4, "127.0.0.1" with host
                          networking, "" unknown */
     bool host_network;
-    bool gpu;      /* a GPU was handed to it: a device request, the runtime nvidia, /dev/kfd */
+    bool start_failed; /* it does not run, and its last start ended in an error (State.Error) */
+    bool gpu;          /* a GPU was handed to it: a device request, the runtime nvidia, /dev/kfd */
     uint16_t port; /* from OLLAMA_HOST in its environment, 11434 without; never published ports */
 };
 typedef void docker_inspected(void *userdata, int result, const struct container *container,
@@ -74,11 +78,13 @@ typedef void docker_events_ended(void *userdata, int result, const struct error 
 void docker_events(struct docker *docker, docker_event_seen *seen, docker_events_ended *ended,
                    void *userdata);
 void docker_events_stop(struct docker *docker);
-/* The events of one container between two wall times (ms, inclusive), from the engine's ring of
- * 256. Calls seen for each, then done. */
-void docker_events_between(struct docker *docker, const char *id, int64_t since_ms,
-                           int64_t until_ms, docker_event_seen *seen, docker_done *done,
-                           void *userdata);
+typedef void docker_ring_read(void *userdata, int result, int64_t oldest_ns,
+                              const struct error *err);
+/* The engine's ring of the last 256 events, of all kinds: calls seen for each of a container, in
+ * the order in which they came, then done. oldest_ns: the time of the ring's oldest event of
+ * whatever kind (Unix epoch), 0: it has none. It holds nothing from before the engine's start. */
+void docker_events_ring(struct docker *docker, docker_event_seen *seen, docker_ring_read *done,
+                        void *userdata);
 
 /* POST restart?t=. timeout_ms must exceed the grace: the client waits longer than the stop
  * (facts/memory.md B4). result: 0 = 204; -ENOENT; -EIO with the engine's words (HTTP 4xx/5xx:

@@ -23,9 +23,24 @@ char *docker_named_path(const char *prefix, const char *name, const char *tail)
     return path;
 }
 
+void docker_take_head(char *head, size_t size, const char *data, size_t length)
+{
+    size_t known = strlen(head), room = size - 1 - known;
+    if (room > 0 && !memchr(data, '\0', length))
+        memcpy(head + known, data, length < room ? length : room);
+}
+
 char *docker_container_path(const char *id, const char *tail)
 {
     return docker_named_path("/containers/", id, tail);
+}
+
+/* About one container, not the list of them: what it answers says nothing of the engine. */
+static bool about_one(const struct docker_call *call)
+{
+    static const char prefix[] = "/containers/", list[] = "/containers/json";
+    return !strncmp(call->path, prefix, sizeof prefix - 1) &&
+           strncmp(call->path, list, sizeof list - 1) != 0;
 }
 
 int docker_unread(const struct docker_call *call, int result, struct error *err)
@@ -33,7 +48,7 @@ int docker_unread(const struct docker_call *call, int result, struct error *err)
     if (result == -ENOMEM)
         docker_no_memory(err);
     else
-        error_set(err, FAILURE_UNREACHABLE, result,
+        error_set(err, about_one(call) ? FAILURE_JOB : FAILURE_UNREACHABLE, result,
                   "the Docker Engine at %s answered %s %.*s with something else than expected",
                   call->docker->socket_path, call->method, (int)strcspn(call->path, "?"),
                   call->path);

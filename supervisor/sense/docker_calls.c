@@ -2,40 +2,76 @@
 #include "sense/docker_parse.h"
 #include "sense/docker_private.h"
 #include "sense/json_member.h"
+#include "sense/json_stream.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+struct listing { /* begins with its call */
+    struct docker_call call;
+    struct json_stream stream;
+    docker_entry_seen *seen;
+    size_t unread;
+    char head[512]; /* the first bytes: a refusal's words */
+};
+
+static bool entry_taken(void *userdata, const char *text, size_t length)
+{
+    struct listing *listing = userdata;
+    struct docker_entry entry;
+    if (docker_parse_entry(text, length, &entry) < 0) {
+        listing->unread++;
+        return true;
+    }
+    listing->seen(listing->call.userdata, &entry);
+    docker_entry_clear(&entry);
+    return !listing->call.stopped && listing->call.docker;
+}
+
+static bool list_arrived(void *userdata, const char *data, size_t length)
+{
+    struct listing *listing = userdata;
+    docker_take_head(listing->head, sizeof listing->head, data, length);
+    return json_stream_feed(&listing->stream, data, length, entry_taken, listing) == 0;
+}
+
 static void listed(struct docker_call *call, int result, const struct http_response *response,
                    const struct error *err)
 {
-    struct docker_entry *entries = NULL;
-    size_t n = 0;
+    struct listing *listing = (struct listing *)call;
     struct error own;
-    if (result == 0) {
-        result = docker_parse_list(response->body, response->length, &entries, &n);
-        if (result < 0) {
-            docker_unread(call, result, &own);
-            err = &own;
-        }
+    (void)response;
+    if (result == 0 && !json_stream_is_whole(&listing->stream)) {
+        result = docker_unread(call, -EBADMSG, &own);
+        err = &own;
     }
-    call->user.listed(call->userdata, result, entries, n, err);
-    docker_entries_free(entries, n);
+    call->user.listed(call->userdata, result, listing->unread + listing->stream.skipped, err);
 }
 
-void docker_list(struct docker *docker, docker_listed *done, void *userdata)
+static void listing_release(struct docker_call *call)
+{
+    json_stream_clear(&((struct listing *)call)->stream);
+}
+
+void docker_list(struct docker *docker, docker_entry_seen *seen, docker_listed *done,
+                 void *userdata)
 {
     struct error err;
-    struct docker_call *call = docker_call_new(docker, sizeof *call, "GET",
-                                               strdup("/containers/json?all=1"), listed, userdata);
-    if (!call) {
-        done(userdata, -ENOMEM, NULL, 0, docker_no_memory(&err));
+    struct listing *listing = (struct listing *)docker_call_new(
+        docker, sizeof *listing, "GET", strdup("/containers/json?all=1"), listed, userdata);
+    if (!listing) {
+        done(userdata, -ENOMEM, 0, docker_no_memory(&err));
         return;
     }
-    call->user.listed = done;
-    docker_call_go(call);
+    json_stream_init_inside(&listing->stream, DOCKER_ENTRY_MAX, 1);
+    listing->seen = seen;
+    listing->call.on_data = list_arrived;
+    listing->call.head = listing->head;
+    listing->call.release = listing_release;
+    listing->call.user.listed = done;
+    docker_call_go(&listing->call);
 }
 
 static void inspected(struct docker_call *call, int result, const struct http_response *response,

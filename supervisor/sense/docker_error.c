@@ -80,7 +80,9 @@ static void name_call(const struct docker_call *call, char *text, size_t size)
 static enum failure failure_of(const struct docker_call *call, const struct http_response *response)
 {
     bool question = strcmp(call->method, "GET") == 0 || strcmp(call->method, "HEAD") == 0;
-    return response->sent && !question ? FAILURE_JOB : FAILURE_UNREACHABLE;
+    /* One whose answer was too long is there. */
+    return response->sent && (!question || response->result == -EMSGSIZE) ? FAILURE_JOB
+                                                                          : FAILURE_UNREACHABLE;
 }
 
 int docker_error_transport(const struct docker_call *call, const struct http_response *response,

@@ -32,16 +32,17 @@ struct events { /* begins with its call */
     struct docker_call call;
     struct lines lines;
     docker_event_seen *seen;
-    char id[CONTAINER_ID_SIZE]; /* only this one's; "" = all */
-    char head[512];             /* the first bytes: a refusal's words */
+    int64_t oldest_ns; /* of the first line; 0: there was none */
+    char head[512];    /* the first bytes: a refusal's words */
 };
 
 static bool line_taken(void *userdata, const char *line, size_t length)
 {
     struct events *events = userdata;
     struct docker_event event;
-    if (docker_parse_event(line, length, &event) &&
-        (!events->id[0] || strcmp(events->id, event.id) == 0))
+    if (!events->oldest_ns)
+        events->oldest_ns = docker_parse_event_time(line, length);
+    if (docker_parse_event(line, length, &event))
         events->seen(events->call.userdata, &event);
     return !events->call.stopped && events->call.docker; /* seen may have ended the stream */
 }
@@ -49,11 +50,9 @@ static bool line_taken(void *userdata, const char *line, size_t length)
 static bool piece_arrived(void *userdata, const char *data, size_t length)
 {
     struct events *events = userdata;
-    size_t known = strlen(events->head), room = sizeof events->head - 1 - known;
-    if (known == 0) /* a new attempt knows nothing of the one before */
+    if (!events->head[0]) /* a new attempt knows nothing of the one before */
         lines_clear(&events->lines);
-    if (room > 0 && !memchr(data, '\0', length))
-        memcpy(events->head + known, data, length < room ? length : room);
+    docker_take_head(events->head, sizeof events->head, data, length);
     return lines_feed(&events->lines, data, length, line_taken, events) == 0;
 }
 
@@ -79,47 +78,44 @@ static void stream_ended(struct docker_call *call, int result, const struct http
     call->user.ended(call->userdata, result, err);
 }
 
-static void between_ended(struct docker_call *call, int result,
-                          const struct http_response *response, const struct error *err)
+static void ring_ended(struct docker_call *call, int result, const struct http_response *response,
+                       const struct error *err)
 {
     struct events *events = (struct events *)call;
     (void)response;
     if (result == 0)
         lines_end(&events->lines, line_taken, events);
-    call->user.done(call->userdata, result, err);
+    call->user.ring_read(call->userdata, result, events->oldest_ns, err);
 }
 
-static json_t *filter(const char *id)
+static json_t *filter(void)
 {
     json_t *names = json_array();
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
         json_array_append_new(names, json_string(actions[i]));
-    json_t *filters = json_pack("{s:[s],s:o}", "type", "container", "event", names);
-    if (filters && id)
-        json_object_set_new(filters, "container", json_pack("[s]", id));
-    return filters;
+    return json_pack("{s:[s],s:o}", "type", "container", "event", names);
 }
 
-/* "/events?" + range + "filters=…", percent-encoded; NULL when memory is spent. */
-static char *events_path(const char *range, const char *id)
+/* "/events?filters=…", percent-encoded; NULL when memory is spent. */
+static char *stream_path(void)
 {
-    CLEANUP_JSON json_t *filters = filter(id);
+    CLEANUP_JSON json_t *filters = filter();
     char *text = filters ? json_dumps(filters, JSON_COMPACT) : NULL;
     size_t size = text ? 3 * strlen(text) + 1 : 0;
     char *encoded = text ? malloc(size) : NULL, *path = NULL;
     if (encoded && http_encode(text, encoded, size) == 0 &&
-        asprintf(&path, "/events?%sfilters=%s", range, encoded) < 0)
+        asprintf(&path, "/events?filters=%s", encoded) < 0)
         path = NULL;
     free(encoded);
     free(text);
     return path;
 }
 
-static struct events *events_new(struct docker *docker, const char *range, const char *id,
-                                 docker_answered *ended, docker_event_seen *seen, void *userdata)
+static struct events *events_new(struct docker *docker, char *path, docker_answered *ended,
+                                 docker_event_seen *seen, void *userdata)
 {
-    struct events *events = (struct events *)docker_call_new(
-        docker, sizeof *events, "GET", events_path(range, id), ended, userdata);
+    struct events *events =
+        (struct events *)docker_call_new(docker, sizeof *events, "GET", path, ended, userdata);
     if (!events)
         return NULL;
     lines_init(&events->lines, DOCKER_LINE_MAX);
@@ -135,7 +131,7 @@ void docker_events(struct docker *docker, docker_event_seen *seen, docker_events
 {
     struct error err;
     docker_events_stop(docker); /* one stream at a time */
-    struct events *events = events_new(docker, "", NULL, stream_ended, seen, userdata);
+    struct events *events = events_new(docker, stream_path(), stream_ended, seen, userdata);
     if (!events) {
         ended(userdata, -ENOMEM, docker_no_memory(&err));
         return;
@@ -157,35 +153,20 @@ void docker_events_stop(struct docker *docker)
         http_cancel(call->request);
 }
 
-/* "seconds.nanoseconds", as the engine wants it. */
-static char *range_text(int64_t since_ms, int64_t until_ms)
-{
-    char *text;
-    int64_t since = since_ms > 0 ? since_ms : 0, until = until_ms > 0 ? until_ms : 0;
-    int written = asprintf(
-        &text, "since=%" PRId64 ".%03" PRId64 "000000&until=%" PRId64 ".%03" PRId64 "999999&",
-        since / 1000, since % 1000, until / 1000, until % 1000);
-    return written < 0 ? NULL : text;
-}
-
-void docker_events_between(struct docker *docker, const char *id, int64_t since_ms,
-                           int64_t until_ms, docker_event_seen *seen, docker_done *done,
-                           void *userdata)
+void docker_events_ring(struct docker *docker, docker_event_seen *seen, docker_ring_read *done,
+                        void *userdata)
 {
     struct error err;
-    char *range = range_text(since_ms, until_ms);
-    struct events *events =
-        range ? events_new(docker, range, id, between_ended, seen, userdata) : NULL;
-    free(range);
+    char *path = NULL;
+    int64_t now_ms = clock_wall_ms();
+    if (asprintf(&path, "/events?since=1&until=%" PRId64 ".%03" PRId64 "999999",
+                 now_ms > 0 ? now_ms / 1000 : 0, now_ms > 0 ? now_ms % 1000 : 0) < 0)
+        path = NULL;
+    struct events *events = events_new(docker, path, ring_ended, seen, userdata);
     if (!events) {
-        done(userdata, -ENOMEM, docker_no_memory(&err));
+        done(userdata, -ENOMEM, 0, docker_no_memory(&err));
         return;
     }
-    events->call.user.done = done;
-    if (docker_is_id(id)) /* the engine's filter takes a beginning for a match */
-        memcpy(events->id, id, CONTAINER_ID_SIZE);
-    int64_t ahead_ms = until_ms - clock_wall_ms();
-    if (ahead_ms > 0) /* the engine answers until then */
-        events->call.timeout_ms += (long)ahead_ms;
+    events->call.user.ring_read = done;
     docker_call_go(&events->call);
 }

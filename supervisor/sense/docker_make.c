@@ -115,26 +115,6 @@ void docker_stop(struct docker *docker, const char *id, int64_t grace_s, long ti
     docker_call_go(call);
 }
 
-static void killed(struct docker_call *call, int result, const struct http_response *response,
-                   const struct error *err)
-{
-    (void)response;
-    if (result == -EALREADY) /* it does not run, which is what was wanted */
-        call->user.done(call->userdata, 0, NULL);
-    else
-        call->user.done(call->userdata, result, err);
-}
-
-void docker_kill(struct docker *docker, const char *id, docker_done *done, void *userdata)
-{
-    struct docker_call *call = change_new(
-        docker, "POST", docker_container_path(id, "/kill?signal=SIGKILL"), killed, done, userdata);
-    if (!call)
-        return;
-    call->conflict = -EALREADY;
-    docker_call_go(call);
-}
-
 void docker_rename(struct docker *docker, const char *id, const char *name, docker_done *done,
                    void *userdata)
 {

@@ -19,8 +19,6 @@ void docker_remove(struct docker *docker, const char *id, docker_done *done, voi
 /* POST stop?t=; stopped already is success. timeout_ms must exceed the grace. */
 void docker_stop(struct docker *docker, const char *id, int64_t grace_s, long timeout_ms,
                  docker_done *done, void *userdata);
-/* POST kill?signal=SIGKILL; not running is success. */
-void docker_kill(struct docker *docker, const char *id, docker_done *done, void *userdata);
 /* -EEXIST: that name is taken. */
 void docker_rename(struct docker *docker, const char *id, const char *name, docker_done *done,
                    void *userdata);
@@ -38,9 +36,6 @@ void docker_volume_json(struct docker *docker, const char *name, docker_json_rea
 void docker_info_json(struct docker *docker, docker_json_read *done, void *userdata);
 /* GET /containers/json?all=1&size=0 as it is: ports, mounts, labels of all containers. */
 void docker_list_json(struct docker *docker, docker_json_read *done, void *userdata);
-/* GET /images/json with this label (any value): a list. */
-void docker_images_json(struct docker *docker, const char *label, docker_json_read *done,
-                        void *userdata);
 void docker_volume_create(struct docker *docker, const char *name, const json_t *labels,
                           docker_done *done, void *userdata);
 /* -EBUSY: in use. */
@@ -60,11 +55,10 @@ typedef void docker_pulling(void *userdata, const struct docker_pull_progress *p
 struct docker_call;
 struct docker_call *docker_pull(struct docker *docker, const char *image, docker_pulling *progress,
                                 docker_done *done, void *userdata);
-/* POST /images/create?fromSrc=-&repo=&tag=&changes=…: imports a tar archive (borrowed until done).
- * changes: Dockerfile instructions, ends with NULL. */
-void docker_import(struct docker *docker, const char *repository, const char *tag,
-                   const void *archive, size_t length, const char *const *changes,
-                   docker_done *done, void *userdata);
+/* POST /images/create?fromSrc=-&repo=: makes an image without a file, of the name "repository:tag".
+ */
+void docker_import_empty(struct docker *docker, const char *image, docker_done *done,
+                         void *userdata);
 /* Ends a pull; its callback comes with -ECANCELED. The engine goes on by itself or not: as it
  * likes. */
 void docker_stream_stop(struct docker_call *call);

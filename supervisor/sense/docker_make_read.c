@@ -63,13 +63,3 @@ void docker_list_json(struct docker *docker, docker_json_read *done, void *userd
 {
     read_path(docker, strdup("/containers/json?all=1&size=0"), done, userdata);
 }
-
-void docker_images_json(struct docker *docker, const char *label, docker_json_read *done,
-                        void *userdata)
-{
-    CLEANUP_JSON json_t *filters = json_pack("{s:[s]}", "label", label);
-    char *text = filters ? json_dumps(filters, JSON_COMPACT) : NULL;
-    read_path(docker, text ? docker_named_path("/images/json?filters=", text, "") : NULL, done,
-              userdata);
-    free(text);
-}

@@ -26,11 +26,9 @@ void docker_pairs_from(const json_t *object, const char *first, struct pair **pa
     }
 }
 
-void docker_entries_free(struct docker_entry *entries, size_t n)
+void docker_entry_clear(struct docker_entry *entry)
 {
-    for (size_t i = 0; i < n; i++)
-        pairs_clear(&entries[i].labels, &entries[i].n_labels);
-    free(entries);
+    pairs_clear(&entry->labels, &entry->n_labels);
 }
 
 /* Legacy links add names like "/other/alias"; the container's own has one slash. */
@@ -48,36 +46,22 @@ static const char *own_name(const json_t *names)
     return "";
 }
 
-int docker_parse_list(const char *body, size_t length, struct docker_entry **ret_entries,
-                      size_t *ret_n)
+int docker_parse_entry(const char *text, size_t length, struct docker_entry *ret_entry)
 {
-    CLEANUP_JSON json_t *list = answer_parse(body, length);
-    if (!json_is_array(list))
+    CLEANUP_JSON json_t *item = answer_parse(text, length);
+    const char *id = member_string(item, "Id");
+    if (!docker_is_id(id))
         return -EBADMSG;
-    size_t most = json_array_size(list);
-    if (most > DOCKER_LIST_MAX)
-        most = DOCKER_LIST_MAX;
-    struct docker_entry *entries = calloc(most ? most : 1, sizeof *entries);
-    if (!entries)
-        return -ENOMEM;
-    size_t n = 0;
-    for (size_t i = 0; i < most; i++) {
-        const json_t *item = json_array_get(list, i);
-        const char *id = member_string(item, "Id");
-        if (!docker_is_id(id))
-            continue;
-        struct docker_entry *entry = &entries[n++];
-        memcpy(entry->id, id, CONTAINER_ID_SIZE);
-        const char *name = own_name(json_object_get(item, "Names"));
-        memcpy(entry->name, name, strlen(name) + 1);
-        member_text(item, "Image", entry->image, sizeof entry->image);
-        const char *state = member_string(item, "State");
-        entry->status = container_status_parse(state ? state : "");
-        docker_pairs_from(json_object_get(item, "Labels"), "supervisor.", &entry->labels,
-                          &entry->n_labels);
-    }
-    *ret_entries = entries;
-    *ret_n = n;
+    struct docker_entry entry = {0};
+    memcpy(entry.id, id, CONTAINER_ID_SIZE);
+    const char *name = own_name(json_object_get(item, "Names"));
+    memcpy(entry.name, name, strlen(name) + 1);
+    member_text(item, "Image", entry.image, sizeof entry.image);
+    const char *state = member_string(item, "State");
+    entry.status = container_status_parse(state ? state : "");
+    docker_pairs_from(json_object_get(item, "Labels"), "supervisor.", &entry.labels,
+                      &entry.n_labels);
+    *ret_entry = entry;
     return 0;
 }
 
@@ -117,6 +101,13 @@ bool docker_parse_event(const char *line, size_t length, struct docker_event *re
     seen.signal = number_in(attributes, "signal");
     *ret_event = seen;
     return true;
+}
+
+int64_t docker_parse_event_time(const char *line, size_t length)
+{
+    CLEANUP_JSON json_t *event = answer_parse(line, length);
+    int64_t time_ns = member_fact(event, "timeNano");
+    return time_ns > 0 ? time_ns : 0;
 }
 
 static fact less(fact a, fact b)

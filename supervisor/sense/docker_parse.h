@@ -5,13 +5,14 @@
 
 #include "sense/docker.h"
 
-enum { DOCKER_LIST_MAX = 16384 }; /* containers of one list that are kept */
+enum {
+    DOCKER_ENTRY_MAX = 256 * 1024 /* bytes of one container in the list: a real one has some KiB */
+};
 
-/* GET /containers/json. 0; -EBADMSG if it is not a list; -ENOMEM. An entry without a proper id is
- * left out. The caller frees with docker_entries_free. */
-int docker_parse_list(const char *body, size_t length, struct docker_entry **ret_entries,
-                      size_t *ret_n);
-void docker_entries_free(struct docker_entry *entries, size_t n);
+/* One container of GET /containers/json. 0; -EBADMSG: it is none. The caller frees with
+ * docker_entry_clear. */
+int docker_parse_entry(const char *text, size_t length, struct docker_entry *ret_entry);
+void docker_entry_clear(struct docker_entry *entry);
 
 /* GET /containers/{id}/json. 0; -EBADMSG if it is no object with a proper Id; -ENOMEM. The caller
  * clears *ret_container. */
@@ -21,6 +22,8 @@ int docker_parse_inspect(const char *body, size_t length, struct container *ret_
 /* One line of GET /events; false for what is not a container's event, and for those of health
  * checks and execs. */
 bool docker_parse_event(const char *line, size_t length, struct docker_event *ret_event);
+/* The time of an event of whatever kind, nanoseconds since the Unix epoch; 0: it has none. */
+int64_t docker_parse_event_time(const char *line, size_t length);
 
 /* GET /containers/{id}/stats. 0 or -EBADMSG. version 0: the container does not run. `limit` stays
  * unknown: the engine reports the host's memory where no limit is set (docker_details.memory

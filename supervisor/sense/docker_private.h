@@ -51,6 +51,7 @@ struct docker_call {
         docker_stats_read *stats_read;
         docker_informed *informed;
         docker_events_ended *ended;
+        docker_ring_read *ring_read;
         docker_created *created;
         docker_json_read *json_read;
         docker_said *said;
@@ -81,6 +82,8 @@ void docker_call_send(struct docker_call *call);
 /* Runs the callback and lets go of the call. */
 void docker_call_end(struct docker_call *call, int result, const struct http_response *response,
                      const struct error *err);
+/* A piece of a stream: its first bytes into a head, as a string. */
+void docker_take_head(char *head, size_t size, const char *data, size_t length);
 /* "/containers/ID" + tail with the id percent-encoded; NULL when memory is spent. */
 char *docker_container_path(const char *id, const char *tail);
 /* prefix + name percent-encoded + tail; NULL when memory is spent. */

@@ -1,4 +1,5 @@
 /* Following the engine: events are hints, inspect decides. */
+#include "base/clock.h"
 #include "sense/policy.h"
 #include "sense/private.h"
 
@@ -10,10 +11,15 @@
 /* A lost engine is asked again this often: taken up again within 2 s of its return. */
 static const uint64_t retry_ms = 500;
 
+/* So long the engine may take to subscribe us to its events. */
+static const double subscribed_s = 1;
+
 static void on_retry(uv_timer_t *timer)
 {
     sense_connect(timer->data);
 }
+
+static void list(struct sense *sense);
 
 static void engine_lost(struct sense *sense, const struct error *err)
 {
@@ -22,13 +28,14 @@ static void engine_lost(struct sense *sense, const struct error *err)
     if (err)
         sense->error = *err;
     sense->up = false;
+    sense->stream_s = -1;
     docker_forget(sense->o.docker);
     docker_events_stop(sense->o.docker);
     if (!sense->lost_said) {
         sense->lost_said = true;
         sense_tell(sense, NOTE_ENGINE_LOST, NULL, sense->error.message);
     }
-    uv_timer_start(&sense->retry, on_retry, retry_ms, 0);
+    uv_timer_start(&sense->retry, on_retry, retry_ms << (sense->lists_failed / 2), 0);
 }
 
 static void tell_label(struct sense *sense, struct watch *w, const struct label_error *e)
@@ -65,6 +72,7 @@ static struct watch *add_watch(struct sense *sense, const char *id)
     container_init(&w->container);
     snprintf(w->container.id, sizeof w->container.id, "%s", id);
     w->sense = sense;
+    w->followed_s = clock_boottime_s();
     sense->watches[sense->n++] = w;
     return w;
 }
@@ -77,6 +85,7 @@ static void take_inspected(struct sense *sense, const struct container *c,
     if (!w && !(w = add_watch(sense, c->id)))
         return;
     w->named |= named;
+    w->unread_told = false;
     bool was_running = w->container.status == STATUS_RUNNING;
     char was_started[sizeof w->container.started_at];
     memcpy(was_started, w->container.started_at, sizeof was_started);
@@ -102,6 +111,15 @@ static void take_inspected(struct sense *sense, const struct container *c,
         sense_look_soon(sense, w); /* a death or a new life is seen at once */
 }
 
+/* What the engine answers of one container is not understood, or an error: told once. */
+static void tell_unread(struct sense *sense, struct watch *w, const struct error *err)
+{
+    if (!w || w->unread_told)
+        return;
+    w->unread_told = true;
+    sense_tell(sense, NOTE_UNREAD, w, err ? err->message : "");
+}
+
 static void on_inspected(void *userdata, int result, const struct container *c,
                          const struct docker_details *details, const struct error *err)
 {
@@ -119,6 +137,8 @@ static void on_inspected(void *userdata, int result, const struct container *c,
             engine_lost(sense, err);
         else if (result == -ENOENT && w)
             sense_remove(sense, w);
+        else
+            tell_unread(sense, w, err);
         w = sense_find(sense, inspection->id);
         if (w && result < 0 && w->refreshing)
             sense_end_fresh(w, result);
@@ -158,37 +178,76 @@ static bool is_named(const struct sense *sense, const struct docker_entry *e)
                      (strlen(named) >= 12 && !strncmp(e->id, named, strlen(named))));
 }
 
-static void on_listed(void *userdata, int result, const struct docker_entry *entries, size_t n,
-                      const struct error *err)
+static void on_entry(void *userdata, const struct docker_entry *e)
 {
     struct sense *sense = userdata;
     if (sense->closing)
         return;
+    bool named = is_named(sense, e),
+         chosen = policy_chosen(config_settings(sense->o.config), e->image, e->labels, e->n_labels);
+    struct watch *w = sense_find(sense, e->id);
+    if (!named && !chosen)
+        return;
+    if (w)
+        w->listed = true;
+    sense_inspect(sense, e->id, named);
+}
+
+/* The list failed, though the engine is there: asked again, less and less often. */
+static void list_failed(struct sense *sense, const struct error *err)
+{
+    if (sense->lists_failed < 16)
+        sense->lists_failed++;
+    engine_lost(sense, err);
+}
+
+static void on_listed(void *userdata, int result, size_t skipped, const struct error *err)
+{
+    struct sense *sense = userdata;
+    char text[160];
+    if (sense->closing)
+        return;
+    sense->listing = false;
     if (result < 0) {
-        engine_lost(sense, err);
+        list_failed(sense, err);
         return;
     }
+    sense->lists_failed = 0;
+    if (sense->lost_said)
+        sense_tell(sense, NOTE_ENGINE_BACK, NULL, docker_api_version(sense->o.docker));
+    sense->lost_said = false;
     sense->error = (struct error){0};
-    for (size_t i = 0; i < sense->n; i++)
-        sense->watches[i]->listed = false;
-    for (size_t i = 0; i < n; i++) {
-        bool named = is_named(sense, &entries[i]);
-        bool chosen = policy_chosen(config_settings(sense->o.config), entries[i].image,
-                                    entries[i].labels, entries[i].n_labels);
-        if (!named && !chosen)
-            continue;
-        struct watch *w = sense_find(sense, entries[i].id);
-        if (w)
-            w->listed = true;
-        sense_inspect(sense, entries[i].id, named);
+    if (skipped > sense->skipped_told) {
+        snprintf(text, sizeof text,
+                 "%zu of the engine's list are too large to be read (256 KiB), or not understood: "
+                 "they are not supervised",
+                 skipped);
+        sense_tell(sense, NOTE_UNREAD, NULL, text);
     }
-    for (size_t i = sense->n; i-- > 0;)
+    sense->skipped_told = skipped;
+    for (size_t i = sense->n; i-- > 0 && !skipped;)
         if (!sense->watches[i]->listed && !sense->watches[i]->inspecting)
             sense_remove(sense, sense->watches[i]);
     if (!sense->listed && sense->up && !sense->inspecting) {
         sense->listed = true;
         sense_look(sense);
     }
+    if (sense->list_again) {
+        sense->list_again = false;
+        list(sense);
+    }
+}
+
+/* One list at a time; who wants another meanwhile gets one after it. */
+static void list(struct sense *sense)
+{
+    sense->list_again = sense->listing;
+    if (sense->listing)
+        return;
+    sense->listing = true;
+    for (size_t i = 0; i < sense->n; i++)
+        sense->watches[i]->listed = false;
+    docker_list(sense->o.docker, on_entry, on_listed, sense);
 }
 
 static void on_event(void *userdata, const struct docker_event *event)
@@ -197,6 +256,8 @@ static void on_event(void *userdata, const struct docker_event *event)
     if (sense->closing)
         return;
     struct watch *w = sense_find(sense, event->id);
+    if (w)
+        signals_take(&w->signals, event, clock_boottime_s());
     if (w && !strcmp(event->action, "oom"))
         w->oom_ns = event->time_ns;
     if (w && !strcmp(event->action, "die") && watch_died(w, &sense->sampler, event)) {
@@ -208,7 +269,7 @@ static void on_event(void *userdata, const struct docker_event *event)
         sense_inspect(sense, event->id, false);
     else if (!strcmp(event->action, "start") || !strcmp(event->action, "create") ||
              !strcmp(event->action, "rename"))
-        docker_list(sense->o.docker, on_listed, sense); /* is it one of ours? */
+        list(sense); /* is it one of ours? */
 }
 
 static void on_events_ended(void *userdata, int result, const struct error *err)
@@ -229,11 +290,9 @@ static void on_pinged(void *userdata, int result, const struct error *err)
     if (!sense->up) {
         sense->up = true;
         docker_events(sense->o.docker, on_event, on_events_ended, sense);
-        if (sense->lost_said)
-            sense_tell(sense, NOTE_ENGINE_BACK, NULL, docker_api_version(sense->o.docker));
-        sense->lost_said = false;
+        sense->stream_s = clock_boottime_s() + subscribed_s;
     }
-    docker_list(sense->o.docker, on_listed, sense);
+    list(sense);
 }
 
 void sense_connect(struct sense *sense)

@@ -2,14 +2,40 @@
 #include <math.h>
 #include <string.h>
 
+/* Counted over the bytes, before a tree is built of them. */
+static bool too_much(const char *text, size_t length)
+{
+    size_t values = 0, depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < length; i++) {
+        char byte = text[i];
+        if (in_string) {
+            if (byte == '\\')
+                i++;
+            in_string = byte != '"';
+            continue;
+        }
+        in_string = byte == '"';
+        values += byte == ',' || byte == ':' || byte == '{' || byte == '[';
+        depth += byte == '{' || byte == '[';
+        if (depth > ANSWER_DEPTH_MAX || values > ANSWER_VALUES_MAX)
+            return true;
+        if ((byte == '}' || byte == ']') && depth > 0)
+            depth--;
+    }
+    return false;
+}
+
 json_t *answer_parse(const char *text, size_t length)
 {
-    return json_loadb(text, length, JSON_ALLOW_NUL, NULL);
+    return too_much(text, length) ? NULL : json_loadb(text, length, JSON_ALLOW_NUL, NULL);
 }
 
 json_t *answer_parse_real(const char *text, size_t length)
 {
-    return json_loadb(text, length, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+    return too_much(text, length)
+               ? NULL
+               : json_loadb(text, length, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
 }
 
 fact member_fact(const json_t *object, const char *key)

@@ -7,7 +7,12 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Parses a whole answer, which must be an object or an array; NULL if it is not JSON. NUL
+/* The largest tree that is built of an answer: jansson takes up to 250 bytes a value beside its
+ * text, so 8 MiB. The largest real one, /api/show, has some hundred; an inspect some thousand. */
+enum { ANSWER_VALUES_MAX = 32768, ANSWER_DEPTH_MAX = 64 };
+
+/* Parses a whole answer, which must be an object or an array; NULL if it is not JSON, or has more
+ * values or brackets within brackets than the above. NUL
  * characters inside strings are let through (and end the string for member_text): one odd label
  * must not hide all other containers. Owned by the caller: CLEANUP_JSON. */
 json_t *answer_parse(const char *text, size_t length);

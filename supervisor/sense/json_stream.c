@@ -1,5 +1,6 @@
 #include "sense/json_stream.h"
 #include <errno.h>
+#include <string.h>
 
 void json_stream_init(struct json_stream *stream, size_t object_max)
 {
@@ -7,11 +8,43 @@ void json_stream_init(struct json_stream *stream, size_t object_max)
     buffer_init(&stream->object, object_max);
 }
 
+void json_stream_init_inside(struct json_stream *stream, size_t object_max, size_t around)
+{
+    json_stream_init(stream, object_max);
+    stream->around = around;
+}
+
+bool json_stream_is_whole(const struct json_stream *stream)
+{
+    bool begun = stream->around == 0 || stream->closed;
+    return begun && stream->open == 0 && stream->depth == 0 && !stream->other;
+}
+
 void json_stream_clear(struct json_stream *stream)
 {
-    size_t max = stream->object.max;
+    size_t max = stream->object.max, around = stream->around;
     buffer_clear(&stream->object);
-    json_stream_init(stream, max);
+    json_stream_init_inside(stream, max, around);
+}
+
+/* The brackets around the objects: opened one after the other before the first, closed at the end.
+ * true: the byte was one of them. */
+static bool goes_around(struct json_stream *stream, char byte)
+{
+    if (stream->depth > 0 || stream->in_string)
+        return false;
+    bool opens = byte == '[' || byte == '{', closes = byte == ']' || byte == '}';
+    if (opens && stream->open < stream->around && !stream->closed) {
+        stream->open++;
+        return true;
+    }
+    if (closes && stream->open > 0) {
+        stream->open--;
+        stream->closed = true;
+        return true;
+    }
+    stream->other |= stream->around > 0 && stream->open == 0 && !strchr(" \t\r\n", byte);
+    return stream->open < stream->around;
 }
 
 /* Follows brackets and strings; true at an object's last byte. */
@@ -52,6 +85,10 @@ int json_stream_feed(struct json_stream *stream, const char *data, size_t length
 {
     size_t begin = 0; /* of what is not in the buffer yet */
     for (size_t i = 0; i < length; i++) {
+        if (goes_around(stream, data[i])) {
+            begin = i + 1;
+            continue;
+        }
         bool outside = stream->depth == 0, ended = ends_object(stream, data[i]);
         if (outside && stream->depth == 0) { /* between two objects */
             begin = i + 1;

@@ -12,6 +12,9 @@
  * runner); one that is lost gets a second, so that its return is seen within a poll. */
 static const long poll_timeout_ms = 10000, lost_timeout_ms = 1000;
 
+/* One that answers what no Ollama does rests, longer each time. */
+static const double offence_s = 5, offence_max_s = 300;
+
 /* All that a fresh look asks for is there but for the sample. */
 static bool is_fresh(const struct watch *w)
 {
@@ -25,6 +28,14 @@ static void on_answer(void *userdata, const struct ollama *answer, uint64_t sent
     bool settled = sense_settled(sense);
     watch_answer(w, answer, sent_ns);
     sense->changed = true;
+    if (!answer->offends)
+        w->rest_s = 0;
+    else
+        w->rest_s = w->rest_s < offence_s ? offence_s : 2 * w->rest_s;
+    if (w->rest_s > offence_max_s)
+        w->rest_s = offence_max_s;
+    if (answer->offends)
+        w->poll_due_s = clock_boottime_s() + w->rest_s;
     if (!answer->reachable && !w->lost) {
         w->lost = true;
         sense_tell(sense, NOTE_OLLAMA_LOST, w, answer->error);

@@ -51,6 +51,23 @@ static void answered(void *userdata, const struct http_response *response)
     free(ask);
 }
 
+/* The longest answers: what the real ones have, many times over. /api/show carries the model's
+ * licence and template, /api/tags some hundred bytes a model. */
+static size_t answer_max(const char *path)
+{
+    static const struct {
+        const char *path;
+        size_t max;
+    } caps[] = {{"/api/ps", 256 * 1024},
+                {"/api/version", 4 * 1024},
+                {"/api/show", 2 * 1024 * 1024},
+                {"/api/tags", 2 * 1024 * 1024}};
+    for (size_t i = 0; i < sizeof caps / sizeof caps[0]; i++)
+        if (!strcmp(path, caps[i].path))
+            return caps[i].max;
+    return 64 * 1024;
+}
+
 int ollama_ask(struct ollama_client *client, const char *method, const char *path, const char *body,
                long timeout_ms, ask_answered *on_answer, struct ask **ret_ask)
 {
@@ -67,6 +84,7 @@ int ollama_ask(struct ollama_client *client, const char *method, const char *pat
         .body = body,
         .timeout_ms = timeout_ms,
         .fresh_connection = true,
+        .body_max = answer_max(path),
     };
     int result = http_start(client->http, &options, answered, ask, &ask->request);
     if (result < 0) {

@@ -124,6 +124,7 @@ static void failed(struct ollama_client *client, const struct ask *ask,
     else
         ollama_describe(client, "GET /api/ps", ask->timeout_ms, response, answer->error,
                         sizeof answer->error);
+    answer->offends = good(response) || response->result == -EMSGSIZE;
     cancel_others(client);
 }
 

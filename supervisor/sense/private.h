@@ -19,7 +19,11 @@ struct sense {
     bool changed;                 /* since the last look: what its world points to may be gone */
     bool up, lost_said, listed, closing, unsorted;
     size_t inspecting; /* inspects under way */
+    bool listing, list_again;
+    unsigned lists_failed; /* in a row */
+    size_t skipped_told;   /* containers of the last list that could not be read */
     double reconcile_due_s;
+    double stream_s; /* since when the events are followed without a gap; < 0: they are not */
     struct error error;
     struct watch **watches;
     size_t n;

@@ -59,6 +59,7 @@ int sense_new(const struct sense_options *options, struct sense **ret_sense)
     uv_timer_init(options->loop, &sense->retry);
     uv_timer_init(options->loop, &sense->soon);
     sense->tick.data = sense->retry.data = sense->soon.data = sense;
+    sense->stream_s = -1;
     *ret_sense = sense;
     return 0;
 }
@@ -258,10 +259,4 @@ bool sense_cgroup_writable(const struct sense *sense, const char *id)
 {
     struct watch *w = sense_find(sense, id);
     return w && w->cgroup && cgroup_writable(w->cgroup);
-}
-
-const char *sense_cgroup_error(const struct sense *sense, const char *id)
-{
-    struct watch *w = sense_find(sense, id);
-    return w ? w->cgroup_error : "";
 }

@@ -22,6 +22,7 @@ enum sense_note {
     NOTE_OLLAMA_BACK,
     NOTE_CGROUP_LOST, /* its cgroup cannot be read: the engine's stats stand in; text says why */
     NOTE_LABEL_BAD,
+    NOTE_UNREAD,   /* what the engine says of a container, or of some of its list, cannot be read */
     NOTE_TOO_MANY, /* more containers than WORLD_CONTAINERS_MAX */
 };
 
@@ -89,7 +90,5 @@ struct ollama_client *sense_ollama(const struct sense *sense, const char *id);
 /* The container's cgroup directory and whether memory.high can be written there; NULL unknown. */
 const char *sense_cgroup_path(const struct sense *sense, const char *id);
 bool sense_cgroup_writable(const struct sense *sense, const char *id);
-/* What cannot be seen, one sentence, "" if nothing is missing. */
-const char *sense_cgroup_error(const struct sense *sense, const char *id);
 
 #endif

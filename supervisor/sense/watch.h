@@ -7,6 +7,7 @@
 #include "sense/docker.h"
 #include "sense/process.h"
 #include "sense/sense.h"
+#include "sense/signals.h"
 
 struct watch {
     struct sense *sense;
@@ -26,11 +27,14 @@ struct watch {
     bool sampled;         /* ever */
     double sampled_s;     /* boottime */
     double connections_s; /* boottime: when they were last read, or could not be */
+    double rest_s;        /* after what it answered last; 0: it may be asked */
     bool answered_once, lost;
-    bool want_connections, inspecting, inspect_again, named, listed;
+    bool want_connections, inspecting, inspect_again, named, listed, unread_told;
     bool refreshing, refresh_inspected, refresh_polled; /* a fresh look under way */
     fact main_started_us;     /* of its main process as last seen; 0: not seen in this life */
     int64_t oom_ns;           /* when the engine told of an OOM kill there; wall clock, 0: never */
+    double followed_s;        /* boottime: its events are taken since then */
+    struct signals signals;   /* as the stream of events told them */
     uint64_t refresh_from_ns; /* an answer to an older question does not count for it */
     sense_fresh_done *fresh_done;
     void *fresh_userdata;

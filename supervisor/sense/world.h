@@ -46,7 +46,8 @@ struct model {
 };
 
 struct ollama {
-    bool asked; /* false: nothing is known about this server (member `ollama` absent) */
+    bool offends; /* it answered, and not as an Ollama may: it is left alone for a while */
+    bool asked;   /* false: nothing is known about this server (member `ollama` absent) */
     bool reachable;
     char version[32];
     char error[160];   /* why it is not reachable */

@@ -11,7 +11,8 @@
 
 struct local;
 
-/* Serves DIRECTORY/supervisor.sock; state() gives a new reference or NULL. -ENAMETOOLONG (a
+/* Serves DIRECTORY/supervisor.sock: 16 callers at a time, each for two seconds; beyond that the
+ * answer is the end of the stream; state() gives a new reference or NULL. -ENAMETOOLONG (a
  * socket's path has 107 bytes), -EADDRINUSE … */
 int local_serve(uv_loop_t *loop, const char *directory, json_t *(*state)(void *userdata),
                 void *userdata, struct local **ret_local, struct error *err);

@@ -1,6 +1,6 @@
 /* Whatever an engine, or something in its place, may answer. The first byte chooses the reader. */
-#include "deploy/probe_private.h"
 #include "base/lines.h"
+#include "deploy/probe_private.h"
 #include "sense/docker_parse.h"
 #include "sense/json_stream.h"
 #include <stdlib.h>
@@ -16,15 +16,24 @@ static void check(bool holds)
         abort();
 }
 
+static bool entry(void *userdata, const char *text, size_t length)
+{
+    struct docker_entry one;
+    (void)userdata;
+    if (docker_parse_entry(text, length, &one) < 0)
+        return true;
+    check(strlen(one.id) == 64 && one.n_labels <= WORLD_PAIRS_MAX);
+    docker_entry_clear(&one);
+    return true;
+}
+
 static void list(const char *text, size_t length)
 {
-    struct docker_entry *entries = NULL;
-    size_t n = 0;
-    if (docker_parse_list(text, length, &entries, &n) < 0)
-        return;
-    for (size_t i = 0; i < n; i++)
-        check(strlen(entries[i].id) == 64 && entries[i].n_labels <= WORLD_PAIRS_MAX);
-    docker_entries_free(entries, n);
+    struct json_stream stream;
+    json_stream_init_inside(&stream, DOCKER_ENTRY_MAX, 1);
+    check(json_stream_feed(&stream, text, length, entry, NULL) == 0);
+    json_stream_is_whole(&stream);
+    json_stream_clear(&stream);
 }
 
 static void inspect(const char *text, size_t length)

@@ -1,4 +1,6 @@
-"""Real shells on a terminal of their own, with the completion as the program prints it, and keys that are pressed."""
+"""Real shells on a terminal of their own, with the completion as the program prints it, and keys that are pressed.
+
+The completion asks the program that the line names: the built one comes first in PATH."""
 
 import os
 import pty
@@ -31,6 +33,12 @@ supervisor() { printf '{%s}' "$@" end; echo; }
 }
 
 
+def environment(env):
+    """A clean one, in which `supervisor` is the built program."""
+    found = program.environment(env)
+    return found | {"PATH": f"{program.PROGRAM.parent}:{found['PATH']}"}
+
+
 class Shell:
     """One of STARTS, in a directory, with these variables."""
 
@@ -41,9 +49,9 @@ class Shell:
         rc.write_text(start)
         self.text = ""
         self.master, slave = pty.openpty()
-        environment = program.environment(env) | {"SCRIPT": str(script), "PS1": "> ", "HOME": str(directory),
-                                                  "TERM": "dumb" if name == "bash" else "vt100", "COLUMNS": "200"}
-        self.process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=directory,
+        env = environment(env) | {"SCRIPT": str(script), "PS1": "> ", "HOME": str(directory),
+                                  "TERM": "dumb" if name == "bash" else "vt100", "COLUMNS": "200"}
+        self.process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, env=env, cwd=directory,
                                         start_new_session=True)
         os.close(slave)
         self.wait(r"> ")
@@ -90,7 +98,7 @@ class Fish:
     def __init__(self, _name, directory, env=None):
         self.script = directory / "completion.fish"
         self.script.write_text(program.run("completion", "fish").out)
-        self.directory, self.env = directory, program.environment(env) | {"HOME": str(directory)}
+        self.directory, self.env = directory, environment(env) | {"HOME": str(directory)}
 
     def candidates(self, line):
         done = subprocess.run(["fish", "--no-config", "-c", f"source {self.script}; complete -C $argv[1]",

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -79,9 +80,8 @@ def test_an_equals_sign_is_as_good_as_a_space(shell):
 
 @pytest.mark.parametrize("name", SHELLS)
 def test_containers_are_those_of_the_engine(name, bench, tmp_path):
-    for tool in (name, "docker"):
-        if not shutil.which(tool):
-            pytest.skip(f"this machine lacks {tool}")
+    if not shells.there(name):
+        pytest.skip(f"this machine lacks {name}")
     bench.ollama("first-one")
     one = shells.start(name, tmp_path, {"DOCKER_HOST": bench.engine.url})
     try:
@@ -89,6 +89,28 @@ def test_containers_are_those_of_the_engine(name, bench, tmp_path):
         assert one.completed("unload m --container firs") == ["unload", "m", "--container", "first-one"]
     finally:
         one.close()
+
+
+def test_an_engine_that_hangs_or_is_away_holds_nobody_up(tmp_path, built):
+    words = ("complete", "--", "--host", f"unix://{tmp_path}/engine", "fix-ollama", "")
+    away = program.run(*words)
+    assert (away.code, away.out, away.err) == (0, "", ""), away
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(f"{tmp_path}/engine")
+        engine.listen()  # and never a word
+        hung = program.run(*words, timeout=30)
+    assert (hung.code, hung.out, hung.err) == (0, "", "") and hung.took >= 0.9, hung
+    for line in (("--bad",), ("-c", "/nowhere", "explain", ""), ("nothing", ""), ("release", "x", ""), ("load", "")):
+        bad = program.run("complete", "--", *line)
+        assert bad.code == 0 and bad.err == "" and (line[0] in ("--bad", "nothing") or not bad.out), bad
+
+
+def test_what_is_typed_at_the_word_itself(shell):
+    assert shell.completed("record --output=a") == ["record", "--output=a b.jsonl"]
+    assert shell.completed("record -oa") == ["record", "-oa b.jsonl"]
+    assert shell.completed("fix-ollama --hold 5s --dr") == ["fix-ollama", "--hold", "5s", "--dry-run"]
+    for line in ("status --json --js", "load qw", "nothing x", "explain --json=x"):  # given already; no list can name it; no command
+        assert shell.candidates(line) in ([], line.split(" ")[-1:]), line
 
 
 def test_an_unknown_shell_is_refused(built):

@@ -208,13 +208,17 @@ void engine_done(void *userdata, int result, const struct error *err)
         engine_free_client(e);
 }
 
-void engine_listed(void *userdata, int result, const struct docker_entry *entries, size_t n,
-                   const struct error *err)
+void engine_entry(void *userdata, const struct docker_entry *entry)
 {
     struct engine *e = userdata;
-    e->n_entries = n;
-    if (n > 0)
-        assert_string_equal(entries[0].id, ENGINE_ID);
+    e->n_entries++;
+    assert_string_equal(entry->id, ENGINE_ID);
+}
+
+void engine_listed(void *userdata, int result, size_t skipped, const struct error *err)
+{
+    struct engine *e = userdata;
+    e->skipped = skipped;
     engine_done(e, result, err);
 }
 

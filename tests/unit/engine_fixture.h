@@ -31,9 +31,10 @@ struct engine {
 
     /* What the client reported. */
     unsigned done, seen;
+    int64_t oldest_ns; /* of the ring */
     int result;
     struct error err;
-    size_t n_entries;
+    size_t n_entries, skipped;
     char last_action[48];
     char name[256];
     struct docker_info info;
@@ -52,8 +53,8 @@ unsigned engine_asked(struct engine *e, const char *beginning);
 
 /* Callbacks; userdata is the engine. */
 void engine_done(void *userdata, int result, const struct error *err);
-void engine_listed(void *userdata, int result, const struct docker_entry *entries, size_t n,
-                   const struct error *err);
+void engine_entry(void *userdata, const struct docker_entry *entry);
+void engine_listed(void *userdata, int result, size_t skipped, const struct error *err);
 void engine_inspected(void *userdata, int result, const struct container *container,
                       const struct docker_details *details, const struct error *err);
 void engine_informed(void *userdata, int result, const struct docker_info *info,

@@ -29,16 +29,16 @@ static void table(void **state)
     struct config *config = new_config();
     for (int i = 0; i < SETTINGS_N; i++) {
         const struct setting *s = &settings_table[i];
-        char name[SETTING_NAME_MAX], upper[SETTING_NAME_MAX];
+        char name[SETTING_NAME_MAX], upper[SETTING_NAME_MAX], text[512];
         setting_name(s, name);
         bool own = strcmp(s->section, "supervisor") == 0;
         snprintf(upper, sizeof(upper), "SUPERVISOR_%s%s%s", own ? "" : s->section, own ? "" : "_",
                  s->key);
         for (char *c = upper; *c; c++)
             *c = *c >= 'a' && *c <= 'z' ? (char)(*c - 32) : *c;
-        assert_string_equal(s->environment, upper);
+        assert_string_equal(setting_environment(s, text), upper);
         assert_int_equal(setting_find_name(name), i); /* and no other before it has the name */
-        assert_int_equal(setting_find_environment(s->environment), i);
+        assert_int_equal(setting_find_environment(upper), i);
         if (s->label) {
             assert_int_equal(setting_find_label(s->label), i);
             assert_memory_equal(s->label, "supervisor.", 11);
@@ -49,7 +49,6 @@ static void table(void **state)
         assert_string_equal(config_origin(config, name), "built-in");
 
         /* as it is shown it is read back to the same */
-        char text[512];
         struct settings again = config->settings;
         setting_format(s, &config->settings, text, sizeof(text));
         assert_int_equal(setting_parse(s, text, &again, NULL), 0);
@@ -293,8 +292,9 @@ static void environment(void **state)
     assert_string_equal(err.message,
                         "SUPERVISOR_MODE: \"obsreve\" is none of: auto enforce observe; "
                         "did you mean observe?");
+    char variable[SETTING_NAME_MAX];
     for (int i = 0; i < SETTINGS_N; i++)
-        unsetenv(settings_table[i].environment);
+        unsetenv(setting_environment(&settings_table[i], variable));
     unsetenv("SUPERVISOR_PROCESS_NAME");
     char long_host[400];
     memset(long_host, 'x', sizeof(long_host));
@@ -379,8 +379,9 @@ static int clean_environment(void **state)
     (void)state;
     unsetenv("DOCKER_HOST");
     unsetenv("MAX_MODEL_MEMORY_GB");
+    char variable[SETTING_NAME_MAX];
     for (int i = 0; i < SETTINGS_N; i++)
-        unsetenv(settings_table[i].environment);
+        unsetenv(setting_environment(&settings_table[i], variable));
     return 0;
 }
 

@@ -182,9 +182,10 @@ static void printed(void **state)
 static int clean_environment(void **state)
 {
     (void)state;
+    char variable[SETTING_NAME_MAX];
     unsetenv("DOCKER_HOST");
     for (int i = 0; i < SETTINGS_N; i++)
-        unsetenv(settings_table[i].environment);
+        unsetenv(setting_environment(&settings_table[i], variable));
     return 0;
 }
 

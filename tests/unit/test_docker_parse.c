@@ -1,6 +1,8 @@
 /* The engine's answers, read (the shapes are those of the engines 20.10, 26.1 and 28.5). */
 #include "sense/docker_parse.h"
+#include "sense/json_member.h"
 #include <errno.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,37 +15,35 @@
 #define ID1 "2f133e508efda7559f6fd48390b72294867dbb07567160bb20d7d7386d822caf"
 #define ID2 "78a76218a7b64b829e44e13381a7a89894122ed7fb5e4679f443452a8ae7439f"
 
-static void list(void **state)
+static void entries(void **state)
 {
     (void)state;
     static const char body[] =
-        "[{\"Id\":\"" ID1 "\",\"Names\":[\"/other/alias\",\"/ollama\"],\"Image\":"
+        "{\"Id\":\"" ID1 "\",\"Names\":[\"/other/alias\",\"/ollama\"],\"Image\":"
         "\"ollama/ollama:0.24\",\"State\":\"running\",\"Status\":\"Up 3 minutes (unhealthy)\","
-        "\"Labels\":{\"a\":\"b\\u0000c\",\"supervisor.enable\":\"true\",\"n\":7}},"
-        "{\"Id\":\"short\",\"Names\":[\"/x\"]},7,null,"
-        "{\"Id\":\"" ID2 "\",\"Names\":null,\"Labels\":null,\"State\":\"odd\"}]";
-    struct docker_entry *entries = NULL;
-    size_t n = 0;
-    assert_int_equal(docker_parse_list(body, sizeof body - 1, &entries, &n), 0);
-    assert_int_equal(n, 2);
-    assert_string_equal(entries[0].id, ID1);
-    assert_string_equal(entries[0].name, "ollama");
-    assert_string_equal(entries[0].image, "ollama/ollama:0.24");
-    assert_int_equal(entries[0].status, STATUS_RUNNING);
-    assert_int_equal(entries[0].n_labels, 2); /* ours first, so that the cap never drops them */
-    assert_string_equal(entries[0].labels[0].key, "supervisor.enable");
-    assert_string_equal(entries[0].labels[0].value, "true");
-    assert_string_equal(entries[0].labels[1].value, "b");
-    assert_string_equal(entries[1].name, "");
-    assert_int_equal(entries[1].status, STATUS_UNKNOWN);
-    docker_entries_free(entries, n);
-
-    assert_int_equal(docker_parse_list("[]", 2, &entries, &n), 0);
-    assert_int_equal(n, 0);
-    docker_entries_free(entries, n);
-    assert_int_equal(docker_parse_list("{}", 2, &entries, &n), -EBADMSG);
-    assert_int_equal(docker_parse_list(body, sizeof body - 2, &entries, &n), -EBADMSG);
-    assert_int_equal(docker_parse_list("", 0, &entries, &n), -EBADMSG);
+        "\"Labels\":{\"a\":\"b\\u0000c\",\"supervisor.enable\":\"true\",\"n\":7}}",
+                      bare[] =
+                          "{\"Id\":\"" ID2 "\",\"Names\":null,\"Labels\":null,\"State\":\"odd\"}";
+    struct docker_entry entry;
+    assert_int_equal(docker_parse_entry(body, sizeof body - 1, &entry), 0);
+    assert_string_equal(entry.id, ID1);
+    assert_string_equal(entry.name, "ollama");
+    assert_string_equal(entry.image, "ollama/ollama:0.24");
+    assert_int_equal(entry.status, STATUS_RUNNING);
+    assert_int_equal(entry.n_labels, 2); /* ours first, so that the cap never drops them */
+    assert_string_equal(entry.labels[0].key, "supervisor.enable");
+    assert_string_equal(entry.labels[0].value, "true");
+    assert_string_equal(entry.labels[1].value, "b");
+    docker_entry_clear(&entry);
+    assert_int_equal(docker_parse_entry(bare, sizeof bare - 1, &entry), 0);
+    assert_string_equal(entry.name, "");
+    assert_int_equal(entry.status, STATUS_UNKNOWN);
+    docker_entry_clear(&entry);
+    static const char *const none[] = {"{}", "[]", "7", "",
+                                       "{\"Id\":\"short\",\"Names\":[\"/x\"]}"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        assert_int_equal(docker_parse_entry(none[i], strlen(none[i]), &entry), -EBADMSG);
+    assert_int_equal(docker_parse_entry(body, sizeof body - 2, &entry), -EBADMSG);
 }
 
 static void many_labels(void **state)
@@ -51,17 +51,40 @@ static void many_labels(void **state)
     (void)state;
     size_t size = 64 * 1024, used;
     char *body = malloc(size);
-    used = (size_t)snprintf(body, size, "[{\"Id\":\"" ID1 "\",\"Labels\":{");
+    used = (size_t)snprintf(body, size, "{\"Id\":\"" ID1 "\",\"Labels\":{");
     for (int i = 0; i < 600; i++)
         used += (size_t)snprintf(body + used, size - used, "\"l%d\":\"v\",", i);
-    used += (size_t)snprintf(body + used, size - used, "\"supervisor.mode\":\"enforce\"}}]");
-    struct docker_entry *entries = NULL;
-    size_t n = 0;
-    assert_int_equal(docker_parse_list(body, used, &entries, &n), 0);
-    assert_int_equal(entries[0].n_labels, WORLD_PAIRS_MAX);
-    assert_string_equal(entries[0].labels[0].key, "supervisor.mode");
-    docker_entries_free(entries, n);
+    used += (size_t)snprintf(body + used, size - used, "\"supervisor.mode\":\"enforce\"}}");
+    struct docker_entry entry;
+    assert_int_equal(docker_parse_entry(body, used, &entry), 0);
+    assert_int_equal(entry.n_labels, WORLD_PAIRS_MAX);
+    assert_string_equal(entry.labels[0].key, "supervisor.mode");
+    docker_entry_clear(&entry);
     free(body);
+}
+
+/* A tree of it would take hundreds of MiB: it is not built. */
+static void more_than_any_answer_has(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {"{},", "[],", "7,", "\"\":", "{\"a\":", "["};
+    size_t size = 8 << 20;
+    char *body = malloc(size);
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        size_t n = strlen(pieces[i]), used = 1;
+        body[0] = '[';
+        for (; used + n < size; used += n)
+            memcpy(body + used, pieces[i], n);
+        struct mallinfo2 before = mallinfo2();
+        assert_null(answer_parse(body, used));
+        assert_null(answer_parse_real(body, used));
+        assert_true(mallinfo2().arena <= before.arena + (1 << 20));
+    }
+    free(body);
+    static const char deep[] = "[[[[[[[[[[[[[[[[[[[[\"]]\\\"[[[[\"]]]]]]]]]]]]]]]]]]]]";
+    json_t *fine = answer_parse(deep, sizeof deep - 1);
+    assert_non_null(fine);
+    json_decref(fine);
 }
 
 static const char inspected[] =
@@ -331,10 +354,15 @@ static void info_and_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(list),        cmocka_unit_test(many_labels),
-        cmocka_unit_test(inspect),     cmocka_unit_test(inspect_of_little),
-        cmocka_unit_test(ollama_host), cmocka_unit_test(events),
-        cmocka_unit_test(stats),       cmocka_unit_test(info_and_words),
+        cmocka_unit_test(entries),
+        cmocka_unit_test(more_than_any_answer_has),
+        cmocka_unit_test(many_labels),
+        cmocka_unit_test(inspect),
+        cmocka_unit_test(inspect_of_little),
+        cmocka_unit_test(ollama_host),
+        cmocka_unit_test(events),
+        cmocka_unit_test(stats),
+        cmocka_unit_test(info_and_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,6 @@ static void test_files_are_private(void **state)
     assert_int_equal(mode_of(place, "/supervisor.db-wal"), 0600);
     assert_int_equal(mode_of(place, "/supervisor.db-shm"), 0600);
     assert_int_equal(mode_of(place, "/supervisor.db.lock"), 0600);
-    assert_null(keep_set_aside(keep));
     keep_close(keep);
     keep_close(NULL);
 }
@@ -139,32 +138,61 @@ static void test_recent_is_newest_first(void **state)
     keep_close(keep);
 }
 
-static void test_last_stop(void **state)
+static struct keep_now at(int64_t wall_ms)
+{
+    return (struct keep_now){.wall_ms = wall_ms, .boot_id = "another boot"};
+}
+
+static struct keep_last last_of(struct keep *keep, const char *container)
+{
+    struct keep_last last = {.id = 7};
+    struct keep_now now = at(5000);
+    assert_ok(keep_last(keep, container, key, &now, &last, &err), err);
+    return last;
+}
+
+static void test_last_stop_or_restart(void **state)
 {
     struct keep *keep = place_open(*state);
-    struct keep_stop stop = {.id = 7};
     struct intent first = begin(keep, key, "stop", 1000, 1);
-    assert_ok(keep_last_stop(keep, "of nobody", &stop, &err), err);
-    assert_int_equal(stop.id, 0);
-    assert_ok(keep_last_stop(keep, first.container, &stop, &err), err);
-    assert_int_equal(stop.id, first.id);
-    assert_int_equal(stop.state, INTENT_OPEN);
-    assert_string_equal(stop.started_at, first.started_at);
+    assert_int_equal(last_of(keep, "of nobody").id, 0);
+    struct keep_last last = last_of(keep, first.container);
+    assert_true(last.id == first.id && last.stop && !last.start && last.state == INTENT_OPEN);
+    assert_string_equal(last.started_at, first.started_at);
+    assert_true(last.age_s == 4);
     end(keep, first.id, INTENT_DONE, "");
-    begin(keep, key, "restart", 2000, 1); /* is none */
-    assert_ok(keep_last_stop(keep, first.container, &stop, &err), err);
-    assert_true(stop.id == first.id && stop.state == INTENT_DONE);
-    struct intent second = begin(keep, key, "stop", 3000, 1);
-    end(keep, second.id, INTENT_DROPPED, "");
-    assert_ok(keep_last_stop(keep, first.container, &stop, &err), err);
-    assert_true(stop.id == second.id && stop.state == INTENT_DROPPED);
+    begin(keep, key, "unload", 2000, 1); /* is neither */
+    last = last_of(keep, first.container);
+    assert_true(last.id == first.id && last.stop && last.state == INTENT_DONE);
+
+    struct intent again = begin(keep, key, "restart", 9000, 1); /* from the future: no age */
+    last = last_of(keep, first.container);
+    assert_true(last.id == again.id && !last.stop && !last.start && last.age_s == 0);
+    struct intent try = longest_intent(3000);
+    snprintf(try.key, sizeof try.key, "%s", key);
+    snprintf(try.step, sizeof try.step, "restart");
+    snprintf(try.verdict, sizeof try.verdict, KEEP_START);
+    size_t starts = 7;
+    assert_ok(keep_starts(keep, &again, &starts, &err), err);
+    assert_int_equal(starts, 0);
+    assert_ok(keep_intent_begin(keep, &try, &err), err);
+    end(keep, try.id, INTENT_FAILED, "no such file");
+    last = last_of(keep, first.container);
+    assert_true(last.id == try.id && last.start && last.state == INTENT_FAILED);
+    assert_string_equal(last.outcome, "no such file");
+    assert_ok(keep_starts(keep, &again, &starts, &err), err);
+    assert_int_equal(starts, 1);
+    snprintf(again.started_at, sizeof again.started_at, "another life");
+    assert_ok(keep_starts(keep, &again, &starts, &err), err);
+    assert_int_equal(starts, 0);
     keep_close(keep);
 }
 
 static struct restart_history restarts(struct keep *keep, const char *of, int64_t now_wall_ms)
 {
     struct restart_history history = {0};
-    assert_ok(keep_restarts(keep, of, now_wall_ms, &history, &err), err);
+    struct keep_now now = at(now_wall_ms);
+    assert_ok(keep_restarts(keep, of, &now, &history, &err), err);
     return history;
 }
 
@@ -174,22 +202,46 @@ static void test_restarts_of_the_hour(void **state)
     const int64_t hour = 3600000, now = 10 * hour;
     struct restart_history history = restarts(keep, key, now);
     assert_int_equal(history.in_last_hour, 0);
-    assert_int_equal(history.oldest_in_hour_ms, 0);
-    assert_int_equal(history.last_ms, 0);
+    assert_true(history.oldest_in_hour_age_s == 0 && history.last_age_s < 0);
+    assert_int_equal(history.last_id, 0);
     assert_int_equal(history.last_attempt, 0);
 
     begin(keep, key, "restart", now - hour, 1);     /* an hour ago: no more */
-    begin(keep, key, "restart", now + 5 * hour, 2); /* from the future: counts */
-    begin(keep, key, "restart", now - hour + 1, 3);
+    begin(keep, key, "restart", now + 5 * hour, 2); /* from the future: it was just now */
+    begin(keep, key, "restart", now - hour + 1000, 3);
     begin(keep, key, "unload", now, 9);
     begin(keep, "another", "restart", now, 9);
     end(keep, begin(keep, key, "restart", now, 9).id, INTENT_DROPPED, "healed by itself");
-    end(keep, begin(keep, key, "restart", now - 5, 4).id, INTENT_FAILED, "no answer");
+    struct intent last = begin(keep, key, "restart", now - 5000, 4);
+    end(keep, last.id, INTENT_FAILED, "no answer");
     history = restarts(keep, key, now);
     assert_int_equal(history.in_last_hour, 3);
-    assert_int_equal(history.oldest_in_hour_ms, now - hour + 1);
-    assert_int_equal(history.last_ms, now - 5);
+    assert_true(history.oldest_in_hour_age_s == 3599 && history.last_age_s == 5);
+    assert_int_equal(history.last_id, last.id);
     assert_int_equal(history.last_attempt, 4);
+    keep_close(keep);
+}
+
+/* Within a boot an age is what the clock since boot says, whatever the wall clock was set to. */
+static void test_ages_within_a_boot(void **state)
+{
+    static const int64_t jumps_ms[] = {0,         3600000,     -3600000,    86400000,
+                                       -86400000, 31536000000, -31536000000};
+    struct keep *keep = place_open(*state);
+    struct intent intent = begin(keep, key, "restart", 1700000000000, 1);
+    for (size_t i = 0; i < sizeof jumps_ms / sizeof jumps_ms[0]; i++) {
+        struct restart_history history = {0};
+        struct keep_now now = {.wall_ms = intent.begun_wall_ms + jumps_ms[i],
+                               .boottime_s = intent.begun_boottime_s + 40};
+        snprintf(now.boot_id, sizeof now.boot_id, "%s", intent.boot_id);
+        assert_ok(keep_restarts(keep, key, &now, &history, &err), err);
+        assert_int_equal(history.in_last_hour, 1);
+        assert_true(history.last_age_s == 40 && history.oldest_in_hour_age_s == 40);
+        snprintf(now.boot_id, sizeof now.boot_id, "another boot");
+        assert_ok(keep_restarts(keep, key, &now, &history, &err), err);
+        double wall_s = (double)jumps_ms[i] / 1000; /* it was before this boot began */
+        assert_true(history.last_age_s == (wall_s > now.boottime_s ? wall_s : now.boottime_s));
+    }
     keep_close(keep);
 }
 
@@ -217,7 +269,7 @@ static void test_release_forgets_hold_and_restarts(void **state)
     assert_ok(keep_release(keep, key, now + 2, &err), err);
     assert_int_equal(held_since(keep, key), 0);
     assert_int_equal(restarts(keep, key, now).in_last_hour, 0); /* though begun after `now` */
-    assert_int_equal(restarts(keep, key, now).last_ms, 0);
+    assert_int_equal(restarts(keep, key, now).last_id, 0);
     begin(keep, key, "restart", now - 7, 1); /* the clock was set back */
     assert_int_equal(restarts(keep, key, now).in_last_hour, 1);
 
@@ -267,6 +319,20 @@ static void test_keys_are_bounded(void **state)
     assert_int_equal(held, FACT_UNKNOWN);
     assert_ok(keep_footprint_get(keep, "two", &held, &err), err);
     assert_int_equal(held, 2);
+    /* What is written last stays, whatever else is held; what is written again is not the oldest.
+     */
+    place_run(place, "UPDATE keys SET hold_since_ms = 5");
+    assert_ok(keep_footprint_raise(keep, "three", 3, &err), err);
+    assert_ok(keep_footprint_get(keep, "three", &held, &err), err);
+    assert_int_equal(held, 3);
+    place_run(place, "UPDATE keys SET hold_since_ms = 0");
+    char first[64];
+    place_text(place, "SELECT key FROM keys ORDER BY rowid LIMIT 1", first, sizeof first);
+    assert_ok(keep_footprint_raise(keep, first, INT64_MAX, &err), err);
+    assert_ok(keep_footprint_raise(keep, "four", 4, &err), err);
+    assert_ok(keep_footprint_get(keep, first, &held, &err), err);
+    assert_int_equal(held, INT64_MAX);
+    assert_int_equal(place_number(place, "SELECT count(*) FROM keys"), 4096);
     keep_close(keep);
 }
 
@@ -304,10 +370,10 @@ static void test_open_intents_are_bounded(void **state)
     struct keep *keep = place_open(place);
     struct intent intent = longest_intent(1);
     fill_intents(place, 4096, INTENT_OPEN);
-    assert_int_equal(keep_intent_begin(keep, &intent, &err), -E2BIG);
-    assert_message(err, "4096 open intents");
-    end(keep, 1, INTENT_DONE, "");
-    assert_ok(keep_intent_begin(keep, &intent, &err), err);
+    assert_ok(keep_intent_begin(keep, &intent, &err), err); /* the oldest goes */
+    assert_int_equal(place_number(place, "SELECT count(*) FROM intents WHERE state = 0"), 4096);
+    assert_int_equal(place_number(place, "SELECT min(id) FROM intents WHERE state = 0"), 2);
+    end(keep, intent.id, INTENT_DONE, "");
     keep_close(keep);
 }
 
@@ -343,17 +409,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_make, place_drop)
     const struct CMUnitTest tests[] = {
-        TEST(test_files_are_private),
-        TEST(test_intent_comes_back_as_it_went),
-        TEST(test_first_end_stays),
-        TEST(test_recent_is_newest_first),
-        TEST(test_last_stop),
-        TEST(test_restarts_of_the_hour),
-        TEST(test_release_forgets_hold_and_restarts),
-        TEST(test_footprint_only_rises),
-        TEST(test_keys_are_bounded),
-        TEST(test_ended_intents_are_bounded),
-        TEST(test_open_intents_are_bounded),
+        TEST(test_files_are_private),         TEST(test_intent_comes_back_as_it_went),
+        TEST(test_first_end_stays),           TEST(test_recent_is_newest_first),
+        TEST(test_last_stop_or_restart),      TEST(test_ages_within_a_boot),
+        TEST(test_restarts_of_the_hour),      TEST(test_release_forgets_hold_and_restarts),
+        TEST(test_footprint_only_rises),      TEST(test_keys_are_bounded),
+        TEST(test_ended_intents_are_bounded), TEST(test_open_intents_are_bounded),
         TEST(test_threads_share_a_handle),
     };
     return cmocka_run_group_tests_name("keep", tests, NULL, NULL);

@@ -62,9 +62,11 @@ static void fill_while_open(struct place *place)
     place_unfill(place);
     assert_int_equal(intent_and_end(keep, taken++), 0);
     keep_close(keep);
-    int64_t open = place_number(place, "SELECT count(*) FROM intents WHERE state = 0");
-    assert_in_range(open, 0, 1); /* begun in the last room, without any for its end */
-    check_whole(place, taken);
+    /* One may have been begun in the last room, without any for its end: which was written since.
+     */
+    int64_t all = place_number(place, "SELECT count(*) FROM intents");
+    assert_in_range(all, taken, taken + 1);
+    check_whole(place, all);
 }
 
 /* Closed, or left by a process killed right after it opened, then full, then opened again. */
@@ -210,19 +212,6 @@ static void test_read_only(void **state)
     assert_message(err, place->state);
 }
 
-static void test_removed_while_open(void **state)
-{
-    struct place *place = *state;
-    char path[128];
-    struct keep *keep = place_open(place);
-    assert_int_equal(intent_and_end(keep, 1), 0);
-    snprintf(path, sizeof path, "%s/supervisor.db", place->state);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(intent_and_end(keep, 2), -EIO);
-    assert_message(err, "removed or replaced");
-    keep_close(keep);
-}
-
 static void test_places_that_cannot_be(void **state)
 {
     struct place *place = *state;
@@ -294,7 +283,6 @@ int main(void)
         TEST(test_too_small_to_open),
         TEST(test_full_before_the_first_open),
         TEST(test_read_only),
-        TEST(test_removed_while_open),
         TEST(test_places_that_cannot_be),
         TEST(test_symlink_to_directory),
         TEST(test_wal_was_removed),

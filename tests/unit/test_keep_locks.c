@@ -1,5 +1,7 @@
 /* Locks among processes: one holder, known by its pid, freed by the kernel. */
 #include "keep_place.h"
+
+#include "keep/private.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -7,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,23 +67,151 @@ static void test_kernel_frees_locks(void **state)
     take_both(place->state);
 }
 
-static void test_directory_is_locked_and_left_as_it_was(void **state)
+static struct keep_lock *take_life(const char *run)
 {
-    const struct place *place = *state;
-    struct keep_lock *lock = NULL, *second = NULL;
-    char inside[96];
-    snprintf(inside, sizeof inside, "%s/cgroup", place->root);
-    assert_int_equal(keep_lock_directory(inside, &lock), -ENOENT);
-    assert_int_equal(mkdir(inside, 0700), 0);
-    assert_int_equal(keep_lock_directory(inside, &lock), 0);
-    assert_int_equal(keep_lock_directory(inside, &second), -EWOULDBLOCK);
-    assert_null(second);
-    assert_int_equal(rmdir(inside), 0); /* nothing is in it, and a lock keeps nobody from that */
-    assert_int_equal(mkdir(inside, 0700), 0);
-    assert_int_equal(keep_lock_directory(inside, &second), 0); /* another life */
-    keep_unlock(second);
+    struct keep_lock *lock = NULL;
+    assert_ok(keep_lock_life_below(run, id, &lock, NULL, &err), err);
+    return lock;
+}
+
+static void run_of(const struct place *place, char run[96], char locks[128], char file[224])
+{
+    snprintf(run, 96, "%s/run", place->root);
+    snprintf(locks, 128, "%s/supervisor/locks", run);
+    snprintf(file, 224, "%s/%s.lock", locks, id);
+    assert_int_equal(mkdir(run, 0755), 0);
+}
+
+/* Whatever state directories they have, one of them holds it; nothing is left behind. */
+static void test_life_is_shared(void **state)
+{
+    char run[96], locks[128], file[224];
+    struct stat st;
+    fact holder = FACT_UNKNOWN;
+    run_of(*state, run, locks, file);
+    struct keep_lock *lock = take_life(run), *second = NULL;
+    assert_int_equal(keep_lock_life_below(run, id, &second, &holder, &err), -EWOULDBLOCK);
+    assert_message(err, "another supervisor (pid ");
+    assert_int_equal(holder, getpid());
+    assert_int_equal(stat(locks, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0700);
+    assert_int_equal(stat(file, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
     keep_unlock(lock);
-    assert_int_equal(rmdir(inside), 0);
+    assert_int_equal(access(file, F_OK), -1);
+    assert_int_equal(keep_lock_life_below(run, "no id", &lock, NULL, &err), -EINVAL);
+}
+
+/* As somebody without rights, who looks for a way in. */
+static void hold_as_nobody(const char *directory)
+{
+    char run[96], locks[128], file[224];
+    snprintf(run, sizeof run, "%s", directory);
+    snprintf(locks, sizeof locks, "%s/supervisor/locks", run);
+    snprintf(file, sizeof file, "%s/%s.lock", locks, id);
+    if (setgid(65534) < 0 || setuid(65534) < 0 || open(file, O_RDONLY | O_CLOEXEC) >= 0 ||
+        open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0666) >= 0 || unlink(file) == 0 ||
+        rename(locks, run) == 0 || mkdir(locks, 0777) == 0)
+        _exit(1);
+    int fd = open(locks, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        flock(fd, LOCK_EX); /* of no use to him */
+}
+
+static void test_nobody_can_hold_it(void **state)
+{
+    char run[96], locks[128], file[224];
+    int stay = -1, status = 1;
+    const struct place *place = *state;
+    run_of(place, run, locks, file);
+    assert_int_equal(chmod(place->root, 0755), 0);
+    keep_unlock(take_life(run));
+    assert_int_equal(chmod(locks, 0755), 0); /* as the engine makes what it binds */
+    pid_t child = place_child(hold_as_nobody, run, &stay);
+    keep_unlock(take_life(run));
+    close(stay);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void assert_not_believed(const char *run, const char *part)
+{
+    struct keep_lock *lock = NULL;
+    int r = keep_lock_life_below(run, id, &lock, NULL, &err);
+    assert_true(r < 0 && r != -EWOULDBLOCK);
+    assert_message(err, part);
+    assert_null(lock);
+}
+
+static void test_what_others_could_hold_is_not_believed(void **state)
+{
+    char run[96], locks[128], file[224], other[128], above[128];
+    const struct place *place = *state;
+    run_of(place, run, locks, file);
+    keep_unlock(take_life(run));
+    snprintf(other, sizeof other, "%s/other", place->root);
+    snprintf(above, sizeof above, "%s/supervisor", run);
+    const char *const parts[] = {run, above, locks};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        assert_int_equal(chmod(parts[i], 01777), 0);
+        assert_not_believed(run, parts[i]);
+        assert_int_equal(chmod(parts[i], 0755), 0);
+        assert_int_equal(chown(parts[i], 65534, 65534), 0);
+        assert_not_believed(run, parts[i]);
+        assert_int_equal(chown(parts[i], 0, 0), 0);
+        assert_int_equal(rename(parts[i], other), 0);
+        assert_int_equal(symlink(other, parts[i]), 0);
+        assert_not_believed(run, parts[i]);
+        assert_int_equal(unlink(parts[i]), 0);
+        assert_int_equal(rename(other, parts[i]), 0);
+    }
+    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    assert_true(fd >= 0 && flock(fd, LOCK_EX) == 0);
+    assert_int_equal(fchmod(fd, 0644), 0);
+    assert_not_believed(run, file);
+    close(fd);
+    assert_int_equal(unlink(file), 0);
+    keep_unlock(take_life(run));
+    assert_int_equal(rmdir(locks), 0);
+    assert_int_equal(close(open(locks, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)), 0);
+    assert_not_believed(run, locks);
+}
+
+/* Its file was taken away: that is noticed, and the next one's file is left alone. */
+static void test_replaced_lock_is_noticed(void **state)
+{
+    char run[96], locks[128], file[224];
+    run_of(*state, run, locks, file);
+    struct keep_lock *lock = take_life(run);
+    assert_true(keep_lock_holds(lock));
+    assert_int_equal(unlink(file), 0);
+    assert_false(keep_lock_holds(lock));
+    struct keep_lock *second = take_life(run);
+    assert_false(keep_lock_holds(lock));
+    keep_unlock(lock);
+    assert_true(keep_lock_holds(second));
+    keep_unlock(second);
+    assert_int_equal(access(file, F_OK), -1);
+}
+
+/* What killed holders left goes at the next start; what is held stays. */
+static void test_left_locks_are_swept(void **state)
+{
+    struct place *place = *state;
+    char path[200];
+    struct keep_lock *daemon_lock = NULL, *held = NULL;
+    assert_ok(keep_lock_container(place->state, id, &held, NULL, &err), err);
+    for (int i = 0; i < 300; i++) {
+        snprintf(path, sizeof path, "%s/locks/%064d.lock", place->state, i);
+        assert_int_equal(close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)), 0);
+    }
+    assert_ok(keep_lock_daemon(place->state, &daemon_lock, NULL, &err), err);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_true(keep_lock_holds(held));
+    keep_unlock(held);
+    keep_unlock(daemon_lock);
+    snprintf(path, sizeof path, "%s/locks", place->state);
+    assert_int_equal(rmdir(path), 0); /* it is empty */
 }
 
 static void test_locks_within_a_process(void **state)
@@ -236,7 +367,11 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_make, place_drop)
     const struct CMUnitTest tests[] = {
         TEST(test_kernel_frees_locks),
-        TEST(test_directory_is_locked_and_left_as_it_was),
+        TEST(test_life_is_shared),
+        TEST(test_nobody_can_hold_it),
+        TEST(test_what_others_could_hold_is_not_believed),
+        TEST(test_replaced_lock_is_noticed),
+        TEST(test_left_locks_are_swept),
         TEST(test_locks_within_a_process),
         TEST(test_never_two_holders),
         TEST(test_stale_pid_is_unknown),

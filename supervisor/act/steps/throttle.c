@@ -1,43 +1,15 @@
 /* Throttling (row C11): a CPU quota and, on cgroup version 2, a memory.high, for who gives way.
  * What was there is written down before; act/throttler.c gives it back. Both are lost with the
  * cgroup. */
-#include "act/private.h"
+#include "act/run.h"
 #include "act/throttle_files.h"
+#include "act/throttles.h"
 #include "base/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct throttled *throttled_find(const struct healer *healer, const char *id)
-{
-    for (struct throttled *one = healer->throttled; one; one = one->next)
-        if (!strcmp(one->t.container, id))
-            return one;
-    return NULL;
-}
-
-struct throttled *throttled_add(struct healer *healer, const struct throttle *t)
-{
-    struct throttled *one = calloc(1, sizeof *one);
-    if (!one)
-        return NULL;
-    one->t = *t;
-    one->next = healer->throttled;
-    healer->throttled = one;
-    return one;
-}
-
-void throttled_remove(struct healer *healer, struct throttled *throttled)
-{
-    struct throttled **at = &healer->throttled;
-    while (*at && *at != throttled)
-        at = &(*at)->next;
-    if (*at)
-        *at = throttled->next;
-    free(throttled);
-}
 
 /* What cannot be taken from it without harm: memory in use that is no page cache. Unknown: nobody
  * can tell. */
@@ -59,45 +31,46 @@ static fact in_use(const struct run *run, const struct container *c)
 static int prepare(struct run *run, char *why, size_t size)
 {
     const struct container *c = run_container(run);
-    const char *path = sense_cgroup_path(run_sense(run), run->id);
+    const char *path = sense_cgroup_path(run->act->sense, run->id);
     const struct settings *s = run_settings(run);
     if (!c || !path || !fact_known(c->cgroup.inode)) {
         snprintf(why, size, "where its cgroup lies is unknown");
         return -ENOENT;
     }
-    run->cgroupfs = strdup(s->cgroupfs);
-    struct throttle *t = run->throttle = calloc(1, sizeof *t);
-    if (!run->cgroupfs || !t) {
+    run->of.throttle.cgroupfs = strdup(s->cgroupfs);
+    struct throttle *t = run->of.throttle.t = calloc(1, sizeof *t);
+    if (!run->of.throttle.cgroupfs || !t) {
         snprintf(why, size, "not enough memory");
         return -ENOMEM;
     }
     memcpy(t->container, run->id, sizeof t->container);
     memcpy(t->name, run->name, sizeof t->name);
     memcpy(t->started_at, run->started_at, sizeof t->started_at);
-    memcpy(t->boot_id, run->healer->boot_id, sizeof t->boot_id);
+    memcpy(t->boot_id, run->act->boot_id, sizeof t->boot_id);
     t->version = c->cgroup.version;
     t->inode = c->cgroup.inode;
     t->since_wall_ms = clock_wall_ms();
-    run->healer->may_throttle = true;
-    return throttle_plan(run->cgroupfs, path, in_use(run, c), c->cgroup.limit,
+    run->act->throttles->begun = true;
+    return throttle_plan(run->of.throttle.cgroupfs, path, in_use(run, c), c->cgroup.limit,
                          s->remedy_throttle_cpu_percent, t, why, size);
 }
 
 static void job(uv_work_t *work)
 {
     struct run *run = work->data;
-    struct keep *keep = run->healer->o.keep;
+    struct keep *keep = run->act->keep;
     char text[128];
     struct error err = {0};
-    int r = keep_throttle_begin(keep, run->throttle, &run->work_error);
-    run->refused = r < 0;
-    run->throttle_stands = r == 0;
-    if (r == 0 && (r = throttle_apply(run->cgroupfs, run->throttle, &run->work_error)) < 0) {
+    int r = keep_throttle_begin(keep, run->of.throttle.t, &run->work_error);
+    run->of.throttle.not_remembered = r < 0;
+    run->of.throttle.stands = r == 0;
+    if (r == 0 &&
+        (r = throttle_apply(run->of.throttle.cgroupfs, run->of.throttle.t, &run->work_error)) < 0) {
         /* What stands of it goes; where that fails the row stays, and so it is known. */
-        if (throttle_undo(run->cgroupfs, run->throttle->boot_id, run->throttle, text, sizeof text,
-                          &err) == 0 &&
+        if (throttle_undo(run->of.throttle.cgroupfs, run->of.throttle.t->boot_id,
+                          run->of.throttle.t, text, sizeof text, &err) == 0 &&
             keep_throttle_end(keep, run->id, &err) == 0)
-            run->throttle_stands = false;
+            run->of.throttle.stands = false;
     }
     run->work_result = r;
 }
@@ -105,10 +78,10 @@ static void job(uv_work_t *work)
 static void written(struct run *run)
 {
     char text[96];
-    if (run->throttle_stands && !throttled_find(run->healer, run->id) &&
-        !throttled_add(run->healer, run->throttle))
-        run->healer->throttles_known = false; /* memory is spent: read again from keep */
-    if (run->refused)
+    if (run->of.throttle.stands && !throttles_find(run->act->throttles, run->id) &&
+        !throttles_add(run->act->throttles, run->of.throttle.t))
+        run->act->throttles->known = false; /* memory is spent: read again from keep */
+    if (run->of.throttle.not_remembered)
         run_end(run, INTENT_DROPPED, HEAL_NO_MEMORY_OF_IT, run_held(run), "%.300s",
                 run->work_error.message);
     else if (run->work_result < 0)
@@ -116,7 +89,7 @@ static void written(struct run *run)
                 run->work_error.message);
     else
         run_end(run, INTENT_DONE, HEAL_DONE, run_held(run), "%s",
-                throttle_format(run->throttle, text, sizeof text));
+                throttle_format(run->of.throttle.t, text, sizeof text));
 }
 
 static void deed(struct run *run)
@@ -124,5 +97,11 @@ static void deed(struct run *run)
     run_work(run, job, written);
 }
 
+static void give_back(struct run *run)
+{
+    free(run->of.throttle.cgroupfs);
+    free(run->of.throttle.t);
+}
+
 const struct step step_throttle = {
-    .name = "throttle", .prepare = prepare, .deed = deed, .gentle = true};
+    .name = "throttle", .prepare = prepare, .deed = deed, .give_back = give_back, .gentle = true};

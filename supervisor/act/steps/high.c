@@ -21,9 +21,9 @@ static int prepare(struct run *run, char *why, size_t size)
 
 static void check(struct run *run)
 {
-    sense_look_now(run_sense(run), run->id);
-    const struct container *c = run_container(run);
-    if (!c || strcmp(c->started_at, run->started_at)) {
+    sense_look_now(run->act->sense, run->id);
+    const struct container *c = run_same_life(run);
+    if (!c) {
         run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN,
                 "it was restarted or removed meanwhile");
         return;
@@ -44,8 +44,8 @@ static void job(uv_work_t *work)
     struct run *run = work->data;
     char value[32];
     snprintf(value, sizeof value, "%" PRId64, run->expected);
-    run->work_result =
-        control_write(run->cgroupfs, run->directory, "memory.high", value, &run->work_error);
+    run->work_result = control_write(run->of.control.cgroupfs, run->of.control.directory,
+                                     "memory.high", value, &run->work_error);
 }
 
 static void written(struct run *run)
@@ -56,7 +56,7 @@ static void written(struct run *run)
         return;
     }
     run->deadline_s = clock_boottime_s() + apply_s;
-    check(run);
+    run_enter(run, STAGE_CHECK);
 }
 
 static void deed(struct run *run)
@@ -69,4 +69,9 @@ static void deed(struct run *run)
     run_work(run, job, written);
 }
 
-const struct step step_high = {.name = "high", .prepare = prepare, .deed = deed, .gentle = true};
+const struct step step_high = {.name = "high",
+                               .prepare = prepare,
+                               .deed = deed,
+                               .check = check,
+                               .give_back = run_control_free,
+                               .gentle = true};

@@ -34,7 +34,7 @@ static void check(struct run *run)
 {
     const struct container *c = run_container(run);
     fact wanted = run_settings(run)->memory_limit;
-    sense_look_now(run_sense(run), run->id);
+    sense_look_now(run->act->sense, run->id);
     if (c && fact_known(c->cgroup.limit) && c->cgroup.limit / page == wanted / page &&
         swap_is_there(run, &c->cgroup)) {
         run_end(run, INTENT_DONE, HEAL_DONE, run_held(run), "%s", "");
@@ -58,12 +58,12 @@ static void on_updated(void *userdata, int result, const struct error *err)
         return;
     }
     run->deadline_s = clock_boottime_s() + apply_s;
-    check(run);
+    run_enter(run, STAGE_CHECK);
 }
 
 static void deed(struct run *run)
 {
-    const struct docker_details *d = sense_details(run_sense(run), run->id);
+    const struct docker_details *d = sense_details(run->act->sense, run->id);
     if (!d) {
         run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, "it is gone");
         return;
@@ -72,8 +72,8 @@ static void deed(struct run *run)
     run->request_under_way = true;
     /* Memory + swap = memory where nothing else is wanted: a limit that lets a leak go on in swap
      * is none (facts on Docker, 1.5: the engine's own default is twice). */
-    docker_update(run_docker(run), run->id, wanted, wanted + wanted_swap(run, d), d->restart_policy,
-                  d->restart_max_retries, on_updated, run);
+    docker_update(run->act->docker, run->id, wanted, wanted + wanted_swap(run, d),
+                  d->restart_policy, d->restart_max_retries, on_updated, run);
 }
 
-const struct step step_limit = {.name = "limit", .deed = deed};
+const struct step step_limit = {.name = "limit", .deed = deed, .check = check};

@@ -1,6 +1,6 @@
 /* Unloading one model: asked for by the API, believed only when the model left /api/ps and its
  * runner is gone (docs/judgement.md, acting 4). */
-#include "act/private.h"
+#include "act/run.h"
 #include "base/clock.h"
 #include "base/size.h"
 #include "sense/process.h"
@@ -51,7 +51,7 @@ static int prepare(struct run *run, char *why, size_t size)
         snprintf(why, size, "%.100s is not loaded", run->model);
         return -ENOENT;
     }
-    if (!sense_ollama(run_sense(run), run->id)) {
+    if (!sense_ollama(run->act->sense, run->id)) {
         snprintf(why, size, "where its Ollama answers is unknown");
         return -ENOTCONN;
     }
@@ -89,7 +89,7 @@ static void after_look(void *userdata, int result)
 static void look_again(struct run *run)
 {
     run->request_under_way = true;
-    if (sense_fresh(run_sense(run), run->id, after_look, run) < 0) {
+    if (sense_fresh(run->act->sense, run->id, after_look, run) < 0) {
         run->request_under_way = false;
         run_later(run, look_ms, watch);
     }
@@ -98,9 +98,9 @@ static void look_again(struct run *run)
 /* The context reset (row C6): only by a person's --force, only this runner. */
 static bool reset_context(struct run *run)
 {
-    if (!run->force || run->pidfd < 0 || run->started_it)
+    if (!run->force || run->pidfd < 0 || run->of.unload.killed)
         return false;
-    run->started_it = true;
+    run->of.unload.killed = true;
     if (syscall(SYS_pidfd_send_signal, run->pidfd, SIGKILL, NULL, 0) < 0)
         return false;
     run->deadline_s = clock_boottime_s() + unload_s;
@@ -110,8 +110,8 @@ static bool reset_context(struct run *run)
 
 static void watch(struct run *run)
 {
-    const struct container *c = run_container(run);
-    if (!c || strcmp(c->started_at, run->started_at)) {
+    const struct container *c = run_same_life(run);
+    if (!c) {
         run_end(run, INTENT_DONE, HEAL_DROPPED, FACT_UNKNOWN,
                 "it was restarted or removed meanwhile");
         return;
@@ -129,15 +129,15 @@ static void watch(struct run *run)
         !fact_known(run->expected) || back >= run->expected / 2 || back >= released_enough;
     bool answered = c->ollama.asked && c->ollama.reachable;
     if (answered && !there && !alive && (enough || over)) {
-        run->nothing_left = true;
+        run->end.nothing_left = true;
         if (enough)
             run_end(run, INTENT_DONE, HEAL_DONE, held, "%s",
-                    run->started_it ? "its runner had to be killed" : "");
+                    run->of.unload.killed ? "its runner had to be killed" : "");
         else
             run_end_short(run, INTENT_FAILED, held, "it is unloaded: ");
         return;
     }
-    if (run->started_it && answered && !alive &&
+    if (run->of.unload.killed && answered && !alive &&
         (enough || over)) { /* a killed runner stays listed until the next request */
         run_end(run, INTENT_DONE, HEAL_DONE, held,
                 "its runner had to be killed; /api/ps lists it until the next request");
@@ -149,7 +149,7 @@ static void watch(struct run *run)
     }
     if (reset_context(run))
         return;
-    const struct assessment *a = judgement_assessment(run->healer->judgement, run->id);
+    const struct assessment *a = judgement_assessment(run->act->judgement, run->id);
     bool under_way = !a || a->activity == ACTIVITY_BUSY || a->activity == ACTIVITY_LOADING;
     if (!run->asked && !under_way) {
         run_end_short(run, INTENT_FAILED, held, "it stays loaded although nothing is under way: ");
@@ -171,12 +171,17 @@ static void on_asked(void *userdata, int result, const struct error *err)
         return;
     }
     run->deadline_s = clock_boottime_s() + (run->wait_s > unload_s ? run->wait_s : unload_s);
+    run_enter(run, STAGE_CHECK);
+}
+
+static void check(struct run *run)
+{
     run_later(run, look_ms, look_again);
 }
 
 static void deed(struct run *run)
 {
-    struct ollama_client *client = sense_ollama(run_sense(run), run->id);
+    struct ollama_client *client = sense_ollama(run->act->sense, run->id);
     if (!client) {
         run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, "it does not run any more");
         return;
@@ -185,4 +190,5 @@ static void deed(struct run *run)
     ollama_unload(client, run->model, request_ms, on_asked, run);
 }
 
-const struct step step_unload = {.name = "unload", .prepare = prepare, .deed = deed};
+const struct step step_unload = {
+    .name = "unload", .prepare = prepare, .deed = deed, .check = check};

@@ -44,11 +44,12 @@ static void compare(struct run *run)
     bool back =
         fact_known(held) && fact_known(run->before) && run->before - held >= run->expected / 2;
     if (!back && clock_boottime_s() < run->deadline_s) {
-        sense_look_now(run_sense(run), run->id);
+        sense_look_now(run->act->sense, run->id);
         run_later(run, look_ms, compare);
         return;
     }
-    run->nothing_left = true;
+    run->end.nothing_left = true;
+    run->end.carried_out = true;
     if (back)
         run_end(run, INTENT_DONE, HEAL_DONE, held, "%s", "");
     else
@@ -59,7 +60,7 @@ static void wait_for_exit(struct run *run)
 {
     if (!alive(run, run->verdict.pid, run->verdict.started_us)) {
         run->deadline_s = clock_boottime_s() + 2;
-        sense_look_now(run_sense(run), run->id);
+        sense_look_now(run->act->sense, run->id);
         run_later(run, look_ms, compare);
         return;
     }
@@ -81,7 +82,7 @@ static void deed(struct run *run)
         return;
     }
     run->deadline_s = clock_boottime_s() + exit_s;
-    run_later(run, look_ms, wait_for_exit);
+    run_enter(run, STAGE_CHECK);
 }
 
 static void recover(struct run *run)
@@ -89,10 +90,12 @@ static void recover(struct run *run)
     if (alive(run, run->intent.pid, run->intent.process_started_us))
         run_end(run, INTENT_DROPPED, HEAL_RECOVERED, FACT_UNKNOWN,
                 "an earlier supervisor's kill was not carried out");
-    else
+    else {
+        run->end.carried_out = true;
         run_end(run, INTENT_DONE, HEAL_RECOVERED, run_held(run),
                 "an earlier supervisor's kill was carried out");
+    }
 }
 
 const struct step step_kill = {
-    .name = "kill", .prepare = prepare, .deed = deed, .recover = recover};
+    .name = "kill", .prepare = prepare, .deed = deed, .check = wait_for_exit, .recover = recover};

@@ -102,23 +102,24 @@ static void job(uv_work_t *work)
 {
     struct run *run = work->data;
     const char *text = "";
-    run->work_result = reclaim(run->directory, run->expected, &run->stop, &text);
-    snprintf(run->text, sizeof run->text, "%s", text);
+    run->work_result = reclaim(run->of.control.directory, run->expected, &run->stop, &text);
+    snprintf(run->of.control.text, sizeof run->of.control.text, "%s", text);
 }
 
 static void compare(struct run *run)
 {
-    sense_look_now(run_sense(run), run->id);
-    const struct container *c = run_container(run);
-    if (!c || strcmp(c->started_at, run->started_at)) {
+    sense_look_now(run->act->sense, run->id);
+    const struct container *c = run_same_life(run);
+    if (!c) {
         run_end(run, INTENT_DONE, HEAL_DROPPED, FACT_UNKNOWN,
                 "it was restarted or removed meanwhile");
         return;
     }
     run->page_cache_after = c->cgroup.file;
     fact back = fact_known(c->cgroup.file) ? run->page_cache_before - c->cgroup.file : FACT_UNKNOWN;
-    char text[sizeof run->text], sizes[2][16];
-    snprintf(text, sizeof text, "%s%.200s", *run->text ? "; " : "", run->text);
+    const char *early = run->of.control.text;
+    char text[sizeof run->of.control.text + 4], sizes[2][16];
+    snprintf(text, sizeof text, "%s%s", *early ? "; " : "", early);
     if (back > 0)
         run_end(run, INTENT_DONE, HEAL_DONE, run_held(run), "%s of %s given back%s",
                 size_format(back, sizes[0], sizeof sizes[0]),
@@ -137,6 +138,11 @@ static void asked(struct run *run)
                 strerror(-run->work_result));
         return;
     }
+    run_enter(run, STAGE_CHECK);
+}
+
+static void check(struct run *run)
+{
     run_later(run, settle_ms, compare);
 }
 
@@ -145,5 +151,10 @@ static void deed(struct run *run)
     run_work(run, job, asked);
 }
 
-const struct step step_reclaim = {
-    .name = "reclaim", .prepare = prepare, .deed = deed, .gentle = true, .rest_s = 300};
+const struct step step_reclaim = {.name = "reclaim",
+                                  .prepare = prepare,
+                                  .deed = deed,
+                                  .check = check,
+                                  .give_back = run_control_free,
+                                  .gentle = true,
+                                  .rest_s = 300};

@@ -1,0 +1,129 @@
+/* What a run tells the healer: passed on, once where it repeats; and what its end means for the
+ * next one and for the judge. */
+#include "act/private.h"
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A remedy that was dropped, locked out or refused is not begun again before this; one that the
+ * engine refused, and one that cannot even be prepared, such as writing to a cgroup that is mounted
+ * read-only, may be mended meanwhile: begun again after the others. */
+static const double retry_s = 2, refused_retry_s = 60, unprepared_retry_s = 300;
+void healer_tell(struct healer *healer, const struct heal_event *event)
+{
+    static const char *const words[] = {
+        "would act", "acting",  "healed", "not healed",      "dropped",  "pending",     "HOLD",
+        "hold over", "waiting", "locked", "cannot remember", "taken up", "not started", "locked"};
+    struct place *place = places_of(&healer->places, event->id);
+    snprintf(place->acted, sizeof place->acted, "%s: %s%s%.100s", event->step, words[event->kind],
+             *event->text ? ", " : "", event->text);
+    if (healer->o.tell)
+        healer->o.tell(healer->o.userdata, event);
+}
+
+void healer_told(void *userdata, struct run *run, enum heal_event_kind kind, const char *text)
+{
+    struct healer *healer = userdata;
+    struct place *place = places_of(&healer->places, run->id);
+    bool was_held = place->held_told;
+    if (kind == HEAL_HOLD_OVER)
+        place->held_told = false;
+    if (kind == HEAL_ACTING)
+        place->memory_told = place->locked_told = place->waiting_told = false;
+    if (kind == HEAL_HOLD_OVER && !was_held)
+        return;
+    struct heal_event event = heal_event_of_run(run, kind, text);
+    healer_tell(healer, &event);
+}
+
+/* Whether this end was told before: what stands in the way is told once. */
+static bool said_before(struct place *place, const struct run *run)
+{
+    bool *once = run->end.kind == HEAL_HOLD              ? &place->held_told
+                 : run->end.kind == HEAL_WAITING         ? &place->waiting_told
+                 : run->end.kind == HEAL_LOCKED          ? &place->locked_told
+                 : run->end.kind == HEAL_NO_MEMORY_OF_IT ? &place->memory_told
+                                                         : NULL;
+    struct rest *rest = &place->rests[run->verdict.remedy];
+    bool said = once ? *once
+                     : run->end.refused && run->step->gentle && !run->asked &&
+                           !strncmp(rest->told, run->end.text, sizeof rest->told - 1);
+    if (once)
+        *once = true;
+    snprintf(rest->told, sizeof rest->told, "%.127s", run->end.refused ? run->end.text : "");
+    return said;
+}
+
+/* When the next remedy may begin there. */
+static void set_rest(struct place *place, const struct run *run, bool its_turn_is_over)
+{
+    const struct run_end *end = &run->end;
+    struct rest *rest = &place->rests[run->verdict.remedy];
+    double now_s = clock_boottime_s(), delay_s = retry_s;
+    if (end->kind == HEAL_HOLD || end->kind == HEAL_WAITING)
+        delay_s = end->wait_s < 10 ? end->wait_s : 10; /* somebody may release it */
+    else if (end->refused && run->step->gentle)
+        delay_s = unprepared_retry_s;
+    else if (end->kind == HEAL_NOT_DONE && end->next == REMEDY_NONE && !its_turn_is_over)
+        delay_s = refused_retry_s;
+    if (run->begun && run->step->rest_s > delay_s)
+        delay_s = run->step->rest_s;
+    if (end->silent && end->wait_s > 0)
+        rest->until_s = now_s + end->wait_s;
+    else if (!end->silent && (run->step->gentle || run->step->last_resort))
+        rest->until_s = now_s + delay_s; /* of this remedy only */
+    else if (!end->silent)
+        place->not_before_s = now_s + delay_s;
+}
+
+static void tell_judge(struct judge *judge, const struct run *run, bool its_turn_is_over)
+{
+    bool nothing_changed = its_turn_is_over && run_failed(run); /* other verdicts' holds go on */
+    if (run->past.failed_ago_s >= 0 && !run->begun)
+        judge_tell_failed(judge, &run->verdict, clock_boottime_s() - run->past.failed_ago_s);
+    if (run_failed(run))
+        judge_tell_failed(judge, &run->verdict, clock_boottime_s());
+    if (run->begun && !run->recovering && !run->step->gentle && run->end.next == REMEDY_NONE &&
+        !nothing_changed)
+        judge_restart_holds(judge, run->id, run->model);
+    if (run->step == &step_stop && run->end.carried_out)
+        judge_tell_stopped(judge, run->id, run->started_at);
+    if (run->end.left_stopped)
+        judge_tell_left_stopped(judge, run->id, run->started_at, 0, run->of.life.tries,
+                                run->of.life.words);
+}
+
+static void forget(struct healer *healer, const struct run *run)
+{
+    for (struct run **at = &healer->runs; *at; at = &(*at)->next)
+        if (*at == run) {
+            *at = run->next;
+            return;
+        }
+}
+
+void healer_ended(void *userdata, struct run *run)
+{
+    struct healer *healer = userdata;
+    struct place *place = places_of(&healer->places, run->id);
+    /* Under the host's pressure the judge leaves that model, or container, alone by itself. */
+    bool its_turn_is_over = run->verdict.kind == VERDICT_HOST_PRESSURE;
+    set_rest(place, run, its_turn_is_over);
+    if (healer->o.judge)
+        tell_judge(healer->o.judge, run, its_turn_is_over);
+    forget(healer, run);
+    keep_unlock(run->lock); /* whoever is told may begin another at once */
+    keep_unlock(run->life_lock);
+    run->lock = run->life_lock = NULL;
+    if (!run->end.silent && !said_before(place, run)) {
+        struct heal_event event = heal_event_of_run(run, run->end.kind, run->end.text);
+        healer_tell(healer, &event);
+    }
+    /* One of several that an earlier supervisor left open has ended: the next. */
+    const struct container *c = run_container(run);
+    if (run->recovering && run->past.n_open > 1 && run->work_result == 0 && c)
+        healer_follow(healer, c);
+    else if (run->yields)
+        sense_look_now(healer->o.sense, run->id);
+}

@@ -1,0 +1,56 @@
+#include "act/places.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct place *places_find(const struct places *places, const char *id)
+{
+    for (size_t i = 0; i < places->n; i++)
+        if (!strcmp(places->all[i].id, id))
+            return &places->all[i];
+    return NULL;
+}
+
+struct place *places_of(struct places *places, const char *id)
+{
+    static struct place nowhere; /* memory is spent: forgetting is safe, keep has what matters */
+    struct place *place = (struct place *)places_find(places, id);
+    if (place)
+        return place;
+    if (places->n == places->room) {
+        size_t room = places->room ? 2 * places->room : 8;
+        struct place *more = reallocarray(places->all, room, sizeof *more);
+        if (!more)
+            return &nowhere;
+        places->all = more;
+        places->room = room;
+    }
+    place = &places->all[places->n++];
+    *place = (struct place){.footprint = FACT_UNKNOWN, .here = true};
+    snprintf(place->id, sizeof place->id, "%s", id);
+    return place;
+}
+
+void places_look(struct places *places, const struct world *world)
+{
+    for (size_t i = 0; i < places->n;) {
+        struct place *place = &places->all[i];
+        bool here = false;
+        for (size_t k = 0; k < world->n_containers && !here; k++)
+            here = !strcmp(world->containers[k].id, place->id);
+        /* Twice: an inspect that failed once may take it out of the world for a look. */
+        bool stays = here || place->here;
+        place->here = here;
+        if (stays)
+            i++;
+        else
+            *place = places->all[--places->n];
+    }
+}
+
+void places_clear(struct places *places)
+{
+    free(places->all);
+    *places = (struct places){0};
+}

@@ -1,0 +1,105 @@
+/* What this process has begun is known beside the file: where another file takes its place, open
+ * intents, throttles that stand and the restarts of late are told to it. */
+#include "keep/private.h"
+#include <stdlib.h>
+#include <string.h>
+
+static struct intent *known_intent(struct keep *keep, int64_t id)
+{
+    for (size_t i = 0; i < keep->n_intents; i++)
+        if (keep->intents[i].id == id)
+            return &keep->intents[i];
+    return NULL;
+}
+
+static void remove_intent(struct keep *keep, size_t at)
+{
+    keep->n_intents--;
+    memmove(keep->intents + at, keep->intents + at + 1,
+            (keep->n_intents - at) * sizeof *keep->intents);
+}
+
+/* Where memory is spent it is known to the file alone. */
+void keep_know_intent(struct keep *keep, const struct intent *intent)
+{
+    for (size_t i = 0; i < keep->n_intents && keep->n_intents >= KEEP_KNOWN_MAX; i++)
+        if (keep->intents[i].state != INTENT_OPEN)
+            remove_intent(keep, i--);
+    struct intent *more =
+        keep->n_intents < KEEP_OPEN_MAX
+            ? reallocarray(keep->intents, keep->n_intents + 1, sizeof *keep->intents)
+            : NULL;
+    if (!more)
+        return;
+    keep->intents = more;
+    keep->intents[keep->n_intents++] = *intent;
+}
+
+void keep_know_end(struct keep *keep, int64_t id, enum intent_state state, fact held_after,
+                   int64_t ended_wall_ms, const char *outcome)
+{
+    struct intent *intent = known_intent(keep, id);
+    if (!intent || intent->state != INTENT_OPEN)
+        return;
+    intent->state = state;
+    intent->held_after = held_after;
+    intent->ended_wall_ms = ended_wall_ms;
+    keep_text(intent->outcome, sizeof intent->outcome, outcome);
+}
+
+void keep_forget_throttle(struct keep *keep, const char *container)
+{
+    for (size_t i = 0; i < keep->n_throttles; i++)
+        if (!strcmp(keep->throttles[i].container, container)) {
+            keep->throttles[i] = keep->throttles[--keep->n_throttles];
+            return;
+        }
+}
+
+void keep_know_throttle(struct keep *keep, const struct throttle *throttle)
+{
+    keep_forget_throttle(keep, throttle->container);
+    struct throttle *more =
+        keep->n_throttles < KEEP_THROTTLES_MAX
+            ? reallocarray(keep->throttles, keep->n_throttles + 1, sizeof *keep->throttles)
+            : NULL;
+    if (!more)
+        return;
+    keep->throttles = more;
+    keep->throttles[keep->n_throttles++] = *throttle;
+}
+
+/* One intent of ours into the file that is open. Its id may be another's there. */
+static int tell_intent(struct keep *keep, const struct intent *intent, bool *ret_missing)
+{
+    int64_t ours = 0;
+    int rc = keep_insert_intent(keep, intent);
+    if (rc == SQLITE_OK && sqlite3_changes(keep->db) > 0)
+        *ret_missing = true;
+    if (rc == SQLITE_OK)
+        rc = keep_number(keep, &ours,
+                         "SELECT 1 FROM intents WHERE id = ? AND container = ? AND"
+                         " begun_wall_ms = ?",
+                         "iti", intent->id, intent->container, intent->begun_wall_ms);
+    if (rc == SQLITE_OK && ours && intent->state != INTENT_OPEN)
+        rc = keep_run(keep,
+                      "UPDATE intents SET state = ?, held_after = ?, ended_wall_ms = ?,"
+                      " outcome = ? WHERE id = ? AND state = 0",
+                      "iiiti", (int64_t)intent->state, intent->held_after, intent->ended_wall_ms,
+                      intent->outcome, intent->id);
+    return rc;
+}
+
+int keep_tell_known(struct keep *keep, bool *ret_missing)
+{
+    int rc = keep_run(keep, "BEGIN IMMEDIATE", "");
+    *ret_missing = false;
+    for (size_t i = 0; rc == SQLITE_OK && i < keep->n_intents; i++)
+        rc = tell_intent(keep, &keep->intents[i], ret_missing);
+    for (size_t i = 0; rc == SQLITE_OK && i < keep->n_throttles; i++) {
+        rc = keep_insert_throttle(keep, &keep->throttles[i]);
+        *ret_missing |= rc == SQLITE_OK && sqlite3_changes(keep->db) > 0;
+    }
+    keep->owed = rc != SQLITE_OK;
+    return rc;
+}
