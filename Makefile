@@ -105,14 +105,14 @@ fuzzers  := $(addprefix $(BUILD)/fuzz/,$(call names,$(fuzz_src)))
 benches  := $(addprefix $(BUILD)/bench/,$(call names,$(perf_src)))
 program  := $(if $(main_src),$(out)/supervisor)
 
-.PHONY: all everything lib program unit unit-build run-unit test bench bench-build judge-bench fuzz fuzz-build simollama
+.PHONY: all everything lib program unit unit-build run-unit test bench bench-build judge-bench fuzz fuzz-build simollama shims prove
 .PHONY: format format-check lint up down install deb clean help
 
 ## all: the program, build/supervisor
 all: program
 
-## everything: the program, the stand-in, the benchmarks and the unit tests, without running them
-everything: program simollama bench-build unit-build
+## everything: the program, the stand-in, the shims, the benchmarks and the unit tests, without running them
+everything: program simollama shims bench-build unit-build
 
 lib: $(lib)
 
@@ -225,6 +225,19 @@ $(out)/sim/%.o: %.c $(flagfile)
 
 $(BUILD)/simollama: $(sim_obj)
 	$(call said,LINK)$(CC) $(flags_$(FLAVOUR)) -static $(LDFLAGS) -o $(half) $^ $(sim_libs) && mv -f $(half) $@
+
+# ---- libraries that tests preload into the program: tests/shim/NAME.c
+
+## shims: what the fault matrix preloads, build/shim/NAME.so
+shims: $(patsubst tests/shim/%.c,$(BUILD)/shim/%.so,$(wildcard tests/shim/*.c))
+
+$(BUILD)/shim/%.so: tests/shim/%.c $(flagfile)
+	@mkdir -p $(@D)
+	$(call said,LINK)$(CC) $(cflags) -D_GNU_SOURCE -fPIC -shared -o $(half) $< && mv -f $(half) $@
+
+## prove: each stage of each remedy times each fault, on real engines (needs root and gdb, takes an hour or two)
+prove: program simollama shims
+	/usr/bin/python3 -B -m pytest tests/system/test_fault_matrix.py -m "prove or not prove" -q -p no:cacheprovider
 
 # ---- the look, the checks, the scripts
 

@@ -1,6 +1,7 @@
 #include "daemon.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon_log.h"
 #include "flow.h"
 #include "keep/heartbeat.h"
 #include "tell/local.h"
@@ -218,58 +219,14 @@ static void on_heal(void *userdata, const struct heal_event *e)
              done ? LR("took_s", e->took_s) : LS("took_s", NULL), LS("why", *text ? text : NULL));
 }
 
-static void on_no_room(void *userdata, const struct error *err)
-{
-    (void)userdata;
-    log_line(LOG_LEVEL_ERROR, "no room kept", LS("why", err->message),
-             LS("then", "what cannot be remembered is not done"));
-}
-
 static void on_keep(void *userdata, const struct error *err, const struct keep_report *report)
 {
     struct daemon *d = userdata;
-    if (report->set_aside[0])
-        log_line(LOG_LEVEL_CRITICAL, "CRITICAL ALERT",
-                 LS("why", "the database was corrupt and was set aside: holds, restart counts and "
-                           "what is to be given back to who was throttled are lost"),
-                 LS("file", report->set_aside));
-    else if (report->replaced)
-        log_line(LOG_LEVEL_CRITICAL, "CRITICAL ALERT",
-                 LS("why", "the database was removed or replaced while it was in use: of holds, "
-                           "restart counts and what is to be given back to who was throttled only "
-                           "what this supervisor did itself is still known"));
-    else if (err)
-        log_line(LOG_LEVEL_ERROR, "nothing can be remembered", LS("why", err->message),
-                 LS("then", "what cannot be remembered is not done; it is tried again"));
-    else
-        log_line(LOG_LEVEL_INFO, "remembered again");
-    if (!err && (report->set_aside[0] || report->replaced))
+    daemon_log_keep(err, report);
+    if (report->set_aside[0] || report->replaced)
         return;
     snprintf(d->forgets, sizeof d->forgets, "%s", err ? err->message : "");
     heartbeat_forgets(d->heartbeat, d->forgets);
-}
-
-static void on_place(void *userdata, const struct error *err)
-{
-    (void)userdata;
-    if (err)
-        log_line(LOG_LEVEL_WARNING, "locks not shared", LS("why", err->message),
-                 LS("then", "a supervisor with another state directory is not kept away"));
-    else
-        log_line(LOG_LEVEL_INFO, "locks shared");
-}
-
-static void on_history(void *userdata, const struct error *err, const char *set_aside)
-{
-    (void)userdata;
-    if (set_aside)
-        log_line(LOG_LEVEL_ERROR, "history begun anew", LS("why", "the file was corrupt"),
-                 LS("file", set_aside));
-    else if (err)
-        log_line(LOG_LEVEL_ERROR, "history not written", LS("why", err->message),
-                 LS("then", "supervision goes on without it"));
-    else
-        log_line(LOG_LEVEL_INFO, "history written again");
 }
 
 static json_t *state(void *userdata)
@@ -387,10 +344,10 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
                                    .look = on_look,
                                    .note = on_note,
                                    .heal = on_heal,
-                                   .no_room = on_no_room,
-                                   .history = on_history,
+                                   .no_room = daemon_log_no_room,
+                                   .history = daemon_log_history,
                                    .keep = on_keep,
-                                   .place = on_place,
+                                   .place = daemon_log_place,
                                    .userdata = &d};
     r = flow_new(&options, &d.flow, err);
     if (r == 0) {

@@ -40,18 +40,22 @@ void healer_told(void *userdata, struct run *run, enum heal_event_kind kind, con
 /* Whether this end was told before: what stands in the way is told once. */
 static bool said_before(struct place *place, const struct run *run)
 {
+    char *told = place->rests[run->verdict.remedy].told;
+    size_t size = sizeof place->rests[0].told;
+    if (run->end.refused) {
+        bool said = run->step->gentle && !run->asked && !strncmp(told, run->end.text, size - 1);
+        snprintf(told, size, "%.127s", run->end.text);
+        return said;
+    }
     bool *once = run->end.kind == HEAL_HOLD              ? &place->held_told
                  : run->end.kind == HEAL_WAITING         ? &place->waiting_told
                  : run->end.kind == HEAL_LOCKED          ? &place->locked_told
                  : run->end.kind == HEAL_NO_MEMORY_OF_IT ? &place->memory_told
                                                          : NULL;
-    struct rest *rest = &place->rests[run->verdict.remedy];
-    bool said = once ? *once
-                     : run->end.refused && run->step->gentle && !run->asked &&
-                           !strncmp(rest->told, run->end.text, sizeof rest->told - 1);
+    bool said = once && *once;
+    told[0] = '\0';
     if (once)
         *once = true;
-    snprintf(rest->told, sizeof rest->told, "%.127s", run->end.refused ? run->end.text : "");
     return said;
 }
 

@@ -18,7 +18,7 @@ struct place *places_of(struct places *places, const char *id)
     struct place *place = (struct place *)places_find(places, id);
     if (place)
         return place;
-    if (places->n == places->room) {
+    if (places->n == places->room || !places->all) {
         size_t room = places->room ? 2 * places->room : 8;
         struct place *more = reallocarray(places->all, room, sizeof *more);
         if (!more)

@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/text_clean.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -57,53 +58,38 @@ static void put_text(struct line *line, const char *text)
     put(line, text, strlen(text));
 }
 
-/* Length of the well-formed UTF-8 character at s, 0 if there is none; at most n bytes are read.
- * Bounds of the second byte: Unicode 15, table 3-7. */
-static size_t character(const unsigned char *s, size_t n)
+/* A character of length bytes by its number, of those beyond the first plane only that one was. */
+static void put_escaped(struct line *line, const unsigned char *s, size_t length)
 {
-    unsigned char first = s[0], low = 0x80, high = 0xBF;
-    size_t length = first < 0x80                     ? 1
-                    : first >= 0xC2 && first <= 0xDF ? 2
-                    : first >= 0xE0 && first <= 0xEF ? 3
-                    : first >= 0xF0 && first <= 0xF4 ? 4
-                                                     : 0;
-    if (first == 0xE0)
-        low = 0xA0;
-    else if (first == 0xED)
-        high = 0x9F;
-    else if (first == 0xF0)
-        low = 0x90;
-    else if (first == 0xF4)
-        high = 0x8F;
-    if (length == 0 || length > n || (length > 1 && (s[1] < low || s[1] > high)))
-        return 0;
-    for (size_t i = 2; i < length; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    return length;
+    unsigned code = length == 1   ? s[0]
+                    : length == 2 ? (s[0] & 0x1Fu) << 6 | (s[1] & 0x3Fu)
+                    : length == 3 ? (s[0] & 0xFu) << 12 | (s[1] & 0x3Fu) << 6 | (s[2] & 0x3Fu)
+                                  : 0xFFFD;
+    char escape[8];
+    snprintf(escape, sizeof escape, "\\u%04x", code);
+    put_text(line, escape);
 }
 
-/* Control characters (also those above 0x7F, which terminals obey too) and what is not UTF-8 are
- * escaped; the same escapes are good in logfmt's quotes and in JSON. */
+/* What is not harmless text (text_clean.h) and what is not UTF-8 is escaped; the same escapes are
+ * good in logfmt's quotes and in JSON. */
 static void put_quoted(struct line *line, const char *string, size_t n)
 {
-    const unsigned char *s = (const unsigned char *)string, *end = s + n;
+    const char *s = string, *end = s + n;
     put_text(line, "\"");
     while (s < end) {
-        size_t length = character(s, (size_t)(end - s));
-        char escape[8];
+        bool harmless;
+        size_t length = text_character(s, (size_t)(end - s), &harmless);
         if (length == 0) {
             put_text(line, "\\ufffd");
             length = 1;
         } else if (*s == '"' || *s == '\\') {
-            put(line, (const char[]){'\\', (char)*s}, 2);
+            put(line, (const char[]){'\\', *s}, 2);
         } else if (*s == '\n' || *s == '\r' || *s == '\t') {
             put_text(line, *s == '\n' ? "\\n" : *s == '\r' ? "\\r" : "\\t");
-        } else if (*s < 0x20 || *s == 0x7F || (*s == 0xC2 && s[1] < 0xA0)) {
-            snprintf(escape, sizeof(escape), "\\u%04x", (unsigned)(length == 2 ? s[1] : s[0]));
-            put_text(line, escape);
+        } else if (!harmless) {
+            put_escaped(line, (const unsigned char *)s, length);
         } else {
-            put(line, (const char *)s, length);
+            put(line, s, length);
         }
         s += length;
     }

@@ -155,10 +155,13 @@ static void print_models(const struct table *t, const json_t *container)
     json_array_foreach(models, i, model)
     {
         fact on_gpu = number(model, "size_vram");
-        snprintf(line, sizeof line, "%.120s, %s%s%s, context %lld",
-                 member_string_or(model, "name", "?"), SHOWN(number(model, "size")),
-                 on_gpu > 0 ? ", VRAM " : "", on_gpu > 0 ? SHOWN(on_gpu) : "",
-                 (long long)number(model, "context_length"));
+        fact context = number(model, "context_length");
+        char words[40] = "";
+        if (fact_known(context))
+            snprintf(words, sizeof words, ", context %lld", (long long)context);
+        snprintf(line, sizeof line, "%.120s, %s%s%s%s", member_string_or(model, "name", "?"),
+                 SHOWN(number(model, "size")), on_gpu > 0 ? ", VRAM " : "",
+                 on_gpu > 0 ? SHOWN(on_gpu) : "", words);
         folded(t, i ? "" : "models", NULL, line);
     }
 }

@@ -25,6 +25,8 @@ static void take_answer(struct look *look)
         look->unanswered = "Ollama does not answer, its last answer is too old";
     else if (!o->reachable)
         look->unanswered = "Ollama does not answer";
+    else if (o->incomplete)
+        look->unanswered = "its list of models has more than can be read, or a name that is none";
     else if (o->n_models == 0 && !look->live_runners &&
              look->asked_s < look->history->last_runner_seen_s)
         look->unanswered = "the last answer is older than the last runner";

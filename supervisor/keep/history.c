@@ -231,7 +231,7 @@ static int copy_models(struct keep *db, const char *path, struct error *err)
     static const char *const copies[] = {"CREATE TABLE footprints AS SELECT * FROM h.footprints",
                                          "CREATE TABLE uses AS SELECT * FROM h.uses", "DETACH h"};
     snprintf(db->path, sizeof db->path, ":memory:");
-    int r = open_file(db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, NULL, err);
+    int r = open_file(db, SQLITE_OPEN_READWRITE, NULL, err);
     if (r < 0)
         return r;
     int rc = keep_run(db, "ATTACH ? AS h", "t", path);

@@ -85,7 +85,8 @@ struct keep_now {
 };
 struct keep_now keep_now_is(const char *boot_id);
 /* How long ago it was begun, seconds; never negative, and of another boot at least as long ago as
- * this one began, whatever the wall clock did. */
+ * this one began, whatever the wall clock did. Where a boot has no id that could be read: by the
+ * wall clock. */
 double keep_intent_age_s(const struct intent *intent, const struct keep_now *now);
 
 /* The verdict in an intent of step "restart" that only starts what was left stopped: each try is

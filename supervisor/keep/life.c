@@ -27,6 +27,19 @@ static int not_believed(struct error *err, int code, const char *path, const cha
                      path, why);
 }
 
+int keep_believe_state(const char *directory, const char *locks, struct error *err)
+{
+    struct stat st;
+    bool taken = stat(directory, &st) == 0 &&
+                 is_trusted(&st, S_IFDIR, st.st_mode & S_ISVTX ? 0 : 022) &&
+                 lstat(locks, &st) == 0 && is_trusted(&st, S_IFDIR, 022);
+    return taken ? 0
+                 : error_set(err, FAILURE_UNREACHABLE, -EPERM,
+                             "others than root could take the locks in the state directory %s: "
+                             "give it to root (chown -R root, chmod -R go-w)",
+                             directory);
+}
+
 /* Others may look into it, but put nothing there. */
 static int take_directory(const char *path, bool make, struct error *err)
 {

@@ -46,7 +46,8 @@ int keep_make_directories(const char *directory, char locks[PATH_MAX], struct er
     if (r < 0)
         return r;
     snprintf(locks, PATH_MAX, "%s/locks", directory);
-    return make_directory(locks, err);
+    r = make_directory(locks, err);
+    return r < 0 ? r : keep_believe_state(directory, locks, err);
 }
 
 /* The pid in a lock's file if such a process lives. */

@@ -143,6 +143,8 @@ void keep_text(char *text, size_t size, const char *from);
 /* Makes the state directory and its locks/ (0700) where missing, and says where the latter is; the
  * state directory's parent must be there. */
 int keep_make_directories(const char *directory, char locks[PATH_MAX], struct error *err);
+/* -EPERM: others than root (or we) could replace locks/ or put something there. */
+int keep_believe_state(const char *directory, const char *locks, struct error *err);
 /* PATH is still the name of the file that FD has open. */
 bool keep_still_named(int fd, const char *path);
 /* Locks the file PATH, waiting up to wait_ms; 0 and a descriptor, -EWOULDBLOCK and the holder's pid

@@ -17,10 +17,12 @@ struct keep_now keep_now_is(const char *boot_id)
 static double age_s(const struct keep_now *now, const char *boot_id, double boottime_s,
                     int64_t wall_ms)
 {
-    if (now->boot_id[0] && !strcmp(boot_id, now->boot_id))
+    double age = (double)(now->wall_ms - wall_ms) / 1000;
+    if (!now->boot_id[0] || !boot_id[0]) /* of which boot is unknown */
+        return age > 0 ? age : 0;
+    if (!strcmp(boot_id, now->boot_id))
         return now->boottime_s > boottime_s ? now->boottime_s - boottime_s : 0;
     /* Of another boot: before this one began, whatever the wall clock said then. */
-    double age = (double)(now->wall_ms - wall_ms) / 1000;
     return age > now->boottime_s ? age : now->boottime_s;
 }
 

@@ -1,4 +1,5 @@
 #include "sense/docker_parse.h"
+#include "base/text_clean.h"
 #include "sense/docker_private.h"
 #include "sense/json_member.h"
 #include <ctype.h>
@@ -6,10 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PAIR_MAX = 8192 }; /* a longer label or variable is none of ours */
+
 bool docker_is_id(const char *id)
 {
     return id && strlen(id) == CONTAINER_ID_SIZE - 1 &&
            strspn(id, "0123456789abcdef") == strlen(id);
+}
+
+void docker_pair_add(struct pair **pairs, size_t *n, const char *key, const char *value)
+{
+    if (strlen(key) + strlen(value) > PAIR_MAX || pairs_add(pairs, n, key, value) < 0)
+        return;
+    text_clean((*pairs)[*n - 1].key);
+    text_clean((*pairs)[*n - 1].value);
 }
 
 void docker_pairs_from(const json_t *object, const char *first, struct pair **pairs, size_t *n)
@@ -21,7 +32,7 @@ void docker_pairs_from(const json_t *object, const char *first, struct pair **pa
         {
             bool early = strncmp(key, first, strlen(first)) == 0;
             if (early == (pass == 0) && json_is_string(value))
-                pairs_add(pairs, n, key, json_string_value(value));
+                docker_pair_add(pairs, n, key, json_string_value(value));
         }
     }
 }

@@ -125,7 +125,7 @@ static void read_environment(const json_t *config, struct container *container)
             continue;
         char *key = strndup(text, (size_t)(equals - text));
         if (key)
-            pairs_add(&container->env, &container->n_env, key, equals + 1);
+            docker_pair_add(&container->env, &container->n_env, key, equals + 1);
         free(key);
     }
 }
@@ -194,7 +194,7 @@ static void read_details(const json_t *answer, const struct container *container
     const char *mode = member_string(host, "NetworkMode");
     details->host_network = mode && strcmp(mode, "host") == 0;
     if (details->host_network)
-        memcpy(details->address, bound[0] ? bound : "127.0.0.1", bound[0] ? strlen(bound) + 1 : 10);
+        memcpy(details->address, "127.0.0.1", sizeof "127.0.0.1"); /* never what it names */
     else
         read_address(json_object_get(answer, "NetworkSettings"), details->address,
                      sizeof details->address);

@@ -73,6 +73,7 @@ static struct watch *add_watch(struct sense *sense, const char *id)
     snprintf(w->container.id, sizeof w->container.id, "%s", id);
     w->sense = sense;
     w->followed_s = clock_boottime_s();
+    w->listed = true; /* the list under way may have passed it */
     sense->watches[sense->n++] = w;
     return w;
 }

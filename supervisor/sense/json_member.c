@@ -1,4 +1,5 @@
 #include "sense/json_member.h"
+#include "base/text_clean.h"
 #include <math.h>
 #include <string.h>
 
@@ -73,4 +74,5 @@ void member_text(const json_t *object, const char *key, char *text, size_t size)
     text[0] = '\0';
     if (length > 0 && length < size)
         memcpy(text, value, length + 1);
+    text_clean(text);
 }

@@ -28,7 +28,8 @@ fact member_truth(const json_t *object, const char *key);
 const char *member_string(const json_t *object, const char *key);
 /* The same, but never NULL: otherwise where there is none. */
 const char *member_string_or(const json_t *object, const char *key, const char *otherwise);
-/* Copies the string if it fits, else text is "" (a cut name would name something else). */
+/* Copies the string, cleaned (text_clean.h), if it fits, else text is "" (a cut name would name
+ * something else). */
 void member_text(const json_t *object, const char *key, char *text, size_t size);
 
 static inline void json_cleanup(json_t **json)

@@ -1,5 +1,6 @@
 #include "sense/ollama_parse.h"
 #include "base/size.h"
+#include "base/text_clean.h"
 #include "sense/json_member.h"
 #include <errno.h>
 #include <string.h>
@@ -18,10 +19,15 @@ int ollama_parse_ps(const char *body, size_t length, struct ollama *answer)
     json_array_foreach((json_t *)models, i, item)
     {
         const char *name = member_string(item, "name");
-        if (!name || !name[0] || strlen(name) >= CONTAINER_NAME_SIZE)
+        if (!name || !name[0] || strlen(name) >= CONTAINER_NAME_SIZE) {
+            answer->incomplete = true; /* something is there, whose name cannot be sent back */
             continue;
-        if (answer->n_models == WORLD_MODELS_MAX)
+        }
+        answer->incomplete |= !text_harmless(name);
+        if (answer->n_models == WORLD_MODELS_MAX) {
+            answer->incomplete = true;
             break;
+        }
         struct model *model = ollama_add_model(answer);
         if (!model)
             return -ENOMEM;

@@ -37,12 +37,14 @@ struct signals_sent signals_since(const struct signals *signals, double stream_s
     struct signals_sent sent = {.known = stream_s >= 0 && stream_s <= since_s};
     size_t first = signals->n > SIGNALS_KEPT ? signals->n - SIGNALS_KEPT : 0;
     if (first > 0 && signals->seen[first % SIGNALS_KEPT].at_s >= since_s)
-        sent.known = false; /* some are lost */
-    bool started = false;
+        sent.known = false;              /* some are lost */
+    bool started = false, whole = false; /* whole: since its start, so nothing is missing */
     for (size_t i = first; i < signals->n; i++) {
         enum signal_kind kind = signals->seen[i % SIGNALS_KEPT].kind;
         if (kind == SIGNAL_START && this_life)
             sent.stops = sent.restarts = sent.before = 0;
+        whole |= kind == SIGNAL_START && this_life && stream_s >= 0 &&
+                 signals->seen[i % SIGNALS_KEPT].at_s >= stream_s;
         if (signals->seen[i % SIGNALS_KEPT].at_s < since_s)
             continue;
         started |= kind == SIGNAL_START && !this_life;
@@ -50,6 +52,7 @@ struct signals_sent signals_since(const struct signals *signals, double stream_s
         sent.restarts += kind == SIGNAL_RESTART;
         sent.before += kind == SIGNAL_STOP && !started;
     }
+    sent.known |= whole;
     return sent;
 }
 
@@ -84,9 +87,12 @@ static void on_ring(void *userdata, int result, int64_t oldest_ns, const struct 
 {
     (void)err;
     struct asking *asking = userdata;
+    double since_s = (double)asking->since_ns / 1e9;
+    bool reaches = oldest_ns > 0 && oldest_ns <= asking->since_ns;
     struct signals_sent sent =
-        signals_since(&asking->signals, 0, (double)asking->since_ns / 1e9, true);
-    sent.known &= result == 0 && oldest_ns > 0 && oldest_ns <= asking->since_ns;
+        signals_since(&asking->signals, reaches ? 0 : since_s + 0.001, since_s, true);
+    sent.known &= result == 0;
+    sent.away = result < 0;
     asking->done(asking->userdata, &sent);
     free(asking);
 }

@@ -11,6 +11,7 @@ struct sense;
 
 struct signals_sent {
     bool known;      /* false: there may have been more */
+    bool away;       /* and the engine gave no answer */
     size_t stops;    /* signals that end a program by its stop: TERM, INT, QUIT and unusual ones */
     size_t restarts; /* by the engine's restart, each with a stop in it */
     size_t before;   /* of the stops those before the first start; all where there was none */

@@ -53,6 +53,8 @@ struct ollama {
     char error[160];   /* why it is not reachable */
     double latency_ms; /* < 0 unknown */
     double age_ms;     /* since the question was SENT, at the time of the world; 0 = fresh */
+    bool incomplete;   /* of what is listed something is missing, or its name is not the exact one:
+                          the list proves that something is loaded, never that something is not */
     struct model *models;
     size_t n_models, models_room; /* room: how many the memory holds; only the functions below */
 };

@@ -121,6 +121,7 @@ static bool get_ollama(const json_t *object, struct ollama *ollama)
         return true; /* without its models an answer would claim that there are none */
     ollama->asked = true;
     ollama->reachable = json_is_true(reachable);
+    ollama->incomplete = json_is_true(json_object_get(object, "incomplete"));
     get_text(object, "version", ollama->version, sizeof ollama->version);
     get_text(object, "error", ollama->error, sizeof ollama->error);
     ollama->latency_ms = get_real(object, "latency_ms", -1);

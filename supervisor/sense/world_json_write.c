@@ -166,6 +166,8 @@ static bool set_ollama(json_t *object, const struct ollama *ollama)
         return false;
     if (!ollama->reachable)
         return true;
+    if (ollama->incomplete && !set(value, "incomplete", json_true()))
+        return false;
     json_t *models = json_array();
     if (!set(value, "models", models))
         return false;

@@ -1,10 +1,8 @@
 """The daemon dies, is told to end, or cannot write: never two restarts for one leak, never none."""
 
-import contextlib
 import os
 import random
 import signal
-import subprocess
 import time
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +12,7 @@ import pytest
 import intents
 import wait
 from bench import QUICK, Bench, outlive_grace
+from faults import fill, tiny_disk
 from sizes import MIB
 
 TRIALS, AT_ONCE = 20, 5
@@ -113,23 +112,6 @@ def test_second_daemon_is_refused(bench):
     assert first.alive()
     first.end(signal.SIGKILL)
     bench.daemon()  # the lock went with its holder
-
-
-@contextlib.contextmanager
-def tiny_disk(directory, size="8M"):
-    directory.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tiny", directory], check=True)
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", "-l", directory], check=True)
-
-
-def fill(directory):
-    with open(directory / "ballast", "wb", buffering=0) as file:
-        with contextlib.suppress(OSError):
-            while True:
-                file.write(bytes(4096))
 
 
 def test_disk_full_at_the_decision(engine, built):

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import faults
 import intents
 import program
 import wait
@@ -31,14 +32,11 @@ def bench(engine, built):
 
 
 def corrupt(bench):
-    for name in ("supervisor.db", "supervisor.db-wal"):
-        with open(bench.state / name, "r+b") as file:
-            file.write(b"\xa5" * os.fstat(file.fileno()).st_size)
+    faults.corrupt(bench.state)
 
 
 def removed(bench):
-    for name in ("supervisor.db", "supervisor.db-wal", "supervisor.db-shm"):
-        (bench.state / name).rename(bench.state / f"away-{name}")
+    faults.move_away(bench.state)
 
 
 def directory_removed(bench):

@@ -193,7 +193,7 @@ static void events_as_they_come(void **state)
     struct engine *e = *state;
     docker_events(e->docker, engine_seen, engine_done, e);
     engine_wait(e, 1);
-    assert_int_equal(e->seen, 4); /* start, health, die, destroy; not the endless line */
+    assert_int_equal(e->seen, 4); /* start, health, die, destroy; that the endless line was there */
     assert_string_equal(e->last_action, "destroy");
     assert_int_equal(e->result, -ECONNRESET);
     assert_non_null(strstr(e->err.message, "closed the stream of events"));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static void test_events_come_back_in_order(void **state)
 {
@@ -261,11 +262,26 @@ static void test_models_are_learned(void **state)
     assert_ok(keep_history_use(history, &use, &history_err), history_err);
     assert_int_equal(use.loads, 2);
     assert_int_equal(use.last_used_wall_ms, history_noon_ms);
+    /* A copy has the same, and needs no file. */
+    struct keep_history *copy = NULL;
+    assert_ok(keep_history_open_models(((struct place *)*state)->state, &copy, &history_err),
+              history_err);
+    keep_history_close(history);
+    history = copy;
+    char path[160];
+    snprintf(path, sizeof path, "%s/history.db", ((struct place *)*state)->state);
+    assert_int_equal(unlink(path), 0);
+    f.held = 0;
+    assert_ok(keep_history_footprint(history, &f, &history_err), history_err);
+    assert_int_equal(f.held, 5000);
+    assert_int_equal(keep_history_last_used_ms(history, "qwen3:8b"), history_noon_ms);
     f.context = 8192;
     assert_int_equal(keep_history_footprint(history, &f, &history_err), -ENOENT);
     use.model = "other";
     assert_int_equal(keep_history_use(history, &use, &history_err), -ENOENT);
     keep_history_close(history);
+    assert_int_equal(keep_history_open_models(((struct place *)*state)->state, &copy, &history_err),
+                     -ENOENT);
 }
 
 #define test(f) cmocka_unit_test_setup_teardown(f, place_make, place_drop)

@@ -143,51 +143,6 @@ static struct keep_now at(int64_t wall_ms)
     return (struct keep_now){.wall_ms = wall_ms, .boot_id = "another boot"};
 }
 
-static struct keep_last last_of(struct keep *keep, const char *container)
-{
-    struct keep_last last = {.id = 7};
-    struct keep_now now = at(5000);
-    assert_ok(keep_last(keep, container, key, &now, &last, &err), err);
-    return last;
-}
-
-static void test_last_stop_or_restart(void **state)
-{
-    struct keep *keep = place_open(*state);
-    struct intent first = begin(keep, key, "stop", 1000, 1);
-    assert_int_equal(last_of(keep, "of nobody").id, 0);
-    struct keep_last last = last_of(keep, first.container);
-    assert_true(last.id == first.id && last.stop && !last.start && last.state == INTENT_OPEN);
-    assert_string_equal(last.started_at, first.started_at);
-    assert_true(last.age_s == 4);
-    end(keep, first.id, INTENT_DONE, "");
-    begin(keep, key, "unload", 2000, 1); /* is neither */
-    last = last_of(keep, first.container);
-    assert_true(last.id == first.id && last.stop && last.state == INTENT_DONE);
-
-    struct intent again = begin(keep, key, "restart", 9000, 1); /* from the future: no age */
-    last = last_of(keep, first.container);
-    assert_true(last.id == again.id && !last.stop && !last.start && last.age_s == 0);
-    struct intent try = longest_intent(3000);
-    snprintf(try.key, sizeof try.key, "%s", key);
-    snprintf(try.step, sizeof try.step, "restart");
-    snprintf(try.verdict, sizeof try.verdict, KEEP_START);
-    size_t starts = 7;
-    assert_ok(keep_starts(keep, &again, &starts, &err), err);
-    assert_int_equal(starts, 0);
-    assert_ok(keep_intent_begin(keep, &try, &err), err);
-    end(keep, try.id, INTENT_FAILED, "no such file");
-    last = last_of(keep, first.container);
-    assert_true(last.id == try.id && last.start && last.state == INTENT_FAILED);
-    assert_string_equal(last.outcome, "no such file");
-    assert_ok(keep_starts(keep, &again, &starts, &err), err);
-    assert_int_equal(starts, 1);
-    snprintf(again.started_at, sizeof again.started_at, "another life");
-    assert_ok(keep_starts(keep, &again, &starts, &err), err);
-    assert_int_equal(starts, 0);
-    keep_close(keep);
-}
-
 static struct restart_history restarts(struct keep *keep, const char *of, int64_t now_wall_ms)
 {
     struct restart_history history = {0};
@@ -219,29 +174,6 @@ static void test_restarts_of_the_hour(void **state)
     assert_true(history.oldest_in_hour_age_s == 3599 && history.last_age_s == 5);
     assert_int_equal(history.last_id, last.id);
     assert_int_equal(history.last_attempt, 4);
-    keep_close(keep);
-}
-
-/* Within a boot an age is what the clock since boot says, whatever the wall clock was set to. */
-static void test_ages_within_a_boot(void **state)
-{
-    static const int64_t jumps_ms[] = {0,         3600000,     -3600000,    86400000,
-                                       -86400000, 31536000000, -31536000000};
-    struct keep *keep = place_open(*state);
-    struct intent intent = begin(keep, key, "restart", 1700000000000, 1);
-    for (size_t i = 0; i < sizeof jumps_ms / sizeof jumps_ms[0]; i++) {
-        struct restart_history history = {0};
-        struct keep_now now = {.wall_ms = intent.begun_wall_ms + jumps_ms[i],
-                               .boottime_s = intent.begun_boottime_s + 40};
-        snprintf(now.boot_id, sizeof now.boot_id, "%s", intent.boot_id);
-        assert_ok(keep_restarts(keep, key, &now, &history, &err), err);
-        assert_int_equal(history.in_last_hour, 1);
-        assert_true(history.last_age_s == 40 && history.oldest_in_hour_age_s == 40);
-        snprintf(now.boot_id, sizeof now.boot_id, "another boot");
-        assert_ok(keep_restarts(keep, key, &now, &history, &err), err);
-        double wall_s = (double)jumps_ms[i] / 1000; /* it was before this boot began */
-        assert_true(history.last_age_s == (wall_s > now.boottime_s ? wall_s : now.boottime_s));
-    }
     keep_close(keep);
 }
 
@@ -411,7 +343,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_files_are_private),         TEST(test_intent_comes_back_as_it_went),
         TEST(test_first_end_stays),           TEST(test_recent_is_newest_first),
-        TEST(test_last_stop_or_restart),      TEST(test_ages_within_a_boot),
         TEST(test_restarts_of_the_hour),      TEST(test_release_forgets_hold_and_restarts),
         TEST(test_footprint_only_rises),      TEST(test_keys_are_bounded),
         TEST(test_ended_intents_are_bounded), TEST(test_open_intents_are_bounded),

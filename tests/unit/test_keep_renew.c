@@ -90,7 +90,7 @@ static void made_anew(struct place *place)
 {
     char command[400];
     struct place other = *place;
-    strcat(other.state, "2");
+    snprintf(other.state, sizeof other.state, "%.90s2", place->state);
     keep_close(place_open(&other));
     snprintf(command, sizeof command, "mv %s/supervisor.db %s/", other.state, place->state);
     assert_int_equal(system(command), 0);
@@ -101,7 +101,7 @@ static void anothers(struct place *place)
 {
     char command[400];
     struct place other = *place;
-    strcat(other.state, "2");
+    snprintf(other.state, sizeof other.state, "%.90s2", place->state);
     struct keep *keep = place_open(&other);
     for (int i = 0; i < 9; i++)
         assert_int_equal(begin(keep).id, i + 1);

@@ -1,0 +1,45 @@
+"""Each stage of each remedy times each fault: nothing lost, nothing twice, nothing silent, nothing for ever. CI runs one
+fault for each stage and kind; `make prove` all."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import wait
+from matrix import Cell, all_cells
+
+AT_ONCE = 5
+ALWAYS = [
+    ("restart", "deed", "killed"), ("restart", "check", "killed"), ("restart", "check", "person stops it"),
+    ("restart", "deed", "answer lost"), ("restart", "check", "engine gone"), ("restart", "fresh", "engine 503"),
+    ("restart", "commit", "database corrupt"), ("restart", "recover", "clock year behind"), ("restart", "allow", "clock day ahead"),
+    ("restart", "deed", "start refused"), ("restart", "lock", "disk full"), ("restart", "prepare", "recreated"),
+    ("kill", "deed", "killed"), ("unload", "check", "database moved"), ("limit", "deed", "engine 400"),
+    ("stop", "deed", "answer lost"),
+]
+CELLS = [pytest.param(cell, id="-".join(cell).replace(" ", "_"), marks=() if cell in ALWAYS else pytest.mark.prove)
+         for cell in [*ALWAYS, *(cell for cell in all_cells() if cell not in ALWAYS)]]
+
+
+def run(engine, number, cell):
+    Cell(engine, number, *cell).run()
+
+
+@pytest.fixture(scope="module")
+def under_way(request, engine, built):
+    """All that were chosen, some at a time."""
+    engine.image()
+    chosen = [item.callspec.params["cell"] for item in request.session.items if item.path == request.path]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            yield {cell: pool.submit(run, engine, number, cell) for number, cell in enumerate(chosen)}
+        except BaseException:
+            wait.given_up.set()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_cell(under_way, cell):
+    under_way[cell].result()
