@@ -47,13 +47,13 @@ static bool said_before(struct place *place, const struct run *run)
         snprintf(told, size, "%.127s", run->end.text);
         return said;
     }
+    told[0] = '\0';
     bool *once = run->end.kind == HEAL_HOLD              ? &place->held_told
                  : run->end.kind == HEAL_WAITING         ? &place->waiting_told
                  : run->end.kind == HEAL_LOCKED          ? &place->locked_told
                  : run->end.kind == HEAL_NO_MEMORY_OF_IT ? &place->memory_told
                                                          : NULL;
     bool said = once && *once;
-    told[0] = '\0';
     if (once)
         *once = true;
     return said;

@@ -22,7 +22,8 @@ class WallClock:
         self.file = directory / "wallclock"
         self.set(0)
         assert SHIM.exists(), f"{SHIM} is not there: run make shims first"
-        self.env = {"LD_PRELOAD": str(SHIM), "WALLCLOCK": str(self.file)}
+        sanitizer = ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
+        self.env = {"LD_PRELOAD": str(SHIM), "WALLCLOCK": str(self.file), "ASAN_OPTIONS": sanitizer}
 
     def set(self, seconds):
         """So many seconds ahead of the machine's (below 0: behind), from now on."""

@@ -12,6 +12,7 @@ import pytest
 import intents
 import wait
 from bench import BUSY, QUICK, Bench
+from memory import hundredth_of_host
 from sizes import MIB
 
 # Any machine uses more than 1.5 % of its memory.
@@ -34,12 +35,6 @@ def pressed(engine, built):
     finally:
         for one in benches:
             one.close()
-
-
-def least():
-    """Bytes: a hundredth of the machine's memory, below which the kill switch relieves nothing."""
-    with open("/proc/meminfo", encoding="ascii") as file:
-        return int(file.readline().split()[1]) * 1024 // 100
 
 
 def asked(daemon, step="unload"):
@@ -138,7 +133,7 @@ def test_model_that_does_not_go_gives_its_turn_to_the_next(pressed):
 def crowd(pressed):
     """Who is large, who must not be stopped, who is too small; the kill switch's threshold is passed anyway."""
     bench = pressed(STOP)
-    size = least() + 100 * MIB
+    size = hundredth_of_host() + 100 * MIB
     c = {"large": bench.ollama("large", restart="always"),
          "small": bench.ollama("small"),
          "removed": bench.ollama("removed", auto_remove=True),
@@ -157,7 +152,7 @@ def test_kill_switch_stops_the_right_one_for_good(crowd):
     daemon = bench.daemon(*c.values())
     moment = daemon.find("supervising")[0].at
     raised = daemon.wait("verdict raised", 15, container="large", remedy="stop")
-    assert raised.at - moment >= KILL_HOLD - 0.6 and int(raised["relief"]) > least()
+    assert raised.at - moment >= KILL_HOLD - 0.6 and int(raised["relief"]) > hundredth_of_host()
     stopped = daemon.wait("CRITICAL ALERT", 15, container="large", step="stop")
     assert stopped["level"] == "critical" and "docker start large" in stopped["why"]
     assert exited(c["large"]) and c["large"].stop_signals() == 1
@@ -188,7 +183,7 @@ def test_kill_switch_stops_the_right_one_for_good(crowd):
 
 def test_kill_switch_waits_for_no_unload(pressed):
     bench = pressed(UNLOAD | STOP)
-    one = bench.ollama("one", models=f"big={least() // MIB + 100}M")
+    one = bench.ollama("one", models=f"big={hundredth_of_host() // MIB + 100}M")
     one.load("big")
     one.set(keep_answering=True)  # each unload is watched in vain, for ten seconds
     daemon = bench.daemon(one)
@@ -201,7 +196,7 @@ def test_kill_switch_waits_for_no_unload(pressed):
 def test_kill_switch_waits_for_no_answer_of_ollama(pressed):
     bench = pressed(STOP)
     one = bench.ollama("one")
-    one.leak(least() + 60 * MIB)
+    one.leak(hundredth_of_host() + 60 * MIB)
     daemon = bench.daemon(one)
     one.set(hang=True)
     daemon.wait("acting", KILL_HOLD + 4, container="one", step="stop")
@@ -212,7 +207,7 @@ def stopping(pressed, name):
     """A container that stops slowly, under a daemon that has begun to stop it."""
     bench = pressed(STOP)
     one = bench.ollama(name, env={"SIMOLLAMA_STOP_DELAY_MS": 3000})
-    one.leak(least() + 60 * MIB)
+    one.leak(hundredth_of_host() + 60 * MIB)
     daemon = bench.daemon(one)
     daemon.wait("acting", 15, container=name, step="stop")
     return bench, one, daemon
@@ -257,7 +252,7 @@ def test_observed_containers_are_left_alone(pressed):
     one = bench.ollama("one", mode="observe", models="big=60M")
     two = bench.ollama("two", mode="observe")
     one.load("big")
-    two.leak(least() + 60 * MIB)
+    two.leak(hundredth_of_host() + 60 * MIB)
     before = lives([one, two])
     daemon = bench.daemon(one, two)
     for name, step in (("one", "flush"), ("two", "stop"), ("one", "unload")):

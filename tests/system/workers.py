@@ -15,7 +15,7 @@ import sys
 import pytest
 
 WORKERS = 4  # one is busy with the emulated machine, another one for a while with the full-length hold
-FIRST = ("test_guest.py", "test_package.py", "test_full_length.py", "test_twenty.py", "test_daemon.py", "test_crash.py",
+FIRST = ("test_guest.py", "test_package.py", "test_full_length.py", "test_fault_matrix.py", "test_twenty.py", "test_daemon.py", "test_crash.py",
          "test_fix.py")  # the longest
 # Inside the emulated machine, which is slow and has 5 GiB: begun when the others have ended; the last one fills all of it.
 LATER = (("inside/test_triage_v2.py", "inside/test_deploy.py", "inside/test_throttle.py"), ("inside/test_pressure.py",))
