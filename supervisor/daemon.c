@@ -233,7 +233,8 @@ static void on_keep(void *userdata, const struct error *err, const struct keep_r
 static json_t *state(void *userdata)
 {
     struct daemon *d = userdata;
-    sense_look_now(flow_sense(d->flow)); /* the last look's containers may have changed since */
+    sense_look_now(flow_sense(d->flow),
+                   NULL); /* the last look's containers may have changed since */
     json_t *state = flow_to_json(d->flow);
     char engine[LOCAL_ENGINE_SIZE];
     local_engine(config_settings(d->config)->docker_host, engine);

@@ -33,8 +33,6 @@ struct flow {
     struct world *world;
     struct judgement judgement;
     bool recovered, ending;
-    uv_timer_t soon; /* a look between two ticks: a verdict waits for the connections only */
-    bool looked_soon;
     uv_timer_t room; /* the database is filled up when the first look is over */
     uv_work_t room_work;
     struct error room_error;
@@ -43,12 +41,6 @@ struct flow {
 };
 
 static const uint64_t room_after_ms = 300; /* a start takes 10 to 50 */
-
-static void look_soon(uv_timer_t *timer)
-{
-    struct flow *flow = timer->data;
-    sense_look_now(flow->sense);
-}
 
 static void room_take(uv_work_t *work)
 {
@@ -81,7 +73,6 @@ static int open_keep(struct flow *flow, struct error *err)
 static void on_look(void *userdata, struct world *world)
 {
     struct flow *flow = userdata;
-    bool wanted = false;
     flow->world = world;
     if (judge_look(flow->judge, world, &flow->judgement) < 0)
         return; /* memory is spent: no judgement, no deed */
@@ -89,13 +80,9 @@ static void on_look(void *userdata, struct world *world)
     for (size_t i = 0; i < flow->judgement.n_assessments; i++) {
         const struct assessment *a = &flow->judgement.assessments[i];
         world->containers[i].baseline = a->baseline;
-        wanted |= a->wants_connections;
         if (a->wants_connections)
             sense_want_connections(flow->sense, a->id);
     }
-    if (wanted && !flow->looked_soon)
-        uv_timer_start(&flow->soon, look_soon, 1, 0);
-    flow->looked_soon = wanted && !flow->looked_soon;
     if (flow->healer) {
         healer_consider(flow->healer, world, &flow->judgement,
                         flow->o.automatic && told && !flow->ending);
@@ -227,9 +214,8 @@ int flow_new(const struct flow_options *options, struct flow **ret_flow, struct 
     signal(SIGPIPE, SIG_IGN);
     flow->o = *options;
     uv_loop_init(&flow->loop);
-    uv_timer_init(&flow->loop, &flow->soon);
     uv_timer_init(&flow->loop, &flow->room);
-    flow->soon.data = flow->room.data = flow->room_work.data = flow;
+    flow->room.data = flow->room_work.data = flow;
     int r = open_parts(flow, err);
     if (r < 0) {
         flow_free(flow);
@@ -270,7 +256,6 @@ void flow_free(struct flow *flow)
     docker_free(flow->docker);
     sense_free(flow->sense);
     http_free(flow->http);
-    uv_close((uv_handle_t *)&flow->soon, NULL);
     uv_close((uv_handle_t *)&flow->room, NULL);
     /* What still turns are closing handles and workers that commit; a commit waits 2 s at most. */
     while (uv_run(&flow->loop, UV_RUN_ONCE))

@@ -9,6 +9,10 @@
 static const double retry_s = 2;
 /* So long whoever works on a container needs at most, but for a long stop grace. */
 static const double locked_long_s = 60;
+/* It is tried every two seconds while it is wanted: what was seen longer ago was another time. */
+static const double locked_again_s = 10;
+/* What the engine did not answer of containers with open intents is asked again after this. */
+static const double sweep_again_s = 60;
 
 /* ---- the healer itself */
 
@@ -129,8 +133,11 @@ static void locked_out(struct healer *healer, struct run *run, bool quiet)
     double now_s = clock_boottime_s();
     char text[600];
     place->not_before_s = now_s + retry_s;
-    if (place->locked_s <= 0)
+    if (place->locked_s <= 0 || now_s > place->locked_last_s + locked_again_s) {
         place->locked_s = now_s;
+        place->lock_warned = false;
+    }
+    place->locked_last_s = now_s;
     bool lasts = now_s - place->locked_s > locked_long_s;
     if (quiet || (place->locked_told && (!lasts || place->lock_warned)))
         return;
@@ -239,6 +246,9 @@ void healer_consider(struct healer *healer, const struct world *world,
         remember_footprint(healer, &world->containers[i], &judgement->assessments[i]);
     for (size_t i = 0; automatic && i < judgement->n_verdicts && !healer->act.closing; i++)
         consider(healer, &judgement->verdicts[i]);
+    if (automatic && healer->unswept && sense_engine_up(healer->o.sense) &&
+        clock_boottime_s() > healer->swept_s + sweep_again_s)
+        sweep(healer);
 }
 
 void healer_recover(struct healer *healer)

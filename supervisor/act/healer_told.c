@@ -129,5 +129,5 @@ void healer_ended(void *userdata, struct run *run)
     if (run->recovering && run->past.n_open > 1 && run->work_result == 0 && c)
         healer_follow(healer, c);
     else if (run->yields)
-        sense_look_now(healer->o.sense);
+        sense_look_now(healer->o.sense, run->id);
 }

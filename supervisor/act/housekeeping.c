@@ -111,6 +111,7 @@ static void on_inspected(void *userdata, int result, const struct container *c,
     }
     if (result == 0)
         healer_follow(healer, c);
+    healer->unswept |= result < 0 && !gone;
     if (gone && uv_queue_work(healer->o.loop, &s->work, end_job, step_done) == 0)
         return;
     s->at++;
@@ -150,6 +151,8 @@ void sweep(struct healer *healer)
     s->work.data = s;
     s->healer = healer;
     healer->sweeping = true;
+    healer->unswept = false;
+    healer->swept_s = clock_boottime_s();
     if (uv_queue_work(healer->o.loop, &s->work, read_job, read_done) < 0)
         finish(s);
 }

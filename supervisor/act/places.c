@@ -27,25 +27,22 @@ struct place *places_of(struct places *places, const char *id)
         places->room = room;
     }
     place = &places->all[places->n++];
-    *place = (struct place){.footprint = FACT_UNKNOWN, .here = true};
+    *place = (struct place){.footprint = FACT_UNKNOWN};
     snprintf(place->id, sizeof place->id, "%s", id);
     return place;
 }
 
 void places_look(struct places *places, const struct world *world)
 {
-    for (size_t i = 0; i < places->n;) {
-        struct place *place = &places->all[i];
+    /* Only where there are more: looking all up in each look would cost more than the looks. */
+    for (size_t i = 0; places->n > world->n_containers && i < places->n;) {
         bool here = false;
         for (size_t k = 0; k < world->n_containers && !here; k++)
-            here = !strcmp(world->containers[k].id, place->id);
-        /* Twice: an inspect that failed once may take it out of the world for a look. */
-        bool stays = here || place->here;
-        place->here = here;
-        if (stays)
+            here = !strcmp(world->containers[k].id, places->all[i].id);
+        if (here)
             i++;
         else
-            *place = places->all[--places->n];
+            places->all[i] = places->all[--places->n];
     }
 }
 

@@ -14,9 +14,9 @@ struct rest {       /* of one kind of remedy */
 
 struct place {
     char id[CONTAINER_ID_SIZE];
-    bool here;           /* its container was in the last look */
     double not_before_s; /* boottime: a remedy that could not be begun is not tried again at once */
-    double locked_s;     /* since when somebody else has it, boottime; 0: nobody has */
+    double locked_s, locked_last_s; /* since when somebody else has it, and when that was last seen,
+                                       boottime; 0: nobody has */
     bool held_told, locked_told, lock_warned, memory_told, waiting_told;
     fact footprint; /* the last one that was kept */
     struct rest rests[REMEDIES];

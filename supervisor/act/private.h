@@ -12,7 +12,8 @@ struct healer {
     struct run *runs;
     struct places places;
     struct throttles throttles;
-    bool sweeping;
+    bool sweeping, unswept; /* unswept: the engine did not answer of all */
+    double swept_s;         /* boottime of the last one's beginning */
 };
 
 void healer_tell(struct healer *healer, const struct heal_event *event);

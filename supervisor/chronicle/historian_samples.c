@@ -3,6 +3,7 @@
 #include "chronicle/historian_private.h"
 #include "judge/ledger.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,10 +37,20 @@ static struct subject *subject_of(struct historian *h, const struct container *c
     return s;
 }
 
-/* Per cent of a core since it was asked last; < 0 unknown. */
+/* An earlier look may have had its sample. */
+static double sampled_s(const struct world *world, const struct container *c)
+{
+    return c->age_s < 0 ? world->monotonic_s : world->monotonic_s - c->age_s;
+}
+
+/* Per cent of a core since it was asked last; < 0 unknown, as of a sample that it was asked for
+ * already. */
 static double cpu_percent(fact *cpu_us, double *at_s, fact now_us, double now_s)
 {
+    static const double same_s = 1e-3;
     double percent = -1;
+    if (*at_s >= 0 && fabs(now_s - *at_s) < same_s)
+        return percent;
     if (fact_known(*cpu_us) && fact_known(now_us) && now_us >= *cpu_us && now_s > *at_s)
         percent = (double)(now_us - *cpu_us) / ((now_s - *at_s) * 1e4);
     *cpu_us = now_us;
@@ -161,7 +172,7 @@ static void take_runner(struct historian *h, const struct container *c, const st
     r->parallel = ledger_parallel(c);
     if (held > r->held && !r->leaked)
         r->held = held;
-    if (cpu_percent(&r->cpu_us, &r->cpu_at_s, p->cpu_us, world->monotonic_s) >= used_from_percent)
+    if (cpu_percent(&r->cpu_us, &r->cpu_at_s, p->cpu_us, sampled_s(world, c)) >= used_from_percent)
         r->used_wall_ms = clock_wall_ms();
 }
 
@@ -174,7 +185,7 @@ static void take_container(struct historian *h, const struct world *world, size_
     if (!s)
         return;
     s->here = true;
-    double cpu = cpu_percent(&s->cpu_us, &s->cpu_at_s, c->cgroup.cpu_us, world->monotonic_s);
+    double cpu = cpu_percent(&s->cpu_us, &s->cpu_at_s, c->cgroup.cpu_us, sampled_s(world, c));
     if (c->status != STATUS_RUNNING)
         return;
     struct history_sample sample = {.subject = (unsigned)(s - h->subjects),

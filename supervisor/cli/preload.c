@@ -41,7 +41,8 @@ static void done(void *userdata, const struct load_report *report)
     preload->short_of += report->end == LOAD_REFUSED || report->end == LOAD_FAILED;
     preload->at++;
     preload->row_open = false;
-    sense_look_now(flow_sense(preload->task->flow)); /* the next one need not wait for a tick */
+    sense_look_now(flow_sense(preload->task->flow),
+                   report->id); /* the next one need not wait for a tick */
 }
 
 int preload_begin(struct preload *preload, struct task *task, int64_t keep_alive_s)

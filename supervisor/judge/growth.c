@@ -87,7 +87,7 @@ static void judge_one(struct look *look, struct growth *g, const struct runner *
 static void judge_runner(struct look *look, struct runner *r, const struct process *p)
 {
     struct growth *g = &r->growth;
-    double asked_s = look->now_s - look->container->ollama.age_ms / 1000;
+    double asked_s = look->asked_s;
     enum tri listed = runner_listed(look, p);
     fact held = process_held(p);
     if (g->begun_s < 0) {

@@ -179,7 +179,8 @@ struct history {
     bool settings_known;
     double first_seen_s, first_uptime_s;
     bool uptime_known, start_seen;
-    double last_s;
+    double last_s;   /* of the last sample */
+    double looked_s; /* the last look; a sample that it had already is none */
     int64_t last_wall_ms;
     double last_runner_seen_s; /* < 0 never */
     struct window window;
@@ -222,6 +223,9 @@ struct look {
     struct assessment *assessment;
     double now_s, interval_s, poll_s, allowance_s;
     double before_s; /* the look before */
+    double asked_s;  /* when Ollama was asked what it answered */
+    bool repeated;   /* an earlier look had this sample: its time is now_s, and nothing is counted
+                        twice */
     struct window_use use;
     const struct process *serve;
     fact held, serve_held, baseline, threshold;

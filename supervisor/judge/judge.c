@@ -131,7 +131,8 @@ static void begin(struct history *h, const struct world *world, const struct con
     memcpy(h->id, c->id, sizeof h->id);
     memcpy(h->started_at, c->started_at, sizeof h->started_at);
     h->inode = c->cgroup.inode;
-    h->first_seen_s = h->last_s = world->monotonic_s;
+    h->looked_s = world->monotonic_s;
+    h->first_seen_s = h->last_s = world->monotonic_s - (c->age_s > 0 ? c->age_s : 0);
     double up_s = first_uptime_s(world, c);
     h->first_uptime_s = up_s < 0 ? 0 : up_s;
     h->uptime_known = up_s >= 0;
@@ -267,7 +268,7 @@ int judge_look(struct judge *judge, const struct world *world, struct judgement 
             snprintf(a->why, sizeof a->why, "%s", container_status_name(c->status));
             clear_standings(judgement, world, c, h);
             history_reset_holds(h);
-            h->last_s = world->monotonic_s;
+            h->last_s = h->looked_s = world->monotonic_s;
             h->last_wall_ms = world->time_ms;
             judge_left(&(struct look){.world = world,
                                       .container = c,

@@ -28,7 +28,7 @@ static void take_answer(struct look *look)
     else if (o->incomplete)
         look->unanswered = "its list of models has more than can be read, or a name that is none";
     else if (o->n_models == 0 && !look->live_runners &&
-             look->now_s - o->age_ms / 1000 < look->history->last_runner_seen_s)
+             look->asked_s < look->history->last_runner_seen_s)
         look->unanswered = "the last answer is older than the last runner";
     else
         look->answered = TRI_TRUE;
@@ -39,7 +39,8 @@ static void take_use(struct look *look)
 {
     struct history *h = look->history;
     const struct container *c = look->container;
-    window_take(&h->window, look->now_s, c->cgroup.cpu_us, c->received);
+    if (!look->repeated)
+        window_take(&h->window, look->now_s, c->cgroup.cpu_us, c->received);
     look->use = window_use(&h->window, look->now_s);
     double allowed_percent = h->settings.leak_busy_cpu_percent,
            allowed_bytes = (double)h->settings.leak_busy_received;
@@ -134,21 +135,25 @@ void look_at(const struct config *config, const struct world *world, const struc
                         .history = h,
                         .judgement = judgement,
                         .assessment = assessment,
-                        .now_s = world->monotonic_s};
+                        .repeated = c->age_s >= 0,
+                        .now_s = c->age_s < 0 ? world->monotonic_s : h->last_s,
+                        .asked_s = world->monotonic_s - c->ollama.age_ms / 1000};
     look.interval_s = s->interval_s;
     look.poll_s = s->poll_s;
     double gap_s = look_gap_s(s);
     look.allowance_s = gap_s > 2 * s->poll_s ? gap_s : 2 * s->poll_s;
-    double step_s = world->monotonic_s - h->last_s, wall_step_s = step_s;
+    double step_s = world->monotonic_s - h->looked_s, wall_step_s = step_s;
     if (world->time_ms >= 0 && h->last_wall_ms >= 0)
         wall_step_s = (double)(world->time_ms - h->last_wall_ms) / 1000;
     if (clocks_jumped(step_s, wall_step_s, gap_s)) {
         history_reset_holds(h);
+        look.now_s = world->monotonic_s; /* no hold begins before that */
         if (wall_step_s > 0)
             models_slip(h, (int64_t)(wall_step_s * 1000));
     }
     look.before_s = h->last_s;
-    h->last_s = world->monotonic_s;
+    h->last_s = look.now_s;
+    h->looked_s = world->monotonic_s;
     if (world->time_ms >= 0)
         h->last_wall_ms = world->time_ms;
 
@@ -172,7 +177,7 @@ void look_at(const struct config *config, const struct world *world, const struc
     if (c->ollama.n_models && look.answered == TRI_TRUE && look.held > h->held_with_model)
         h->held_with_model = look.held;
     take_use(&look);
-    take_baseline(&look, step_s > 0 ? step_s : 0);
+    take_baseline(&look, look.now_s > look.before_s ? look.now_s - look.before_s : 0);
     assess(&look);
     judge_leak(&look);
     judge_elsewhere(&look);

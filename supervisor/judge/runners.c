@@ -17,6 +17,8 @@ static bool moved(fact from, fact to)
 
 static enum tri flat(const struct look *look, struct runner *r, const struct process *p)
 {
+    if (look->repeated && r->flat_from_s >= 0)
+        return r->conditions[ORPHAN_FLAT].now;
     if (!fact_known(p->cpu_us) || !fact_known(p->rss_anon) || !fact_known(p->rss_file))
         return TRI_UNKNOWN;
     double allowed_us =
@@ -103,7 +105,7 @@ static void settle(struct look *look, struct runner *r, const struct process *p)
 
 static void judge_runner(struct look *look, struct runner *r, const struct process *p)
 {
-    double now_s = look->now_s, asked_s = now_s - look->container->ollama.age_ms / 1000;
+    double now_s = look->now_s, asked_s = look->asked_s;
 
     /* A list that was asked for before the runner was there cannot name it (JUDGEMENT, fact 2). */
     enum tri listed = runner_listed(look, p);
@@ -150,6 +152,18 @@ void clear_runners(struct look *look)
         clear_gone(look, &look->history->runners[i]);
 }
 
+static void take_use(const struct look *look, struct runner *r, const struct process *p)
+{
+    window_take(&r->window, look->now_s, p->cpu_us, FACT_UNKNOWN);
+    if (fact_known(p->cpu_us)) {
+        if (fact_known(r->used_cpu_us) && p->cpu_us > r->used_cpu_us)
+            r->used_s = look->now_s;
+        r->used_cpu_us = p->cpu_us;
+    }
+    const struct model *model = model_of_runner(look, p);
+    r->worked = work_take(&r->work, p, model ? model->expires_at : "", look->now_s);
+}
+
 void judge_runners(struct look *look)
 {
     struct history *h = look->history;
@@ -167,14 +181,8 @@ void judge_runners(struct look *look)
         fact held = process_held(p);
         if (fact_known(held))
             r->held = held;
-        window_take(&r->window, look->now_s, p->cpu_us, FACT_UNKNOWN);
-        if (fact_known(p->cpu_us)) {
-            if (fact_known(r->used_cpu_us) && p->cpu_us > r->used_cpu_us)
-                r->used_s = look->now_s;
-            r->used_cpu_us = p->cpu_us;
-        }
-        const struct model *model = model_of_runner(look, p);
-        r->worked = work_take(&r->work, p, model ? model->expires_at : "", look->now_s);
+        if (!look->repeated)
+            take_use(look, r, p);
         judge_runner(look, r, p);
     }
     for (size_t i = 0; i < h->n_runners;) {

@@ -62,8 +62,7 @@ void judge_unreachable(struct look *look)
     struct matter *matter = &h->own[VERDICT_UNREACHABLE];
     condition_take(&h->quiet, quiet(look), look->use.from_s, look->now_s, look->allowance_s);
     enum tri value = silent(look);
-    double asked_s = look->now_s - c->ollama.age_ms / 1000;
-    struct verdict *v = look_judge(look, VERDICT_UNREACHABLE, value, asked_s, false,
+    struct verdict *v = look_judge(look, VERDICT_UNREACHABLE, value, look->asked_s, false,
                                    h->settings.leak_unreachable_hold_s);
     if (!v)
         return;

@@ -123,6 +123,7 @@ static void take_inspected(struct sense *sense, const struct container *c,
     char was_started[sizeof w->container.started_at];
     memcpy(was_started, w->container.started_at, sizeof was_started);
     bool changed = watch_take(w, c, details);
+    sense->changed = true;
     sense->unsorted |= found || changed;
     if (found)
         sense_note_labels(sense, w);
@@ -140,7 +141,7 @@ static void take_inspected(struct sense *sense, const struct container *c,
         sense_ask_ollama(w);
     if ((changed || refreshed) && sense->listed && !sense->inspecting &&
         (!w->refreshing || w->refresh_polled))
-        sense_look(sense); /* a death or a new life is seen at once */
+        sense_look_soon(sense, w); /* a death or a new life is seen at once */
 }
 
 static void inspect_next(struct sense *sense)
@@ -318,8 +319,8 @@ static void on_event(void *userdata, const struct docker_event *event)
         w->oom_ns = event->time_ns;
     if (w && !strcmp(event->action, "die") && watch_died(w, &sense->sampler, event)) {
         sense_tell(sense, NOTE_DIED, w, container_status_name(w->container.status));
-        if (sense->listed)
-            sense_look(sense);
+        sense->changed = true;
+        sense_look_soon(sense, w);
     }
     if (w)
         sense_inspect(sense, event->id, false);

@@ -1,4 +1,5 @@
-/* Looking: all containers in one turn of the loop, and Ollama beside it. */
+/* Looking: all containers once an interval, in one turn of the loop, and Ollama beside it; between
+ * that only those that something happened to. */
 #include "base/clock.h"
 #include "sense/private.h"
 
@@ -14,12 +15,19 @@ static const long poll_timeout_ms = 10000, lost_timeout_ms = 1000;
 /* One that answers what no Ollama does rests, longer each time. */
 static const double offence_s = 5, offence_max_s = 300;
 
+/* All that a fresh look asks for is there but for the sample. */
+static bool is_fresh(const struct watch *w)
+{
+    return w->refreshing && w->refresh_inspected && w->refresh_polled;
+}
+
 static void on_answer(void *userdata, const struct ollama *answer, uint64_t sent_ns)
 {
     struct watch *w = userdata;
     struct sense *sense = w->sense;
     bool settled = sense_settled(sense);
     watch_answer(w, answer, sent_ns);
+    sense->changed = true;
     if (!answer->offends)
         w->rest_s = 0;
     else
@@ -39,8 +47,10 @@ static void on_answer(void *userdata, const struct ollama *answer, uint64_t sent
         sense_ask_ollama(w);
     else if (w->refreshing)
         w->refresh_polled = true;
-    if ((w->refreshing && w->refresh_polled) || (!settled && sense_settled(sense)))
-        sense_look(sense);
+    if (is_fresh(w))
+        sense_look_soon(sense, w);
+    else if (!settled && sense_settled(sense))
+        sense_look_soon(sense, NULL);
 }
 
 void sense_ask_ollama(struct watch *w)
@@ -63,8 +73,17 @@ static int by_name(const void *a, const void *b)
     return strcmp((*x)->container.name, (*y)->container.name);
 }
 
+/* While the engine is away, its main process says whether it has ended. */
+static void sample(struct sense *sense, struct watch *w, double now_s)
+{
+    if (!sense->up && watch_left_alone(w, &sense->sampler))
+        sense_tell(sense, NOTE_DIED, w, container_status_name(w->container.status));
+    watch_sample(w, &sense->sampler, now_s);
+}
+
 void sense_look(struct sense *sense)
 {
+    uv_timer_stop(&sense->soon);
     double now_s = clock_boottime_s();
     uint64_t now_ns = uv_hrtime();
     if (sense->unsorted)
@@ -78,6 +97,7 @@ void sense_look(struct sense *sense)
         world->containers = containers;
         sense->cap = sense->n;
     }
+    sense->changed = false;
     world->monotonic_s = now_s;
     world->time_ms = clock_wall_ms();
     if (host_read(sense->host, &world->host) < 0)
@@ -85,11 +105,11 @@ void sense_look(struct sense *sense)
     sense->gpus_looked = gpu_watch_look(sense->gpus, now_s, world) || sense->gpus_looked;
     for (size_t i = 0; i < sense->n; i++) {
         struct watch *w = sense->watches[i];
-        if (w->refreshing && w->refresh_inspected && w->refresh_polled)
-            w->want_connections = true;
-        if (!sense->up && watch_left_alone(w, &sense->sampler))
-            sense_tell(sense, NOTE_DIED, w, container_status_name(w->container.status));
-        watch_sample(w, &sense->sampler, now_s);
+        bool fresh = is_fresh(w), due = w->due || fresh || !w->sampled;
+        w->want_connections |= fresh;
+        if (due)
+            sample(sense, w, now_s);
+        w->container.age_s = due ? -1 : now_s - w->sampled_s;
         w->container.ollama.age_ms = (double)(now_ns - w->answer_sent_ns) / 1e6;
         world->containers[i] = w->container;
     }
@@ -98,9 +118,22 @@ void sense_look(struct sense *sense)
         sense->o.callbacks.look(sense->o.callbacks.userdata, world);
     for (size_t i = 0; i < sense->n; i++) {
         struct watch *w = sense->watches[i];
-        if (w->refreshing && w->refresh_inspected && w->refresh_polled)
+        if (is_fresh(w))
             sense_end_fresh(w, 0);
     }
+}
+
+static void on_soon(uv_timer_t *timer)
+{
+    sense_look(timer->data);
+}
+
+void sense_look_soon(struct sense *sense, struct watch *w)
+{
+    if (w)
+        w->due = true;
+    if (sense->listed && !sense->closing && !uv_is_active((uv_handle_t *)&sense->soon))
+        uv_timer_start(&sense->soon, on_soon, 0, 0);
 }
 
 struct inspection *sense_inspection_new(struct sense *sense, const char *id, bool named)
@@ -146,6 +179,7 @@ void sense_on_tick(uv_timer_t *timer)
     double now_s = clock_boottime_s();
     for (size_t i = 0; i < sense->n; i++) {
         struct watch *w = sense->watches[i];
+        w->due = true;
         if (now_s < w->poll_due_s)
             continue;
         w->poll_due_s = now_s + w->settings.poll_s - w->settings.interval_s / 2;

@@ -18,9 +18,10 @@ struct sense {
     char procfs[256], cgroupfs[256]; /* copies: a reload does not move them */
     struct host_reader *host;
     struct gpu_watch *gpus;
-    bool gpus_looked;    /* their first answer was there in a look */
-    double gpus_until_s; /* until when the first one is waited for */
-    uv_timer_t tick, retry;
+    bool gpus_looked;             /* their first answer was there in a look */
+    double gpus_until_s;          /* until when the first one is waited for */
+    uv_timer_t tick, retry, soon; /* soon: the look that was asked for in this turn */
+    bool changed;                 /* since the last look: what its world points to may be gone */
     bool up, lost_said, listed, closing, unsorted;
     size_t inspecting; /* inspects under way */
     bool listing, list_again;
@@ -55,8 +56,12 @@ struct watch *sense_find(const struct sense *sense, const char *id);
 void sense_end_fresh(struct watch *w, int result);
 void sense_remove(struct sense *sense, struct watch *w);
 
-/* sense/look.c: one look at everything; the timer of looks and polls; a question to Ollama. */
+/* sense/look.c. A look: who is due, or never was, is sampled; the others have their last sample. */
 void sense_look(struct sense *sense);
+/* One in the next turn of the loop, however often it is asked for; this one (NULL: nobody) is
+ * sampled for it. */
+void sense_look_soon(struct sense *sense, struct watch *w);
+/* The timer of looks and polls, where everybody is due; a question to Ollama. */
 void sense_on_tick(uv_timer_t *timer);
 void sense_ask_ollama(struct watch *w);
 

@@ -38,6 +38,7 @@ void sense_remove(struct sense *sense, struct watch *w)
     for (size_t i = 0; i < sense->n; i++)
         if (sense->watches[i] == w)
             sense->watches[i] = sense->watches[--sense->n], sense->unsorted = true;
+    sense->changed = true;
     sense_tell(sense, NOTE_GONE, w, "");
     sense_end_fresh(w, -ENOENT);
     watch_free(w);
@@ -56,7 +57,8 @@ int sense_new(const struct sense_options *options, struct sense **ret_sense)
     world_init(&sense->world);
     uv_timer_init(options->loop, &sense->tick);
     uv_timer_init(options->loop, &sense->retry);
-    sense->tick.data = sense->retry.data = sense;
+    uv_timer_init(options->loop, &sense->soon);
+    sense->tick.data = sense->retry.data = sense->soon.data = sense;
     sense->stream_s = -1;
     *ret_sense = sense;
     return 0;
@@ -72,7 +74,7 @@ static void on_gpus(void *userdata)
 {
     struct sense *sense = userdata;
     if (!sense->gpus_looked && sense_settled(sense))
-        sense_look(sense); /* somebody may be waiting for them */
+        sense_look_soon(sense, NULL); /* somebody may be waiting for them */
 }
 
 int sense_start(struct sense *sense, struct error *err)
@@ -106,11 +108,18 @@ static void close_last(uv_handle_t *handle)
     uv_close((uv_handle_t *)&sense->retry, on_closed);
 }
 
+static void close_next(uv_handle_t *handle)
+{
+    struct sense *sense = handle->data;
+    uv_close((uv_handle_t *)&sense->soon, close_last);
+}
+
 void sense_stop(struct sense *sense)
 {
     sense->closing = true;
     uv_timer_stop(&sense->tick);
     uv_timer_stop(&sense->retry);
+    uv_timer_stop(&sense->soon);
 }
 
 void sense_free(struct sense *sense)
@@ -128,7 +137,7 @@ void sense_free(struct sense *sense)
     host_close(sense->host);
     gpu_watch_free(sense->gpus);
     process_memory_free(sense->processes);
-    uv_close((uv_handle_t *)&sense->tick, close_last);
+    uv_close((uv_handle_t *)&sense->tick, close_next);
 }
 
 bool sense_settled(const struct sense *sense)
@@ -159,8 +168,12 @@ const struct error *sense_engine_error(const struct sense *sense)
 void sense_want_connections(struct sense *sense, const char *id)
 {
     struct watch *w = sense_find(sense, id);
-    if (w)
-        w->want_connections = true;
+    if (!w)
+        return;
+    w->want_connections = true;
+    /* No younger reading may be there than the judge takes: a verdict waits for this one only. */
+    if (clock_boottime_s() - w->connections_s > 2 * w->settings.interval_s + w->settings.poll_s)
+        sense_look_soon(sense, w);
 }
 
 static int begin_fresh(struct sense *sense, const char *id, bool polled, sense_fresh_done *done,
@@ -199,9 +212,12 @@ void sense_fresh_cancel(struct sense *sense, const char *id)
         sense_end_fresh(w, -ECANCELED);
 }
 
-void sense_look_now(struct sense *sense)
+void sense_look_now(struct sense *sense, const char *id)
 {
-    if (sense->listed)
+    struct watch *w = id ? sense_find(sense, id) : NULL;
+    if (w)
+        w->due = true;
+    if (sense->listed && (w || sense->changed))
         sense_look(sense);
 }
 

@@ -1,6 +1,7 @@
-/* Follows the engine and its Ollama containers and looks at them once an interval: the one place
- * where a world is made. Events are hints, inspect decides (DESIGN, what must hold, 4). Nothing is
- * changed from here. */
+/* Follows the engine and its Ollama containers and samples each once an interval: the one place
+ * where a world is made. A look between that, because something happened to one of them, samples
+ * only that one; of the others it has the last sample (age_s). Events are hints, inspect decides
+ * (DESIGN, what must hold, 4). Nothing is changed from here. */
 #ifndef SUPERVISOR_SENSE_SENSE_H
 #define SUPERVISOR_SENSE_SENSE_H
 
@@ -63,7 +64,8 @@ bool sense_engine_up(const struct sense *sense);
 /* Why the engine is not reached; "" if it is. */
 const struct error *sense_engine_error(const struct sense *sense);
 
-/* The connections of this container (64-hex id) are read with the next look (JUDGEMENT, fact 7). */
+/* The connections of this container (64-hex id) are read with its next sample, which is made at
+ * once where the last reading is old. */
 void sense_want_connections(struct sense *sense, const char *id);
 
 typedef void sense_fresh_done(void *userdata, int result);
@@ -75,8 +77,9 @@ int sense_fresh(struct sense *sense, const char *id, sense_fresh_done *done, voi
 int sense_fresh_memory(struct sense *sense, const char *id, sense_fresh_done *done, void *userdata);
 /* Ends a fresh look that is under way there, with -ECANCELED. */
 void sense_fresh_cancel(struct sense *sense, const char *id);
-/* A look now (the settings changed, a remedy ended). */
-void sense_look_now(struct sense *sense);
+/* A look now, in which this container (64-hex id) is sampled; NULL: nobody is, and nothing happens
+ * if the last look's world still holds. */
+void sense_look_now(struct sense *sense, const char *id);
 /* SIGHUP: interval, poll, labels and modes are taken anew. */
 void sense_settings_changed(struct sense *sense);
 

@@ -63,6 +63,13 @@ static void read_processes(struct watch *w, const struct sampler *sampler, doubl
 void watch_sample(struct watch *w, const struct sampler *sampler, double now_s)
 {
     struct container *c = &w->container;
+    w->due = false;
+    w->sampled = true;
+    w->sampled_s = now_s;
+    bool connections = w->want_connections;
+    w->want_connections = false;
+    if (connections)
+        w->connections_s = now_s;
     c->connections = c->received = FACT_UNKNOWN;
     c->uptime_s = -1;
     if (c->status != STATUS_RUNNING || !fact_known(c->pid)) {
@@ -85,9 +92,8 @@ void watch_sample(struct watch *w, const struct sampler *sampler, double now_s)
     }
     read_processes(w, sampler, now_s);
     received_read(sampler->procfs, c->pid, &c->received);
-    if (w->want_connections && c->processes_known)
+    if (connections && c->processes_known)
         read_connections(w, sampler);
-    w->want_connections = false;
 }
 
 static void drop_client(struct watch *w)
@@ -168,6 +174,7 @@ bool watch_take(struct watch *w, const struct container *from, const struct dock
     container_clear(c);
     *c = fresh;
     w->details = *details;
+    w->due |= changed;
     if (new_life) {
         cgroup_close(w->cgroup);
         w->cgroup = NULL;

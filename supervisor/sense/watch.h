@@ -24,7 +24,11 @@ struct watch {
     uint16_t client_port;
     uint64_t answer_sent_ns; /* uv_hrtime */
     double poll_due_s;
-    double rest_s; /* after what it answered last; 0: it may be asked */
+    bool due;             /* it is sampled anew with the next look */
+    bool sampled;         /* ever */
+    double sampled_s;     /* boottime */
+    double connections_s; /* boottime: when they were last read, or could not be */
+    double rest_s;        /* after what it answered last; 0: it may be asked */
     bool answered_once, lost;
     bool want_connections, inspecting, inspect_again, inspect_due, named, listed;
     bool refreshing, refresh_inspected, refresh_polled; /* a fresh look under way */

@@ -52,7 +52,7 @@ void container_init(struct container *container)
     container->restart_count = container->exit_code = container->pid = FACT_UNKNOWN;
     container->oom_killed = container->auto_remove = container->swarm_task = FACT_UNKNOWN;
     container->baseline = container->connections = container->received = FACT_UNKNOWN;
-    container->uptime_s = -1;
+    container->uptime_s = container->age_s = -1;
     cgroup_memory_init(&container->cgroup);
     ollama_init(&container->ollama);
 }

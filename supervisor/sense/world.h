@@ -113,6 +113,7 @@ struct container {
                           recordings */
     fact baseline;     /* bytes; unknown until learned */
     double uptime_s;   /* < 0 unknown */
+    double age_s; /* of its sample, which an earlier look had already; < 0: it is this look's */
     struct cgroup_memory cgroup;
     fact connections; /* foreign established ones to Ollama's port; unknown = not read in this look
                        */

@@ -78,7 +78,7 @@ static const struct member container_list[] = {
     TOKEN(container, started_at), FACT(container, restart_count), FLAG(container, oom_killed),
     FACT(container, exit_code),   FACT(container, pid),           TEXT(container, mode_why),
     FACT(container, baseline),    REAL(container, uptime_s),      FLAG(container, auto_remove),
-    FLAG(container, swarm_task),
+    FLAG(container, swarm_task),  REAL(container, age_s),
 };
 
 static const struct member container_tail_list[] = {

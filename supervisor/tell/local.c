@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -15,27 +16,28 @@
 
 enum { LOCAL_ANSWER_MAX = 16 * 1024 * 1024, LOCAL_CALLERS_MAX = 16 };
 
-/* A caller that has not read its answer by then is closed: they are on the same machine. */
-static const uint64_t patience_ms = 2000;
-
-struct local {
-    uv_pipe_t pipe;
-    char path[sizeof((struct sockaddr_un *)0)->sun_path];
-    json_t *(*state)(void *userdata);
-    void *userdata;
-    unsigned handles; /* open ones, callers' too: the last one to close frees it */
-    unsigned n_callers;
-    struct caller *callers;
-};
+/* Who reads takes milliseconds: one that took nothing for 2 s, or is not done after 10, is closed;
+ * one that has had a tenth of a second gives way where there are too many. */
+static const uint64_t still_ms = 2000, whole_ms = 10000, turn_ms = 100, look_ms = 500;
 
 struct caller {
     uv_pipe_t pipe;
-    uv_timer_t patience;
     uv_write_t write;
     struct local *local;
-    struct caller *next;
     char *text;
-    unsigned handles;
+    size_t left; /* bytes to be sent, as they were at moved_ms */
+    uint64_t since_ms, moved_ms;
+    TAILQ_ENTRY(caller) link;
+};
+
+struct local {
+    uv_pipe_t pipe;
+    uv_timer_t timer; /* runs while there are callers */
+    char path[sizeof((struct sockaddr_un *)0)->sun_path];
+    json_t *(*state)(void *userdata);
+    void *userdata;
+    int n_callers, n_handles;            /* the last handle that is closed takes it along */
+    TAILQ_HEAD(callers, caller) callers; /* the oldest first */
 };
 
 static int socket_path(const char *directory, char *path, size_t size)
@@ -44,44 +46,76 @@ static int socket_path(const char *directory, char *path, size_t size)
     return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
-static void let_go(struct local *local)
+static void on_closed(uv_handle_t *handle)
 {
-    if (--local->handles == 0)
+    struct local *local = handle->data;
+    if (--local->n_handles == 0)
         free(local);
 }
 
 static void on_caller_closed(uv_handle_t *handle)
 {
     struct caller *caller = handle->data;
-    let_go(caller->local);
-    if (--caller->handles > 0)
-        return;
+    handle->data = caller->local;
+    on_closed(handle);
     free(caller->text);
     free(caller);
 }
 
-static void hang_up(struct caller *caller)
+static void caller_close(struct caller *caller)
 {
     struct local *local = caller->local;
-    for (struct caller **at = &local->callers; *at; at = &(*at)->next)
-        if (*at == caller) {
-            *at = caller->next;
-            local->n_callers--;
-            uv_close((uv_handle_t *)&caller->pipe, on_caller_closed);
-            uv_close((uv_handle_t *)&caller->patience, on_caller_closed);
-            return;
-        }
+    if (uv_is_closing((uv_handle_t *)&caller->pipe))
+        return;
+    TAILQ_REMOVE(&local->callers, caller, link);
+    if (--local->n_callers == 0)
+        uv_timer_stop(&local->timer);
+    uv_close((uv_handle_t *)&caller->pipe, on_caller_closed);
 }
 
 static void on_written(uv_write_t *write, int status)
 {
     (void)status;
-    hang_up(write->data); /* again, where it was told to already */
+    caller_close(write->data);
 }
 
-static void on_impatient(uv_timer_t *timer)
+static void close_the_slow(uv_timer_t *timer)
 {
-    hang_up(timer->data);
+    struct local *local = timer->data;
+    uint64_t now_ms = uv_now(timer->loop);
+    for (struct caller *caller = TAILQ_FIRST(&local->callers), *next; caller; caller = next) {
+        next = TAILQ_NEXT(caller, link);
+        size_t left = uv_stream_get_write_queue_size((uv_stream_t *)&caller->pipe);
+        if (left != caller->left)
+            caller->moved_ms = now_ms;
+        caller->left = left;
+        if (now_ms - caller->moved_ms >= still_ms || now_ms - caller->since_ms >= whole_ms)
+            caller_close(caller);
+    }
+}
+
+static bool answer(struct caller *caller)
+{
+    static char newline[] = "\n";
+    json_t *state = caller->local->state(caller->local->userdata);
+    caller->text = state ? json_dumps(state, JSON_COMPACT) : NULL;
+    json_decref(state);
+    unsigned length = caller->text ? (unsigned)strlen(caller->text) : 0;
+    uv_buf_t buffers[2] = {uv_buf_init(caller->text, length), uv_buf_init(newline, 1)};
+    return caller->text &&
+           uv_write(&caller->write, (uv_stream_t *)&caller->pipe, buffers, 2, on_written) == 0;
+}
+
+/* Whether there is room for one more; the oldest gives way if it has had its turn. */
+static bool room(struct local *local, uint64_t now_ms)
+{
+    struct caller *oldest = TAILQ_FIRST(&local->callers);
+    if (local->n_callers < LOCAL_CALLERS_MAX)
+        return true;
+    if (now_ms - oldest->since_ms < turn_ms)
+        return false;
+    caller_close(oldest);
+    return true;
 }
 
 static void on_caller(uv_stream_t *server, int status)
@@ -90,35 +124,18 @@ static void on_caller(uv_stream_t *server, int status)
     struct caller *caller = status < 0 ? NULL : calloc(1, sizeof *caller);
     if (!caller)
         return;
+    uint64_t now_ms = uv_now(server->loop);
+    bool welcome = room(local, now_ms);
     uv_pipe_init(server->loop, &caller->pipe, 0);
-    uv_timer_init(server->loop, &caller->patience);
-    caller->pipe.data = caller->write.data = caller->patience.data = caller;
+    caller->pipe.data = caller->write.data = caller;
     caller->local = local;
-    caller->handles = 2;
-    local->handles += 2;
-    caller->next = local->callers;
-    local->callers = caller;
-    local->n_callers++;
-    if (uv_accept(server, (uv_stream_t *)&caller->pipe) < 0 ||
-        local->n_callers > LOCAL_CALLERS_MAX) {
-        hang_up(caller); /* its answer is the end of the stream */
-        return;
-    }
-    json_t *state = local->state(local->userdata);
-    caller->text = state ? json_dumps(state, JSON_COMPACT) : NULL;
-    json_decref(state);
-    static char newline[] = "\n";
-    unsigned length = caller->text ? (unsigned)strlen(caller->text) : 0;
-    uv_buf_t buffers[2] = {uv_buf_init(caller->text, length), uv_buf_init(newline, 1)};
-    uv_timer_start(&caller->patience, on_impatient, patience_ms, 0);
-    if (!caller->text ||
-        uv_write(&caller->write, (uv_stream_t *)&caller->pipe, buffers, 2, on_written) < 0)
-        hang_up(caller);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    let_go(handle->data);
+    caller->since_ms = caller->moved_ms = now_ms;
+    TAILQ_INSERT_TAIL(&local->callers, caller, link);
+    local->n_handles++;
+    if (local->n_callers++ == 0)
+        uv_timer_start(&local->timer, close_the_slow, look_ms, look_ms);
+    if (uv_accept(server, (uv_stream_t *)&caller->pipe) < 0 || !welcome || !answer(caller))
+        caller_close(caller);
 }
 
 int local_serve(uv_loop_t *loop, const char *directory, json_t *(*state)(void *userdata),
@@ -135,9 +152,11 @@ int local_serve(uv_loop_t *loop, const char *directory, json_t *(*state)(void *u
     }
     local->state = state;
     local->userdata = userdata;
-    local->handles = 1;
+    TAILQ_INIT(&local->callers);
     uv_pipe_init(loop, &local->pipe, 0);
-    local->pipe.data = local;
+    uv_timer_init(loop, &local->timer);
+    local->pipe.data = local->timer.data = local;
+    local->n_handles = 2;
     unlink(local->path); /* the daemon's lock says that nobody serves it */
     mode_t mask = umask(0177);
     r = uv_pipe_bind(&local->pipe, local->path);
@@ -146,7 +165,7 @@ int local_serve(uv_loop_t *loop, const char *directory, json_t *(*state)(void *u
         r = uv_listen((uv_stream_t *)&local->pipe, LOCAL_CALLERS_MAX, on_caller);
     if (r < 0) {
         error_set(err, FAILURE_JOB, r, "%s: %s", local->path, uv_strerror(r));
-        uv_close((uv_handle_t *)&local->pipe, on_closed);
+        local_free(local);
         return r;
     }
     *ret_local = local;
@@ -158,8 +177,9 @@ void local_free(struct local *local)
     if (!local)
         return;
     unlink(local->path);
-    while (local->callers)
-        hang_up(local->callers);
+    for (struct caller *caller; (caller = TAILQ_FIRST(&local->callers)) != NULL;)
+        caller_close(caller);
+    uv_close((uv_handle_t *)&local->timer, on_closed);
     uv_close((uv_handle_t *)&local->pipe, on_closed);
 }
 

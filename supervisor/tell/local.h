@@ -1,6 +1,7 @@
 /* The daemon's state for commands on the same machine: a unix socket in the state directory. A
  * caller connects, gets one line of JSON (a world with verdicts) and the end of the stream. Read
- * only; mode 0600. */
+ * only; mode 0600. 16 callers at a time; one that does not read is closed after 2 s, or when others
+ * wait. */
 #ifndef SUPERVISOR_TELL_LOCAL_H
 #define SUPERVISOR_TELL_LOCAL_H
 
@@ -15,7 +16,8 @@ struct local;
  * socket's path has 107 bytes), -EADDRINUSE … */
 int local_serve(uv_loop_t *loop, const char *directory, json_t *(*state)(void *userdata),
                 void *userdata, struct local **ret_local, struct error *err);
-void local_free(struct local *local); /* removes the socket; the loop must turn once more */
+/* Removes the socket and closes whoever still reads; the loop must turn once more. */
+void local_free(struct local *local);
 
 /* Which engine that is, for comparing: its socket's device and inode, as it may have another path
  * in a container; the address itself where there is no such socket. */

@@ -95,7 +95,9 @@ static void use(struct keep *keep)
 {
     struct error err;
     struct keep_report report;
-    struct keep_stop stop;
+    struct keep_last last;
+    struct keep_now now = keep_now_is("");
+    size_t starts;
     struct restart_history restarts;
     struct intent *rows = NULL, intent = an_intent(1);
     struct throttle *throttles = NULL;
@@ -108,8 +110,9 @@ static void use(struct keep *keep)
         free(rows);
     if (keep_throttles(keep, &throttles, &n, &err) == 0)
         free(throttles);
-    keep_last_stop(keep, intent.container, &stop, &err);
-    keep_restarts(keep, intent.key, 5000, &restarts, &err);
+    keep_last(keep, intent.container, intent.key, &now, &last, &err);
+    keep_starts(keep, &intent, &starts, &err);
+    keep_restarts(keep, intent.key, &now, &restarts, &err);
     keep_hold_get(keep, intent.key, &since, &err);
     keep_footprint_get(keep, intent.key, &held, &err);
     keep_check(keep, &report, &err);

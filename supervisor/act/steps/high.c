@@ -21,7 +21,7 @@ static int prepare(struct run *run, char *why, size_t size)
 
 static void check(struct run *run)
 {
-    sense_look_now(run->act->sense);
+    sense_look_now(run->act->sense, run->id);
     const struct container *c = run_same_life(run);
     if (!c) {
         run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN,

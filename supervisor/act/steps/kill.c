@@ -44,7 +44,7 @@ static void compare(struct run *run)
     bool back =
         fact_known(held) && fact_known(run->before) && run->before - held >= run->expected / 2;
     if (!back && clock_boottime_s() < run->deadline_s) {
-        sense_look_now(run->act->sense);
+        sense_look_now(run->act->sense, run->id);
         run_later(run, look_ms, compare);
         return;
     }
@@ -60,7 +60,7 @@ static void wait_for_exit(struct run *run)
 {
     if (!alive(run, run->verdict.pid, run->verdict.started_us)) {
         run->deadline_s = clock_boottime_s() + 2;
-        sense_look_now(run->act->sense);
+        sense_look_now(run->act->sense, run->id);
         run_later(run, look_ms, compare);
         return;
     }

@@ -34,7 +34,7 @@ static void check(struct run *run)
 {
     const struct container *c = run_container(run);
     fact wanted = run_settings(run)->memory_limit;
-    sense_look_now(run->act->sense);
+    sense_look_now(run->act->sense, run->id);
     if (c && fact_known(c->cgroup.limit) && c->cgroup.limit / page == wanted / page &&
         swap_is_there(run, &c->cgroup)) {
         run_end(run, INTENT_DONE, HEAL_DONE, run_held(run), "%s", "");

@@ -108,7 +108,7 @@ static void job(uv_work_t *work)
 
 static void compare(struct run *run)
 {
-    sense_look_now(run->act->sense);
+    sense_look_now(run->act->sense, run->id);
     const struct container *c = run_same_life(run);
     if (!c) {
         run_end(run, INTENT_DONE, HEAL_DROPPED, FACT_UNKNOWN,
