@@ -9,7 +9,7 @@
 
 enum {
     PAIR_MAX = 8192,         /* a longer label or variable is none of ours */
-    PAIRS_BYTES_MAX = 32768, /* of one container's labels, or its environment: a real one has some
+    PAIRS_BYTES_MAX = 16384, /* of one container's labels, or its environment: a real one has some
                                 KiB */
     BEGINNING_MAX = 4096     /* of an entry: the engine writes id and names first */
 };

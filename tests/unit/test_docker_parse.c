@@ -81,7 +81,7 @@ static void long_labels(void **state)
     assert_string_equal(entry.labels[0].key, "supervisor.mode");
     for (size_t i = 0; i < entry.n_labels; i++)
         kept += strlen(entry.labels[i].key) + strlen(entry.labels[i].value);
-    assert_in_range(kept, 16000, 32768);
+    assert_in_range(kept, 8000, 16384);
     docker_entry_clear(&entry);
     free(value);
     free(body);
