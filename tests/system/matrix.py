@@ -22,13 +22,14 @@ STOPPED_IN, SETTLED = in_time() + 30, 90  # until the remedy is there; until not
 ENDS = ("healed", "not healed", "remedy dropped", "remedy pending", "remedy taken up", "limit applied", "CRITICAL ALERT")
 SETTINGS = QUICK | {"leak.threshold": "64M", "leak.threshold_percent": "0", "leak.baseline": "32M", "remedy.stop_grace": "3s",
                     "remedy.budget_per_hour": "6"}
-SLOWLY = {"SIMOLLAMA_STOP_DELAY_MS": 500}
+SLOWLY = {"SIMOLLAMA_STOP_DELAY_MS": 1500}  # so that what is done twice is done while the first one is under way
 
 
 # ---- remedies: how a container falls ill, and what well is
 
 class Remedy:
     settings, options, signals = {}, {}, 0  # of the daemon; of the container; how often it may be told to stop
+    asks = True  # the engine, for its deed
 
     def well(self, one):
         return one.running() and one.held() < 64 * MIB
@@ -42,11 +43,14 @@ class Restart(Remedy):
 
 
 class Kill(Remedy):
+    asks = False
+
     def fall_ill(self, one):
         one.orphan(LEAK)
 
 
 class Unload(Remedy):
+    asks = False
     options = {"models": "first=80M,second=80M", "labels": {"supervisor.single": "on"}, "env": {"OLLAMA_KEEP_ALIVE": "1h"}}
 
     def fall_ill(self, one):
@@ -90,6 +94,12 @@ def killed(cell):
     yield
 
 
+def killed_while_it_asks(cell):
+    """Its request to the engine is under way, where the remedy has one."""
+    cell.killed_asking = cell.proxy.rule("POST", cell.one.id, proxy.PASS, times=1)
+    yield
+
+
 def engine_gone(cell):
     cell.proxy.gone()
     yield
@@ -110,9 +120,9 @@ def engine_answers_all(cell):
     cell.proxy.off(rule)
 
 
-def engine_does(act, **options):
+def engine_does(act, method=".*", **options):
     def fault(cell):
-        rule = cell.proxy.rule(".*", cell.one.id, act, **options)
+        rule = cell.proxy.rule(method, cell.one.id, act, **options)
         yield
         cell.proxy.off(rule)
     return fault
@@ -176,10 +186,11 @@ def start_refused(cell):
     yield
 
 
-FAULTS = {"killed": killed, "engine gone": engine_gone, "engine 400": engine_answers(400),
+FAULTS = {"killed": killed, "killed while it asks": killed_while_it_asks, "engine gone": engine_gone, "engine 400": engine_answers(400),
           "engine 500": engine_answers(500), "engine 503": engine_answers(503), "engine 503 to all": engine_answers_all,
           "engine hangs": engine_does(proxy.HANG), "engine closes": engine_does(proxy.CLOSE),
-          "engine slow": engine_does(proxy.PASS, delay=2.0), "answer lost": answer_lost, "disk full": disk_full, "database corrupt": database_corrupt,
+          "engine slow": engine_does(proxy.PASS, delay=2.0), "answer lost": answer_lost,
+          "cut off while it asks": engine_does(proxy.LEAVE, method="POST", times=1), "disk full": disk_full, "database corrupt": database_corrupt,
           "database moved": database_moved, "person stops it": person_stops, "recreated": recreated,
           "start refused": start_refused}
 for name, seconds in (("hour", HOUR), ("day", DAY), ("year", YEAR)):
@@ -217,6 +228,7 @@ class Cell:
         self.step, self.remedy, self.stage, self.fault = remedy, REMEDIES[remedy], stage, fault
         self.engine, self.name = engine, f"cell-{number}-{remedy}"
         self.killed = self.stays_stopped = self.may_be_left = False
+        self.killed_asking = None
         self.signals_of_others, self.starts, self.old, self.said = 0, None, None, []
         self.bench = FaultyBench(engine, SETTINGS | self.remedy.settings, f"cell{number}.enable")
         self.proxy, self.clock = self.bench.proxy, self.bench.clock
@@ -240,10 +252,14 @@ class Cell:
             with self.happens():
                 if self.killed:
                     stopper.kill()
-                    daemon.process.wait(10)
-                    daemon = self.daemon()
                 else:
                     stopper.go()
+                if self.killed_asking:
+                    self.killed_asking.done.wait(20 if self.remedy.asks and self.stage not in ("check", "end") else 0)
+                    time.sleep(proxy.BEGUN)
+                if self.killed or self.killed_asking:
+                    daemon.end(9)
+                    daemon = self.daemon()
                 time.sleep(LASTS)
             self.settles(daemon)
             self.nothing_twice(daemon)
@@ -289,6 +305,8 @@ class Cell:
     def fine(self, daemon):
         if self.stays_stopped:
             return not self.one.running()
+        if self.old:
+            return self.one.running()  # nothing is wrong with the new one
         return self.remedy.well(self.one) or self.left(daemon)
 
     def settles(self, daemon):
@@ -322,6 +340,9 @@ class Cell:
         assert len(said) >= len(acting), f"{len(acting)} begun, {len(said)} ended: {self.state()}"
         for row in self.rows():
             assert row["state"] == intents.DONE or row["outcome"], f"no word on its end: {row}\n{self.state()}"
+        if self.remedy.signals and not self.old and not self.stays_stopped:
+            assert any(row["state"] != intents.DROPPED for row in self.rows() if row["step"] == self.step), \
+                f"it was done, and what is written down says that it was not: {self.state()}"
         assert daemon.find(after=began), f"not a word: {self.state()}"
         for record in daemon.records:  # a number of seconds that no clock of this test has
             for number in re.findall(r"(\d{5,}) s\b", record.get("why", "")):

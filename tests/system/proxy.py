@@ -7,7 +7,8 @@ import socket
 import threading
 import time
 
-PASS, ANSWER, LOSE, CLOSE, HANG = "pass", "answer", "lose", "close", "hang"
+PASS, ANSWER, LOSE, LEAVE, CLOSE, HANG = "pass", "answer", "lose", "leave", "close", "hang"
+BEGUN = 0.2  # seconds in which the engine has begun what it was asked for
 
 
 class Rule:
@@ -141,6 +142,10 @@ class EngineProxy:
                 connection.silent.set()
                 connection.send(data)
                 connection.answered.wait(120)
+            elif rule.act == LEAVE:  # it has begun, and its client is gone
+                connection.silent.set()
+                connection.send(data)
+                time.sleep(BEGUN)
             elif rule.act == HANG:
                 while not self.ended.wait(0.05) and rule in self.rules:
                     pass

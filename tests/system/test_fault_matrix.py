@@ -11,8 +11,8 @@ from matrix import Cell, all_cells
 
 AT_ONCE = int(os.environ.get("SUPERVISOR_CELLS", "5"))
 ALWAYS = [
-    ("restart", "deed", "killed"), ("restart", "check", "killed"), ("restart", "check", "person stops it"),
-    ("restart", "deed", "answer lost"), ("restart", "check", "engine gone"), ("restart", "fresh", "engine 503"),
+    ("restart", "deed", "killed while it asks"), ("restart", "check", "killed"), ("restart", "check", "person stops it"),
+    ("restart", "deed", "cut off while it asks"), ("restart", "check", "engine gone"), ("restart", "fresh", "engine 503"),
     ("restart", "commit", "database corrupt"), ("restart", "recover", "clock year behind"), ("restart", "allow", "clock day ahead"),
     ("restart", "deed", "start refused"), ("restart", "lock", "disk full"), ("restart", "prepare", "recreated"),
     ("kill", "deed", "killed"), ("unload", "check", "database moved"), ("limit", "deed", "engine 400"),
