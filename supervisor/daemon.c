@@ -95,6 +95,7 @@ static void on_look(void *userdata, const struct world *world, const struct judg
 {
     struct daemon *d = userdata;
     beat(d, world->monotonic_s);
+    log_repeated(false);
     for (size_t i = 0; i < judgement->n_verdicts; i++)
         if (judgement->verdicts[i].changed) {
             log_verdict(&judgement->verdicts[i]);
@@ -365,6 +366,7 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
         heartbeat_close(d.heartbeat);
         stop_signals(&d);
         flow_free(d.flow);
+        log_repeated(true);
         log_line(LOG_LEVEL_INFO, "stopped");
     }
     keep_unlock(lock);

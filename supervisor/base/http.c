@@ -1,5 +1,6 @@
 /* The client: requests from start to report. How curl meets the loop is in http_loop.c. */
 #include "base/http_private.h"
+#include "base/text_clean.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ static void fill_response(struct http_request *request, CURLcode code, struct ht
     if (request->answer_header && curl_easy_header(request->easy, request->answer_header, 0,
                                                    CURLH_HEADER, -1, &header) == CURLHE_OK)
         snprintf(ret->header, sizeof ret->header, "%s", header->value);
+    text_clean(ret->header);
     if (ret->result == 0)
         return;
     const char *words = request->failure == -EMSGSIZE    ? "the answer is too long"
@@ -37,6 +39,7 @@ static void fill_response(struct http_request *request, CURLcode code, struct ht
                         : request->message[0]            ? request->message
                                                          : curl_easy_strerror(code);
     snprintf(ret->message, sizeof ret->message, "%s", words);
+    text_clean(ret->message);
 }
 
 /* The one way out of a request: takes it from curl, reports and frees it. */

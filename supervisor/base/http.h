@@ -15,8 +15,9 @@ struct http_request; /* one request under way */
 enum {
     HTTP_BODY_MAX = 1024 * 1024,      /* default cap of an answer's body; a longer one fails with
                                          -EMSGSIZE */
-    HTTP_HEAD_MAX = 64 * 1024,        /* of all its header lines, interim answers' among them */
-    HTTP_SMALL_BODY = 256 * 1024,     /* what a body has beyond that counts against: */
+    HTTP_HEAD_MAX = 16 * 1024,        /* of all its header lines, interim answers' among them; */
+    HTTP_HEAD_LINES = 64,             /* so many: curl keeps each in a block of its own */
+    HTTP_SMALL_BODY = 64 * 1024,      /* what a body has beyond that counts against: */
     HTTP_BODIES_MAX = 6 * 1024 * 1024 /* of all bodies that are being collected at one time */
 };
 

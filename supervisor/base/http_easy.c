@@ -26,7 +26,8 @@ static size_t head_arrived(char *data, size_t size, size_t count, void *userdata
     struct http_request *request = userdata;
     (void)data;
     request->head_bytes += size * count;
-    if (request->failure == 0 && request->head_bytes > HTTP_HEAD_MAX)
+    if (request->failure == 0 &&
+        (request->head_bytes > HTTP_HEAD_MAX || ++request->head_lines > HTTP_HEAD_LINES))
         request->failure = -EMSGSIZE;
     return request->failure == 0 ? size * count : 0;
 }

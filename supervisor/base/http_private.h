@@ -43,10 +43,10 @@ struct http_request {
     const char *upload; /* a borrowed body, what is left of it to send */
     size_t upload_length;
     uint64_t started_ns;
-    size_t head_bytes, stream_bytes, stream_max; /* stream_max 0: no cap */
-    size_t counted;                              /* of the body against HTTP_BODIES_MAX */
-    bool added;  /* curl has it; else it waits until curl may be called again */
-    int failure; /* why it is to end: -ECANCELED, -EMSGSIZE, -ENOMEM; 0 = go on */
+    size_t head_bytes, head_lines, stream_bytes, stream_max; /* stream_max 0: no cap */
+    size_t counted; /* of the body against HTTP_BODIES_MAX */
+    bool added;     /* curl has it; else it waits until curl may be called again */
+    int failure;    /* why it is to end: -ECANCELED, -EMSGSIZE, -ENOMEM; 0 = go on */
     char message[CURL_ERROR_SIZE];
     LIST_ENTRY(http_request) link;
 };

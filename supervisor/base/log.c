@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/repeats.h"
 #include "base/text_clean.h"
 #include <errno.h>
 #include <math.h>
@@ -167,10 +168,8 @@ static void put_field(struct line *line, const struct log_field *field, unsigned
     }
 }
 
-void log_fields(enum log_level level, const char *msg, const struct log_field *fields)
+static void write_line(enum log_level level, const char *msg, const struct log_field *fields)
 {
-    if (level < least_level)
-        return;
     char time[32];
     clock_format(clock_wall_ms(), time, sizeof(time));
     struct line line;
@@ -201,4 +200,42 @@ void log_fields(enum log_level level, const char *msg, const struct log_field *f
             break;
         done += (size_t)n;
     }
+}
+
+static const struct repeats_rule repeats_rule = {
+    .one_burst = 16, .one_every_s = 60, .all_burst = 1024, .all_every_s = 2};
+static struct repeats repeats = {.rule = &repeats_rule};
+
+void log_repeated(bool at_end)
+{
+    double now_s = at_end ? INFINITY : clock_boottime_s();
+    const struct repeated *r;
+    unsigned n;
+    while ((r = repeats_due(&repeats, now_s, &n)) != NULL)
+        write_line(LOG_LEVEL_INFO, r->kind,
+                   (const struct log_field[]){LS("container", r->about[0] ? r->about : NULL),
+                                              LS("of", r->more[0] ? r->more : NULL),
+                                              LN("repeated", (int64_t)n),
+                                              {.type = LOG_END}});
+}
+
+void log_fields(enum log_level level, const char *msg, const struct log_field *fields)
+{
+    static const char *const telling[] = {"verdict", "step", "model"};
+    const char *about = "";
+    char more[256] = "";
+    if (level < least_level)
+        return;
+    for (const struct log_field *field = fields; field->type != LOG_END; field++) {
+        if (field->type != LOG_STRING || !field->string)
+            continue;
+        if (!strcmp(field->key, "container"))
+            about = field->string;
+        for (size_t i = 0, n = strlen(more); i < sizeof telling / sizeof telling[0]; i++)
+            if (!strcmp(field->key, telling[i]))
+                snprintf(more + n, sizeof more - n, "%s%s", n ? " " : "", field->string);
+    }
+    log_repeated(false);
+    if (repeats_may(&repeats, msg, about, more, clock_boottime_s()))
+        write_line(level, msg, fields);
 }

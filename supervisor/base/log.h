@@ -36,10 +36,13 @@ struct log_field {
 /* log_line(LOG_LEVEL_INFO, "found", LS("container", name), LN("pid", pid)); */
 /* A number that is FACT_NONE is printed as none (JSON null), a real that is not finite not at all.
  * A string over 1,024 bytes is cut; a line has at most 4,096, and fields that do not fit are
- * counted in a last field, `dropped`. */
+ * counted in a last field, `dropped`. The same again (msg, container, verdict, step, model) is
+ * written 16 times and then once a minute, with `repeated` for how often it was not. */
 #define log_line(level, msg, ...)                                                                  \
     log_fields((level), (msg),                                                                     \
                (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.type = LOG_END}})
 void log_fields(enum log_level level, const char *msg, const struct log_field *fields);
+/* Writes the counts that are due; every line does it too. at_end: all there are. */
+void log_repeated(bool at_end);
 
 #endif

@@ -2,6 +2,7 @@
 #include "chronicle/historian_private.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,6 +257,7 @@ void historian_look(struct historian *h, const struct world *world,
                     const struct judgement *judgement)
 {
     double now_s = clock_boottime_s();
+    historian_take_repeated(h, now_s);
     historian_take_verdicts(h, judgement);
     historian_take_samples(h, world, judgement);
     if (h->written_s < 0)
@@ -271,6 +273,7 @@ void historian_stop(struct historian *h)
 {
     if (!h)
         return;
+    historian_take_repeated(h, INFINITY);
     if (h->o.daemon)
         historian_add(h, "supervisor-ended", "", "", "", "", "", NULL);
     h->stopping = true;

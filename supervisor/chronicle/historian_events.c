@@ -3,6 +3,7 @@
 #include "chronicle/historian_private.h"
 #include "judge/verdict_json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +77,30 @@ static void put_text(json_t *object, const char *name, const char *value)
         json_object_set_new(object, name, json_string(value));
 }
 
+/* What others can cause as often as they like leaves room for what was done: at this pace it fills
+ * the history's 20,000 events in a week at the soonest. Deeds have budgets of their own. */
+static const struct repeats_rule repeats_rule = {
+    .one_burst = 16, .one_every_s = 600, .all_burst = 512, .all_every_s = 300};
+
+static bool may(struct historian *h, const char *kind, const char *name, const char *more)
+{
+    h->repeats.rule = &repeats_rule;
+    return repeats_may(&h->repeats, kind, name, more, clock_boottime_s());
+}
+
+void historian_take_repeated(struct historian *h, double now_s)
+{
+    const struct repeated *r;
+    unsigned n;
+    char text[32];
+    h->repeats.rule = &repeats_rule;
+    while ((r = repeats_due(&h->repeats, now_s, &n)) != NULL) {
+        snprintf(text, sizeof text, "%u more times", n);
+        historian_add(h, r->kind, "", r->about, r->more, "", text,
+                      json_pack("{s:i}", "repeated", n));
+    }
+}
+
 void historian_take_verdicts(struct historian *h, const struct judgement *judgement)
 {
     for (size_t i = 0; i < judgement->n_verdicts; i++) {
@@ -83,6 +108,8 @@ void historian_take_verdicts(struct historian *h, const struct judgement *judgem
         if (!v->changed || v->state == VERDICT_SUSPECT)
             continue;
         bool raised = v->state == VERDICT_RAISED;
+        if (!may(h, raised ? "raised" : "cleared", v->name, verdict_kind_name(v->kind)))
+            continue;
         json_t *numbers = raised ? evidence_to_json(v) : json_object();
         put_text(numbers, "model", v->model);
         put_fact(numbers, "pid", v->pid);
@@ -113,7 +140,8 @@ void historian_note(struct historian *h, enum sense_note note, const struct cont
         [NOTE_UNREAD] = "unread",
         [NOTE_TOO_MANY] = "too-many",
     };
-    if ((size_t)note >= sizeof kinds / sizeof kinds[0])
+    if ((size_t)note >= sizeof kinds / sizeof kinds[0] ||
+        !may(h, kinds[note], c ? c->name : "", ""))
         return;
     json_t *numbers = json_object();
     if (c && note == NOTE_DIED) {
@@ -157,6 +185,10 @@ void historian_heal(struct historian *h, const struct heal_event *e)
     if (e->kind == HEAL_DONE && !strcmp(e->step, "stop"))
         kind = "stopped";
     bool ended = e->kind == HEAL_DONE || e->kind == HEAL_NOT_DONE || e->kind == HEAL_RECOVERED;
+    bool told_only = e->kind == HEAL_WOULD_ACT || e->kind == HEAL_DROPPED ||
+                     e->kind == HEAL_PENDING || e->kind == HEAL_WAITING || e->kind == HEAL_LOCKED;
+    if (told_only && !may(h, kind, e->name ? e->name : "", e->verdict ? e->verdict : ""))
+        return;
     json_t *numbers = json_object();
     put_text(numbers, "model", e->model);
     put_fact(numbers, "before", e->before);

@@ -2,6 +2,7 @@
 #ifndef SUPERVISOR_CHRONICLE_HISTORIAN_PRIVATE_H
 #define SUPERVISOR_CHRONICLE_HISTORIAN_PRIVATE_H
 
+#include "base/repeats.h"
 #include "chronicle/historian.h"
 #include "keep/history.h"
 #include <jansson.h>
@@ -50,6 +51,7 @@ struct historian {
     bool stopping;
     struct pending_event *first_event, *last_event;
     size_t n_events;
+    struct repeats repeats;
     struct subject *subjects;
     size_t n_subjects;
     struct history_sample *samples;
@@ -66,6 +68,8 @@ struct historian {
 /* Queues one; numbers: a new reference, taken over, or NULL. container may be "". */
 void historian_add(struct historian *historian, const char *kind, const char *id, const char *name,
                    const char *verdict, const char *step, const char *outcome, json_t *numbers);
+/* The counts that are due of what happened too often to be taken down each time; as repeats_due. */
+void historian_take_repeated(struct historian *historian, double now_s);
 /* Of this look: the verdicts that changed. */
 void historian_take_verdicts(struct historian *historian, const struct judgement *judgement);
 /* Of this look, where a second has passed. */

@@ -52,6 +52,7 @@ static void say_what(char *text, const struct history_event *e, const json_t *nu
         {"ollama-back", "Ollama answers again"},
         {"cgroup-lost", "its cgroup cannot be read"},
         {"label-refused", "label refused"},
+        {"unread", "the engine's answer is not understood"},
         {"too-many", "too many containers"},
         {"supervisor-started", "supervisor started"},
         {"supervisor-ended", "supervisor ended"},

@@ -145,10 +145,9 @@ static void print_models(const struct table *t, const json_t *container)
     size_t i;
     if (!json_is_true(json_object_get(ollama, "reachable"))) {
         const char *why = member_string(ollama, "error");
-        snprintf(line, sizeof line, "Ollama does not answer%s%.200s", why ? ": " : "",
-                 why ? why : "");
-        if (!ollama)
-            snprintf(line, sizeof line, "%.40s was not asked", kind ? kind : "Ollama");
+        bool asked = json_object_get(ollama, "reachable") != NULL;
+        snprintf(line, sizeof line, "%.40s %s%s%.200s", asked || !kind ? "Ollama" : kind,
+                 asked ? "does not answer" : "was not asked", why ? ": " : "", why ? why : "");
         folded(t, "models", ollama ? yellow : NULL, line);
         return;
     }

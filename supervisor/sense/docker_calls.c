@@ -30,6 +30,16 @@ static bool entry_taken(void *userdata, const char *text, size_t length)
     return !listing->call.stopped && listing->call.docker;
 }
 
+static void entry_left_out(void *userdata, const char *text, size_t length)
+{
+    struct listing *listing = userdata;
+    struct docker_entry entry;
+    if (docker_parse_beginning(text, length, &entry))
+        listing->seen(listing->call.userdata, &entry);
+    else
+        listing->unread++;
+}
+
 static bool list_arrived(void *userdata, const char *data, size_t length)
 {
     struct listing *listing = userdata;
@@ -47,7 +57,7 @@ static void listed(struct docker_call *call, int result, const struct http_respo
         result = docker_unread(call, -EBADMSG, &own);
         err = &own;
     }
-    call->user.listed(call->userdata, result, listing->unread + listing->stream.skipped, err);
+    call->user.listed(call->userdata, result, listing->unread, err);
 }
 
 static void listing_release(struct docker_call *call)
@@ -66,6 +76,7 @@ void docker_list(struct docker *docker, docker_entry_seen *seen, docker_listed *
         return;
     }
     json_stream_init_inside(&listing->stream, DOCKER_ENTRY_MAX, 1);
+    listing->stream.left_out = entry_left_out;
     listing->seen = seen;
     listing->call.on_data = list_arrived;
     listing->call.head = listing->head;

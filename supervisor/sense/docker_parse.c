@@ -7,7 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAIR_MAX = 8192 }; /* a longer label or variable is none of ours */
+enum {
+    PAIR_MAX = 8192,         /* a longer label or variable is none of ours */
+    PAIRS_BYTES_MAX = 16384, /* of one container's labels, or its environment: a real one has some
+                                KiB */
+    BEGINNING_MAX = 4096     /* of an entry: the engine writes id and names first */
+};
 
 bool docker_is_id(const char *id)
 {
@@ -15,12 +20,18 @@ bool docker_is_id(const char *id)
            strspn(id, "0123456789abcdef") == strlen(id);
 }
 
-void docker_pair_add(struct pair **pairs, size_t *n, const char *key, const char *value)
+bool docker_pair_add(struct pair **pairs, size_t *n, const char *key, const char *value)
 {
-    if (strlen(key) + strlen(value) > PAIR_MAX || pairs_add(pairs, n, key, value) < 0)
-        return;
+    size_t bytes = strlen(key) + strlen(value);
+    if (bytes > PAIR_MAX)
+        return true;
+    for (size_t i = 0; i < *n && bytes <= PAIRS_BYTES_MAX; i++)
+        bytes += strlen((*pairs)[i].key) + strlen((*pairs)[i].value);
+    if (bytes > PAIRS_BYTES_MAX || pairs_add(pairs, n, key, value) < 0)
+        return false;
     text_clean((*pairs)[*n - 1].key);
     text_clean((*pairs)[*n - 1].value);
+    return true;
 }
 
 void docker_pairs_from(const json_t *object, const char *first, struct pair **pairs, size_t *n)
@@ -31,8 +42,9 @@ void docker_pairs_from(const json_t *object, const char *first, struct pair **pa
         json_object_foreach((json_t *)object, key, value)
         {
             bool early = strncmp(key, first, strlen(first)) == 0;
-            if (early == (pass == 0) && json_is_string(value))
-                docker_pair_add(pairs, n, key, json_string_value(value));
+            if (early == (pass == 0) && json_is_string(value) &&
+                !docker_pair_add(pairs, n, key, json_string_value(value)))
+                break;
         }
     }
 }
@@ -57,6 +69,34 @@ static const char *own_name(const json_t *names)
     return "";
 }
 
+/* What stands behind `before` up to the next quote, if it fits. */
+static bool quoted(const char *text, size_t length, const char *before, char *word, size_t size)
+{
+    const char *at = memmem(text, length, before, strlen(before));
+    if (!at)
+        return false;
+    at += strlen(before);
+    const char *end = memchr(at, '"', (size_t)(text + length - at));
+    if (!end || (size_t)(end - at) >= size)
+        return false;
+    memcpy(word, at, (size_t)(end - at));
+    word[end - at] = '\0';
+    text_clean(word);
+    return true;
+}
+
+bool docker_parse_beginning(const char *text, size_t length, struct docker_entry *ret_entry)
+{
+    struct docker_entry entry = {.unread = true};
+    if (length > BEGINNING_MAX)
+        length = BEGINNING_MAX;
+    if (!quoted(text, length, "\"Id\":\"", entry.id, sizeof entry.id) || !docker_is_id(entry.id))
+        return false;
+    quoted(text, length, "\"Names\":[\"/", entry.name, sizeof entry.name);
+    *ret_entry = entry;
+    return true;
+}
+
 int docker_parse_entry(const char *text, size_t length, struct docker_entry *ret_entry)
 {
     CLEANUP_JSON json_t *item = answer_parse(text, length);
@@ -67,6 +107,7 @@ int docker_parse_entry(const char *text, size_t length, struct docker_entry *ret
     memcpy(entry.id, id, CONTAINER_ID_SIZE);
     const char *name = own_name(json_object_get(item, "Names"));
     memcpy(entry.name, name, strlen(name) + 1);
+    text_clean(entry.name);
     member_text(item, "Image", entry.image, sizeof entry.image);
     const char *state = member_string(item, "State");
     entry.status = container_status_parse(state ? state : "");

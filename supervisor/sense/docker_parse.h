@@ -13,6 +13,9 @@ enum {
  * docker_entry_clear. */
 int docker_parse_entry(const char *text, size_t length, struct docker_entry *ret_entry);
 void docker_entry_clear(struct docker_entry *entry);
+/* Of one that is longer than that: its beginning, as the engine writes it. unread, id and name are
+ * set; nothing is to be cleared. false: it does not say who it is. */
+bool docker_parse_beginning(const char *text, size_t length, struct docker_entry *ret_entry);
 
 /* GET /containers/{id}/json. 0; -EBADMSG if it is no object with a proper Id; -ENOMEM. The caller
  * clears *ret_container. */

@@ -124,9 +124,10 @@ static void read_environment(const json_t *config, struct container *container)
         if (!equals || (strncmp(text, "OLLAMA_", 7) != 0 && strncmp(text, "LLAMA_ARG_", 10) != 0))
             continue;
         char *key = strndup(text, (size_t)(equals - text));
-        if (key)
-            docker_pair_add(&container->env, &container->n_env, key, equals + 1);
+        bool room = key && docker_pair_add(&container->env, &container->n_env, key, equals + 1);
         free(key);
+        if (!room)
+            break;
     }
 }
 

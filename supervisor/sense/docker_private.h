@@ -106,7 +106,7 @@ bool docker_version_refused(const struct http_response *response);
 bool docker_is_id(const char *id);
 struct json_t;
 /* A cleaned copy of one that is not too long. */
-void docker_pair_add(struct pair **pairs, size_t *n, const char *key, const char *value);
+bool docker_pair_add(struct pair **pairs, size_t *n, const char *key, const char *value);
 void docker_pairs_from(const struct json_t *object, const char *first, struct pair **pairs,
                        size_t *n);
 

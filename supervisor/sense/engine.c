@@ -1,5 +1,6 @@
 /* Following the engine: events are hints, inspect decides. */
 #include "base/clock.h"
+#include "sense/docker_parse.h"
 #include "sense/policy.h"
 #include "sense/private.h"
 
@@ -13,6 +14,11 @@ static const uint64_t retry_ms = 500;
 
 /* So long the engine may take to subscribe us to its events. */
 static const double subscribed_s = 1;
+
+/* A stream of events that lasted so long was a good one; else it is begun less and less often, as a
+ * list that fails: the pauses grow to 8 s, to two minutes where both fail. */
+static const double stream_good_s = 10;
+enum { FAILED_MAX = 8 };
 
 static void on_retry(uv_timer_t *timer)
 {
@@ -35,7 +41,8 @@ static void engine_lost(struct sense *sense, const struct error *err)
         sense->lost_said = true;
         sense_tell(sense, NOTE_ENGINE_LOST, NULL, sense->error.message);
     }
-    uv_timer_start(&sense->retry, on_retry, retry_ms << (sense->lists_failed / 2), 0);
+    uv_timer_start(&sense->retry, on_retry,
+                   retry_ms << ((sense->lists_failed + sense->streams_failed) / 2), 0);
 }
 
 static void tell_label(struct sense *sense, struct watch *w, const struct label_error *e)
@@ -78,6 +85,31 @@ static struct watch *add_watch(struct sense *sense, const char *id)
     return w;
 }
 
+static char *unread_find(struct sense *sense, const char *id)
+{
+    for (size_t i = 0; i < UNREAD_MAX; i++)
+        if (!strcmp(sense->unread[i], id))
+            return sense->unread[i];
+    return NULL;
+}
+
+static void unread_forget(struct sense *sense, const char *id)
+{
+    char *told = unread_find(sense, id);
+    if (told)
+        told[0] = '\0';
+}
+
+/* What the engine answers of one container cannot be read, or is an error: told once. */
+static void tell_unread(struct sense *sense, const char *id, const char *why)
+{
+    if (unread_find(sense, id))
+        return;
+    snprintf(sense->unread[sense->unread_at], CONTAINER_ID_SIZE, "%s", id);
+    sense->unread_at = (sense->unread_at + 1) % UNREAD_MAX;
+    sense_tell(sense, NOTE_UNREAD, sense_find(sense, id), why);
+}
+
 static void take_inspected(struct sense *sense, const struct container *c,
                            const struct docker_details *details, bool named)
 {
@@ -86,7 +118,7 @@ static void take_inspected(struct sense *sense, const struct container *c,
     if (!w && !(w = add_watch(sense, c->id)))
         return;
     w->named |= named;
-    w->unread_told = false;
+    unread_forget(sense, c->id);
     bool was_running = w->container.status == STATUS_RUNNING;
     char was_started[sizeof w->container.started_at];
     memcpy(was_started, w->container.started_at, sizeof was_started);
@@ -112,13 +144,15 @@ static void take_inspected(struct sense *sense, const struct container *c,
         sense_look_soon(sense, w); /* a death or a new life is seen at once */
 }
 
-/* What the engine answers of one container is not understood, or an error: told once. */
-static void tell_unread(struct sense *sense, struct watch *w, const struct error *err)
+static void inspect_next(struct sense *sense)
 {
-    if (!w || w->unread_told)
-        return;
-    w->unread_told = true;
-    sense_tell(sense, NOTE_UNREAD, w, err ? err->message : "");
+    for (size_t i = 0; i < sense->n && sense->up && sense->inspecting < INSPECTS_MAX / 2; i++) {
+        struct watch *w = sense->watches[i];
+        if (!w->inspect_due)
+            continue;
+        w->inspect_due = false;
+        sense_inspect(sense, w->container.id, false);
+    }
 }
 
 static void on_inspected(void *userdata, int result, const struct container *c,
@@ -139,7 +173,7 @@ static void on_inspected(void *userdata, int result, const struct container *c,
         else if (result == -ENOENT && w)
             sense_remove(sense, w);
         else
-            tell_unread(sense, w, err);
+            tell_unread(sense, inspection->id, err ? err->message : "");
         w = sense_find(sense, inspection->id);
         if (w && result < 0 && w->refreshing)
             sense_end_fresh(w, result);
@@ -147,7 +181,10 @@ static void on_inspected(void *userdata, int result, const struct container *c,
             w->inspect_again = false;
             sense_inspect(sense, inspection->id, false);
         }
-        if (first_round && sense->up && !sense->inspecting) {
+        inspect_next(sense);
+        if (sense->up && !sense->inspecting && sense->list_more && sense->n > sense->listed_n)
+            list(sense);
+        else if (first_round && sense->up && !sense->inspecting) {
             sense->listed = true;
             sense_look(sense);
         }
@@ -179,6 +216,16 @@ static bool is_named(const struct sense *sense, const struct docker_entry *e)
                      (strlen(named) >= 12 && !strncmp(e->id, named, strlen(named))));
 }
 
+static void tell_too_large(struct sense *sense, const struct docker_entry *e)
+{
+    char text[CONTAINER_NAME_SIZE + 160];
+    snprintf(text, sizeof text,
+             "%s (%.12s): what the engine's list says of it is too large to be read (more than %d "
+             "KiB, by its labels): it is not supervised",
+             e->name[0] ? e->name : "a container", e->id, DOCKER_ENTRY_MAX / 1024);
+    tell_unread(sense, e->id, text);
+}
+
 static void on_entry(void *userdata, const struct docker_entry *e)
 {
     struct sense *sense = userdata;
@@ -187,17 +234,26 @@ static void on_entry(void *userdata, const struct docker_entry *e)
     bool named = is_named(sense, e),
          chosen = policy_chosen(config_settings(sense->o.config), e->image, e->labels, e->n_labels);
     struct watch *w = sense_find(sense, e->id);
-    if (!named && !chosen)
+    if (e->unread && !w)
+        tell_too_large(sense, e);
+    else if (!named && !chosen && !e->unread)
         return;
     if (w)
         w->listed = true;
-    sense_inspect(sense, e->id, named);
+    else if (e->unread)
+        return;
+    if (sense->inspecting < (w ? INSPECTS_MAX / 2 : INSPECTS_MAX))
+        sense_inspect(sense, e->id, named);
+    else if (w)
+        w->inspect_due = true;
+    else
+        sense->list_more = true;
 }
 
 /* The list failed, though the engine is there: asked again, less and less often. */
 static void list_failed(struct sense *sense, const struct error *err)
 {
-    if (sense->lists_failed < 16)
+    if (sense->lists_failed < FAILED_MAX)
         sense->lists_failed++;
     engine_lost(sense, err);
 }
@@ -220,9 +276,7 @@ static void on_listed(void *userdata, int result, size_t skipped, const struct e
     sense->error = (struct error){0};
     if (skipped > sense->skipped_told) {
         snprintf(text, sizeof text,
-                 "%zu of the engine's list are too large to be read (256 KiB), or not understood: "
-                 "they are not supervised",
-                 skipped);
+                 "%zu of the engine's list are not understood: they are not supervised", skipped);
         sense_tell(sense, NOTE_UNREAD, NULL, text);
     }
     sense->skipped_told = skipped;
@@ -246,6 +300,8 @@ static void list(struct sense *sense)
     if (sense->listing)
         return;
     sense->listing = true;
+    sense->list_more = false;
+    sense->listed_n = sense->n;
     for (size_t i = 0; i < sense->n; i++)
         sense->watches[i]->listed = false;
     docker_list(sense->o.docker, on_entry, on_listed, sense);
@@ -275,8 +331,14 @@ static void on_event(void *userdata, const struct docker_event *event)
 
 static void on_events_ended(void *userdata, int result, const struct error *err)
 {
+    struct sense *sense = userdata;
+    double lived_s = clock_boottime_s() - sense->stream_s;
     (void)result;
-    engine_lost(userdata, err);
+    if (sense->stream_s < 0 || lived_s > stream_good_s)
+        sense->streams_failed = 0;
+    else if (sense->streams_failed < FAILED_MAX)
+        sense->streams_failed++;
+    engine_lost(sense, err);
 }
 
 static void on_pinged(void *userdata, int result, const struct error *err)

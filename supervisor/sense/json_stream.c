@@ -100,6 +100,8 @@ int json_stream_feed(struct json_stream *stream, const char *data, size_t length
         if (result < 0)
             return result;
         begin = i + 1;
+        if (stream->skipping && stream->left_out)
+            stream->left_out(userdata, buffer_text(&stream->object), stream->object.length);
         bool more =
             stream->skipping || take(userdata, buffer_text(&stream->object), stream->object.length);
         stream->skipping = false;

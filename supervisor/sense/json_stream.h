@@ -15,6 +15,8 @@ struct json_stream {
     bool in_string, escaped;
     bool skipping;  /* inside an object that is longer than the cap */
     size_t skipped; /* objects left out because of that */
+    /* Gets the beginning of each of those; NULL: nobody does. */
+    void (*left_out)(void *userdata, const char *text, size_t length);
 };
 
 /* One object (or list) as text, not checked otherwise. Return false to take no more. */

@@ -57,6 +57,9 @@ void sense_ask_ollama(struct watch *w)
 {
     struct ollama_client *client = watch_client(w, &w->sense->sampler);
     if (!client) {
+        if (w->not_asked[0] && !w->lost)
+            sense_tell(w->sense, NOTE_OLLAMA_LOST, w, w->not_asked);
+        w->lost |= w->not_asked[0];
         w->refresh_polled = true; /* there is nobody to ask; the look says so */
         return;
     }

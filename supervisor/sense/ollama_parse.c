@@ -23,7 +23,8 @@ int ollama_parse_ps(const char *body, size_t length, struct ollama *answer)
             answer->incomplete = true; /* something is there, whose name cannot be sent back */
             continue;
         }
-        answer->incomplete |= !text_harmless(name);
+        answer->incomplete |= !text_harmless(name) ||
+                              strlen(name) != json_string_length(json_object_get(item, "name"));
         if (answer->n_models == WORLD_MODELS_MAX) {
             answer->incomplete = true;
             break;

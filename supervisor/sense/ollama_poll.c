@@ -59,12 +59,17 @@ static void version_answered(struct ask *ask, const struct http_response *respon
     one_less(ask->client);
 }
 
+static void ask_blobs(struct ollama_client *client, unsigned most);
+
+/* One that was answered makes room for the next; one that was not ends it for this poll. */
 static void show_answered(struct ask *ask, const struct http_response *response)
 {
     char blob[sizeof((struct known_blob *)NULL)->blob];
     if (good(response) &&
-        ollama_parse_show(response->body, response->length, blob, sizeof blob) == 0)
+        ollama_parse_show(response->body, response->length, blob, sizeof blob) == 0) {
         ollama_remember_blob(ask->client, ask->digest, blob);
+        ask_blobs(ask->client, 1);
+    }
     one_less(ask->client);
 }
 
@@ -79,10 +84,10 @@ static bool asked_already(const struct ollama_client *client, const char *digest
     return false;
 }
 
-static void ask_blobs(struct ollama_client *client)
+static void ask_blobs(struct ollama_client *client, unsigned most)
 {
-    unsigned asked = 0;
-    for (size_t i = 0; i < client->answer.n_models && asked < OLLAMA_SHOWS_MAX; i++) {
+    for (size_t i = 0; i < client->answer.n_models && most > 0 && client->shows < OLLAMA_SHOWS_MAX;
+         i++) {
         const struct model *model = &client->answer.models[i];
         if (!model->digest[0] || ollama_blob(client, model->digest) ||
             asked_already(client, model->digest))
@@ -93,7 +98,8 @@ static void ask_blobs(struct ollama_client *client)
         if (body && ask_for_poll(client, "POST", "/api/show", body, OLLAMA_ASIDE_MS, show_answered,
                                  &ask) == 0) {
             memcpy(ask->digest, model->digest, sizeof ask->digest);
-            asked++;
+            client->shows++;
+            most--;
         }
         free(body);
     }
@@ -135,7 +141,7 @@ static void ps_answered(struct ask *ask, const struct http_response *response)
     if (good(response) && ollama_parse_ps(response->body, response->length, answer) == 0) {
         answer->reachable = true;
         answer->latency_ms = response->latency_ms;
-        ask_blobs(client);
+        ask_blobs(client, OLLAMA_SHOWS_AT_ONCE);
     } else {
         failed(client, ask, response);
     }
@@ -152,6 +158,7 @@ int ollama_poll(struct ollama_client *client, long timeout_ms, ollama_polled *do
     if (result < 0)
         return result;
     client->polling = true;
+    client->shows = 0;
     client->polled = done;
     client->polled_userdata = userdata;
     client->answer = (struct ollama){.asked = true, .latency_ms = -1};

@@ -6,8 +6,9 @@
 #include <sys/queue.h>
 
 enum {
-    OLLAMA_BLOBS_MAX = 256, /* digests whose blob is remembered; the oldest goes */
-    OLLAMA_SHOWS_MAX = 16,  /* models asked about in one poll; the others in the next one */
+    OLLAMA_BLOBS_MAX = 256,   /* digests whose blob is remembered; the oldest goes */
+    OLLAMA_SHOWS_MAX = 16,    /* models asked about in one poll; the others in the next one */
+    OLLAMA_SHOWS_AT_ONCE = 2, /* an answer may have a megabyte */
     OLLAMA_ASIDE_MS =
         2000, /* for version and show, which take 2 ms: they must not hold a poll up */
     OLLAMA_URL_SIZE = 96,
@@ -42,6 +43,7 @@ struct ollama_client {
     LIST_HEAD(asks, ask) asks;
     bool polling;
     unsigned poll_asks; /* requests of this poll under way */
+    unsigned shows;     /* asked for in this poll */
     uint64_t sent_ns;
     struct ollama answer;
     ollama_polled *polled;

@@ -6,6 +6,11 @@
 #include "sense/host.h"
 #include "sense/watch.h"
 
+enum {
+    INSPECTS_MAX = 256, /* under way at a time: a list may name as many containers as it likes */
+    UNREAD_MAX = 64     /* containers whose being unreadable is remembered as told */
+};
+
 struct sense {
     struct sense_options o;
     struct sampler sampler;
@@ -20,8 +25,12 @@ struct sense {
     bool up, lost_said, listed, closing, unsorted;
     size_t inspecting; /* inspects under way */
     bool listing, list_again;
-    unsigned lists_failed; /* in a row */
-    size_t skipped_told;   /* containers of the last list that could not be read */
+    bool list_more;  /* some of it have to wait for their inspect: it is asked for again */
+    size_t listed_n; /* how many were followed when it was asked for */
+    unsigned lists_failed, streams_failed; /* in a row */
+    size_t skipped_told;                   /* containers of the last list that could not be read */
+    char unread[UNREAD_MAX][CONTAINER_ID_SIZE];
+    size_t unread_at; /* the oldest */
     double reconcile_due_s;
     double stream_s; /* since when the events are followed without a gap; < 0: they are not */
     struct error error;

@@ -1,4 +1,5 @@
 #include "sense/process_parse.h"
+#include "base/text_clean.h"
 #include <errno.h>
 
 /* The last ')' of the line ends the name: what follows has none. */
@@ -48,6 +49,7 @@ int process_parse_stat(struct text text, long ticks_per_s, struct process *proce
         length = sizeof process->comm - 1;
     memcpy(process->comm, open + 1, length);
     process->comm[length] = '\0';
+    text_clean(process->comm);
     process->state = state;
     process->ppid = numbers[4];
     process->started_us = ticks_to_us(numbers[22], ticks_per_s);
@@ -113,6 +115,16 @@ bool tcp_row_parse(struct text line, struct tcp_row *ret_row)
     row.state = (unsigned)state;
     *ret_row = row;
     return true;
+}
+
+bool tcp_row_inode(struct text line, int64_t *ret_inode)
+{
+    struct text word;
+
+    for (int i = 0; i < 9; i++) /* sl, two addresses, st, queues, timer, retrnsmt, uid, timeout */
+        if (!text_word(&line, &word))
+            return false;
+    return text_number(&line, ret_inode) && *ret_inode > 0;
 }
 
 fact received_parse(struct text line)

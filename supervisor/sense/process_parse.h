@@ -21,6 +21,8 @@ struct tcp_row {
 enum { TCP_ESTABLISHED_STATE = 0x01, TCP_LISTEN_STATE = 0x0A };
 /* false: a heading or another foreign line. */
 bool tcp_row_parse(struct text line, struct tcp_row *ret_row);
+/* The inode of its socket, as /proc/PID/fd names it. */
+bool tcp_row_inode(struct text line, int64_t *ret_inode);
 
 /* A row of net/dev: the bytes its interface has received; unknown for lo and for the headings. */
 fact received_parse(struct text line);

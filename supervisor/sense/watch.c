@@ -1,4 +1,5 @@
 #include "sense/watch.h"
+#include "sense/listener.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -105,13 +106,41 @@ static void drop_client(struct watch *w)
     w->poll_due_s = 0;
 }
 
+/* On the host's network a port may be anybody's: only one of its own is asked, or a container could
+ * have us ask, and unload, at another's. Where nobody listens there is nobody to be asked in error.
+ */
+static bool own_port(struct watch *w, const struct sampler *sampler)
+{
+    const struct container *c = &w->container;
+    int64_t pids[1 + PIDS_MAX] = {c->pid};
+    size_t n = 1;
+    if (!w->details.host_network)
+        return true;
+    for (size_t i = 0; i < c->n_processes && n <= PIDS_MAX; i++)
+        pids[n++] = c->processes[i].pid;
+    int r = fact_known(c->pid) ? listener_own(sampler->procfs, pids, n, w->details.port) : -ESRCH;
+    if (r == -EPERM)
+        snprintf(w->not_asked, sizeof w->not_asked,
+                 "port %u of the host's network is not, or not only, the container's own",
+                 (unsigned)w->details.port);
+    else if (r < 0 && r != -ENOENT && r != -ESRCH)
+        snprintf(w->not_asked, sizeof w->not_asked,
+                 "it cannot be seen whose port %u of the host's network is: %s%s",
+                 (unsigned)w->details.port, strerror(-r),
+                 r == -EACCES ? " (it needs the capability SYS_PTRACE)" : "");
+    return r == 0 || r == -ENOENT;
+}
+
 struct ollama_client *watch_client(struct watch *w, const struct sampler *sampler)
 {
+    w->not_asked[0] = '\0';
     bool running = w->container.status == STATUS_RUNNING && w->details.address[0] &&
-                   container_is_ollama(&w->container);
+                   container_is_ollama(&w->container) && own_port(w, sampler);
     bool same = !strcmp(w->client_address, w->details.address) && w->client_port == w->details.port;
     if (w->client && (!running || !same))
         drop_client(w);
+    if (w->not_asked[0])
+        snprintf(w->container.ollama.error, sizeof w->container.ollama.error, "%s", w->not_asked);
     if (!w->client && running) {
         snprintf(w->client_address, sizeof w->client_address, "%s", w->details.address);
         w->client_port = w->details.port;

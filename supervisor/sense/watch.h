@@ -19,6 +19,7 @@ struct watch {
     double cgroup_retry_s; /* boottime: not before */
     bool stats_pending, cgroup_said;
     struct ollama_client *client;
+    char not_asked[160]; /* why its Ollama may not be asked; "" */
     char client_address[64];
     uint16_t client_port;
     uint64_t answer_sent_ns; /* uv_hrtime */
@@ -29,7 +30,7 @@ struct watch {
     double connections_s; /* boottime: when they were last read, or could not be */
     double rest_s;        /* after what it answered last; 0: it may be asked */
     bool answered_once, lost;
-    bool want_connections, inspecting, inspect_again, named, listed, unread_told;
+    bool want_connections, inspecting, inspect_again, inspect_due, named, listed;
     bool refreshing, refresh_inspected, refresh_polled; /* a fresh look under way */
     fact main_started_us;     /* of its main process as last seen; 0: not seen in this life */
     int64_t oom_ns;           /* when the engine told of an OOM kill there; wall clock, 0: never */

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/text_clean.h"
 #include "sense/world_json.h"
 #include "sense/world_json_members.h"
 #include <limits.h>
@@ -15,6 +16,7 @@ static void copy_text(char *to, size_t size, const char *from, size_t length)
     }
     memcpy(to, from, length);
     to[length] = '\0';
+    text_clean(to);
 }
 
 static void get_text(const json_t *object, const char *name, char *to, size_t size)
@@ -106,6 +108,8 @@ static bool get_pairs(json_t *object, const char *prefixes[2], struct pair **pai
             continue;
         if (pairs_add(pairs, n_pairs, key, json_string_value(value)) < 0)
             return false;
+        text_clean((*pairs)[*n_pairs - 1].key);
+        text_clean((*pairs)[*n_pairs - 1].value);
     }
     return true;
 }

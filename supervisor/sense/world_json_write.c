@@ -155,16 +155,16 @@ static json_t *append_object(json_t *list)
 
 static bool set_ollama(json_t *object, const struct ollama *ollama)
 {
-    if (!ollama->asked)
+    if (!ollama->asked && !ollama->error[0])
         return true;
     json_t *value = json_object();
     if (!set(object, "ollama", value) ||
-        !set(value, "reachable", json_boolean(ollama->reachable)) ||
+        (ollama->asked && !set(value, "reachable", json_boolean(ollama->reachable))) ||
         !set_text(value, "version", ollama->version) || !set_text(value, "error", ollama->error) ||
         !set_real(value, "latency_ms", ollama->latency_ms) ||
         (ollama->age_ms != 0 && !set_real(value, "age_ms", ollama->age_ms)))
         return false;
-    if (!ollama->reachable)
+    if (!ollama->asked || !ollama->reachable)
         return true;
     if (ollama->incomplete && !set(value, "incomplete", json_true()))
         return false;

@@ -1,5 +1,6 @@
 /* Whatever an engine, or something in its place, may answer. The first byte chooses the reader. */
 #include "base/lines.h"
+#include "base/text_clean.h"
 #include "deploy/probe_private.h"
 #include "sense/docker_parse.h"
 #include "sense/json_stream.h"
@@ -27,10 +28,21 @@ static bool entry(void *userdata, const char *text, size_t length)
     return true;
 }
 
+static void left_out(void *userdata, const char *text, size_t length)
+{
+    struct docker_entry one;
+    (void)userdata;
+    check(length <= LONGEST_LINE);
+    if (docker_parse_beginning(text, length, &one))
+        check(one.unread && strlen(one.id) == 64 && text_harmless(one.name));
+}
+
+/* The cap is a small one, so that there are entries beyond it. */
 static void list(const char *text, size_t length)
 {
     struct json_stream stream;
-    json_stream_init_inside(&stream, DOCKER_ENTRY_MAX, 1);
+    json_stream_init_inside(&stream, LONGEST_LINE, 1);
+    stream.left_out = left_out;
     check(json_stream_feed(&stream, text, length, entry, NULL) == 0);
     json_stream_is_whole(&stream);
     json_stream_clear(&stream);
@@ -44,6 +56,9 @@ static void inspect(const char *text, size_t length)
         return;
     check(strlen(container.id) == 64 && container.n_env <= WORLD_PAIRS_MAX);
     check(container.pid == FACT_UNKNOWN || container.pid > 0);
+    check(text_harmless(container.name) && text_harmless(container.image));
+    for (size_t i = 0; i < container.n_labels; i++)
+        check(text_harmless(container.labels[i].key) && text_harmless(container.labels[i].value));
     container_clear(&container);
 }
 

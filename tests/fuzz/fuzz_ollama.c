@@ -1,4 +1,5 @@
 /* Whatever an Ollama, or something in its place, may answer. The first byte chooses the reader. */
+#include "base/text_clean.h"
 #include "sense/ollama_parse.h"
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@ static void ps(const char *text, size_t length)
     ollama_parse_ps(text, length, &answer);
     check(answer.n_models <= WORLD_MODELS_MAX);
     for (size_t i = 0; i < answer.n_models; i++)
-        check(answer.models[i].name[0] && !answer.models[i].blob[0]);
+        check(answer.models[i].name[0] && !answer.models[i].blob[0] &&
+              text_harmless(answer.models[i].name));
     ollama_clear(&answer);
 }
 

@@ -46,6 +46,47 @@ static void entries(void **state)
     assert_int_equal(docker_parse_entry(body, sizeof body - 2, &entry), -EBADMSG);
 }
 
+/* What is kept of an entry that is too long: who it is. */
+static void beginnings(void **state)
+{
+    static const char *const none[] = {"", "{\"Id\":\"short\",", "{\"Id\":\"" ID1,
+                                       "{\"Names\":[\"/x\"],\"Id\":7}"};
+    struct docker_entry entry;
+    (void)state;
+    static const char huge[] = "{\"Id\":\"" ID1 "\",\"Names\":[\"/hu\x1bge\"],\"Labels\":{\"a";
+    assert_true(docker_parse_beginning(huge, sizeof huge - 1, &entry));
+    assert_true(entry.unread);
+    assert_string_equal(entry.id, ID1);
+    assert_string_equal(entry.name, "hu?ge");
+    assert_null(entry.labels);
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        assert_false(docker_parse_beginning(none[i], strlen(none[i]), &entry));
+}
+
+/* Labels by the hundred kilobyte: what is kept of them is bounded, ours are there. */
+static void long_labels(void **state)
+{
+    enum { LABELS = 100, BYTES = 8000 };
+    size_t size = (size_t)LABELS * (BYTES + 100), used, kept = 0;
+    char *body = malloc(size), *value = malloc(BYTES + 1);
+    struct docker_entry entry;
+    (void)state;
+    memset(value, 'x', BYTES);
+    value[BYTES] = '\0';
+    used = (size_t)snprintf(body, size, "{\"Id\":\"" ID1 "\",\"Labels\":{");
+    for (int i = 0; i < LABELS; i++)
+        used += (size_t)snprintf(body + used, size - used, "\"l%d\":\"%s\",", i, value);
+    used += (size_t)snprintf(body + used, size - used, "\"supervisor.mode\":\"observe\"}}");
+    assert_int_equal(docker_parse_entry(body, used, &entry), 0);
+    assert_string_equal(entry.labels[0].key, "supervisor.mode");
+    for (size_t i = 0; i < entry.n_labels; i++)
+        kept += strlen(entry.labels[i].key) + strlen(entry.labels[i].value);
+    assert_in_range(kept, 8000, 16384);
+    docker_entry_clear(&entry);
+    free(value);
+    free(body);
+}
+
 static void many_labels(void **state)
 {
     (void)state;
@@ -356,6 +397,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries),
         cmocka_unit_test(more_than_any_answer_has),
+        cmocka_unit_test(beginnings),
+        cmocka_unit_test(long_labels),
         cmocka_unit_test(many_labels),
         cmocka_unit_test(inspect),
         cmocka_unit_test(inspect_of_little),

@@ -232,8 +232,9 @@ static void test_a_leak_is_not_learned(void **state)
     assert_int_equal(history_number_of(stage->place, "SELECT held FROM footprints"), 5000);
 }
 
-static void died(struct stage *stage)
+static void died(struct stage *stage, int i)
 {
+    snprintf(stage->world.containers[0].name, sizeof stage->world.containers[0].name, "one-%d", i);
     historian_note(stage->historian, NOTE_DIED, &stage->world.containers[0], "exited");
 }
 
@@ -248,7 +249,7 @@ static void test_events_wait_while_nothing_can_be_written(void **state)
     turn(stage);
     assert_int_equal(stage->stopped, 1);
     for (int i = 0; i < 300; i++)
-        died(stage);
+        died(stage, i);
     turn(stage);
     assert_int_equal(stage->stopped, 1); /* once */
     assert_int_equal(unlink(stage->place->state), 0);
@@ -263,6 +264,43 @@ static void test_events_wait_while_nothing_can_be_written(void **state)
                      1);
 }
 
+/* An engine that comes and goes four times a second, and containers that crash as often, under one
+ * name and under a new one each time: the history keeps what else happened, and how often it was.
+ */
+static void test_repetition_does_not_flush_it(void **state)
+{
+    struct stage *stage = *state;
+    struct container *c;
+    set_containers(stage, 1);
+    c = &stage->world.containers[0];
+    begin(stage);
+    for (int i = 0; i < 10000; i++) {
+        historian_note(stage->historian, i % 2 ? NOTE_ENGINE_BACK : NOTE_ENGINE_LOST, NULL, "");
+        snprintf(c->name, sizeof c->name, "crashes");
+        historian_note(stage->historian, i % 2 ? NOTE_STARTED : NOTE_DIED, c, "exited");
+        died(stage, i);
+        if (i % 64 == 63)
+            turn(stage);
+    }
+    snprintf(c->name, sizeof c->name, "neighbour");
+    historian_note(stage->historian, NOTE_OLLAMA_LOST, c, "");
+    turn(stage);
+    end(stage);
+    assert_in_range(history_number_of(stage->place, "SELECT count(*) FROM events"), 500, 1200);
+    assert_int_equal(history_number_of(stage->place, "SELECT count(*) FROM events WHERE kind ="
+                                                     " 'supervisor-started'"),
+                     1);
+    assert_int_equal(history_number_of(stage->place, "SELECT count(*) FROM events WHERE kind ="
+                                                     " 'ollama-lost' AND name = 'neighbour'"),
+                     1);
+    /* Each of the 5,000 times is there, or counted. */
+    assert_int_equal(
+        history_number_of(stage->place,
+                          "SELECT sum(coalesce(json_extract(numbers, '$.repeated'), 1))"
+                          " FROM events WHERE kind = 'engine-lost'"),
+        5000);
+}
+
 static void test_file_that_vanishes_or_breaks_is_begun_anew(void **state)
 {
     struct stage *stage = *state;
@@ -274,7 +312,7 @@ static void test_file_that_vanishes_or_breaks_is_begun_anew(void **state)
     snprintf(wal, sizeof wal, "%s-wal", path);
     assert_int_equal(unlink(path), 0);
     unlink(wal);
-    died(stage);
+    died(stage, 0);
     turn(stage);
     assert_int_equal(stage->stopped, 0);
     assert_int_equal(history_number_of(stage->place, "SELECT count(*) FROM events"), 1);
@@ -304,6 +342,7 @@ int main(void)
         test(test_runners_are_learned),
         test(test_a_leak_is_not_learned),
         test(test_events_wait_while_nothing_can_be_written),
+        test(test_repetition_does_not_flush_it),
         test(test_file_that_vanishes_or_breaks_is_begun_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,17 +179,44 @@ static void full_pipe(void **state)
 {
     (void)state;
     log_configure(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT);
+    char msg[64];
     begin();
-    for (int i = 0; i < 5000; i++)
-        log_line(LOG_LEVEL_INFO, "filling the pipe with lines that nobody reads", LN("i", i));
+    for (int i = 0; i < 5000; i++) { /* no two alike: those would be counted */
+        snprintf(msg, sizeof msg, "filling the pipe with lines that nobody reads: %d", i);
+        log_line(LOG_LEVEL_INFO, msg);
+    }
     assert_memory_equal(end(), "level=info", 10);
+}
+
+/* A line that repeats is counted; others are written meanwhile, and the count at the end. */
+static void repetition(void **state)
+{
+    (void)state;
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT);
+    begin();
+    log_repeated(true); /* of the tests before */
+    end();
+    begin();
+    for (int i = 0; i < 1000; i++)
+        log_line(LOG_LEVEL_ERROR, "engine lost", LS("why", "a reason"));
+    size_t lines = 0;
+    for (const char *at = end(); (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    assert_int_equal(lines, 16);
+    begin();
+    log_line(LOG_LEVEL_ERROR, "engine lost", LS("container", "another"));
+    assert_string_equal(end(), "level=error msg=\"engine lost\" container=another\n");
+    begin();
+    log_repeated(true);
+    assert_string_equal(end(), "level=info msg=\"engine lost\" repeated=984\n");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(logfmt), cmocka_unit_test(quoting), cmocka_unit_test(json),
-        cmocka_unit_test(levels), cmocka_unit_test(caps),    cmocka_unit_test(full_pipe),
+        cmocka_unit_test(logfmt),     cmocka_unit_test(quoting), cmocka_unit_test(json),
+        cmocka_unit_test(levels),     cmocka_unit_test(caps),    cmocka_unit_test(full_pipe),
+        cmocka_unit_test(repetition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

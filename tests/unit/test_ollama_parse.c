@@ -32,6 +32,29 @@ static void loaded_models(void **state)
         assert_int_equal(ollama_parse_ps(bad[i], strlen(bad[i]), &answer), -EBADMSG);
 }
 
+/* A name that is not exactly what could be sent back makes the list incomplete, and is shown clean.
+ */
+static void names_that_are_none(void **state)
+{
+    static const char *const names[][2] = {{"a\\u0000b", "a"},
+                                           {"\\u001b[2Ja", "?[2Ja"},
+                                           {"a\\u202eb", "a???b"},
+                                           {"a\\u2066b", "a???b"},
+                                           {"a\\u200bb", "a???b"},
+                                           {"a\\u009bb", "a??b"},
+                                           {"a\\nlevel=info", "a?level=info"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct ollama answer = {0};
+        char body[128];
+        snprintf(body, sizeof body, "{\"models\":[{\"name\":\"%s\"}]}", names[i][0]);
+        assert_int_equal(ollama_parse_ps(body, strlen(body), &answer), 0);
+        assert_true(answer.incomplete);
+        assert_string_equal(answer.models[0].name, names[i][1]);
+        ollama_clear(&answer);
+    }
+}
+
 static void blobs_of_modelfiles(void **state)
 {
     (void)state;
@@ -75,6 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loaded_models),
+        cmocka_unit_test(names_that_are_none),
         cmocka_unit_test(blobs_of_modelfiles),
         cmocka_unit_test(versions_and_errors),
     };

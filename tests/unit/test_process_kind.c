@@ -94,7 +94,7 @@ static void stat_lines(void **state)
         {"1 (ollama) S 0 1 1 0 -1 4194304 1 0 0 0 150 25" STAT_TAIL, 0, "ollama", 'S', 1826920000},
         {"1 (a) S (b ) R 0 1 1 0 -1 4194304 1 0 0 0 150 25" STAT_TAIL, 0, "a) S (b ", 'R',
          1826920000},
-        {"1 (two\nlines) S 0 1 1 0 -1 4194304 1 0 0 0 150 25" STAT_TAIL, 0, "two\nlines", 'S',
+        {"1 (two\nlines) S 0 1 1 0 -1 4194304 1 0 0 0 150 25" STAT_TAIL, 0, "two?lines", 'S',
          1826920000},
         {"1 () Z 0 1 1 0 -1 4194304 1 0 0 0 150 25" STAT_TAIL, 0, "", 'Z', 1826920000},
         {"1 (kworker/u8:2-events_unbound) I 0 1 1 0 -1 4194304 1 0 0 0 150 25" STAT_TAIL, 0,

@@ -207,6 +207,9 @@ static void foreign_bytes_are_replaced(void **state)
         {"\xf0\x80\x80\x80", "????"},
         {"\xf5", "?"},
         {"\x80", "?"},
+        {"\x1b[31m", "?[31m"}, /* a recording is read by people too */
+        {"\xe2\x80\xae", "???"},
+        {"\xc2\x9b", "??"},
     };
     struct world world;
 
