@@ -10,7 +10,8 @@ import pytest
 import wait
 from bench import Bench
 
-FILLER, LABELS, COUNT = "x" * 4000, 60, 3  # the answer fits into no socket's buffers: who does not read is waited for
+# The answer fits into no socket's buffers: who does not read is waited for. Of a container's labels 16 KiB are kept.
+FILLER, LABELS, COUNT = "x" * 3000, 5, 40
 LARGE = len(FILLER) * LABELS * COUNT
 STILL = 2.0  # seconds without reading until it is closed; it is looked at every half second
 AT_ONCE, SOON = 1.0, 5.0
@@ -20,11 +21,18 @@ AT_ONCE, SOON = 1.0, 5.0
 def place(engine, built):
     """A daemon whose answer is large, and its socket."""
     bench = Bench(engine)
-    with contextlib.closing(bench):
-        ones = [bench.ollama(f"talked-about-{i}", labels={f"filler-{k}": FILLER for k in range(LABELS)}) for i in range(COUNT)]
-        daemon = bench.daemon(*ones)
+    labels = {bench.label: "true"} | {f"filler-{k}": FILLER for k in range(LABELS)}
+    ids = [engine.api.call("POST", "/containers/create", {"Image": engine.image(), "Labels": labels},
+                           query={"name": f"talked-about-{i}"})["Id"] for i in range(COUNT)]  # made, not started: told as well
+    try:
+        daemon = bench.daemon()
+        daemon.wait("supervising", 10, container=f"talked-about-{COUNT - 1}")
         daemon.wait("first look", 10)
         yield bench, daemon, str(bench.state / "supervisor.sock")
+    finally:
+        bench.close()
+        for one in ids:
+            engine.api.remove(one)
 
 
 def client(path):
