@@ -42,18 +42,15 @@ struct http_options {
     const char *method;      /* "GET" … */
     const char *unix_socket; /* NULL: TCP */
     const char *url;         /* "http://d/v1.41/…" */
-    const char *body;        /* NULL: none; copied, but for body_borrowed */
+    const char *body;        /* NULL: none; copied */
     size_t body_length;      /* 0: the body is a string */
     const char *body_type;   /* of the body; NULL: application/json */
-    bool body_borrowed;      /* not copied: it must stay until done is called or http_cancel was */
     long timeout_ms;         /* whole request; 0 = no limit (streams) */
-    long connect_timeout_ms; /* 0 = 2000 */
     bool fresh_connection;   /* neither reuses nor keeps a connection (Ollama polls: no idle
                                 connection may look like a client) */
     http_data *on_data;      /* NULL: the body is collected */
     size_t body_max;         /* of a collected body, or of all of a stream's (0: HTTP_BODY_MAX, of a
                                 stream no cap) */
-    const char *header;      /* copied extra "Name: value" or NULL */
     const char *answer_header; /* static name of a header of the answer to give back, or NULL */
 };
 

@@ -68,32 +68,9 @@ static int set_headers(struct http_request *request, const struct http_options *
     int result = add_header(request, "Expect:");
     if (result == 0)
         result = add_header(request, type);
-    if (result == 0 && options->header)
-        result = add_header(request, options->header);
     if (result == 0)
         curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->headers);
     return result;
-}
-
-static size_t body_wanted(char *room, size_t size, size_t count, void *userdata)
-{
-    struct http_request *request = userdata;
-    if (request->failure) /* its owner may have freed the body */
-        return CURL_READFUNC_ABORT;
-    size_t length = size * count < request->upload_length ? size * count : request->upload_length;
-    memcpy(room, request->upload, length);
-    request->upload += length;
-    request->upload_length -= length;
-    return length;
-}
-
-static CURLcode set_borrowed(struct http_request *request, const char *body, size_t length)
-{
-    request->upload = body;
-    request->upload_length = length;
-    curl_easy_setopt(request->easy, CURLOPT_READFUNCTION, body_wanted);
-    curl_easy_setopt(request->easy, CURLOPT_READDATA, request);
-    return curl_easy_setopt(request->easy, CURLOPT_POST, 1L);
 }
 
 static CURLcode set_method(struct http_request *request, const struct http_options *options)
@@ -107,8 +84,7 @@ static CURLcode set_method(struct http_request *request, const struct http_optio
     size_t length = options->body_length ? options->body_length : strlen(body);
     CURLcode code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
     if (code == CURLE_OK)
-        code = options->body_borrowed ? set_borrowed(request, body, length)
-                                      : curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
+        code = curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
     if (code == CURLE_OK && strcmp(options->method, "POST") != 0)
         code = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, options->method);
     /* curl sends a request again when a kept connection dies without an answer. What changes
@@ -120,30 +96,28 @@ static CURLcode set_method(struct http_request *request, const struct http_optio
 
 static CURLcode set_target(CURL *easy, const struct http_options *options)
 {
-    CURLcode code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* http_proxy must never matter */
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_USERAGENT, "supervisor/" SUPERVISOR_VERSION);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_URL, options->url);
-    if (code == CURLE_OK && options->unix_socket)
-        code = curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket);
+    const struct {
+        CURLoption option;
+        const char *value;
+    } strings[] = {
+        {CURLOPT_PROTOCOLS_STR, "http"}, {CURLOPT_PROXY, ""}, /* http_proxy must never matter */
+        {CURLOPT_NOPROXY, "*"},          {CURLOPT_USERAGENT, "supervisor/" SUPERVISOR_VERSION},
+        {CURLOPT_URL, options->url},     {CURLOPT_UNIX_SOCKET_PATH, options->unix_socket}};
+    CURLcode code = CURLE_OK;
+    for (size_t i = 0; code == CURLE_OK && i < sizeof strings / sizeof strings[0]; i++)
+        code = curl_easy_setopt(easy, strings[i].option, strings[i].value);
     return code;
 }
 
 static void set_behaviour(struct http_request *request, const struct http_options *options)
 {
     CURL *easy = request->easy;
-    long connect_ms = options->connect_timeout_ms ? options->connect_timeout_ms : HTTP_CONNECT_MS;
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)HTTP_READ_BYTES);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, options->timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MS);
     if (options->fresh_connection) {
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
         curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);

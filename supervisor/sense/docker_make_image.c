@@ -31,8 +31,9 @@ struct pull { /* begins with its call */
     size_t n_layers;
     char status[256];
     char failed[DOCKER_WORDS_MAX]; /* the error inside the stream, "" none */
-    char head[512];                /* the first bytes: a refusal's words */
+    char head[DOCKER_HEAD_SIZE];   /* the first bytes: a refusal's words */
 };
+_Static_assert(sizeof(struct pull) <= DOCKER_CALL_MAX, "");
 
 static struct layer *layer_of(struct pull *pull, const char *id)
 {
@@ -109,11 +110,9 @@ static bool object_taken(void *userdata, const char *text, size_t length)
 static bool piece_arrived(void *userdata, const char *data, size_t length)
 {
     struct pull *pull = userdata;
-    size_t known = strlen(pull->head), room = sizeof pull->head - 1 - known;
-    if (known == 0) /* a new attempt knows nothing of the one before */
+    if (!pull->head[0]) /* a new attempt knows nothing of the one before */
         json_stream_clear(&pull->stream);
-    if (room > 0 && !memchr(data, '\0', length))
-        memcpy(pull->head + known, data, length < room ? length : room);
+    docker_take_head(&pull->call, data, length);
     return json_stream_feed(&pull->stream, data, length, object_taken, pull) == 0;
 }
 
@@ -145,22 +144,19 @@ static void stream_ended(struct docker_call *call, int result, const struct http
     call->user.done(call->userdata, result, err);
 }
 
-/* path is taken over. NULL after it has reported that memory is spent. */
-static struct pull *pull_new(struct docker *docker, char *path, docker_done *done, void *userdata)
+/* `like` as to docker_call_new. */
+static struct pull *pull_new(struct docker *docker, struct docker_call like)
 {
-    struct error err;
-    struct pull *pull =
-        (struct pull *)docker_call_new(docker, sizeof *pull, "POST", path, stream_ended, userdata);
-    if (!pull) {
-        done(userdata, -ENOMEM, docker_no_memory(&err));
+    like.method = "POST";
+    like.on_data = piece_arrived;
+    like.answered = stream_ended;
+    like.release = release;
+    like.refused = -EINVAL;
+    struct pull *pull = (struct pull *)docker_call_new(docker, sizeof *pull, &like);
+    if (!pull)
         return NULL;
-    }
     json_stream_init(&pull->stream, PULL_OBJECT_MAX);
-    pull->call.user.done = done;
-    pull->call.on_data = piece_arrived;
     pull->call.head = pull->head;
-    pull->call.release = release;
-    pull->call.refused = -EINVAL;
     return pull;
 }
 
@@ -186,11 +182,13 @@ struct docker_call *docker_pull(struct docker *docker, const char *image, docker
                                 docker_done *done, void *userdata)
 {
     bool ended = false;
-    struct pull *pull = pull_new(docker, pull_path(image), done, userdata);
+    struct pull *pull = pull_new(docker, (struct docker_call){.path = pull_path(image),
+                                                              .timeout_ms = 0, /* as it takes */
+                                                              .user.done = done,
+                                                              .userdata = userdata});
     if (!pull)
         return NULL;
     pull->progress = progress;
-    pull->call.timeout_ms = 0; /* as long as it takes */
     pull->ended = &ended;
     docker_call_go(&pull->call);
     if (ended)
@@ -211,13 +209,16 @@ void docker_stream_stop(struct docker_call *call)
 void docker_import_empty(struct docker *docker, const char *image, docker_done *done,
                          void *userdata)
 {
-    static const char archive[1024]; /* two empty blocks: the end of a tar archive */
+    enum { ARCHIVE_END = 1024 }; /* two empty blocks are the end of a tar archive */
     struct pull *pull = pull_new(
-        docker, docker_named_path("/images/create?fromSrc=-&repo=", image, ""), done, userdata);
-    if (!pull)
-        return;
-    pull->call.archive = archive;
-    pull->call.archive_length = sizeof archive;
-    pull->call.timeout_ms = IMPORT_MS;
-    docker_call_go(&pull->call);
+        docker,
+        (struct docker_call){.path = docker_named_path("/images/create?fromSrc=-&repo=", image, ""),
+                             .body = calloc(1, ARCHIVE_END),
+                             .body_length = ARCHIVE_END,
+                             .with_body = true,
+                             .timeout_ms = IMPORT_MS,
+                             .user.done = done,
+                             .userdata = userdata});
+    if (pull)
+        docker_call_go(&pull->call);
 }

@@ -15,25 +15,19 @@ static void json_read(struct docker_call *call, int result, const struct http_re
         answer = answer_parse(response->body, response->length);
         if (!answer)
             answer = answer_parse_real(response->body, response->length);
-        if (!answer) {
-            result = docker_unread(call, -EBADMSG, &own);
-            err = &own;
-        }
+        result = docker_read(call, answer ? 0 : -EBADMSG, &own, &err);
     }
     call->user.json_read(call->userdata, result, answer, err);
 }
 
 static void read_path(struct docker *docker, char *path, docker_json_read *done, void *userdata)
 {
-    struct error err;
-    struct docker_call *call =
-        docker_call_new(docker, sizeof *call, "GET", path, json_read, userdata);
-    if (!call) {
-        done(userdata, -ENOMEM, NULL, docker_no_memory(&err));
-        return;
-    }
-    call->user.json_read = done;
-    docker_call_go(call);
+    docker_ask(docker, &(struct docker_call){.method = "GET",
+                                             .path = path,
+                                             .timeout_ms = DOCKER_READ_MS,
+                                             .answered = json_read,
+                                             .user.json_read = done,
+                                             .userdata = userdata});
 }
 
 void docker_inspect_json(struct docker *docker, const char *id, docker_json_read *done,

@@ -202,23 +202,6 @@ int docker_parse_stats(const char *body, size_t length, struct cgroup_memory *re
     return 0;
 }
 
-int docker_parse_info(const char *body, size_t length, struct docker_info *ret_info)
-{
-    CLEANUP_JSON json_t *answer = answer_parse_real(body, length);
-    if (!json_is_object(answer))
-        return -EBADMSG;
-    struct docker_info info = {0};
-    member_text(answer, "ServerVersion", info.server_version, sizeof info.server_version);
-    member_text(answer, "CgroupDriver", info.cgroup_driver, sizeof info.cgroup_driver);
-    const char *version = member_string(answer, "CgroupVersion");
-    if (version && version[0] >= '1' && version[0] <= '2' && !version[1])
-        info.cgroup_version = version[0] - '0';
-    info.memory_limit = member_truth(answer, "MemoryLimit") == 1;
-    info.swap_limit = member_truth(answer, "SwapLimit") == 1;
-    *ret_info = info;
-    return 0;
-}
-
 /* One printable line: runs of white space and control characters become one blank. */
 static void flatten(const char *from, size_t length, bool html, char *text, size_t size)
 {
