@@ -35,6 +35,11 @@ struct http_response {
 };
 
 typedef void http_done(void *userdata, const struct http_response *response);
+/* An answer that is what was asked for. */
+static inline bool http_good(const struct http_response *response)
+{
+    return response->result == 0 && response->status == 200;
+}
 /* A piece of a streamed body as it arrives. Return false to end the request (-ECANCELED). */
 typedef bool http_data(void *userdata, const char *data, size_t length);
 
@@ -72,6 +77,9 @@ size_t http_local_ports(const struct http *http, uint16_t *ports, size_t max);
 /* DOCKER_HOST and --host: "unix:///path" -> "/path" (at most 107 bytes). Others are refused with a
  * sentence (only unix:// is spoken). */
 int http_unix_path(const char *url, char *ret_path, size_t size, struct error *err);
+
+/* A piece of a stream: its first bytes into head, as a string, which is "" at first. */
+void http_take_head(char *head, size_t size, const char *data, size_t length);
 
 /* percent-encodes for a query string; -ENOBUFS if it does not fit. */
 int http_encode(const char *text, char *ret_text, size_t size);

@@ -31,6 +31,13 @@ int http_unix_path(const char *url, char *ret_path, size_t size, struct error *e
     return 0;
 }
 
+void http_take_head(char *head, size_t size, const char *data, size_t length)
+{
+    size_t known = strlen(head), room = size - 1 - known;
+    if (room > 0 && !memchr(data, '\0', length))
+        memcpy(head + known, data, length < room ? length : room);
+}
+
 int http_encode(const char *text, char *ret_text, size_t size)
 {
     static const char digits[] = "0123456789ABCDEF";

@@ -23,13 +23,6 @@ char *docker_named_path(const char *prefix, const char *name, const char *tail)
     return path;
 }
 
-void docker_take_head(struct docker_call *call, const char *data, size_t length)
-{
-    size_t known = strlen(call->head), room = DOCKER_HEAD_SIZE - 1 - known;
-    if (room > 0 && !memchr(data, '\0', length))
-        memcpy(call->head + known, data, length < room ? length : room);
-}
-
 char *docker_container_path(const char *id, const char *tail)
 {
     return docker_named_path("/containers/", id, tail);

@@ -44,7 +44,7 @@ static void entry_left_out(void *userdata, const char *text, size_t length)
 static bool list_arrived(void *userdata, const char *data, size_t length)
 {
     struct listing *listing = userdata;
-    docker_take_head(&listing->call, data, length);
+    http_take_head(listing->head, sizeof listing->head, data, length);
     return json_stream_feed(&listing->stream, data, length, entry_taken, listing) == 0;
 }
 

@@ -53,7 +53,7 @@ static bool piece_arrived(void *userdata, const char *data, size_t length)
     struct events *events = userdata;
     if (!events->head[0]) /* a new attempt knows nothing of the one before */
         lines_clear(&events->lines);
-    docker_take_head(&events->call, data, length);
+    http_take_head(events->head, sizeof events->head, data, length);
     return lines_feed(&events->lines, data, length, line_taken, events) == 0;
 }
 

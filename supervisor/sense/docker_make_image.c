@@ -112,7 +112,7 @@ static bool piece_arrived(void *userdata, const char *data, size_t length)
     struct pull *pull = userdata;
     if (!pull->head[0]) /* a new attempt knows nothing of the one before */
         json_stream_clear(&pull->stream);
-    docker_take_head(&pull->call, data, length);
+    http_take_head(pull->head, sizeof pull->head, data, length);
     return json_stream_feed(&pull->stream, data, length, object_taken, pull) == 0;
 }
 

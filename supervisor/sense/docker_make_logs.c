@@ -56,7 +56,7 @@ static bool piece_arrived(void *userdata, const char *data, size_t length)
         logs->plain = false;
         logs->length = logs->frame_length = logs->left = 0;
     }
-    docker_take_head(&logs->call, data, length);
+    http_take_head(logs->head, sizeof logs->head, data, length);
     while (length > 0 && !logs->plain) {
         size_t taken;
         if (logs->left > 0) {

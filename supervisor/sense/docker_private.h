@@ -88,8 +88,6 @@ void docker_call_send(struct docker_call *call);
 /* Runs the callback and lets go of the call. */
 void docker_call_end(struct docker_call *call, int result, const struct http_response *response,
                      const struct error *err);
-/* A piece of a stream: its first bytes into the head, which has DOCKER_HEAD_SIZE. */
-void docker_take_head(struct docker_call *call, const char *data, size_t length);
 /* "/containers/ID" + tail with the id percent-encoded; NULL when memory is spent. */
 char *docker_container_path(const char *id, const char *tail);
 /* prefix + name percent-encoded + tail; NULL when memory is spent. */
