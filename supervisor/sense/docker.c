@@ -121,12 +121,11 @@ static void version_answered(struct docker_call *call, int result,
 
 static void ask_version(struct docker *docker, const char *method)
 {
-    docker->asking = docker_call_new(docker, sizeof *docker->asking,
-                                     &(struct docker_call){.method = method,
-                                                           .path = strdup("/_ping"),
-                                                           .unversioned = true,
-                                                           .timeout_ms = DOCKER_PING_MS,
-                                                           .answered = version_answered});
+    struct docker_call like = docker_question(strdup("/_ping"), version_answered, NULL);
+    like.method = method;
+    like.unversioned = true;
+    like.timeout_ms = DOCKER_PING_MS;
+    docker->asking = docker_call_new(docker, sizeof like, &like);
     if (docker->asking)
         docker_call_send(docker->asking);
 }
@@ -157,10 +156,8 @@ static void pinged(struct docker_call *call, int result, const struct http_respo
 
 void docker_ping(struct docker *docker, docker_done *done, void *userdata)
 {
-    docker_ask(docker, &(struct docker_call){.method = "GET",
-                                             .path = strdup("/_ping"),
-                                             .ping = true,
-                                             .answered = pinged,
-                                             .user.done = done,
-                                             .userdata = userdata});
+    struct docker_call like = docker_question(strdup("/_ping"), pinged, userdata);
+    like.user.done = done;
+    like.ping = true;
+    docker_ask(docker, &like);
 }

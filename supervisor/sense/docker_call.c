@@ -83,11 +83,30 @@ void docker_ask(struct docker *docker, const struct docker_call *like)
         docker_call_go(call);
 }
 
-void docker_changed(struct docker_call *call, int result, const struct http_response *response,
+struct docker_call docker_question(char *path, docker_answered *answered, void *userdata)
+{
+    return (struct docker_call){.method = "GET",
+                                .path = path,
+                                .timeout_ms = DOCKER_READ_MS,
+                                .answered = answered,
+                                .userdata = userdata};
+}
+
+static void changed(struct docker_call *call, int result, const struct http_response *response,
                     const struct error *err)
 {
     (void)response;
     call->user.done(call->userdata, result, err);
+}
+
+struct docker_call docker_change(const char *method, char *path, docker_done *done, void *userdata)
+{
+    return (struct docker_call){.method = method,
+                                .path = path,
+                                .timeout_ms = DOCKER_CHANGE_MS,
+                                .answered = changed,
+                                .user.done = done,
+                                .userdata = userdata};
 }
 
 static void call_free(struct docker_call *call)

@@ -67,16 +67,11 @@ static void listing_release(struct docker_call *call)
 void docker_list(struct docker *docker, docker_entry_seen *seen, docker_listed *done,
                  void *userdata)
 {
-    struct listing *listing = (struct listing *)docker_call_new(
-        docker, sizeof *listing,
-        &(struct docker_call){.method = "GET",
-                              .path = strdup("/containers/json?all=1"),
-                              .timeout_ms = DOCKER_READ_MS,
-                              .on_data = list_arrived,
-                              .answered = listed,
-                              .release = listing_release,
-                              .user.listed = done,
-                              .userdata = userdata});
+    struct docker_call like = docker_question(strdup("/containers/json?all=1"), listed, userdata);
+    like.user.listed = done;
+    like.on_data = list_arrived;
+    like.release = listing_release;
+    struct listing *listing = (struct listing *)docker_call_new(docker, sizeof *listing, &like);
     if (!listing)
         return;
     json_stream_init_inside(&listing->stream, DOCKER_ENTRY_MAX, 1);
@@ -105,12 +100,10 @@ static void inspected(struct docker_call *call, int result, const struct http_re
 
 void docker_inspect(struct docker *docker, const char *id, docker_inspected *done, void *userdata)
 {
-    docker_ask(docker, &(struct docker_call){.method = "GET",
-                                             .path = docker_container_path(id, "/json"),
-                                             .timeout_ms = DOCKER_READ_MS,
-                                             .answered = inspected,
-                                             .user.inspected = done,
-                                             .userdata = userdata});
+    struct docker_call like =
+        docker_question(docker_container_path(id, "/json"), inspected, userdata);
+    like.user.inspected = done;
+    docker_ask(docker, &like);
 }
 
 static void stats_read(struct docker_call *call, int result, const struct http_response *response,
@@ -126,13 +119,10 @@ static void stats_read(struct docker_call *call, int result, const struct http_r
 
 void docker_stats(struct docker *docker, const char *id, docker_stats_read *done, void *userdata)
 {
-    docker_ask(docker, &(struct docker_call){
-                           .method = "GET",
-                           .path = docker_container_path(id, "/stats?stream=false&one-shot=true"),
-                           .timeout_ms = DOCKER_READ_MS,
-                           .answered = stats_read,
-                           .user.stats_read = done,
-                           .userdata = userdata});
+    struct docker_call like = docker_question(
+        docker_container_path(id, "/stats?stream=false&one-shot=true"), stats_read, userdata);
+    like.user.stats_read = done;
+    docker_ask(docker, &like);
 }
 
 void docker_restart(struct docker *docker, const char *id, int64_t grace_s, long timeout_ms,
@@ -140,23 +130,18 @@ void docker_restart(struct docker *docker, const char *id, int64_t grace_s, long
 {
     char tail[48];
     snprintf(tail, sizeof tail, "/restart?t=%" PRId64, grace_s);
-    docker_ask(docker, &(struct docker_call){.method = "POST",
-                                             .path = docker_container_path(id, tail),
-                                             .timeout_ms = timeout_ms,
-                                             .answered = docker_changed,
-                                             .user.done = done,
-                                             .userdata = userdata});
+    struct docker_call like =
+        docker_change("POST", docker_container_path(id, tail), done, userdata);
+    like.timeout_ms = timeout_ms;
+    docker_ask(docker, &like);
 }
 
 void docker_start(struct docker *docker, const char *id, docker_done *done, void *userdata)
 {
-    docker_ask(docker, &(struct docker_call){.method = "POST",
-                                             .path = docker_container_path(id, "/start"),
-                                             .timeout_ms = DOCKER_CHANGE_MS,
-                                             .not_modified_is_fine = true,
-                                             .answered = docker_changed,
-                                             .user.done = done,
-                                             .userdata = userdata});
+    struct docker_call like =
+        docker_change("POST", docker_container_path(id, "/start"), done, userdata);
+    like.not_modified_is_fine = true;
+    docker_ask(docker, &like);
 }
 
 /* A kernel without the control lets the engine say "Limitation discarded" in a warning of a 200:
@@ -201,13 +186,10 @@ static char *update_body(fact memory, fact memory_swap, const char *policy, fact
 void docker_update(struct docker *docker, const char *id, fact memory, fact memory_swap,
                    const char *restart_policy, fact max_retries, docker_done *done, void *userdata)
 {
-    docker_ask(docker, &(struct docker_call){
-                           .method = "POST",
-                           .path = docker_container_path(id, "/update"),
-                           .body = update_body(memory, memory_swap, restart_policy, max_retries),
-                           .with_body = true,
-                           .timeout_ms = DOCKER_CHANGE_MS,
-                           .answered = updated,
-                           .user.done = done,
-                           .userdata = userdata});
+    struct docker_call like =
+        docker_change("POST", docker_container_path(id, "/update"), done, userdata);
+    like.answered = updated;
+    like.with_body = true;
+    like.body = update_body(memory, memory_swap, restart_policy, max_retries);
+    docker_ask(docker, &like);
 }

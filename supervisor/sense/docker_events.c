@@ -107,14 +107,12 @@ static char *stream_path(void)
     return path;
 }
 
-/* `like` as to docker_call_new. */
 static struct events *events_new(struct docker *docker, docker_event_seen *seen,
-                                 struct docker_call like)
+                                 struct docker_call *like)
 {
-    like.method = "GET";
-    like.on_data = piece_arrived;
-    like.release = release;
-    struct events *events = (struct events *)docker_call_new(docker, sizeof *events, &like);
+    like->on_data = piece_arrived;
+    like->release = release;
+    struct events *events = (struct events *)docker_call_new(docker, sizeof *events, like);
     if (!events)
         return NULL;
     lines_init(&events->lines, DOCKER_LINE_MAX);
@@ -127,12 +125,10 @@ void docker_events(struct docker *docker, docker_event_seen *seen, docker_events
                    void *userdata)
 {
     docker_events_stop(docker); /* one stream at a time */
-    struct events *events = events_new(docker, seen,
-                                       (struct docker_call){.path = stream_path(),
-                                                            .timeout_ms = 0, /* it stays */
-                                                            .answered = stream_ended,
-                                                            .user.ended = ended,
-                                                            .userdata = userdata});
+    struct docker_call like = docker_question(stream_path(), stream_ended, userdata);
+    like.user.ended = ended;
+    like.timeout_ms = 0;
+    struct events *events = events_new(docker, seen, &like);
     if (!events)
         return;
     docker->stream = &events->call;
@@ -157,12 +153,9 @@ void docker_events_ring(struct docker *docker, docker_event_seen *seen, docker_r
     int64_t now_ms = clock_wall_ms();
     snprintf(path, sizeof path, "/events?since=1&until=%" PRId64 ".%03" PRId64 "999999",
              now_ms > 0 ? now_ms / 1000 : 0, now_ms > 0 ? now_ms % 1000 : 0);
-    struct events *events = events_new(docker, seen,
-                                       (struct docker_call){.path = strdup(path),
-                                                            .timeout_ms = DOCKER_READ_MS,
-                                                            .answered = ring_ended,
-                                                            .user.ring_read = done,
-                                                            .userdata = userdata});
+    struct docker_call like = docker_question(strdup(path), ring_ended, userdata);
+    like.user.ring_read = done;
+    struct events *events = events_new(docker, seen, &like);
     if (events)
         docker_call_go(&events->call);
 }

@@ -44,30 +44,24 @@ static void created(struct docker_call *call, int result, const struct http_resp
 void docker_create(struct docker *docker, const char *name, const json_t *body,
                    docker_created *done, void *userdata)
 {
-    docker_ask(docker, &(struct docker_call){
-                           .method = "POST",
-                           .path = docker_named_path("/containers/create?name=", name, ""),
-                           .body = json_dumps(body, JSON_COMPACT),
-                           .with_body = true,
-                           .timeout_ms = DOCKER_CHANGE_MS,
-                           .conflict = -EEXIST,
-                           .refused = -EINVAL,
-                           .answered = created,
-                           .user.created = done,
-                           .userdata = userdata});
+    struct docker_call like = docker_change(
+        "POST", docker_named_path("/containers/create?name=", name, ""), NULL, userdata);
+    like.user.created = done;
+    like.answered = created;
+    like.with_body = true;
+    like.body = json_dumps(body, JSON_COMPACT);
+    like.conflict = -EEXIST;
+    like.refused = -EINVAL;
+    docker_ask(docker, &like);
 }
 
 /* Takes away what the path names. conflict: what a 409 is. */
 static void take_away(struct docker *docker, char *path, int conflict, docker_done *done,
                       void *userdata)
 {
-    docker_ask(docker, &(struct docker_call){.method = "DELETE",
-                                             .path = path,
-                                             .timeout_ms = DOCKER_CHANGE_MS,
-                                             .conflict = conflict,
-                                             .answered = docker_changed,
-                                             .user.done = done,
-                                             .userdata = userdata});
+    struct docker_call like = docker_change("DELETE", path, done, userdata);
+    like.conflict = conflict;
+    docker_ask(docker, &like);
 }
 
 void docker_remove(struct docker *docker, const char *id, docker_done *done, void *userdata)
@@ -80,27 +74,21 @@ void docker_stop(struct docker *docker, const char *id, int64_t grace_s, long ti
 {
     char tail[48];
     snprintf(tail, sizeof tail, "/stop?t=%" PRId64, grace_s);
-    docker_ask(docker, &(struct docker_call){.method = "POST",
-                                             .path = docker_container_path(id, tail),
-                                             .timeout_ms = timeout_ms,
-                                             .not_modified_is_fine = true,
-                                             .answered = docker_changed,
-                                             .user.done = done,
-                                             .userdata = userdata});
+    struct docker_call like =
+        docker_change("POST", docker_container_path(id, tail), done, userdata);
+    like.timeout_ms = timeout_ms;
+    like.not_modified_is_fine = true;
+    docker_ask(docker, &like);
 }
 
 void docker_rename(struct docker *docker, const char *id, const char *name, docker_done *done,
                    void *userdata)
 {
     char *path = docker_container_path(id, "/rename?name=");
-    docker_ask(docker,
-               &(struct docker_call){.method = "POST",
-                                     .path = path ? docker_named_path(path, name, "") : NULL,
-                                     .timeout_ms = DOCKER_CHANGE_MS,
-                                     .conflict = -EEXIST,
-                                     .answered = docker_changed,
-                                     .user.done = done,
-                                     .userdata = userdata});
+    struct docker_call like =
+        docker_change("POST", path ? docker_named_path(path, name, "") : NULL, done, userdata);
+    like.conflict = -EEXIST;
+    docker_ask(docker, &like);
     free(path);
 }
 
@@ -121,15 +109,12 @@ void docker_volume_create(struct docker *docker, const char *name, const json_t 
     CLEANUP_JSON json_t *body = json_pack("{s:s}", "Name", name);
     if (labels)
         json_object_set_new(body, "Labels", json_deep_copy(labels));
-    docker_ask(docker, &(struct docker_call){.method = "POST",
-                                             .path = strdup("/volumes/create"),
-                                             .body = json_dumps(body, JSON_COMPACT),
-                                             .with_body = true,
-                                             .timeout_ms = DOCKER_CHANGE_MS,
-                                             .refused = -EINVAL,
-                                             .answered = volume_made,
-                                             .user.done = done,
-                                             .userdata = userdata});
+    struct docker_call like = docker_change("POST", strdup("/volumes/create"), done, userdata);
+    like.answered = volume_made;
+    like.with_body = true;
+    like.body = json_dumps(body, JSON_COMPACT);
+    like.refused = -EINVAL;
+    docker_ask(docker, &like);
 }
 
 void docker_volume_remove(struct docker *docker, const char *name, docker_done *done,

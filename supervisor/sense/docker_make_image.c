@@ -144,15 +144,20 @@ static void stream_ended(struct docker_call *call, int result, const struct http
     call->user.done(call->userdata, result, err);
 }
 
-/* `like` as to docker_call_new. */
-static struct pull *pull_new(struct docker *docker, struct docker_call like)
+/* As docker_change. */
+static struct docker_call pull_like(char *path, docker_done *done, void *userdata)
 {
-    like.method = "POST";
-    like.on_data = piece_arrived;
+    struct docker_call like = docker_change("POST", path, done, userdata);
     like.answered = stream_ended;
+    like.on_data = piece_arrived;
     like.release = release;
     like.refused = -EINVAL;
-    struct pull *pull = (struct pull *)docker_call_new(docker, sizeof *pull, &like);
+    return like;
+}
+
+static struct pull *pull_new(struct docker *docker, const struct docker_call *like)
+{
+    struct pull *pull = (struct pull *)docker_call_new(docker, sizeof *pull, like);
     if (!pull)
         return NULL;
     json_stream_init(&pull->stream, PULL_OBJECT_MAX);
@@ -182,10 +187,9 @@ struct docker_call *docker_pull(struct docker *docker, const char *image, docker
                                 docker_done *done, void *userdata)
 {
     bool ended = false;
-    struct pull *pull = pull_new(docker, (struct docker_call){.path = pull_path(image),
-                                                              .timeout_ms = 0, /* as it takes */
-                                                              .user.done = done,
-                                                              .userdata = userdata});
+    struct docker_call like = pull_like(pull_path(image), done, userdata);
+    like.timeout_ms = 0; /* as long as it takes */
+    struct pull *pull = pull_new(docker, &like);
     if (!pull)
         return NULL;
     pull->progress = progress;
@@ -210,15 +214,13 @@ void docker_import_empty(struct docker *docker, const char *image, docker_done *
                          void *userdata)
 {
     enum { ARCHIVE_END = 1024 }; /* two empty blocks are the end of a tar archive */
-    struct pull *pull = pull_new(
-        docker,
-        (struct docker_call){.path = docker_named_path("/images/create?fromSrc=-&repo=", image, ""),
-                             .body = calloc(1, ARCHIVE_END),
-                             .body_length = ARCHIVE_END,
-                             .with_body = true,
-                             .timeout_ms = IMPORT_MS,
-                             .user.done = done,
-                             .userdata = userdata});
+    struct docker_call like =
+        pull_like(docker_named_path("/images/create?fromSrc=-&repo=", image, ""), done, userdata);
+    like.timeout_ms = IMPORT_MS;
+    like.with_body = true;
+    like.body = calloc(1, ARCHIVE_END);
+    like.body_length = ARCHIVE_END;
+    struct pull *pull = pull_new(docker, &like);
     if (pull)
         docker_call_go(&pull->call);
 }

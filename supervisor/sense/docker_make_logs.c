@@ -120,16 +120,12 @@ void docker_logs(struct docker *docker, const char *id, int lines, docker_said *
     char tail[64];
     int wanted = lines < 0 ? 0 : lines > LOGS_LINES_MAX ? LOGS_LINES_MAX : lines;
     snprintf(tail, sizeof tail, "/logs?stdout=1&stderr=1&tail=%d", wanted);
-    struct logs *logs = (struct logs *)docker_call_new(
-        docker, sizeof *logs,
-        &(struct docker_call){.method = "GET",
-                              .path = docker_container_path(id, tail),
-                              .timeout_ms = DOCKER_READ_MS,
-                              .on_data = piece_arrived,
-                              .answered = logs_ended,
-                              .release = release,
-                              .user.said = done,
-                              .userdata = userdata});
+    struct docker_call like =
+        docker_question(docker_container_path(id, tail), logs_ended, userdata);
+    like.user.said = done;
+    like.on_data = piece_arrived;
+    like.release = release;
+    struct logs *logs = (struct logs *)docker_call_new(docker, sizeof *logs, &like);
     if (!logs)
         return;
     logs->call.head = logs->head;

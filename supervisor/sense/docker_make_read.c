@@ -22,12 +22,9 @@ static void json_read(struct docker_call *call, int result, const struct http_re
 
 static void read_path(struct docker *docker, char *path, docker_json_read *done, void *userdata)
 {
-    docker_ask(docker, &(struct docker_call){.method = "GET",
-                                             .path = path,
-                                             .timeout_ms = DOCKER_READ_MS,
-                                             .answered = json_read,
-                                             .user.json_read = done,
-                                             .userdata = userdata});
+    struct docker_call like = docker_question(path, json_read, userdata);
+    like.user.json_read = done;
+    docker_ask(docker, &like);
 }
 
 void docker_inspect_json(struct docker *docker, const char *id, docker_json_read *done,

@@ -78,9 +78,10 @@ struct docker_call *docker_call_new(struct docker *docker, size_t size,
                                     const struct docker_call *like);
 /* The same for one that is nothing but a call, and sends it. */
 void docker_ask(struct docker *docker, const struct docker_call *like);
-/* The answer to a call whose user is `done`. */
-void docker_changed(struct docker_call *call, int result, const struct http_response *response,
-                    const struct error *err);
+/* A question by GET, in DOCKER_READ_MS; path is taken over. The user is still to be set. */
+struct docker_call docker_question(char *path, docker_answered *answered, void *userdata);
+/* A change, in DOCKER_CHANGE_MS, of which done is told. */
+struct docker_call docker_change(const char *method, char *path, docker_done *done, void *userdata);
 /* docker.c. Sends the call as soon as the version is known. It is freed after its answer. */
 void docker_call_go(struct docker_call *call);
 /* Sends it now. */
