@@ -70,3 +70,13 @@ void text_clean(char *text)
             memset(text, '?', length);
     }
 }
+
+void text_copy(char *text, size_t size, const char *from)
+{
+    size_t n = from ? strnlen(from, size - 1) : 0;
+    while (n > 0 && ((unsigned char)from[n] & 0xC0) == 0x80)
+        n--;
+    if (n > 0)
+        memcpy(text, from, n);
+    text[n] = '\0';
+}

@@ -14,5 +14,7 @@ size_t text_character(const char *text, size_t n, bool *ret_harmless);
 bool text_harmless(const char *text);
 /* Every byte of what is not becomes a question mark; the length stays. */
 void text_clean(char *text);
+/* Copies as much as fits and cuts no UTF-8 character in two. NULL is "". */
+void text_copy(char *text, size_t size, const char *from);
 
 #endif

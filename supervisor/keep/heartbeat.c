@@ -133,7 +133,7 @@ void heartbeat_forgets(struct heartbeat *h, const char *why)
     char text[FORGETS_BYTES];
     if (h == NULL)
         return;
-    keep_text(text, sizeof text, why);
+    text_copy(text, sizeof text, why);
     json_t *string = json_string(text);
     char *escaped = json_dumps(string, JSON_ENCODE_ANY);
     int n = snprintf(h->forgets, sizeof h->forgets, ",\"forgets\":%s",

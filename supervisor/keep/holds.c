@@ -32,7 +32,7 @@ int keep_hold_set(struct keep *keep, const char *key, int64_t since_wall_ms, con
 {
     KEEP_LOCKED(keep);
     char text[WHY_SIZE];
-    keep_text(text, sizeof text, why);
+    text_copy(text, sizeof text, why);
     keep_run(keep, "BEGIN IMMEDIATE", "");
     keep_run(keep,
              "INSERT INTO keys (key, hold_since_ms, hold_why) VALUES (?, ?, ?)"

@@ -92,7 +92,7 @@ int keep_intent_end(struct keep *keep, int64_t id, enum intent_state state, fact
                          (int)state);
     KEEP_LOCKED(keep);
     char text[sizeof((struct intent *)NULL)->outcome];
-    keep_text(text, sizeof text, outcome);
+    text_copy(text, sizeof text, outcome);
     keep_know_end(keep, id, state, held_after, ended_wall_ms, text);
     keep_end_intent(keep, id, state, held_after, ended_wall_ms, text);
     bool ended = keep->rc == SQLITE_OK && sqlite3_changes(keep->db) > 0;

@@ -37,7 +37,7 @@ void keep_know_end(struct keep *keep, int64_t id, enum intent_state state, fact 
         intent->state = state;
         intent->held_after = held_after;
         intent->ended_wall_ms = ended_wall_ms;
-        keep_text(intent->outcome, sizeof intent->outcome, outcome);
+        text_copy(intent->outcome, sizeof intent->outcome, outcome);
         return;
     }
 }

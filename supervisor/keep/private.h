@@ -2,6 +2,7 @@
 #ifndef SUPERVISOR_KEEP_PRIVATE_H
 #define SUPERVISOR_KEEP_PRIVATE_H
 
+#include "base/text_clean.h"
 #include "keep/keep.h"
 #include "keep/throttles.h"
 #include <limits.h>
@@ -199,9 +200,6 @@ void keep_try_write(struct keep *keep);
 /* Copies the WAL into the database and begins it anew where half of its length is in use: else a
  * commit could need more than there is, and each start would read and copy all of it again. */
 void keep_rewind(struct keep *keep);
-
-/* Copies as much as fits and cuts no UTF-8 character in two. NULL is "". */
-void keep_text(char *text, size_t size, const char *from);
 
 /* Makes the state directory and its locks/ (0700) where missing, and says where the latter is; the
  * state directory's parent must be there. */

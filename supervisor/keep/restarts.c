@@ -49,8 +49,8 @@ static void take_newer(struct keep *keep, const char *sql, const char *container
     last->stop = !strcmp(keep_text_of(row, 1), "stop");
     last->start = !last->stop && !strcmp(keep_text_of(row, 2), KEEP_START);
     last->state = (enum intent_state)sqlite3_column_int(row, 3);
-    keep_text(last->started_at, sizeof last->started_at, keep_text_of(row, 4));
-    keep_text(last->outcome, sizeof last->outcome, keep_text_of(row, 5));
+    text_copy(last->started_at, sizeof last->started_at, keep_text_of(row, 4));
+    text_copy(last->outcome, sizeof last->outcome, keep_text_of(row, 5));
     last->age_s = age_of(row, 6, now);
 }
 

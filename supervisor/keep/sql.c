@@ -164,7 +164,7 @@ void keep_read(sqlite3_stmt *statement, const struct keep_column *columns, size_
             *(double *)member = sqlite3_column_double(statement, at);
             break;
         case COLUMN_TEXT:
-            keep_text(member, columns[i].size, keep_text_of(statement, at));
+            text_copy(member, columns[i].size, keep_text_of(statement, at));
             break;
         case COLUMN_BORROWED:
             *(const char **)member = keep_text_of(statement, at);
@@ -302,16 +302,4 @@ int keep_done(struct keep *keep, const char *doing, struct error *err)
     keep->rc = SQLITE_OK;
     note_failure(keep, err);
     return code;
-}
-
-void keep_text(char *text, size_t size, const char *from)
-{
-    size_t n = 0;
-    while (from && n < size - 1 && from[n])
-        n++;
-    while (n > 0 && ((unsigned char)from[n] & 0xc0) == 0x80)
-        n--;
-    if (n > 0)
-        memcpy(text, from, n);
-    text[n] = '\0';
 }
