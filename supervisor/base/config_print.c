@@ -48,25 +48,6 @@ static void print_ini(const struct config *config, FILE *to)
     print_tiers(config, to);
 }
 
-static json_t *json_value(const struct setting *setting, const struct settings *settings)
-{
-    const void *value = setting_field(setting, settings);
-    if (!setting_is_set(setting, settings))
-        return json_null();
-    switch (setting->type) {
-    case SETTING_SIZE:
-    case SETTING_COUNT:
-        return json_integer(*(const fact *)value);
-    case SETTING_DURATION:
-    case SETTING_PERCENT:
-        return json_real(*(const double *)value);
-    case SETTING_SWITCH:
-        return json_boolean(*(const bool *)value);
-    default:
-        return json_string(value); /* NULL for what is not UTF-8 */
-    }
-}
-
 static json_t *json_entry(json_t *value, const char *origin)
 {
     json_t *entry = json_object();
@@ -119,7 +100,7 @@ static void print_json(const struct config *config, FILE *to)
             json_object_set_new(sections, setting->section, section);
         }
         char variable[SETTING_NAME_MAX];
-        json_t *entry = json_entry(json_value(setting, &config->settings),
+        json_t *entry = json_entry(setting_json(setting, &config->settings),
                                    config_origin_name((enum config_origin)config->origin[i]));
         json_object_set_new(entry, "environment",
                             json_string(setting_environment(setting, variable)));

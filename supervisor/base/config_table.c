@@ -21,17 +21,18 @@
 /* Whether it may be unset. */
 enum { MUST = false, MAY = true };
 
-#define ROW(type, section, key, label, unset, initial, field, reason, ...)                         \
+#define ROW(type, section, key, label, may, initial, field, reason, ...)                           \
     {                                                                                              \
-        section, key, label, type, unset, initial, reason, FIELD(field), __VA_ARGS__               \
+        section, key, label, type, may, initial, reason, .unset = FACT_NONE, FIELD(field),         \
+                                                         __VA_ARGS__                               \
     }
 #define TEXT(...)   ROW(SETTING_TEXT, __VA_ARGS__, )
 #define PATH(...)   ROW(SETTING_PATH, __VA_ARGS__, )
 #define SWITCH(...) ROW(SETTING_SWITCH, __VA_ARGS__, )
-#define CHOICE(section, key, label, unset, initial, words, field, reason)                          \
-    ROW(SETTING_CHOICE, section, key, label, unset, initial, field, reason, .choices = words)
-#define NUMBER(type, section, key, label, unset, initial, least, most, field, reason)              \
-    ROW(type, section, key, label, unset, initial, field, reason, .min = (least), .max = (most))
+#define CHOICE(section, key, label, may, initial, words, field, reason)                            \
+    ROW(SETTING_CHOICE, section, key, label, may, initial, field, reason, .choices = words)
+#define NUMBER(type, section, key, label, may, initial, least, most, field, reason)                \
+    ROW(type, section, key, label, may, initial, field, reason, .min = (least), .max = (most))
 #define SIZE(...)     NUMBER(SETTING_SIZE, __VA_ARGS__)
 #define COUNT(...)    NUMBER(SETTING_COUNT, __VA_ARGS__)
 #define DURATION(...) NUMBER(SETTING_DURATION, __VA_ARGS__)

@@ -6,6 +6,10 @@
 #include "base/fact.h"
 #include <stddef.h>
 
+/* -EINVAL or such, FAILURE_USAGE: `"VALUE" WHY`, of the value's first characters. */
+enum { VALUE_SHOWN_MAX = 64 };
+int value_refuse(struct error *err, int code, const char *value, const char *why);
+
 /* "28g", "512M", "1.5GiB", "8GB" (all binary: 1 GB of a limit is 1 GiB, JUDGEMENT, Deploying),
  * "1048576" (bytes). -EINVAL with a sentence
  * ("28x" has no unit I know: use k, m, g or t), -ERANGE above 2^53. */
