@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/repeats.h"
+#include "base/size.h"
 #include "base/text_clean.h"
 #include <errno.h>
 #include <math.h>
@@ -34,14 +35,11 @@ void log_configure(enum log_level least, enum log_format format)
 int log_configure_named(const char *level, const char *format)
 {
     bool json = strcmp(format, "json") == 0;
-    if (!json && strcmp(format, "logfmt") != 0)
+    int least = word_find(level_names, sizeof(level_names) / sizeof(level_names[0]), level);
+    if (least < 0 || (!json && strcmp(format, "logfmt") != 0))
         return -EINVAL;
-    for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++)
-        if (strcmp(level, level_names[i]) == 0) {
-            log_configure((enum log_level)i, json ? LOG_FORMAT_JSON : LOG_FORMAT_LOGFMT);
-            return 0;
-        }
-    return -EINVAL;
+    log_configure((enum log_level)least, json ? LOG_FORMAT_JSON : LOG_FORMAT_LOGFMT);
+    return 0;
 }
 
 static void put(struct line *line, const char *bytes, size_t n)

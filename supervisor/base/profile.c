@@ -1,5 +1,6 @@
 #include "base/profile.h"
 
+#include "base/size.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -70,12 +71,10 @@ const char *priority_name(enum priority priority)
 
 int priority_parse(const char *text, enum priority *ret_priority)
 {
-    for (size_t i = 0; i < sizeof(priorities) / sizeof(priorities[0]); i++)
-        if (strcmp(priorities[i], text) == 0) {
-            *ret_priority = (enum priority)i;
-            return 0;
-        }
-    return -EINVAL;
+    int at = word_find(priorities, sizeof(priorities) / sizeof(priorities[0]), text);
+    if (at >= 0)
+        *ret_priority = (enum priority)at;
+    return at < 0 ? -EINVAL : 0;
 }
 
 const char *server_kind_name(enum server_kind server)
@@ -85,12 +84,10 @@ const char *server_kind_name(enum server_kind server)
 
 int server_kind_parse(const char *text, enum server_kind *ret_server)
 {
-    for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++)
-        if (strcmp(servers[i], text) == 0) {
-            *ret_server = (enum server_kind)i;
-            return 0;
-        }
-    return -EINVAL;
+    int at = word_find(servers, sizeof(servers) / sizeof(servers[0]), text);
+    if (at >= 0)
+        *ret_server = (enum server_kind)at;
+    return at < 0 ? -EINVAL : 0;
 }
 
 size_t profiles_builtin(struct profile *profiles)

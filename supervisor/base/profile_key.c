@@ -238,10 +238,7 @@ static int set(struct profile *profile, const struct setting *key, const char *v
 
 int profile_key(const char *key)
 {
-    for (int i = 0; i < PROFILE_KEYS_N; i++)
-        if (strcmp(profile_keys[i], key) == 0)
-            return i;
-    return -1;
+    return word_find(profile_keys, PROFILE_KEYS_N, key);
 }
 
 int profile_set(struct profile *profile, const char *key, const char *value, struct error *err)

@@ -239,6 +239,14 @@ const char *duration_format(double seconds, char *text, size_t size)
     return text;
 }
 
+int word_find(const char *const *words, size_t n, const char *word)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(words[i], word) == 0)
+            return (int)i;
+    return -1;
+}
+
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;

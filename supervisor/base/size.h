@@ -38,6 +38,8 @@ const char *duration_format(double seconds, char *text, size_t size);
 #define SHOWN(bytes)     size_format((bytes), (char[16]){0}, 16)
 #define SHOWN_S(seconds) duration_format((seconds), (char[24]){0}, 24)
 
+/* The place of the word among these, or -1. */
+int word_find(const char *const *words, size_t n, const char *word);
 /* Edit distance based: the candidate nearest to word, NULL if none is near enough to be meant (more
  * than a third of the letters of the longer one differ; neighbours that are swapped count once) and
  * it is not the beginning (3 letters or more) of exactly one of them. */

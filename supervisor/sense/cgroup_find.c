@@ -86,17 +86,15 @@ static bool confirm(int hierarchy, struct search *s)
 static bool walk(int hierarchy, int parent, const char *name, size_t length, int depth,
                  struct search *s)
 {
-    int fd = proc_directory_open(parent, name);
-    DIR *children = fd < 0 ? NULL : fdopendir(fd);
+    CLOSE_LIST DIR *children = proc_list(parent, name);
+    const struct dirent *entry;
     bool done = false;
 
     if (children == NULL) {
-        if (fd == -EACCES || fd == -EPERM)
-            s->refused = fd;
-        proc_file_close(&fd);
+        if (errno == EACCES || errno == EPERM)
+            s->refused = -errno;
         return false;
     }
-    const struct dirent *entry;
     while (!done && (entry = readdir(children)) != NULL) {
         if (entry->d_name[0] == '.' || (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
             continue;
@@ -109,11 +107,11 @@ static bool walk(int hierarchy, int parent, const char *name, size_t length, int
             break;
         }
         if (depth > 1 && ++s->directories < CGROUP_DIRECTORIES_MAX)
-            done = walk(hierarchy, fd, entry->d_name, length + (size_t)n, depth - 1, s);
+            done =
+                walk(hierarchy, dirfd(children), entry->d_name, length + (size_t)n, depth - 1, s);
     }
     if (!done)
         s->relative[length] = '\0';
-    closedir(children);
     return done;
 }
 
