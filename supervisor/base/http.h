@@ -81,7 +81,7 @@ int http_unix_path(const char *url, char *ret_path, size_t size, struct error *e
 /* A piece of a stream: its first bytes into head, as a string, which is "" at first. */
 void http_take_head(char *head, size_t size, const char *data, size_t length);
 
-/* percent-encodes for a query string; -ENOBUFS if it does not fit. */
+/* percent-encodes for a query string; -ENOBUFS if it does not fit, -ENOMEM. */
 int http_encode(const char *text, char *ret_text, size_t size);
 
 #endif

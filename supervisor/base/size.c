@@ -173,17 +173,24 @@ int count_parse(const char *text, fact *ret_count, struct error *err)
     return 0;
 }
 
+/* With the largest of the units, each `step` times the one before, in which it is whole. */
+static const char *exact(fact value, const char *units, fact step, char *text, size_t size)
+{
+    size_t unit = 0;
+    for (; value > 0 && value % step == 0 && units[unit] != '\0'; unit++)
+        value /= step;
+    snprintf(text, size, "%lld%.*s", (long long)value, unit > 0, units + (unit > 0 ? unit - 1 : 0));
+    return text;
+}
+
 const char *count_exact(fact count, char *text, size_t size)
 {
-    static const char units[] = {'T', 'B', 'M', 'K'};
-    fact unit = INT64_C(1000000000000);
-    for (int i = 0; i < 4; i++, unit /= 1000)
-        if (count > 0 && count % unit == 0) {
-            snprintf(text, size, "%lld%c", (long long)(count / unit), units[i]);
-            return text;
-        }
-    snprintf(text, size, "%lld", (long long)count);
-    return text;
+    return exact(count, "KMBT", 1000, text, size);
+}
+
+const char *size_exact(fact bytes, char *text, size_t size)
+{
+    return exact(bytes, "kmgt", 1024, text, size);
 }
 
 const char *size_format(fact bytes, char *text, size_t size)
@@ -202,20 +209,6 @@ const char *size_format(fact bytes, char *text, size_t size)
             value /= 1024; /* 1023.95 would be shown as 1024.0 */
         snprintf(text, size, "%.1f %s", value, units[unit]);
     }
-    return text;
-}
-
-const char *size_exact(fact bytes, char *text, size_t size)
-{
-    static const char units[] = {'t', 'g', 'm', 'k'};
-    for (int i = 0; i < 4; i++) {
-        fact unit = (fact)1 << (40 - 10 * i);
-        if (bytes > 0 && bytes % unit == 0) {
-            snprintf(text, size, "%lld%c", (long long)(bytes / unit), units[i]);
-            return text;
-        }
-    }
-    snprintf(text, size, "%lld", (long long)bytes);
     return text;
 }
 
