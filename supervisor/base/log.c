@@ -57,15 +57,11 @@ static void put_text(struct line *line, const char *text)
     put(line, text, strlen(text));
 }
 
-/* A character of length bytes by its number, of those beyond the first plane only that one was. */
-static void put_escaped(struct line *line, const unsigned char *s, size_t length)
+/* A character by its number, of those beyond the first plane only that one was. */
+static void put_escaped(struct line *line, const char *s, size_t length)
 {
-    unsigned code = length == 1   ? s[0]
-                    : length == 2 ? (s[0] & 0x1Fu) << 6 | (s[1] & 0x3Fu)
-                    : length == 3 ? (s[0] & 0xFu) << 12 | (s[1] & 0x3Fu) << 6 | (s[2] & 0x3Fu)
-                                  : 0xFFFD;
     char escape[8];
-    snprintf(escape, sizeof escape, "\\u%04x", code);
+    snprintf(escape, sizeof escape, "\\u%04x", length < 4 ? text_code(s, length) : 0xFFFD);
     put_text(line, escape);
 }
 
@@ -86,7 +82,7 @@ static void put_quoted(struct line *line, const char *string, size_t n)
         } else if (*s == '\n' || *s == '\r' || *s == '\t') {
             put_text(line, *s == '\n' ? "\\n" : *s == '\r' ? "\\r" : "\\t");
         } else if (!harmless) {
-            put_escaped(line, (const unsigned char *)s, length);
+            put_escaped(line, s, length);
         } else {
             put(line, s, length);
         }

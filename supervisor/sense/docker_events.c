@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "sense/docker_parse.h"
 #include "sense/docker_private.h"
-#include "sense/json_member.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,20 +12,10 @@
 /* Exact names, health with what it became: with a bare health_status or exec_* among them the
  * engine would match all by prefix (facts/docker.md 1.9). A health check's own exec_* are never
  * asked for: each run has three. */
-static const char *const actions[] = {"start",
-                                      "die",
-                                      "stop",
-                                      "kill",
-                                      "oom",
-                                      "update",
-                                      "rename",
-                                      "destroy",
-                                      "restart",
-                                      "pause",
-                                      "unpause",
-                                      "create",
-                                      "health_status: healthy",
-                                      "health_status: unhealthy"};
+static const char filters[] =
+    "{\"type\":[\"container\"],\"event\":[\"start\",\"die\",\"stop\",\"kill\",\"oom\",\"update\","
+    "\"rename\",\"destroy\",\"restart\",\"pause\",\"unpause\",\"create\","
+    "\"health_status: healthy\",\"health_status: unhealthy\"]}";
 
 struct events { /* begins with its call */
     struct docker_call call;
@@ -89,24 +78,6 @@ static void ring_ended(struct docker_call *call, int result, const struct http_r
     call->user.ring_read(call->userdata, result, events->oldest_ns, err);
 }
 
-static json_t *filter(void)
-{
-    json_t *names = json_array();
-    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
-        json_array_append_new(names, json_string(actions[i]));
-    return json_pack("{s:[s],s:o}", "type", "container", "event", names);
-}
-
-/* "/events?filters=…", percent-encoded; NULL when memory is spent. */
-static char *stream_path(void)
-{
-    CLEANUP_JSON json_t *filters = filter();
-    char *text = filters ? json_dumps(filters, JSON_COMPACT) : NULL;
-    char *path = text ? docker_named_path("/events?filters=", text, "") : NULL;
-    free(text);
-    return path;
-}
-
 static struct events *events_new(struct docker *docker, docker_event_seen *seen,
                                  struct docker_call *like)
 {
@@ -125,7 +96,8 @@ void docker_events(struct docker *docker, docker_event_seen *seen, docker_events
                    void *userdata)
 {
     docker_events_stop(docker); /* one stream at a time */
-    struct docker_call like = docker_question(stream_path(), stream_ended, userdata);
+    struct docker_call like =
+        docker_question(docker_named_path("/events?filters=", filters, ""), stream_ended, userdata);
     like.user.ended = ended;
     like.timeout_ms = 0;
     struct events *events = events_new(docker, seen, &like);
