@@ -1,12 +1,10 @@
 #include "base/clock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 double clock_boottime_s(void)
 {
@@ -101,20 +99,14 @@ void clock_boot_id(const char *procfs, char *text, size_t size)
         return;
     text[0] = '\0';
     enum { BOOT_ID_LENGTH = 36 };
-    char path[512], read_text[BOOT_ID_LENGTH];
+    char path[512], id[BOOT_ID_LENGTH + 1] = "";
     int length = snprintf(path, sizeof(path), "%s/sys/kernel/random/boot_id", procfs);
     if (size <= BOOT_ID_LENGTH || length < 0 || (size_t)length >= sizeof(path))
         return;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    FILE *file = fopen(path, "re");
+    if (!file)
         return;
-    ssize_t n = read(fd, read_text, sizeof(read_text));
-    close(fd);
-    if (n != BOOT_ID_LENGTH)
-        return;
-    for (size_t i = 0; i < BOOT_ID_LENGTH; i++)
-        if (!strchr("0123456789abcdef-", read_text[i]) || read_text[i] == '\0')
-            return;
-    memcpy(text, read_text, BOOT_ID_LENGTH);
-    text[BOOT_ID_LENGTH] = '\0';
+    if (fscanf(file, "%36[0-9a-f-]", id) == 1 && strlen(id) == BOOT_ID_LENGTH)
+        memcpy(text, id, sizeof(id));
+    fclose(file);
 }

@@ -48,15 +48,6 @@ static size_t body_arrived(char *data, size_t size, size_t count, void *userdata
     return request->failure == 0 ? length : 0; /* another number than length ends the transfer */
 }
 
-static int add_header(struct http_request *request, const char *line)
-{
-    struct curl_slist *longer = curl_slist_append(request->headers, line);
-    if (!longer)
-        return -ENOMEM;
-    request->headers = longer;
-    return 0;
-}
-
 static int set_headers(struct http_request *request, const struct http_options *options)
 {
     /* A name with an empty value takes one of curl's own headers out. */
@@ -65,12 +56,11 @@ static int set_headers(struct http_request *request, const struct http_options *
              !options->body       ? ""
              : options->body_type ? options->body_type
                                   : "application/json");
-    int result = add_header(request, "Expect:");
-    if (result == 0)
-        result = add_header(request, type);
-    if (result == 0)
-        curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->headers);
-    return result;
+    request->headers = curl_slist_append(NULL, "Expect:");
+    if (!request->headers || !curl_slist_append(request->headers, type))
+        return -ENOMEM;
+    curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->headers);
+    return 0;
 }
 
 static CURLcode set_method(struct http_request *request, const struct http_options *options)
@@ -150,35 +140,31 @@ int http_request_prepare(struct http_request *request, const struct http_options
 
 int http_result(CURL *easy, CURLcode code)
 {
+    static const struct {
+        CURLcode code;
+        int result;
+    } results[] = {{CURLE_OK, 0},
+                   {CURLE_COULDNT_CONNECT, -ECONNREFUSED},
+                   {CURLE_COULDNT_RESOLVE_HOST, -EHOSTUNREACH},
+                   {CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT},
+                   {CURLE_GOT_NOTHING, -ECONNRESET},
+                   {CURLE_RECV_ERROR, -ECONNRESET},
+                   {CURLE_SEND_ERROR, -ECONNRESET},
+                   {CURLE_PARTIAL_FILE, -ECONNRESET},
+                   {CURLE_FILESIZE_EXCEEDED, -EMSGSIZE},
+                   {CURLE_ABORTED_BY_CALLBACK, -ECANCELED},
+                   {CURLE_WRITE_ERROR, -ECANCELED},
+                   {CURLE_OUT_OF_MEMORY, -ENOMEM},
+                   {CURLE_URL_MALFORMAT, -EINVAL},
+                   {CURLE_UNSUPPORTED_PROTOCOL, -EPROTO}, /* also an answer that is not HTTP/1 */
+                   {CURLE_WEIRD_SERVER_REPLY, -EPROTO}};
     long os_errno = 0;
-    switch (code) {
-    case CURLE_OK:
-        return 0;
-    case CURLE_COULDNT_CONNECT:
+    if (code == CURLE_COULDNT_CONNECT)
         curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
-        return os_errno > 0 ? -(int)os_errno : -ECONNREFUSED;
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return -EHOSTUNREACH;
-    case CURLE_OPERATION_TIMEDOUT:
-        return -ETIMEDOUT;
-    case CURLE_GOT_NOTHING:
-    case CURLE_RECV_ERROR:
-    case CURLE_SEND_ERROR:
-    case CURLE_PARTIAL_FILE:
-        return -ECONNRESET;
-    case CURLE_FILESIZE_EXCEEDED:
-        return -EMSGSIZE;
-    case CURLE_ABORTED_BY_CALLBACK:
-    case CURLE_WRITE_ERROR:
-        return -ECANCELED;
-    case CURLE_OUT_OF_MEMORY:
-        return -ENOMEM;
-    case CURLE_URL_MALFORMAT:
-        return -EINVAL;
-    case CURLE_UNSUPPORTED_PROTOCOL: /* also an answer that is not HTTP/1 */
-    case CURLE_WEIRD_SERVER_REPLY:
-        return -EPROTO;
-    default:
-        return -EIO;
-    }
+    if (os_errno > 0)
+        return -(int)os_errno;
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++)
+        if (results[i].code == code)
+            return results[i].result;
+    return -EIO;
 }

@@ -16,10 +16,12 @@
  * - A context of 4096, one request at a time, one model: the KV cache grows with each of them, and
  *   these are what Ollama itself takes on a host without a large GPU. Its 3 models at once are not:
  *   the limit is made for one. */
+#define ANY                                                                                        \
+    .address = "127.0.0.1", .context = 4096, .parallel = 1, .max_loaded = 1, .keep_alive = "5m",   \
+    .cache_ram = FACT_UNKNOWN, .disk = FACT_UNKNOWN, .reserve = FACT_UNKNOWN
 #define OLLAMA                                                                                     \
     .server = SERVER_OLLAMA, .image = "ollama/ollama:latest", .volume = "ollama", .gpu = "auto",   \
-    .address = "127.0.0.1", .port = 11434, .context = 4096, .parallel = 1, .max_loaded = 1,        \
-    .keep_alive = "5m", .cache_ram = FACT_UNKNOWN, .disk = FACT_UNKNOWN, .reserve = FACT_UNKNOWN
+    .port = 11434, ANY
 
 /* Large ones for a host of 32 GB: alone, and the others give way. */
 #define EXCLUSIVE .exclusive = true, .priority = PRIORITY_HIGH
@@ -50,15 +52,8 @@ const struct profile profiles_builtin_table[PROFILES_BUILTIN_N] = {
      .container = "localai",
      .image = "localai/localai:latest-gpu-nvidia-cuda-12",
      .volume = "localai-models",
-     .address = "127.0.0.1",
      .port = 8080, /* LocalAI's own */
-     .context = 4096,
-     .parallel = 1,
-     .max_loaded = 1,
-     .keep_alive = "5m",
-     .cache_ram = FACT_UNKNOWN,
-     .disk = FACT_UNKNOWN,
-     .reserve = FACT_UNKNOWN},
+     ANY},
 };
 
 static const char *const priorities[] = {"low", "normal", "high"};

@@ -87,31 +87,28 @@ int heartbeat_open(const char *directory, const char *procfs, double interval_s,
                    struct heartbeat **ret_heartbeat, struct error *err)
 {
     struct heartbeat *h = calloc(1, sizeof *h);
-    int r = h == NULL ? -ENOMEM : 0;
+    int r = -ENOMEM;
 
-    if (r == 0 &&
-        snprintf(h->path, sizeof h->path, "%s/heartbeat", directory) >= (int)sizeof h->path)
-        r = -ENAMETOOLONG;
-    if (r == 0) {
-        h->fd = -1;
-        r = begin_file(h);
-    }
-    if (r == 0) {
+    if (h != NULL) {
+        int n = snprintf(h->path, sizeof h->path, "%s/heartbeat", directory);
         clock_boot_id(procfs, h->boot_id, sizeof h->boot_id);
         h->started_s = h->beaten_s = clock_boottime_s();
         h->looked_s = -1;
         h->interval_s = interval_s;
-        r = write_beat(h, "running");
-        if (r < 0)
-            close(h->fd);
+        h->fd = -1;
+        r = n < (int)sizeof h->path ? begin_file(h) : -ENAMETOOLONG;
+        if (r == 0)
+            r = write_beat(h, "running");
     }
-    if (r < 0) {
-        free(h);
-        return error_set(err, FAILURE_JOB, r, "cannot write the heartbeat in %s: %s", directory,
-                         strerror(-r));
+    if (r == 0) {
+        *ret_heartbeat = h;
+        return 0;
     }
-    *ret_heartbeat = h;
-    return 0;
+    if (h != NULL)
+        keep_close_fd(&h->fd);
+    free(h);
+    return error_set(err, FAILURE_JOB, r, "cannot write the heartbeat in %s: %s", directory,
+                     strerror(-r));
 }
 
 int heartbeat_beat(struct heartbeat *h, double now_s, double interval_s)
@@ -229,35 +226,35 @@ static void judge_beat(const json_t *beat, const char *procfs, double now_s,
 }
 
 void heartbeat_see(const char *directory, const char *procfs, double now_s,
-                   struct heartbeat_seen *seen)
+                   struct heartbeat_seen *ret_seen)
 {
     char path[PATH_MAX];
     struct stat status;
 
-    *seen =
+    *ret_seen =
         (struct heartbeat_seen){.pid = FACT_UNKNOWN, .age_s = -1, .interval_s = -1, .bound_s = -1};
     if (snprintf(path, sizeof path, "%s/heartbeat", directory) >= (int)sizeof path) {
-        say(seen, "the state directory's name is too long");
+        say(ret_seen, "the state directory's name is too long");
         return;
     }
     KEEP_FD fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {
         int code = errno;
-        seen->missing = code == ENOENT || code == ENOTDIR;
-        if (seen->missing && stat(directory, &status) < 0)
-            say(seen, "no supervisor runs: there is no state directory %.200s", directory);
-        else if (seen->missing)
-            say(seen, "no supervisor has run with the state directory %.200s", directory);
+        ret_seen->missing = code == ENOENT || code == ENOTDIR;
+        if (ret_seen->missing && stat(directory, &status) < 0)
+            say(ret_seen, "no supervisor runs: there is no state directory %.200s", directory);
+        else if (ret_seen->missing)
+            say(ret_seen, "no supervisor has run with the state directory %.200s", directory);
         else
-            say(seen, "%.200s/heartbeat cannot be read: %s", directory, strerror(code));
+            say(ret_seen, "%.200s/heartbeat cannot be read: %s", directory, strerror(code));
         return;
     }
     struct flock lock = whole_file(F_WRLCK);
-    seen->alive = fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
+    ret_seen->alive = fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
     json_t *beat = read_beat(fd);
     if (beat == NULL)
-        say(seen, "%.200s/heartbeat is not a heartbeat", directory);
+        say(ret_seen, "%.200s/heartbeat is not a heartbeat", directory);
     else
-        judge_beat(beat, procfs, now_s, seen);
+        judge_beat(beat, procfs, now_s, ret_seen);
     json_decref(beat);
 }

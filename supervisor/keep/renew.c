@@ -135,11 +135,8 @@ static int prove(struct keep *keep, struct error *err)
 {
     bool missing = false, anew = keep->bad;
     keep_check_whole(keep);
+    keep_try_write(keep);
     int r = keep_done(keep, "remember anything", err);
-    if (r == 0) {
-        keep_try_write(keep);
-        r = keep_done(keep, "remember anything", err);
-    }
     if (r == 0) {
         keep_tell_known(keep, &missing);
         r = keep_done(keep, "remember anything", err);

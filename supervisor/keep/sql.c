@@ -214,34 +214,26 @@ int keep_read_all(struct keep *keep, sqlite3_stmt *statement, const struct keep_
 /* What SQLite's code means to the caller; the system's errno decides where SQLite has one. */
 static int code_of(int rc, int system_errno)
 {
+    static const struct {
+        int rc, code;
+    } codes[] = {{SQLITE_FULL, -ENOSPC},  {SQLITE_BUSY, -EBUSY},      {SQLITE_LOCKED, -EBUSY},
+                 {SQLITE_NOMEM, -ENOMEM}, {SQLITE_CORRUPT, -EUCLEAN}, {SQLITE_NOTADB, -EUCLEAN}};
+    bool refused = system_errno == EACCES || system_errno == EPERM;
+    for (size_t i = 0; i < KEEP_COUNT(codes); i++)
+        if (codes[i].rc == (rc & 0xff))
+            return codes[i].code;
     switch (rc & 0xff) {
-    case SQLITE_FULL:
-        return -ENOSPC;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return -EBUSY;
-    case SQLITE_NOMEM:
-        return -ENOMEM;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return -EUCLEAN;
     case SQLITE_READONLY:
     case SQLITE_PERM:
-        return system_errno == EACCES || system_errno == EPERM ? -EACCES : -EROFS;
+        return refused ? -EACCES : -EROFS;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
-        switch (system_errno) {
-        case ENOSPC:
-        case EDQUOT:
+        if (system_errno == ENOSPC || system_errno == EDQUOT)
             return -ENOSPC;
-        case EROFS:
-        case EACCES:
-        case EMFILE:
-        case ENFILE:
+        if (system_errno == EROFS || system_errno == EACCES || system_errno == EMFILE ||
+            system_errno == ENFILE)
             return -system_errno;
-        default:
-            return -EIO;
-        }
+        return -EIO;
     default:
         return -EIO;
     }
