@@ -12,33 +12,6 @@ static const double percent_max = 1e6;     /* a bound against nonsense; who asks
 
 enum { TEXT_MAX = 64 }; /* of a word that is compared with others */
 
-/* "28", "1.5": the number as whole and billionths. Digits beyond the ninth place are dropped. The
- * cursor moves behind it; -EINVAL if there is none there. */
-static int number(const char **cursor, uint64_t *ret_whole, uint32_t *ret_billionths)
-{
-    const char *c = *cursor;
-    uint64_t whole = 0;
-    uint32_t billionths = 0;
-    if (!isdigit((unsigned char)*c))
-        return -EINVAL;
-    for (; isdigit((unsigned char)*c); c++) {
-        whole = whole * 10 + (uint64_t)(*c - '0');
-        if (whole > SIZE_MAX_BYTES)
-            return -ERANGE;
-    }
-    if (*c == '.') {
-        c++;
-        if (!isdigit((unsigned char)*c))
-            return -EINVAL;
-        for (uint32_t weight = 100000000; isdigit((unsigned char)*c); c++, weight /= 10)
-            billionths += (uint32_t)(*c - '0') * weight;
-    }
-    *cursor = c;
-    *ret_whole = whole;
-    *ret_billionths = billionths;
-    return 0;
-}
-
 static const char *skip_spaces(const char *c)
 {
     while (*c == ' ')
@@ -52,6 +25,43 @@ int value_refuse(struct error *err, int code, const char *value, const char *why
                      strlen(value) > VALUE_SHOWN_MAX ? "..." : "", why);
 }
 
+/* A number as it is written. */
+struct number {
+    uint64_t whole;
+    uint32_t billionths; /* digits beyond the ninth place are dropped */
+};
+
+/* "28", "1.5" at the cursor, which moves behind it and the blanks. -EINVAL: `text`, in which it
+ * stands, is refused as no_number; -ERANGE: as too_much. */
+static int number(const char **cursor, struct number *ret_number, const char *text,
+                  const char *too_much, const char *no_number, struct error *err)
+{
+    const char *c = *cursor;
+    struct number n = {0};
+    if (!isdigit((unsigned char)*c))
+        return value_refuse(err, -EINVAL, text, no_number);
+    for (; isdigit((unsigned char)*c); c++) {
+        n.whole = n.whole * 10 + (uint64_t)(*c - '0');
+        if (n.whole > SIZE_MAX_BYTES)
+            return value_refuse(err, -ERANGE, text, too_much);
+    }
+    if (*c == '.') {
+        c++;
+        if (!isdigit((unsigned char)*c))
+            return value_refuse(err, -EINVAL, text, no_number);
+        for (uint32_t weight = 100000000; isdigit((unsigned char)*c); c++, weight /= 10)
+            n.billionths += (uint32_t)(*c - '0') * weight;
+    }
+    *cursor = skip_spaces(c);
+    *ret_number = n;
+    return 0;
+}
+
+static double real_of(const struct number *number)
+{
+    return (double)number->whole + (double)number->billionths / 1e9;
+}
+
 int size_parse(const char *text, fact *ret_bytes, struct error *err)
 {
     static const struct {
@@ -61,27 +71,23 @@ int size_parse(const char *text, fact *ret_bytes, struct error *err)
                  {"m", 20},   {"mb", 20}, {"mib", 20}, {"g", 30},  {"gb", 30},
                  {"gib", 30}, {"t", 40},  {"tb", 40},  {"tib", 40}};
     const char *c = skip_spaces(text);
-    uint64_t whole;
-    uint32_t billionths;
-    int code = number(&c, &whole, &billionths);
-    if (code == -ERANGE)
-        return value_refuse(err, code, text, "is more than 8192t");
+    struct number n;
+    int code = number(&c, &n, text, "is more than 8192t",
+                      "is not a size: write it as 28g, 512m or a number of bytes", err);
     if (code < 0)
-        return value_refuse(err, code, text,
-                            "is not a size: write it as 28g, 512m or a number of bytes");
-    c = skip_spaces(c);
+        return code;
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (strcasecmp(c, units[i].name) != 0)
             continue;
         int shift = units[i].shift;
-        if (shift == 0 && billionths != 0)
+        if (shift == 0 && n.billionths != 0)
             return value_refuse(err, -EINVAL, text,
                                 "is not a whole number of bytes: add k, m, g or t");
-        if (whole > SIZE_MAX_BYTES >> shift ||
-            (whole == SIZE_MAX_BYTES >> shift && billionths != 0))
+        if (n.whole > SIZE_MAX_BYTES >> shift ||
+            (n.whole == SIZE_MAX_BYTES >> shift && n.billionths != 0))
             return value_refuse(err, -ERANGE, text, "is more than 8192t");
-        double part = (double)billionths / 1e9 * (double)((uint64_t)1 << shift);
-        *ret_bytes = (fact)((whole << shift) + (uint64_t)part);
+        double part = (double)n.billionths / 1e9 * (double)((uint64_t)1 << shift);
+        *ret_bytes = (fact)((n.whole << shift) + (uint64_t)part);
         return 0;
     }
     return value_refuse(err, -EINVAL, text, "has no unit I know: use k, m, g or t");
@@ -108,15 +114,11 @@ int duration_parse(const char *text, double *ret_seconds, struct error *err)
     double sum = 0, last = 0;
     const char *c = skip_spaces(text);
     do {
-        uint64_t whole;
-        uint32_t billionths;
-        int code = number(&c, &whole, &billionths);
-        if (code == -ERANGE)
-            return value_refuse(err, code, text, "is more than 11574d");
+        struct number n;
+        int code = number(&c, &n, text, "is more than 11574d",
+                          "is not a duration: write it as 60s, 500ms, 5m or 1h", err);
         if (code < 0)
-            return value_refuse(err, code, text,
-                                "is not a duration: write it as 60s, 500ms, 5m or 1h");
-        c = skip_spaces(c);
+            return code;
         double unit = *c == '\0' && last <= 0 ? 1 : duration_unit(&c);
         if (unit <= 0)
             return value_refuse(err, -EINVAL, text, "has no unit I know: use ms, s, m, h or d");
@@ -124,7 +126,7 @@ int duration_parse(const char *text, double *ret_seconds, struct error *err)
             return value_refuse(err, -EINVAL, text,
                                 "has its units in no order: write 1h30m, not 30m1h");
         last = unit;
-        sum += ((double)whole + (double)billionths / 1e9) * unit;
+        sum += real_of(&n) * unit;
         c = skip_spaces(c);
     } while (*c != '\0');
     if (sum > duration_max_s)
@@ -136,15 +138,14 @@ int duration_parse(const char *text, double *ret_seconds, struct error *err)
 int percent_parse(const char *text, double *ret_percent, struct error *err)
 {
     const char *c = skip_spaces(text);
-    uint64_t whole = 0;
-    uint32_t billionths = 0;
-    int code = number(&c, &whole, &billionths);
-    if (code < 0 && code != -ERANGE)
-        return value_refuse(err, code, text, "is not a percentage: write it as 5 or 5%");
-    double value = (double)whole + (double)billionths / 1e9;
-    if (code == -ERANGE || value > percent_max)
+    struct number n;
+    int code = number(&c, &n, text, "is too much for a percentage",
+                      "is not a percentage: write it as 5 or 5%", err);
+    if (code < 0)
+        return code;
+    double value = real_of(&n);
+    if (value > percent_max)
         return value_refuse(err, -ERANGE, text, "is too much for a percentage");
-    c = skip_spaces(c);
     if (strcmp(skip_spaces(*c == '%' ? c + 1 : c), "") != 0)
         return value_refuse(err, -EINVAL, text, "is not a percentage: write it as 5 or 5%");
     *ret_percent = value;
@@ -155,21 +156,20 @@ int count_parse(const char *text, fact *ret_count, struct error *err)
 {
     static const char units[] = "KMBT";
     const char *c = skip_spaces(text);
-    uint64_t whole, factor = 1;
-    uint32_t billionths;
-    int code = number(&c, &whole, &billionths);
-    if (code == -ERANGE)
-        return value_refuse(err, code, text, "is too much for a count");
-    c = skip_spaces(c);
-    const char *unit = code < 0 || *c == '\0' ? NULL : strchr(units, toupper((unsigned char)*c));
-    if (code < 0 || (*c != '\0' && (!unit || c[1] != '\0')) || (*c == '\0' && billionths != 0))
+    uint64_t factor = 1;
+    struct number n;
+    int code = number(&c, &n, text, "is too much for a count", "is not a whole number", err);
+    if (code < 0)
+        return code;
+    const char *unit = *c == '\0' ? NULL : strchr(units, toupper((unsigned char)*c));
+    if ((*c != '\0' && (!unit || c[1] != '\0')) || (*c == '\0' && n.billionths != 0))
         return value_refuse(err, -EINVAL, text, "is not a whole number");
     for (ptrdiff_t i = 0; unit && i <= unit - units; i++)
         factor *= 1000;
-    if (whole > SIZE_MAX_BYTES / factor)
+    if (n.whole > SIZE_MAX_BYTES / factor)
         return value_refuse(err, -ERANGE, text, "is too much for a count");
     *ret_count =
-        (fact)(whole * factor + (uint64_t)((double)billionths / 1e9 * (double)factor + 0.5));
+        (fact)(n.whole * factor + (uint64_t)((double)n.billionths / 1e9 * (double)factor + 0.5));
     return 0;
 }
 

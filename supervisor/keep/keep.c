@@ -1,11 +1,9 @@
 /* The database: made, opened, checked, set aside, closed. */
 #include "keep/private.h"
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Facts are stored as they are, -1 and -2 too. `state` is enum intent_state: 0 open, 3 dropped. */
 static const char first_schema[] =

@@ -55,22 +55,11 @@ struct cgroup {
     char path[];      /* the directory's */
 };
 
-/* PATH/NAME, or -ENAMETOOLONG. */
-static int join(char *to, size_t size, const char *path, const char *name)
-{
-    int n = snprintf(to, size, "%s/%s", path, name);
-    return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
-}
-
 static int open_in(const char *root, const char *hierarchy, const char *relative, const char *name)
 {
-    char above[PATH_MAX], directory[PATH_MAX], path[PATH_MAX];
-
-    if (join(above, sizeof above, root, hierarchy) < 0 ||
-        join(directory, sizeof directory, above, relative) < 0 ||
-        join(path, sizeof path, directory, name) < 0)
-        return -ENAMETOOLONG;
-    return proc_file_open(AT_FDCWD, path);
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s/%s/%s", root, hierarchy, relative, name);
+    return n < 0 || (size_t)n >= sizeof path ? -ENAMETOOLONG : proc_file_open(AT_FDCWD, path);
 }
 
 /* On version 1 CPU time and pressure are in hierarchies of their own, where the container mostly
@@ -121,7 +110,7 @@ int cgroup_open(const char *root, const char *id, int64_t pid, struct cgroup **r
     cgroup->directory = -1;
     for (int i = 0; i < FILES; i++)
         cgroup->files[i] = -ENOENT;
-    join(cgroup->path, path_size, place.hierarchy, place.relative);
+    snprintf(cgroup->path, path_size, "%s/%s", place.hierarchy, place.relative);
     r = cgroup->directory = proc_directory_open(AT_FDCWD, cgroup->path);
     if (r < 0) {
         refuse(err, cgroup, r, "");

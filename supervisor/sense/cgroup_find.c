@@ -16,13 +16,6 @@ static bool valid_id(const char *id)
     return strspn(id, "0123456789abcdef") == ID_LENGTH && id[ID_LENGTH] == '\0';
 }
 
-static bool exists(const char *directory, const char *name)
-{
-    char path[PATH_MAX];
-    int n = snprintf(path, sizeof path, "%s/%s", directory, name);
-    return n > 0 && (size_t)n < sizeof path && access(path, F_OK) == 0;
-}
-
 /* The hierarchy that has the memory controller. 0; -ENOENT; -EACCES; -ENAMETOOLONG. */
 static int find_hierarchy(const char *root, struct cgroup_place *place)
 {
@@ -31,11 +24,11 @@ static int find_hierarchy(const char *root, struct cgroup_place *place)
     CLOSE_FD int fd = proc_directory_open(AT_FDCWD, root);
     if (fd < 0)
         return fd;
-    if (exists(root, "cgroup.controllers"))
+    if (proc_file_exists(root, "cgroup.controllers"))
         place->version = 2;
-    else if (exists(root, "memory"))
+    else if (proc_file_exists(root, "memory"))
         place->version = 1, below = "/memory";
-    else if (exists(root, "unified/cgroup.controllers"))
+    else if (proc_file_exists(root, "unified/cgroup.controllers"))
         place->version = 2, below = "/unified";
     else
         return -ENOENT;

@@ -2,10 +2,8 @@
 #include "sense/proc_file.h"
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 struct pids {
     int64_t *list;

@@ -1,5 +1,4 @@
 /* One question to the engine: sent, answered, ended. */
-#include "sense/docker_parse.h"
 #include "sense/docker_private.h"
 #include <errno.h>
 #include <stdio.h>

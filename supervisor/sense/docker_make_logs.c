@@ -2,7 +2,6 @@
 #include "sense/docker_make.h"
 #include "sense/docker_private.h"
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

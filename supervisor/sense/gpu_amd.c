@@ -3,12 +3,10 @@
 #include "sense/gpu_private.h"
 #include "sense/proc_file.h"
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     VALUE_SIZE = 256,

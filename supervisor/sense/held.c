@@ -2,7 +2,6 @@
  * words of the enumerations. */
 #include "base/size.h"
 #include "sense/world.h"
-#include <string.h>
 
 static bool holds_nothing(const struct process *process)
 {

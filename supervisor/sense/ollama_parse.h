@@ -4,7 +4,6 @@
 
 #include "sense/world.h"
 #include <jansson.h>
-#include <stdbool.h>
 
 /* GET /api/ps into answer->models (appended). 0; -EBADMSG if it is not {"models": [...]}; -ENOMEM.
  * A model without a name is left out. */

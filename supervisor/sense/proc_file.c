@@ -1,6 +1,8 @@
 #include "sense/proc_file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <unistd.h>
 
 void proc_file_close(int *fd)
@@ -29,6 +31,13 @@ int proc_file_open(int directory, const char *path)
 int proc_directory_open(int directory, const char *path)
 {
     return open_retrying(directory, path, O_RDONLY | O_DIRECTORY);
+}
+
+bool proc_file_exists(const char *directory, const char *name)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s", directory, name);
+    return n > 0 && (size_t)n < sizeof path && access(path, F_OK) == 0;
 }
 
 DIR *proc_list(int directory, const char *path)

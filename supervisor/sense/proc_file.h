@@ -14,6 +14,9 @@ int proc_file_read(int fd, char *buffer, size_t size, struct text *ret_text);
 int proc_file_read_at(int directory, const char *path, char *buffer, size_t size,
                       struct text *ret_text);
 
+/* Whether there is DIRECTORY/NAME. */
+bool proc_file_exists(const char *directory, const char *name);
+
 /* Opens for reading, closed on exec. The descriptor or -errno. */
 int proc_file_open(int directory, const char *path);
 /* The same for a directory. */
