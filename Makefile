@@ -31,7 +31,7 @@ package_libcgroup := libcgroup-dev
 package_inih      := libinih-dev
 package_cmocka    := libcmocka-dev
 
-passive := help clean format format-check lint test bench up down
+passive := help clean format format-check lint test bench mutants up down
 goals   := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out $(passive),$(goals)),)
   ifeq ($(shell command -v pkg-config),)
@@ -105,7 +105,7 @@ fuzzers  := $(addprefix $(BUILD)/fuzz/,$(call names,$(fuzz_src)))
 benches  := $(addprefix $(BUILD)/bench/,$(call names,$(perf_src)))
 program  := $(if $(main_src),$(out)/supervisor)
 
-.PHONY: all everything lib program unit unit-build run-unit test bench bench-build judge-bench fuzz fuzz-build simollama shims prove
+.PHONY: all everything lib program unit unit-build run-unit test bench bench-build judge-bench fuzz fuzz-build simollama shims prove mutants
 .PHONY: format format-check lint up down install deb clean help
 
 ## all: the program, build/supervisor
@@ -238,6 +238,10 @@ $(BUILD)/shim/%.so: tests/shim/%.c $(flagfile)
 ## prove: each stage of each remedy times each fault, on real engines (needs root and gdb, takes an hour or two)
 prove: program simollama shims
 	/usr/bin/python3 -B -m pytest tests/system/test_fault_matrix.py -m "prove or not prove" -q -p no:cacheprovider
+
+## mutants: breaks the code on purpose and says which faults no unit test notices (N=300 SEED=any ROOM=all)
+mutants:
+	@tests/mutants/mutants -n $(or $(N),300) $(if $(SEED),--seed $(SEED)) $(addprefix --room ,$(ROOM)) $(if $(SYSTEM),--system '$(SYSTEM)')
 
 # ---- the look, the checks, the scripts
 
