@@ -289,16 +289,6 @@ struct healer *flow_healer(struct flow *flow)
     return flow->healer;
 }
 
-struct docker *flow_docker(struct flow *flow)
-{
-    return flow->docker;
-}
-
-const struct judgement *flow_judgement(const struct flow *flow)
-{
-    return &flow->judgement;
-}
-
 void flow_settings_changed(struct flow *flow)
 {
     judge_settings_changed(flow->judge);

@@ -42,8 +42,6 @@ void flow_free(struct flow *flow);
 uv_loop_t *flow_loop(struct flow *flow);
 struct sense *flow_sense(struct flow *flow);
 struct healer *flow_healer(struct flow *flow);
-struct docker *flow_docker(struct flow *flow);
-const struct judgement *flow_judgement(const struct flow *flow);
 /* The settings of config changed. */
 void flow_settings_changed(struct flow *flow);
 

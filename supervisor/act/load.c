@@ -43,20 +43,12 @@ const char *loader_loading(const struct loader *loader)
     return loader->phase == LOAD_LOADING ? loader->wish.model : NULL;
 }
 
-const struct runner_uses *loader_uses(const struct loader *loader)
-{
-    return loader->uses;
-}
-
 const struct container *loader_container(const struct loader *loader)
 {
-    for (size_t i = 0; loader->world && i < loader->world->n_containers; i++)
-        if (!strcmp(loader->world->containers[i].id, loader->wish.id))
-            return &loader->world->containers[i];
-    return NULL;
+    return loader->world ? world_container(loader->world, loader->wish.id) : NULL;
 }
 
-fact loader_held(const struct loader *loader)
+static fact held_now(const struct loader *loader)
 {
     const struct container *c = loader_container(loader);
     return c ? container_held(c, &loader->world->host) : FACT_UNKNOWN;
@@ -77,7 +69,7 @@ void loader_end(struct loader *loader, enum load_end end, const char *format, ..
                                  .admission = loader->decided ? &loader->admission : NULL,
                                  .room = loader->decided ? &loader->room : NULL,
                                  .before = loader->before,
-                                 .after = loader_held(loader),
+                                 .after = held_now(loader),
                                  .runner = FACT_UNKNOWN,
                                  .context = FACT_UNKNOWN,
                                  .size = FACT_UNKNOWN,
@@ -250,7 +242,7 @@ int loader_begin(struct loader *loader, const struct load_wish *wish)
     loader->wish = *wish;
     loader->begun_s = clock_boottime_s();
     loader->idle_known_s = loader->begun_s + idle_s;
-    loader->before = loader_held(loader);
+    loader->before = held_now(loader);
     ollama_model_init(&loader->model);
     loader->phase = LOAD_ASKING;
     const struct container *c = loader_container(loader);

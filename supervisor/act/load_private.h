@@ -39,7 +39,6 @@ struct loader {
 
 /* The container in the last look; NULL: it is gone. */
 const struct container *loader_container(const struct loader *loader);
-fact loader_held(const struct loader *loader);
 /* A fresh look, then loader_decide; tried again with the next look where another is under way. */
 void loader_look_afresh(struct loader *loader);
 void loader_end(struct loader *loader, enum load_end end, const char *format, ...)

@@ -144,10 +144,7 @@ static void take(struct restore *restore, const struct container *c)
 static void take_healed(struct restore *restore, const struct world *world)
 {
     for (size_t i = 0; i < restore->n_healed;) {
-        const struct container *c = NULL;
-        for (size_t k = 0; k < world->n_containers && !c; k++)
-            if (!strcmp(world->containers[k].id, restore->healed[i].id))
-                c = &world->containers[k];
+        const struct container *c = world_container(world, restore->healed[i].id);
         bool answers = c && c->status == STATUS_RUNNING && c->ollama.asked && c->ollama.reachable;
         if (c && !answers && clock_boottime_s() < restore->healed[i].until_s) {
             i++;

@@ -172,8 +172,6 @@ void run_close(struct run *run);
 /* The one place where a run changes its stage (stages.c). One function in the program too, so that
  * the fault matrix can stop it there (tests/system/faults.py). */
 void run_enter(struct run *run, enum stage stage) __attribute__((noinline));
-/* "lock" … */
-const char *stage_name(enum stage stage);
 /* 0; -EWOULDBLOCK: somebody else works on it, or -errno: run->work_error says why. */
 int run_lock(struct run *run);
 

@@ -290,29 +290,15 @@ static void check(struct run *run)
     run->step->check(run);
 }
 
-static const struct {
-    const char *name;
-    run_next *enter; /* NULL: nothing begins there */
-} stages[STAGES] = {
-    [STAGE_LOCK] = {"lock", lock},
-    [STAGE_RECOVER] = {"recover", recover},
-    [STAGE_ALLOW] = {"allow", allow},
-    [STAGE_FRESH] = {"fresh", fresh},
-    [STAGE_PREPARE] = {"prepare", prepare},
-    [STAGE_COMMIT] = {"commit", commit},
-    [STAGE_DEED] = {"deed", deed},
-    [STAGE_CHECK] = {"check", check},
-    [STAGE_END] = {"end", NULL},
+static run_next *const enter[STAGES] = {
+    [STAGE_LOCK] = lock,   [STAGE_RECOVER] = recover, [STAGE_ALLOW] = allow,
+    [STAGE_FRESH] = fresh, [STAGE_PREPARE] = prepare, [STAGE_COMMIT] = commit,
+    [STAGE_DEED] = deed,   [STAGE_CHECK] = check,     [STAGE_END] = NULL, /* nothing begins there */
 };
 
 void run_enter(struct run *run, enum stage stage)
 {
     run->stage = stage;
-    if (stages[stage].enter)
-        stages[stage].enter(run);
-}
-
-const char *stage_name(enum stage stage)
-{
-    return stages[stage].name;
+    if (enter[stage])
+        enter[stage](run);
 }

@@ -119,11 +119,8 @@ void startup_look(struct startup *startup, const struct world *world,
     }
     for (size_t i = 0; startup->models && i < startup->n;) {
         const struct left *l = &startup->models[i];
-        const struct container *c = NULL;
+        const struct container *c = world_container(world, l->id);
         const struct assessment *a = judgement_assessment(judgement, l->id);
-        for (size_t k = 0; k < world->n_containers && !c; k++)
-            if (!strcmp(world->containers[k].id, l->id))
-                c = &world->containers[k];
         if (c && a && !settle(startup, l, c, a, world->monotonic_s))
             i++;
         else

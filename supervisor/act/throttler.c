@@ -192,10 +192,7 @@ static bool is_wanted(const struct throttler *throttler, const struct throttled 
     const struct verdict *v = judgement_find(judgement, one->t.container, VERDICT_LOW_PRIORITY);
     if (v)
         return v->mode == MODE_ENFORCE && !strcmp(v->started_at, one->t.started_at);
-    for (size_t i = 0; i < world->n_containers; i++)
-        if (!strcmp(world->containers[i].id, one->t.container))
-            return false;
-    return !sense_settled(throttler->o.sense);
+    return !world_container(world, one->t.container) && !sense_settled(throttler->o.sense);
 }
 
 void throttler_look(struct throttler *throttler, const struct world *world,

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "chronicle/historian_private.h"
 #include "judge/verdict_json.h"
+#include "sense/json_put.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,18 +66,6 @@ void historian_add(struct historian *h, const char *kind, const char *id, const 
     free(text);
 }
 
-static void put_fact(json_t *object, const char *name, fact value)
-{
-    if (fact_known(value))
-        json_object_set_new(object, name, json_integer(value));
-}
-
-static void put_text(json_t *object, const char *name, const char *value)
-{
-    if (value && *value)
-        json_object_set_new(object, name, json_string(value));
-}
-
 /* What others can cause as often as they like leaves room for what was done: at this pace it fills
  * the history's 20,000 events in a week at the soonest. Deeds have budgets of their own. */
 static const struct repeats_rule repeats_rule = {
@@ -112,7 +101,7 @@ void historian_take_verdicts(struct historian *h, const struct judgement *judgem
             continue;
         json_t *numbers = raised ? evidence_to_json(v) : json_object();
         put_text(numbers, "model", v->model);
-        put_fact(numbers, "pid", v->pid);
+        put_known(numbers, "pid", v->pid);
         if (raised) {
             put_text(numbers, "severity", severity_name(v->severity));
             json_object_set_new(numbers, "hold_s", json_real(v->hold_s));
@@ -145,8 +134,8 @@ void historian_note(struct historian *h, enum sense_note note, const struct cont
         return;
     json_t *numbers = json_object();
     if (c && note == NOTE_DIED) {
-        put_fact(numbers, "exit_code", c->exit_code);
-        put_fact(numbers, "oom_killed", c->oom_killed);
+        put_known(numbers, "exit_code", c->exit_code);
+        put_known(numbers, "oom_killed", c->oom_killed);
     }
     if (c && (note == NOTE_FOUND || note == NOTE_STARTED))
         put_text(numbers, "started_at", c->started_at);
@@ -191,17 +180,17 @@ void historian_heal(struct historian *h, const struct heal_event *e)
         return;
     json_t *numbers = json_object();
     put_text(numbers, "model", e->model);
-    put_fact(numbers, "before", e->before);
-    put_fact(numbers, "after", e->after);
-    put_fact(numbers, "expected", e->expected);
-    put_fact(numbers, "page_cache_before", e->page_cache_before);
-    put_fact(numbers, "page_cache_after", e->page_cache_after);
+    put_known(numbers, "before", e->before);
+    put_known(numbers, "after", e->after);
+    put_known(numbers, "expected", e->expected);
+    put_known(numbers, "page_cache_before", e->page_cache_before);
+    put_known(numbers, "page_cache_after", e->page_cache_after);
     if (e->kind == HEAL_ACTING)
-        put_fact(numbers, "attempt", e->attempt);
+        put_known(numbers, "attempt", e->attempt);
     if (ended)
         json_object_set_new(numbers, "took_s", json_real(e->took_s));
     if (e->evidence && verdict_evidence(e->evidence, "wanted") >= 0)
-        put_fact(numbers, "wanted", (fact)verdict_evidence(e->evidence, "wanted"));
+        put_known(numbers, "wanted", (fact)verdict_evidence(e->evidence, "wanted"));
     historian_add(h, kind, e->id ? e->id : "", e->name ? e->name : "", e->verdict ? e->verdict : "",
                   e->step ? e->step : "", e->text ? e->text : "", numbers);
 }

@@ -205,10 +205,11 @@ static void read_words(struct line *line)
     }
 }
 
-int cmd_complete(struct cli *cli, int argc, char **argv)
+int cmd_complete(struct cli *cli)
 {
-    (void)cli;
-    struct line line = {.n = argc - 1, .words = argv, .last = argv[argc - 1]};
+    struct line line = {.n = cli->n_operands,
+                        .words = cli->options.operands,
+                        .last = cli->operands[cli->n_operands - 1]};
     const char *attached = NULL;
     read_words(&line);
     const struct option_spec *option = line.pending;

@@ -121,14 +121,13 @@ static int status_of(const struct create_result *result)
     return result->signal ? 128 + result->signal : (int)result->error.failure;
 }
 
-int cmd_create(struct cli *cli, int argc, char **argv)
+int cmd_create(struct cli *cli)
 {
     static struct create_result result; /* large, and there is one */
     static struct create_wish wish;
-    struct creating creating = {.json = options_has(&cli->options, "json"),
-                                .dry_run = options_has(&cli->options, "dry-run")};
+    struct creating creating = {.json = cli_has(cli, "json"), .dry_run = cli_has(cli, "dry-run")};
     struct error err = {0};
-    const char *name = argc > 1 ? argv[1] : argv[0] + strlen("create-");
+    const char *name = cli->operands[0] ? cli->operands[0] : cli->command->name + strlen("create-");
     if (read_wish(cli, name, &wish, &err) < 0)
         return cli_fail(&err);
     int code = create_container(cli->config, &wish, tell, &creating, &result, &err);

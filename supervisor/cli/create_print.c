@@ -2,6 +2,7 @@
 #include "base/size.h"
 #include "cli/say.h"
 #include "sense/json_member.h"
+#include "sense/json_put.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -113,8 +114,7 @@ void create_print_request(const struct create_result *result)
         print_differs(result);
     }
     printf("POST /containers/create?name=%s\n", result->plan.profile.container);
-    json_dumpf(result->request, stdout, JSON_INDENT(2));
-    putchar('\n');
+    say_json_by(json_incref(result->request), JSON_INDENT(2));
 }
 
 static void print_next(const struct create_result *result)
@@ -166,25 +166,15 @@ void create_print_end(const struct create_result *result)
 
 /* ---- for programs */
 
-/* For json_pack, which leaves a NULL out. */
-static json_t *known(fact value)
-{
-    return fact_known(value) ? json_integer(value) : NULL;
-}
-
-static json_t *told(const char *text)
-{
-    return text && text[0] ? json_string(text) : NULL;
-}
-
 static json_t *ledger_json(const struct deploy_ledger *l)
 {
     return json_pack("{s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*}", "weights",
-                     known(l->weights), "weights_vram", known(l->weights_vram), "weights_file",
-                     known(l->weights_file), "weights_anon", known(l->weights_anon), "kv",
-                     known(l->kv), "compute", known(l->compute), "server", known(l->server),
-                     "prompt_cache", known(l->prompt_cache), "needed", known(l->needed), "limit",
-                     known(l->limit));
+                     json_known(l->weights), "weights_vram", json_known(l->weights_vram),
+                     "weights_file", json_known(l->weights_file), "weights_anon",
+                     json_known(l->weights_anon), "kv", json_known(l->kv), "compute",
+                     json_known(l->compute), "server", json_known(l->server), "prompt_cache",
+                     json_known(l->prompt_cache), "needed", json_known(l->needed), "limit",
+                     json_known(l->limit));
 }
 
 static json_t *plan_json(const struct create_result *result)
@@ -194,7 +184,7 @@ static json_t *plan_json(const struct create_result *result)
     for (size_t i = 0; i < plan->n_evict; i++)
         json_array_append_new(evict, json_string(result->seen.facts.others[plan->evict[i]].name));
     return json_pack("{s:o, s:o*, s:b, s:o, s:o, s:b}", "profile", profile_json(&plan->profile),
-                     "reserve", known(plan->reserve), "gpu", plan->gpu, "ledger",
+                     "reserve", json_known(plan->reserve), "gpu", plan->gpu, "ledger",
                      ledger_json(&plan->ledger), "evict", evict, "refused", plan->refused);
 }
 
@@ -202,10 +192,10 @@ static json_t *facts_json(const struct create_seen *seen)
 {
     const struct deploy_facts *facts = &seen->facts;
     return json_pack("{s:o*, s:o*, s:o*, s:o*, s:b, s:I, s:b, s:b, s:b}", "memory_total",
-                     known(facts->memory_total), "memory_available", known(facts->memory_available),
-                     "disk_free", known(facts->disk_free), "disk_path",
-                     json_string(facts->disk_path), "gpu_runtime", facts->gpu_runtime, "gpus",
-                     (json_int_t)facts->gpus.n, "image_present", seen->image_present,
+                     json_known(facts->memory_total), "memory_available",
+                     json_known(facts->memory_available), "disk_free", json_known(facts->disk_free),
+                     "disk_path", json_string(facts->disk_path), "gpu_runtime", facts->gpu_runtime,
+                     "gpus", (json_int_t)facts->gpus.n, "image_present", seen->image_present,
                      "volume_present", seen->volume_present, "model_present", facts->model_present);
 }
 
@@ -218,7 +208,7 @@ static json_t *findings_json(const struct deploy_plan *plan)
         json_array_append_new(list,
                               json_pack("{s:s, s:s, s:s, s:o*}", "severity",
                                         words[finding->severity], "about", finding->about, "text",
-                                        finding->text, "missing", known(finding->missing)));
+                                        finding->text, "missing", json_known(finding->missing)));
     }
     return list;
 }
@@ -227,13 +217,12 @@ void create_print_json(const struct create_result *result)
 {
     static const char *const outcomes[] = {"made", "there", "refused", "planned", "failed"};
     bool failed = result->outcome == CREATE_FAILED;
-    CLEANUP_JSON json_t *object =
-        json_pack("{s:s, s:s, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o, s:O*, s:o, s:O*}", "outcome",
-                  outcomes[result->outcome], "container", result->plan.profile.container, "id",
-                  told(failed ? NULL : result->id), "address", told(result->address), "limit",
-                  known(result->limit), "error", told(failed ? result->error.message : NULL),
-                  "leftover", told(result->seen.leftover), "facts", facts_json(&result->seen),
-                  "plan", plan_json(result), "request", result->request, "findings",
-                  findings_json(&result->plan), "differs", result->differs);
-    say_json(object);
+    say_json(json_pack("{s:s, s:s, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o, s:O*, s:o, s:O*}",
+                       "outcome", outcomes[result->outcome], "container",
+                       result->plan.profile.container, "id", json_told(failed ? NULL : result->id),
+                       "address", json_told(result->address), "limit", json_known(result->limit),
+                       "error", json_told(failed ? result->error.message : NULL), "leftover",
+                       json_told(result->seen.leftover), "facts", facts_json(&result->seen), "plan",
+                       plan_json(result), "request", result->request, "findings",
+                       findings_json(&result->plan), "differs", result->differs));
 }

@@ -23,14 +23,13 @@ struct emergency {
     char skipped[CONTAINER_NAME_SIZE]; /* the model that did not go */
     double until_s, locked_until_s;
     fact before;
-    json_t *steps; /* owned */
 };
 
 static void say_step(struct emergency *e, const char *step, bool good, const char *text)
 {
     if (e->task.json) {
         json_array_append_new(
-            e->steps, json_pack("{s:s, s:b, s:s}", "step", step, "good", good, "text", text));
+            e->task.rows, json_pack("{s:s, s:b, s:s}", "step", step, "good", good, "text", text));
         return;
     }
     say_progress(NULL);
@@ -41,12 +40,9 @@ static void say_step(struct emergency *e, const char *step, bool good, const cha
 static void end(struct emergency *e, int status)
 {
     e->phase = OVER;
-    if (e->task.json) {
-        json_t *all = json_pack("{s:s, s:O, s:O}", "container", e->name, "steps", e->steps,
-                                "models", e->preload.rows);
-        say_json(all);
-        json_decref(all);
-    }
+    if (e->task.json)
+        say_json(json_pack("{s:s, s:O, s:O}", "container", e->name, "steps", e->task.rows, "models",
+                           e->preload.rows));
     task_end(&e->task, status);
 }
 
@@ -93,12 +89,12 @@ static void restart(struct emergency *e, const struct container *c)
 
 static void say_state(struct emergency *e, const struct container *c, const struct world *world)
 {
-    char text[400], change[160];
+    char text[400];
     snprintf(text, sizeof text, "%s, Ollama %s %s, %zu model%s loaded, held %s",
              container_status_name(c->status), c->ollama.version,
              c->ollama.reachable ? "answers" : "does not answer", c->ollama.n_models,
              c->ollama.n_models == 1 ? "" : "s",
-             say_change(e->before, container_held(c, &world->host), change, sizeof change));
+             SHOWN_CHANGE(e->before, container_held(c, &world->host)));
     say_step(e, "state", c->ollama.reachable, text);
 }
 
@@ -128,26 +124,21 @@ static void would(struct emergency *e, const struct container *c)
 static void begin(struct task *task)
 {
     struct emergency *e = task->userdata;
-    struct error err;
-    if (task->targets.n > 1)
-        error_set(&err, FAILURE_USAGE, -EINVAL,
-                  "%zu containers are in enforce mode: name the one that is meant",
-                  task->targets.n);
-    else if (preload_begin(&e->preload, task, 0) < 0)
-        error_set(&err, FAILURE_JOB, -ENOMEM, "not enough memory");
-    else
-        return;
     e->phase = OVER;
-    task_end(task, cli_fail(&err));
+    if (task->targets.n > 1)
+        task_refuse(task, FAILURE_USAGE,
+                    "%zu containers are in enforce mode: name the one that is meant",
+                    task->targets.n);
+    else if (preload_begin(&e->preload, task, 0) < 0)
+        task_refuse(task, FAILURE_JOB, "not enough memory");
+    else
+        e->phase = TO_UNLOAD;
 }
 
 static void look(struct task *task, const struct world *world, const struct judgement *judgement)
 {
     struct emergency *e = task->userdata;
-    const struct container *c = NULL;
-    for (size_t i = 0; i < world->n_containers; i++)
-        if (!strcmp(world->containers[i].id, task->targets.ids[0]))
-            c = &world->containers[i];
+    const struct container *c = world_container(world, task->targets.ids[0]);
     if (e->phase == OVER)
         return;
     if (!c) {
@@ -183,11 +174,10 @@ static void look(struct task *task, const struct world *world, const struct judg
 
 static void after_restart(struct emergency *e, const struct heal_event *h)
 {
-    char text[500], change[160];
+    char text[500];
     if (h->kind == HEAL_DONE || h->kind == HEAL_NOT_DONE) {
-        snprintf(text, sizeof text, "%s in %.1f s%s%s",
-                 say_change(h->before, h->after, change, sizeof change), h->took_s,
-                 h->text[0] ? "; " : "", h->text);
+        snprintf(text, sizeof text, "%s in %.1f s%s%s", SHOWN_CHANGE(h->before, h->after),
+                 h->took_s, h->text[0] ? "; " : "", h->text);
         say_step(e, "restart", h->kind == HEAL_DONE, text);
         e->phase = TO_ANSWER;
         e->until_s = clock_boottime_s() + answer_s;
@@ -200,8 +190,8 @@ static void after_restart(struct emergency *e, const struct heal_event *h)
 static void heal(struct task *task, const struct heal_event *h)
 {
     struct emergency *e = task->userdata;
-    char text[500], change[160];
-    preload_heal(&e->preload, h);
+    char text[500];
+    loading_heal(&e->preload.loading, h);
     if (h->kind == HEAL_ACTING || h->kind == HEAL_LOCKED || strcmp(h->id, e->id) != 0 ||
         e->phase > TO_RESTART)
         return;
@@ -214,8 +204,7 @@ static void heal(struct task *task, const struct heal_event *h)
     }
     bool gone = h->kind == HEAL_DONE;
     if (gone)
-        snprintf(text, sizeof text, "%.200s, %s", h->model,
-                 say_change(h->before, h->after, change, sizeof change));
+        snprintf(text, sizeof text, "%.200s, %s", h->model, SHOWN_CHANGE(h->before, h->after));
     else
         snprintf(text, sizeof text,
                  "%.200s does not go by itself and goes with the restart: %.200s", h->model,
@@ -229,19 +218,18 @@ static void heal(struct task *task, const struct heal_event *h)
 
 static void interrupted(struct task *task)
 {
-    preload_interrupted(&((struct emergency *)task->userdata)->preload);
+    loading_interrupted(&((struct emergency *)task->userdata)->preload.loading);
 }
 
 /* A person at a terminal is asked; elsewhere --yes must have been said. */
 static bool confirmed(const struct cli *cli, const char *name)
 {
     char answer[16] = "";
-    if (options_has(&cli->options, "yes") || options_has(&cli->options, "dry-run"))
+    if (cli_has(cli, "yes") || cli_has(cli, "dry-run"))
         return true;
     if (!isatty(STDIN_FILENO)) {
-        fputs("supervisor: emergency-restart ends every request that is under way: say --yes where "
-              "nobody can be asked\n",
-              stderr);
+        cli_refuse(FAILURE_USAGE, "emergency-restart ends every request that is under way: say "
+                                  "--yes where nobody can be asked");
         return false;
     }
     fprintf(stderr,
@@ -254,18 +242,16 @@ static bool confirmed(const struct cli *cli, const char *name)
     return true;
 }
 
-int cmd_emergency_restart(struct cli *cli, int argc, char **argv)
+int cmd_emergency_restart(struct cli *cli)
 {
-    struct emergency e = {.before = FACT_UNKNOWN, .steps = json_array()};
-    const char *name = argc > 1 ? argv[1] : NULL;
-    if (!confirmed(cli, name)) {
-        json_decref(e.steps);
+    struct emergency e = {.before = FACT_UNKNOWN};
+    const char *name = cli->operands[0];
+    if (!confirmed(cli, name))
         return isatty(STDIN_FILENO) ? FAILURE_JOB : FAILURE_USAGE;
-    }
-    e.task = TASK(cli, "emergency-restart", name, &e, .begin = begin, .look = look, .heal = heal,
-                  .interrupted = interrupted);
+    e.task = TASK(cli, "emergency-restart", name, &e, ACTS(cli), .rows = json_array(),
+                  .begin = begin, .look = look, .heal = heal, .interrupted = interrupted);
     int status = task_run(&e.task);
     preload_end(&e.preload);
-    json_decref(e.steps);
+    json_decref(e.task.rows);
     return status;
 }

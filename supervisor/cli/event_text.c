@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/say.h"
 #include "sense/json_member.h"
+#include "sense/json_put.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -148,27 +149,21 @@ void event_row(const struct history_event *e, bool heading, int width, FILE *to)
     help_wrap(to, text, column, column, width > column + 20 ? width : column + 20);
 }
 
-static void put(json_t *object, const char *name, const char *text)
-{
-    if (*text)
-        json_object_set_new(object, name, json_string(text));
-}
-
 void event_json(const struct history_event *e, FILE *to)
 {
     char when[32];
     json_t *line = json_object(), *numbers = json_loads(e->numbers, 0, NULL);
     clock_format(e->wall_ms, when, sizeof when);
     json_object_set_new(line, "id", json_integer(e->id));
-    put(line, "time", when);
-    put(line, "boot", e->boot_id);
+    put_text(line, "time", when);
+    put_text(line, "boot", e->boot_id);
     json_object_set_new(line, "boottime", json_real(e->boottime_s));
-    put(line, "container", e->name);
-    put(line, "container_id", e->container);
-    put(line, "event", e->kind);
-    put(line, "verdict", e->verdict);
-    put(line, "step", e->step);
-    put(line, "text", e->outcome);
+    put_text(line, "container", e->name);
+    put_text(line, "container_id", e->container);
+    put_text(line, "event", e->kind);
+    put_text(line, "verdict", e->verdict);
+    put_text(line, "step", e->step);
+    put_text(line, "text", e->outcome);
     json_object_set_new(line, "numbers", numbers ? numbers : json_object());
     json_dumpf(line, to, JSON_COMPACT | JSON_REAL_PRECISION(15));
     fputc('\n', to);

@@ -104,14 +104,13 @@ static int follow(struct events *e, struct error *err)
     }
 }
 
-int cmd_events(struct cli *cli, int argc, char **argv)
+int cmd_events(struct cli *cli)
 {
     struct error err = {0};
-    const char *since = options_value(&cli->options, "since"),
-               *limit = options_value(&cli->options, "limit");
-    struct events e = {.filter = {.container = argc > 1 ? argv[1] : NULL, .limit = LIMIT_DEFAULT},
+    const char *since = cli_value(cli, "since"), *limit = cli_value(cli, "limit");
+    struct events e = {.filter = {.container = cli->operands[0], .limit = LIMIT_DEFAULT},
                        .state = config_settings(cli->config)->state,
-                       .json = options_has(&cli->options, "json"),
+                       .json = cli_has(cli, "json"),
                        .width = cli_width()};
     if (since && since_parse(since, clock_wall_ms(), &e.filter.since_wall_ms, &err) < 0)
         return cli_fail(&err);
@@ -132,7 +131,7 @@ int cmd_events(struct cli *cli, int argc, char **argv)
                     e.filter.container ? " to " : "", e.filter.container ? e.filter.container : "",
                     since ? " since then" : "");
     }
-    if (options_has(&cli->options, "follow"))
+    if (cli_has(cli, "follow"))
         return follow(&e, &err);
     return ferror(stdout) ? FAILURE_JOB : 0;
 }

@@ -1,9 +1,11 @@
 /* supervisor explain: the ledger of what a container holds, and what was ruled out. */
 #include "base/clock.h"
 #include "cli/explain_text.h"
+#include "cli/say.h"
 #include "cli/task.h"
 #include "judge/judge.h"
 #include "keep/history.h"
+#include "sense/json_member.h"
 #include "sense/policy.h"
 #include "sense/world_json.h"
 #include "tell/local.h"
@@ -44,39 +46,30 @@ static int read_world(struct explain *e)
     return kind == WORLD_LINE_WORLD ? 0 : -EBADMSG;
 }
 
-static int no_world(void)
-{
-    struct error err;
-    error_set(&err, FAILURE_JOB, -EBADMSG, "what was seen cannot be read back");
-    return cli_fail(&err);
-}
-
 /* From the daemon, which knows more; from a look of our own where none runs, or where it does not
  * follow the container that was named. The exit status. */
 static int get_world(struct explain *e, struct targets *targets)
 {
-    struct error err = {0};
     const struct settings *s = config_settings(e->task.cli->config);
-    if (local_ask(s->state, s->docker_host, DAEMON_TIMEOUT_MS, &e->state) == 0) {
-        json_object_set_new(e->state, "source", json_string("daemon"));
-        if (read_world(e) < 0)
-            return no_world();
+    bool daemon = local_ask(s->state, s->docker_host, DAEMON_TIMEOUT_MS, &e->state) == 0;
+    for (;;) {
+        struct error err = {0};
+        int status = daemon ? 0 : task_run(&e->task);
+        if (status != 0)
+            return status;
+        if (daemon)
+            json_object_set_new(e->state, "source", json_string("daemon"));
+        if (!e->state || read_world(e) < 0)
+            return cli_refuse(FAILURE_JOB, "what was seen cannot be read back");
         if (!e->task.named ||
-            targets_choose(&e->world, e->task.named, "explain", NULL, targets, &err) == 0 ||
-            err.failure == FAILURE_JOB)
-            return err.code ? cli_fail(&err) : 0;
+            targets_choose(&e->world, e->task.named, "explain", NULL, targets, &err) == 0)
+            return 0;
+        if (!daemon || err.failure == FAILURE_JOB)
+            return cli_fail(&err);
+        daemon = false;
         json_decref(e->state);
         e->state = NULL;
     }
-    int status = task_run(&e->task);
-    if (status != 0)
-        return status;
-    if (!e->state || read_world(e) < 0)
-        return no_world();
-    if (e->task.named &&
-        targets_choose(&e->world, e->task.named, "explain", NULL, targets, &err) < 0)
-        return cli_fail(&err);
-    return 0;
 }
 
 static int ask_history(void *userdata, const struct container *c, const struct model *m,
@@ -112,8 +105,7 @@ static int explain_one(struct explain *e, size_t i)
                           .least = FACT_UNKNOWN,
                           .most = FACT_UNKNOWN,
                           .ledger = calloc(1, sizeof *x.ledger)};
-    const char *activity = json_string_value(
-        json_object_get(json_array_get(json_object_get(e->state, "containers"), i), "activity"));
+    const json_t *container = json_array_get(json_object_get(e->state, "containers"), i);
     if (!x.ledger)
         return -ENOMEM;
     policy_for(e->task.cli->config, x.container, &settings, NULL);
@@ -125,7 +117,7 @@ static int explain_one(struct explain *e, size_t i)
                                  .container = x.container,
                                  .assessment = &e->judgement.assessments[i],
                                  .settings = &settings,
-                                 .activity = activity ? activity : ""};
+                                 .activity = member_string_or(container, "activity", "")};
     x.verdicts = json_object_get(e->state, "verdicts");
     if (e->task.json)
         json_array_append_new(e->said, explain_json(&x));
@@ -136,54 +128,32 @@ static int explain_one(struct explain *e, size_t i)
     return 0;
 }
 
-static bool is_target(const struct targets *targets, const struct container *c)
-{
-    for (size_t i = 0; i < targets->n; i++)
-        if (!strcmp(targets->ids[i], c->id))
-            return true;
-    return false;
-}
-
 static int explain_all(struct explain *e, const struct targets *targets)
 {
-    struct error err = {0};
     int r = judge_new(e->task.cli->config, &e->judge);
     if (r == 0)
         r = judge_look(e->judge, &e->world, &e->judgement);
     for (size_t i = 0; r == 0 && i < e->world.n_containers; i++)
-        if (e->task.named ? is_target(targets, &e->world.containers[i])
+        if (e->task.named ? targets_have(targets, e->world.containers[i].id)
                           : e->world.containers[i].status == STATUS_RUNNING)
             r = explain_one(e, i);
-    if (r < 0) {
-        error_set(&err, FAILURE_JOB, r, "not enough memory");
-        return cli_fail(&err);
-    }
-    if (e->shown == 0) {
-        error_set(&err, FAILURE_JOB, -ENOENT, "no Ollama container is running");
-        return cli_fail(&err);
-    }
-    if (e->task.json) {
-        json_t *line = json_pack("{s:O, s:O}", "source", json_object_get(e->state, "source"),
-                                 "containers", e->said);
-        json_dumpf(line, stdout, WORLD_JSON_FLAGS);
-        putchar('\n');
-        json_decref(line);
-    }
+    if (r < 0)
+        return cli_refuse(FAILURE_JOB, "not enough memory");
+    if (e->shown == 0)
+        return cli_refuse(FAILURE_JOB, "no Ollama container is running");
+    if (e->task.json)
+        say_json_by(json_pack("{s:O, s:O}", "source", json_object_get(e->state, "source"),
+                              "containers", e->said),
+                    WORLD_JSON_FLAGS);
     return ferror(stdout) ? FAILURE_JOB : 0;
 }
 
-int cmd_explain(struct cli *cli, int argc, char **argv)
+int cmd_explain(struct cli *cli)
 {
     struct targets targets = {0};
     struct explain e = {.said = json_array()};
-    e.task = (struct task){.cli = cli,
-                           .command = "explain",
-                           .named = argc > 1 ? argv[1] : NULL,
-                           .json = options_has(&cli->options, "json"),
-                           .everything = true,
-                           .gpus = true,
-                           .look = look,
-                           .userdata = &e};
+    e.task =
+        TASK(cli, "explain", cli->operands[0], &e, .everything = true, .gpus = true, .look = look);
     world_init(&e.world);
     int status = get_world(&e, &targets);
     if (status == 0) {

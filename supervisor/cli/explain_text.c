@@ -2,6 +2,7 @@
 #include "base/size.h"
 #include "cli/cli.h"
 #include "sense/json_member.h"
+#include "sense/json_put.h"
 
 #include <string.h>
 
@@ -38,11 +39,11 @@ static void print_row(FILE *to, int width, const char *part, const char *bytes, 
 
 static void describe(const struct ledger_part *p, char *text, size_t size)
 {
-    char bound[32] = "", pid[32] = "", seen[48] = "", bytes[16];
+    char bound[32] = "", pid[32] = "", seen[48] = "";
     if (p->bound == FACT_NONE)
         snprintf(bound, sizeof bound, ", without a bound");
     else if (fact_known(p->bound))
-        snprintf(bound, sizeof bound, ", at most %s", size_format(p->bound, bytes, sizeof bytes));
+        snprintf(bound, sizeof bound, ", at most %s", SHOWN(p->bound));
     if (p->kind == LEDGER_RUNNER)
         snprintf(pid, sizeof pid, "pid %lld, no listed model", (long long)p->pid);
     if (fact_known(p->seen))
@@ -55,9 +56,8 @@ static void describe(const struct ledger_part *p, char *text, size_t size)
 
 static void print_part(const struct ledger_part *p, int width, FILE *to)
 {
-    char text[TEXT_MAX], size[16], bytes[20];
-    snprintf(bytes, sizeof bytes, "%s%s", p->negative ? "-" : "",
-             size_format(p->bytes, size, sizeof size));
+    char text[TEXT_MAX], bytes[20];
+    snprintf(bytes, sizeof bytes, "%s%s", p->negative ? "-" : "", SHOWN(p->bytes));
     describe(p, text, sizeof text);
     print_row(to, width, ledger_kind_name(p->kind), bytes, ledger_source_name(p->source), text);
 }
@@ -65,7 +65,6 @@ static void print_part(const struct ledger_part *p, int width, FILE *to)
 static void print_ledger(const struct explained *x, int width, FILE *to)
 {
     const struct ledger *l = x->ledger;
-    char held[16];
     fprintf(to, "  %-*s%*s  %-*s%s\n", PART_COLUMNS, "PART", BYTES_COLUMNS, "BYTES", FROM_COLUMNS,
             "FROM", "OF");
     for (size_t i = 0; i < l->n_parts; i++)
@@ -73,8 +72,7 @@ static void print_ledger(const struct explained *x, int width, FILE *to)
             (l->parts[i].bytes > 0 || l->parts[i].kind == LEDGER_PROMPT_CACHE ||
              l->parts[i].kind == LEDGER_RESIDUAL))
             print_part(&l->parts[i], width, to);
-    print_row(to, width, "= held", size_format(l->held, held, sizeof held), "cgroup",
-              "what nobody can take back");
+    print_row(to, width, "= held", SHOWN(l->held), "cgroup", "what nobody can take back");
     fputs("  beside it, or in it already:\n", to);
     for (size_t i = 0; i < l->n_parts; i++)
         if (!ledger_is_held(l->parts[i].kind))
@@ -111,57 +109,42 @@ static void print_verdicts(const struct explained *x, int width, FILE *to)
 
 void explain_print(const struct explained *x, bool next, int width, FILE *to)
 {
-    char held[16], limit[16], text[TEXT_MAX];
     const struct container *c = x->container;
     fact bound = c->cgroup.limit;
-    snprintf(text, sizeof text, "%s holds %s %s%s", c->name,
-             size_format(x->ledger->held, held, sizeof held),
-             bound == FACT_NONE ? "and has no limit" : "of a limit of ",
-             bound == FACT_NONE ? "" : size_format(bound, limit, sizeof limit));
-    fprintf(to, "%s%s\n", next ? "\n" : "", text);
+    fprintf(to, "%s%s holds %s %s%s\n", next ? "\n" : "", c->name, SHOWN(x->ledger->held),
+            bound == FACT_NONE ? "and has no limit" : "of a limit of ",
+            bound == FACT_NONE ? "" : SHOWN(bound));
     if (*x->seen.activity)
         fprintf(to, "  it is %s\n", x->seen.activity);
     if (x->samples > 1)
-        fprintf(to, "  within the last hour it held %s to %s\n",
-                size_format(x->least, held, sizeof held),
-                size_format(x->most, limit, sizeof limit));
+        fprintf(to, "  within the last hour it held %s to %s\n", SHOWN(x->least), SHOWN(x->most));
     print_ledger(x, width, to);
     print_verdicts(x, width, to);
 }
 
-static void put_fact(json_t *object, const char *name, fact value)
-{
-    if (value != FACT_UNKNOWN)
-        json_object_set_new(object, name, value == FACT_NONE ? json_null() : json_integer(value));
-}
-
 static json_t *part_json(const struct ledger_part *p)
 {
-    json_t *part = json_object();
-    json_object_set_new(part, "part", json_string(ledger_kind_name(p->kind)));
-    json_object_set_new(part, "held", json_boolean(ledger_is_held(p->kind)));
+    json_t *part =
+        json_pack("{s:s, s:b}", "part", ledger_kind_name(p->kind), "held", ledger_is_held(p->kind));
     if (p->negative)
         json_object_set_new(part, "bytes", json_integer(-p->bytes));
     else
         put_fact(part, "bytes", p->bytes);
     json_object_set_new(part, "from", json_string(ledger_source_name(p->source)));
-    if (*p->model)
-        json_object_set_new(part, "model", json_string(p->model));
+    put_text(part, "model", p->model);
     put_fact(part, "pid", p->pid);
     put_fact(part, "bound", p->bound);
     put_fact(part, "seen", p->seen);
-    if (*p->note)
-        json_object_set_new(part, "note", json_string(p->note));
+    put_text(part, "note", p->note);
     return part;
 }
 
 json_t *explain_json(const struct explained *x)
 {
-    json_t *json = json_object(), *ledger = json_array(), *ours = json_array(), *out = json_array();
+    json_t *ledger = json_array(), *ours = json_array(), *out = json_array();
+    json_t *json = json_pack("{s:s, s:s, s:s}", "name", x->container->name, "id", x->container->id,
+                             "activity", x->seen.activity);
     char text[TEXT_MAX];
-    json_object_set_new(json, "name", json_string(x->container->name));
-    json_object_set_new(json, "id", json_string(x->container->id));
-    json_object_set_new(json, "activity", json_string(x->seen.activity));
     put_fact(json, "held", x->ledger->held);
     put_fact(json, "limit", x->container->cgroup.limit);
     if (x->samples > 1) {

@@ -28,7 +28,7 @@ struct fix {
     struct fix_target *list;
     bool force;
     double started_s, hold_s;
-    json_t **rows; /* where they go instead of to stdout; NULL: nowhere else */
+    json_t **ret_rows; /* where they go instead of to stdout; NULL: nowhere else */
 };
 
 /* The target's end, printed unless rows are wanted; text is copied. */

@@ -36,11 +36,9 @@ static void forced_verdict(const struct fix *fix, const struct container *c,
 
 void fix_begin(struct fix *fix, struct fix_target *t, const struct verdict *v)
 {
-    char text[600];
     if (!fix->task.json) {
         say_progress(NULL);
-        printf("%s: %s: %s\n", t->name, verdict_kind_name(v->kind),
-               say_verdict(v, text, sizeof text));
+        printf("%s: %s: %s\n", t->name, verdict_kind_name(v->kind), SHOWN_VERDICT(v));
         fflush(stdout);
     }
     t->healing = true;
@@ -119,7 +117,7 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
 {
     const struct container *c = sense_container(flow_sense(fix->task.flow), t->id);
     const struct assessment *a = judgement_assessment(j, t->id);
-    char text[600], held[16];
+    char text[600];
     double now_s = world->monotonic_s;
     if (c && a && c->status != STATUS_RUNNING) { /* perhaps another supervisor restarts it */
         if (t->stopped_s <= 0)
@@ -142,10 +140,8 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
         return;
     }
     if (v) {
-        snprintf(text, sizeof text, "%s: ", verdict_kind_name(v->kind));
-        char more[500];
-        snprintf(text + strlen(text), sizeof text - strlen(text), "%s; it would be healed by: %s",
-                 say_verdict(v, more, sizeof more), remedy_name(v->remedy));
+        snprintf(text, sizeof text, "%s: %s; it would be healed by: %s", verdict_kind_name(v->kind),
+                 SHOWN_VERDICT(v), remedy_name(v->remedy));
         t->before = a->held;
         t->verdict = verdict_kind_name(v->kind);
         t->step = remedy_name(v->remedy);
@@ -184,8 +180,8 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
             snprintf(text, sizeof text,
                      "nothing to heal: it holds %s (%zu model%s loaded), and %s of page cache, "
                      "which the kernel takes back by itself",
-                     size_format(a->held, held, sizeof held), c->ollama.n_models,
-                     c->ollama.n_models == 1 ? "" : "s", SHOWN(c->cgroup.file));
+                     SHOWN(a->held), c->ollama.n_models, c->ollama.n_models == 1 ? "" : "s",
+                     SHOWN(c->cgroup.file));
             fix_end(fix, t, FIX_HEALTHY, text);
         }
         return;
@@ -210,8 +206,7 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
         return;
     }
     snprintf(text, sizeof text, "%s: watching, %.0f s of %.0f s: holds %s%s%s", t->name,
-             now_s - fix->started_s, deadline_s - slack_s - fix->started_s,
-             size_format(a->held, held, sizeof held), v ? ", perhaps " : "",
-             v ? verdict_kind_name(v->kind) : "");
+             now_s - fix->started_s, deadline_s - slack_s - fix->started_s, SHOWN(a->held),
+             v ? ", perhaps " : "", v ? verdict_kind_name(v->kind) : "");
     say_progress(text);
 }

@@ -136,17 +136,16 @@ void help_command(const struct command *command, FILE *to, int width)
         lines(to, "3  the engine, the cgroups or the state cannot be reached\n");
 }
 
-int cmd_help(struct cli *cli, int argc, char **argv)
+int cmd_help(struct cli *cli)
 {
-    (void)cli;
-    if (argc < 2) {
+    if (!cli->operands[0]) {
         help_print(stdout, cli_width());
         return 0;
     }
-    const struct command *command = command_find(argv[1]);
+    const struct command *command = command_find(cli->operands[0]);
     if (!command) {
         struct error err;
-        command_unknown(argv[1], &err);
+        command_unknown(cli->operands[0], &err);
         return cli_fail(&err);
     }
     help_command(command, stdout, cli_width());

@@ -1,6 +1,7 @@
 #include "cli/load_say.h"
 #include "base/size.h"
 #include "cli/say.h"
+#include "sense/json_put.h"
 #include "sense/ollama_load.h"
 
 #include <errno.h>
@@ -15,7 +16,6 @@ static const char *load_end_name(enum load_end end)
 
 static void say_loaded(const struct load_report *r, char *text, size_t size)
 {
-    char change[160];
     snprintf(text, size, "loaded in %s", SHOWN_S(r->load_s));
     if (r->unloaded)
         say_append(text, size, ", after %zu other%s had gone", r->unloaded,
@@ -23,8 +23,8 @@ static void say_loaded(const struct load_report *r, char *text, size_t size)
     if (r->text[0])
         say_append(text, size, "; %s", r->text);
     else
-        say_append(text, size, "; held %s; its runner holds %s",
-                   say_change(r->before, r->after, change, sizeof change), SHOWN(r->runner));
+        say_append(text, size, "; held %s; its runner holds %s", SHOWN_CHANGE(r->before, r->after),
+                   SHOWN(r->runner));
     if (fact_known(r->context) && r->context > 0)
         say_append(text, size, "; context %lld", (long long)r->context);
     if (fact_known(r->size_vram) && r->size_vram > 0)
@@ -46,8 +46,6 @@ const char *load_say(const struct load_report *r, char *text, size_t size)
         snprintf(text, size, "would be loaded: %s", r->text);
         break;
     case LOAD_REFUSED:
-        snprintf(text, size, "not loaded: %s", r->text);
-        break;
     case LOAD_FAILED:
         snprintf(text, size, "not loaded: %s", r->text);
         break;
@@ -55,25 +53,18 @@ const char *load_say(const struct load_report *r, char *text, size_t size)
     return text;
 }
 
-static void set(json_t *object, const char *key, fact value)
-{
-    if (fact_known(value))
-        json_object_set_new(object, key, json_integer(value));
-}
-
 static json_t *need_json(const struct need *need)
 {
-    json_t *json = json_object();
-    json_object_set_new(json, "source", json_string(need_source_name(need->source)));
-    set(json, "bytes", need->bytes);
-    set(json, "wanted", need->wanted);
-    set(json, "weights", need->weights);
-    set(json, "kv", need->kv);
-    set(json, "compute", need->compute);
-    set(json, "vram", need->vram);
-    set(json, "context", need->context);
-    set(json, "parallel", need->parallel);
-    set(json, "parameters", need->parameters);
+    json_t *json = json_pack("{s:s}", "source", need_source_name(need->source));
+    put_known(json, "bytes", need->bytes);
+    put_known(json, "wanted", need->wanted);
+    put_known(json, "weights", need->weights);
+    put_known(json, "kv", need->kv);
+    put_known(json, "compute", need->compute);
+    put_known(json, "vram", need->vram);
+    put_known(json, "context", need->context);
+    put_known(json, "parallel", need->parallel);
+    put_known(json, "parameters", need->parameters);
     json_object_set_new(json, "margin_percent", json_real(need->margin_percent));
     return json;
 }
@@ -85,15 +76,14 @@ static json_t *bounds_json(const struct admission *admission)
         const struct bound *bound = &admission->bounds[i];
         if (!bound->bounded || !bound->name)
             continue;
-        json_t *json = json_object();
-        json_object_set_new(json, "name", json_string(bound->name));
-        set(json, "of", bound->of);
-        set(json, "used", bound->used);
+        json_t *json = json_pack("{s:s}", "name", bound->name);
+        put_known(json, "of", bound->of);
+        put_known(json, "used", bound->used);
         if (bound->known)
             json_object_set_new(json, "free", json_integer(bound->free));
         if (i == BOUND_HOST) {
             json_object_set_new(json, "cut_percent", json_integer(bound->cut_percent));
-            set(json, "reserve", bound->reserve);
+            put_known(json, "reserve", bound->reserve);
         }
         json_array_append_new(all, json);
     }
@@ -110,18 +100,18 @@ json_t *load_json(const struct load_report *r)
         const struct admission *a = r->admission;
         json_object_set_new(json, "need", need_json(&a->need));
         json_object_set_new(json, "bounds", bounds_json(a));
-        set(json, "missing", a->missing);
+        put_known(json, "missing", a->missing);
         json_t *go = json_array();
         for (size_t i = 0; i < a->n_go; i++)
             json_array_append_new(go, json_string(r->room->models[a->go[i]].name));
         json_object_set_new(json, "unload", go);
     }
-    set(json, "before", r->before);
-    set(json, "after", r->after);
-    set(json, "runner", r->runner);
-    set(json, "context_length", r->context);
-    set(json, "size", r->size);
-    set(json, "size_vram", r->size_vram);
+    put_known(json, "before", r->before);
+    put_known(json, "after", r->after);
+    put_known(json, "runner", r->runner);
+    put_known(json, "context_length", r->context);
+    put_known(json, "size", r->size);
+    put_known(json, "size_vram", r->size_vram);
     json_object_set_new(json, "unloaded", json_integer((json_int_t)r->unloaded));
     json_object_set_new(json, "took_s", json_real(r->took_s));
     if (r->load_s > 0)

@@ -27,6 +27,12 @@ int loading_begin(struct loading *loading, struct task *task)
     return loader_new(&options, &loading->loader);
 }
 
+void loading_heal(struct loading *loading, const struct heal_event *event)
+{
+    if (loading->loader)
+        loader_heal(loading->loader, event);
+}
+
 void loading_interrupted(struct loading *loading)
 {
     const char *model = loading->loader ? loader_loading(loading->loader) : NULL;

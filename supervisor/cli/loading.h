@@ -17,6 +17,8 @@ struct loading {
 
 /* In a task's begin. 0 or -ENOMEM. */
 int loading_begin(struct loading *loading, struct task *task);
+/* Every event of the healer. */
+void loading_heal(struct loading *loading, const struct heal_event *event);
 /* Ctrl-C: what Ollama does about the load that is under way. */
 void loading_interrupted(struct loading *loading);
 void loading_end(struct loading *loading); /* after task_run */

@@ -156,9 +156,9 @@ static const struct entry signals[] = {
      "The daemon ends within a second; what is under way is taken up by the next one."},
     {0}};
 
-int cmd_manual(struct cli *cli, int argc, char **argv)
+int cmd_manual(struct cli *cli)
 {
-    (void)cli, (void)argc, (void)argv;
+    (void)cli;
     FILE *to = stdout;
     char day[16];
     date(day);

@@ -105,10 +105,16 @@ void say_append(char *text, size_t size, const char *format, ...)
     va_end(arguments);
 }
 
-void say_json(const json_t *json)
+void say_json(json_t *json)
 {
-    json_dumpf(json, stdout, JSON_COMPACT);
+    say_json_by(json, JSON_COMPACT);
+}
+
+void say_json_by(json_t *json, size_t flags)
+{
+    json_dumpf(json, stdout, flags);
     putchar('\n');
+    json_decref(json);
 }
 
 void say_progress(const char *text)

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -56,4 +57,14 @@ int cli_fail(const struct error *err)
     fflush(stdout);
     fprintf(stderr, "supervisor: %s\n", err->message);
     return (int)err->failure;
+}
+
+int cli_refuse(enum failure failure, const char *format, ...)
+{
+    struct error err = {.failure = failure};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(err.message, sizeof err.message, format, arguments);
+    va_end(arguments);
+    return cli_fail(&err);
 }

@@ -10,10 +10,12 @@ static void add(struct targets *targets, const struct container *c)
         memcpy(targets->ids[targets->n++], c->id, CONTAINER_ID_SIZE);
 }
 
-static int not_running(const struct container *c, struct error *err)
+bool targets_have(const struct targets *targets, const char *id)
 {
-    return error_set(err, FAILURE_JOB, -ENOENT, "%.200s is not running (%s)", c->name,
-                     container_status_name(c->status));
+    for (size_t i = 0; i < targets->n; i++)
+        if (!strcmp(targets->ids[i], id))
+            return true;
+    return false;
 }
 
 static int choose_named(const struct world *world, const char *named, struct targets *targets,
@@ -26,7 +28,8 @@ static int choose_named(const struct world *world, const char *named, struct tar
         if (!strcmp(c->name, named) ||
             (strlen(named) >= 12 && !strncmp(c->id, named, strlen(named)))) {
             if (c->status != STATUS_RUNNING)
-                return not_running(c, err);
+                return error_set(err, FAILURE_JOB, -ENOENT, "%.200s is not running (%s)", c->name,
+                                 container_status_name(c->status));
             add(targets, c);
             return 0;
         }
@@ -59,10 +62,7 @@ int targets_choose(const struct world *world, const char *named, const char *com
         add(ret_targets, only);
     for (size_t i = 0; told && i < world->n_containers; i++) {
         const struct container *c = &world->containers[i];
-        bool chosen = false;
-        for (size_t k = 0; k < ret_targets->n; k++)
-            chosen |= !strcmp(ret_targets->ids[k], c->id);
-        if (!chosen && c->status == STATUS_RUNNING)
+        if (c->status == STATUS_RUNNING && !targets_have(ret_targets, c->id))
             fprintf(told, "%s: only observed (%s); to act on it: supervisor %s %s\n", c->name,
                     c->mode_why, command, c->name);
     }

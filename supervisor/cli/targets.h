@@ -19,5 +19,6 @@ struct targets {
  * ("supervisor fix-ollama NAME"); NULL: it is not told. */
 int targets_choose(const struct world *world, const char *named, const char *command, FILE *told,
                    struct targets *ret_targets, struct error *err);
+bool targets_have(const struct targets *targets, const char *id);
 
 #endif

@@ -2,6 +2,7 @@
 #include "cli/say.h"
 
 #include <signal.h>
+#include <string.h>
 
 static void on_look(void *userdata, const struct world *world, const struct judgement *judgement)
 {
@@ -61,6 +62,26 @@ void task_end(struct task *task, int status)
 {
     say_progress(NULL);
     flow_stop(task->flow, status);
+}
+
+const struct container *task_container(const struct task *task, size_t target)
+{
+    return sense_container(flow_sense(task->flow), task->targets.ids[target]);
+}
+
+json_t *task_row(struct task *task, const char *container, const char *key, const char *about,
+                 const char *result, const char *text)
+{
+    if (task->json) {
+        json_t *row = json_pack("{s:s, s:s, s:s, s:s}", "container", container, key, about,
+                                "result", result, "text", text);
+        json_array_append_new(task->rows, row);
+        return row;
+    }
+    say_progress(NULL);
+    bool bad = !strcmp(result, "failed") || !strcmp(result, "pending");
+    fprintf(bad ? stderr : stdout, "%s: %s: %s\n", container, about, text);
+    return NULL;
 }
 
 int task_run(struct task *task)

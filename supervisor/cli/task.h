@@ -27,19 +27,31 @@ struct task {
     struct flow *flow;
     struct targets targets;
     bool chosen;
+    json_t *rows; /* owned by the command: task_row */
 };
 
-/* One that acts, with the usual options; behind them more of its members. */
+/* With --json as it was said; behind the arguments more of its members, ACTS(cli) of one that acts.
+ */
 #define TASK(its_cli, word, name, data, ...)                                                       \
     (struct task)                                                                                  \
     {                                                                                              \
-        .cli = (its_cli), .command = (word), .named = (name), .userdata = (data), .act = true,     \
-        .dry_run = options_has(&(its_cli)->options, "dry-run"),                                    \
-        .json = options_has(&(its_cli)->options, "json"), __VA_ARGS__                              \
+        .cli = (its_cli), .command = (word), .named = (name), .userdata = (data),                  \
+        .json = cli_has((its_cli), "json"), __VA_ARGS__                                            \
     }
+#define ACTS(its_cli) .act = true, .dry_run = cli_has((its_cli), "dry-run")
 
 /* Returns the exit status given to task_end, or that of what went wrong (said on stderr). */
 int task_run(struct task *task);
 void task_end(struct task *task, int status);
+/* What ends it, said on stderr. */
+#define task_refuse(task, failure, ...) task_end((task), cli_refuse((failure), __VA_ARGS__))
+
+/* The target of that number; NULL: it is gone. */
+const struct container *task_container(const struct task *task, size_t target);
+/* One result, "CONTAINER: ABOUT: TEXT", on stderr where it is "failed" or "pending". With --json an
+ * object in rows, in which `about` is named by key: returned, so that numbers can be put into it;
+ * else NULL. */
+json_t *task_row(struct task *task, const char *container, const char *key, const char *about,
+                 const char *result, const char *text);
 
 #endif

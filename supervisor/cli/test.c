@@ -6,23 +6,18 @@
 #include "deploy/probe.h"
 #include "sense/host.h"
 #include "sense/json_member.h"
+#include "sense/json_put.h"
 
 #include <errno.h>
 #include <string.h>
+
+static const char row_format[] = "%-11s %-11s %-11s %-8s %-11s %-4s %s\n";
 
 struct test {
     bool quiet;
     json_t *rows, *left; /* owned */
     size_t failed;
 };
-
-static void add_number(json_t *object, const char *name, fact value)
-{
-    if (fact_known(value))
-        json_object_set_new(object, name, json_integer(value));
-    else if (value == FACT_NONE)
-        json_object_set_new(object, name, json_null());
-}
 
 static void on_left(void *userdata, const char *sentence)
 {
@@ -45,40 +40,33 @@ static json_t *row_of(const struct probe_result *r)
 {
     json_t *row = json_pack("{s:I, s:b, s:s}", "size", (json_int_t)r->size, "had",
                             r->end == PROBE_HAD, "outcome", probe_end_name(r->end));
-    add_number(row, "limit_engine", r->limit_engine);
-    add_number(row, "limit_cgroup", r->limit_cgroup);
-    add_number(row, "wanted", r->end == PROBE_TOO_LARGE ? FACT_UNKNOWN : r->wanted);
-    add_number(row, "touched", r->touched);
-    add_number(row, "peak", r->peak);
-    add_number(row, "available", r->available);
-    add_number(row, "missing", r->missing);
-    if (r->touch_s >= 0)
-        json_object_set_new(row, "seconds", json_real(r->touch_s));
+    put_fact(row, "limit_engine", r->limit_engine);
+    put_fact(row, "limit_cgroup", r->limit_cgroup);
+    put_fact(row, "wanted", r->end == PROBE_TOO_LARGE ? FACT_UNKNOWN : r->wanted);
+    put_fact(row, "touched", r->touched);
+    put_fact(row, "peak", r->peak);
+    put_fact(row, "available", r->available);
+    put_fact(row, "missing", r->missing);
+    put_real(row, "seconds", r->touch_s);
     if (r->end != PROBE_TOO_LARGE && r->end != PROBE_REFUSED)
         json_object_set_new(row, "oom_killed", json_boolean(r->oom_killed));
-    if (r->reason[0])
-        json_object_set_new(row, "reason", json_string(r->reason));
-    if (r->warning[0])
-        json_object_set_new(row, "warning", json_string(r->warning));
+    put_text(row, "reason", r->reason);
+    put_text(row, "warning", r->warning);
     return row;
 }
 
-static const char *size_or_dash(fact bytes, char *text, size_t size)
+/* What is unknown was not come to: "-", as for none. */
+static fact come_to(fact bytes)
 {
-    return bytes == FACT_UNKNOWN ? "-" : size_format(bytes, text, size);
+    return bytes == FACT_UNKNOWN ? FACT_NONE : bytes;
 }
 
 static void print_row(const struct probe_result *r)
 {
-    char size[16], limit[16], touched[16], peak[16];
     bool ran = r->end != PROBE_TOO_LARGE && r->end != PROBE_REFUSED;
-    printf("%-11s %-11s %-11s %-8s %-11s %-4s %s\n", size_format(r->size, size, sizeof size),
-           size_or_dash(r->limit_cgroup, limit, sizeof limit),
-           size_or_dash(r->touched, touched, sizeof touched),
-           r->touch_s >= 0 ? SHOWN_S(r->touch_s) : "-", size_or_dash(r->peak, peak, sizeof peak),
-           !ran            ? "-"
-           : r->oom_killed ? "yes"
-                           : "no",
+    const char *oom = !ran ? "-" : r->oom_killed ? "yes" : "no";
+    printf(row_format, SHOWN(r->size), SHOWN(come_to(r->limit_cgroup)), SHOWN(come_to(r->touched)),
+           r->touch_s >= 0 ? SHOWN_S(r->touch_s) : "-", SHOWN(come_to(r->peak)), oom,
            probe_end_name(r->end));
     if (r->reason[0])
         printf("  %s\n", r->reason);
@@ -120,13 +108,9 @@ static int check_engine(struct await *await, struct error *err)
 
 static void print_head(const struct host *host, const struct probe *probe)
 {
-    char available[16], total[16], reserve[16];
     printf("The host has %s of %s available; %s stay reserved. Image: %s\n\n",
-           size_format(host->available, available, sizeof available),
-           size_format(host->total, total, sizeof total),
-           size_format(probe->reserve, reserve, sizeof reserve), probe->image.name);
-    printf("%-11s %-11s %-11s %-8s %-11s %-4s %s\n", "SIZE", "LIMIT", "TOUCHED", "TIME", "PEAK",
-           "OOM", "RESULT");
+           SHOWN(host->available), SHOWN(host->total), SHOWN(probe->reserve), probe->image.name);
+    printf(row_format, "SIZE", "LIMIT", "TOUCHED", "TIME", "PEAK", "OOM", "RESULT");
     fflush(stdout);
 }
 
@@ -171,11 +155,10 @@ int test_sizes(const struct config *config, const fact *sizes, size_t n, fact re
     int code = await_new(config, &await, &err);
     if (code == 0)
         code = run(&test, &probe, await, config_settings(config), sizes, n, reserve, &host, &err);
-    add_number(report, "memory_total", host.total);
-    add_number(report, "memory_available", host.available);
-    add_number(report, "reserve", reserve);
-    if (probe.image.name[0])
-        json_object_set_new(report, "image", json_string(probe.image.name));
+    put_fact(report, "memory_total", host.total);
+    put_fact(report, "memory_available", host.available);
+    put_fact(report, "reserve", reserve);
+    put_text(report, "image", probe.image.name);
     json_object_set(report, "taken_away", left);
     json_object_set(report, "sizes", rows);
     if (ret_report)
@@ -202,25 +185,26 @@ static int read_sizes(int n, char **words, fact *sizes, struct error *err)
     return 0;
 }
 
-int cmd_test(struct cli *cli, int argc, char **argv)
+int cmd_test(struct cli *cli)
 {
     static const fact usual[] = {INT64_C(10) << 30, INT64_C(20) << 30, INT64_C(25) << 30};
     fact sizes[TEST_SIZES_MAX], reserve = RESERVE_STANDARD;
     struct error err;
     json_t *report = NULL;
-    const char *text = options_value(&cli->options, "reserve");
-    bool json = options_has(&cli->options, "json");
+    const char *text = cli_value(cli, "reserve");
+    bool json = cli_has(cli, "json");
     if (text && size_parse(text, &reserve, &err) < 0) {
         error_wrap(&err, "--reserve");
         return cli_fail(&err);
     }
-    if (read_sizes(argc - 1, argv + 1, sizes, &err) < 0)
+    if (read_sizes(cli->n_operands, cli->operands, sizes, &err) < 0)
         return cli_fail(&err);
-    int status = test_sizes(cli->config, argc > 1 ? sizes : usual,
-                            argc > 1 ? (size_t)argc - 1 : sizeof usual / sizeof usual[0], reserve,
-                            json, &report);
+    size_t n = (size_t)cli->n_operands;
+    int status = n > 0 ? test_sizes(cli->config, sizes, n, reserve, json, &report)
+                       : test_sizes(cli->config, usual, sizeof usual / sizeof usual[0], reserve,
+                                    json, &report);
     if (json && json_array_size(json_object_get(report, "sizes")) > 0)
-        say_json(report);
+        say_json(json_incref(report));
     json_decref(report);
     return status;
 }

@@ -1,10 +1,8 @@
 #include "cli/cli.h"
 
-int cmd_version(struct cli *cli, int argc, char **argv)
+int cmd_version(struct cli *cli)
 {
-    (void)argc;
-    (void)argv;
-    if (options_has(&cli->options, "json"))
+    if (cli_has(cli, "json"))
         puts("{\"version\": \"" SUPERVISOR_VERSION "\"}");
     else
         puts("supervisor " SUPERVISOR_VERSION);

@@ -283,3 +283,11 @@ const char *container_env(const struct container *container, const char *key)
 {
     return pairs_get(container->env, container->n_env, key);
 }
+
+const struct container *world_container(const struct world *world, const char *id)
+{
+    for (size_t i = 0; i < world->n_containers; i++)
+        if (!strcmp(world->containers[i].id, id))
+            return &world->containers[i];
+    return NULL;
+}

@@ -156,6 +156,8 @@ void container_reset(struct container *container);
 /* Appends one initialised element; NULL when memory or the cap is spent. The pointer is valid until
  * the next append. */
 struct container *world_add_container(struct world *world);
+/* Of that id; NULL: the world has none. */
+const struct container *world_container(const struct world *world, const char *id);
 struct process *container_add_process(struct container *container);
 struct model *ollama_add_model(struct ollama *ollama);
 struct gpu *world_add_gpu(struct world *world); /* at most GPUS_MAX */
