@@ -90,9 +90,7 @@ int cmd_completion(struct cli *cli)
             return 0;
         }
     const char *meant = nearest(cli->operands[0], names, SHELLS_N);
-    struct error err;
-    error_set(&err, FAILURE_USAGE, -EINVAL, "no completion for \"%.64s\": %s%s%s", cli->operands[0],
-              meant ? "did you mean " : "there are bash, zsh and fish", meant ? meant : "",
-              meant ? "?" : "");
-    return cli_fail(&err);
+    return cli_refuse(FAILURE_USAGE, "no completion for \"%.64s\": %s%s%s", cli->operands[0],
+                      meant ? "did you mean " : "there are bash, zsh and fish", meant ? meant : "",
+                      meant ? "?" : "");
 }

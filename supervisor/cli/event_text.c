@@ -41,68 +41,63 @@ static void say_change_of(char *text, const json_t *numbers, const char *before,
 static void say_what(char *text, const struct history_event *e, const json_t *numbers)
 {
     static const struct {
-        const char *kind, *words;
-    } plain[] = {
-        {"found", "is supervised"},
-        {"gone", "was removed"},
-        {"started", "started"},
-        {"died", "ended"},
-        {"engine-lost", "engine lost"},
-        {"engine-back", "engine back"},
-        {"ollama-lost", "Ollama does not answer"},
-        {"ollama-back", "Ollama answers again"},
-        {"cgroup-lost", "its cgroup cannot be read"},
-        {"label-refused", "label refused"},
-        {"unread", "the engine's answer is not understood"},
-        {"too-many", "too many containers"},
-        {"supervisor-started", "supervisor started"},
-        {"supervisor-ended", "supervisor ended"},
-        {"released", "released by hand"},
-        {"stopped", "stopped by the kill switch"},
-    };
-    static const struct {
-        const char *kind, *format;
-    } deeds[] = {
-        {"would-act", "would do: %s"},
-        {"acting", "%s begins"},
-        {"healed", "healed by %s"},
-        {"applied", "%s applied"},
-        {"not-healed", "not healed by %s"},
-        {"dropped", "%s dropped"},
-        {"pending", "%s is pending"},
-        {"hold", "HOLD, no %s any more"},
-        {"hold-over", "hold over"},
-        {"back-off", "%s waits"},
-        {"locked", "%s left to another supervisor"},
-        {"not-remembered", "%s not done: it cannot be remembered"},
-        {"taken-up", "%s of an earlier supervisor taken up"},
+        const char *kind, *words; /* %s: the step */
+        bool deed;                /* what it is for is said too */
+    } known[] = {
+        {"found", "is supervised", false},
+        {"gone", "was removed", false},
+        {"started", "started", false},
+        {"died", "ended", false},
+        {"engine-lost", "engine lost", false},
+        {"engine-back", "engine back", false},
+        {"ollama-lost", "Ollama does not answer", false},
+        {"ollama-back", "Ollama answers again", false},
+        {"cgroup-lost", "its cgroup cannot be read", false},
+        {"label-refused", "label refused", false},
+        {"unread", "the engine's answer is not understood", false},
+        {"too-many", "too many containers", false},
+        {"supervisor-started", "supervisor started", false},
+        {"supervisor-ended", "supervisor ended", false},
+        {"released", "released by hand", false},
+        {"stopped", "stopped by the kill switch", false},
+        {"would-act", "would do: %s", true},
+        {"acting", "%s begins", true},
+        {"healed", "healed by %s", true},
+        {"applied", "%s applied", true},
+        {"not-healed", "not healed by %s", true},
+        {"dropped", "%s dropped", true},
+        {"pending", "%s is pending", true},
+        {"hold", "HOLD, no %s any more", true},
+        {"hold-over", "hold over", true},
+        {"back-off", "%s waits", true},
+        {"locked", "%s left to another supervisor", true},
+        {"not-remembered", "%s not done: it cannot be remembered", true},
+        {"taken-up", "%s of an earlier supervisor taken up", true},
     };
     if (!strcmp(e->kind, "raised") || !strcmp(e->kind, "cleared")) {
         say_append(text, TEXT_MAX, "%s %s", e->verdict, e->kind);
         return;
     }
-    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
-        if (!strcmp(plain[i].kind, e->kind)) {
-            say_append(text, TEXT_MAX, "%s", plain[i].words);
-            return;
+    const char *words = e->kind; /* of a newer supervisor */
+    bool deed = false;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (!strcmp(known[i].kind, e->kind)) {
+            words = known[i].words;
+            deed = known[i].deed;
         }
-    for (size_t i = 0; i < sizeof deeds / sizeof deeds[0]; i++)
-        if (!strcmp(deeds[i].kind, e->kind)) {
-            const char *format = deeds[i].format, *at = strstr(format, "%s");
-            const char *step = *e->step ? e->step : "remedy";
-            if (at)
-                say_append(text, TEXT_MAX, "%.*s%s%s", (int)(at - format), format, step, at + 2);
-            else
-                say_append(text, TEXT_MAX, "%s", format);
-            if (*e->verdict)
-                say_append(text, TEXT_MAX, " (%s)", e->verdict);
-            const json_t *attempt = number(numbers, "attempt");
-            if (attempt && json_integer_value(attempt) > 1)
-                say_append(text, TEXT_MAX, ", attempt %lld",
-                           (long long)json_integer_value(attempt));
-            return;
-        }
-    say_append(text, TEXT_MAX, "%s", e->kind); /* of a newer supervisor */
+    const char *at = strstr(words, "%s");
+    say_append(text, TEXT_MAX, "%.*s%s%s", at ? (int)(at - words) : TEXT_MAX, words,
+               !at        ? ""
+               : *e->step ? e->step
+                          : "remedy",
+               at ? at + 2 : "");
+    if (!deed)
+        return;
+    if (*e->verdict)
+        say_append(text, TEXT_MAX, " (%s)", e->verdict);
+    const json_t *attempt = number(numbers, "attempt");
+    if (attempt && json_integer_value(attempt) > 1)
+        say_append(text, TEXT_MAX, ", attempt %lld", (long long)json_integer_value(attempt));
 }
 
 static void say_event(char *text, const struct history_event *e)

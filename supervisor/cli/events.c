@@ -121,16 +121,14 @@ int cmd_events(struct cli *cli)
     int r = read_events(&e, &err);
     if (r < 0 && r != -ENOENT)
         return cli_fail(&err);
-    if (e.shown == 0) {
-        FILE *to = e.json ? stderr : stdout;
-        if (r == -ENOENT)
-            fprintf(to, "%sthere is no history in %s: no supervisor has run with it\n",
-                    e.json ? "supervisor: " : "", e.state);
-        else
-            fprintf(to, "%snothing happened%s%s%s\n", e.json ? "supervisor: " : "",
-                    e.filter.container ? " to " : "", e.filter.container ? e.filter.container : "",
-                    since ? " since then" : "");
-    }
+    const char *name = e.filter.container, *prefix = e.json ? "supervisor: " : "";
+    FILE *to = e.json ? stderr : stdout;
+    if (e.shown == 0 && r == -ENOENT)
+        fprintf(to, "%sthere is no history in %s: no supervisor has run with it\n", prefix,
+                e.state);
+    else if (e.shown == 0)
+        fprintf(to, "%snothing happened%s%s%s\n", prefix, name ? " to " : "", name ? name : "",
+                since ? " since then" : "");
     if (cli_has(cli, "follow"))
         return follow(&e, &err);
     return ferror(stdout) ? FAILURE_JOB : 0;

@@ -5,28 +5,13 @@
 
 static void letter(FILE *to, char c)
 {
-    switch (c) {
-    case '\\':
-        fputs("\\e", to);
-        break;
-    case '-':
-        fputs("\\-", to);
-        break;
-    case '\'':
-        fputs("\\(aq", to);
-        break;
-    case '`':
-        fputs("\\(ga", to);
-        break;
-    case '^':
-        fputs("\\(ha", to);
-        break;
-    case '~':
-        fputs("\\(ti", to);
-        break;
-    default:
+    static const char *const escapes[256] = {['\\'] = "\\e",  ['-'] = "\\-",   ['\''] = "\\(aq",
+                                             ['`'] = "\\(ga", ['^'] = "\\(ha", ['~'] = "\\(ti"};
+    const char *escape = escapes[(unsigned char)c];
+    if (escape)
+        fputs(escape, to);
+    else
         fputc(c, to);
-    }
 }
 
 /* What begins a line must not look like a request. */
