@@ -22,7 +22,7 @@ static void say_bytes(char *text, const json_t *numbers, const char *name, const
 {
     const json_t *value = number(numbers, name);
     if (value)
-        say_append(text, TEXT_MAX, "; %s %s", words, SHOWN((fact)json_number_value(value)));
+        text_append(text, TEXT_MAX, "; %s %s", words, SHOWN((fact)json_number_value(value)));
 }
 
 static void say_change_of(char *text, const json_t *numbers, const char *before, const char *after,
@@ -31,10 +31,10 @@ static void say_change_of(char *text, const json_t *numbers, const char *before,
     const json_t *b = number(numbers, before), *a = number(numbers, after);
     if (!b && !a)
         return;
-    say_append(text, TEXT_MAX, "; %s%s", words,
-               SHOWN(b ? (fact)json_number_value(b) : FACT_UNKNOWN));
+    text_append(text, TEXT_MAX, "; %s%s", words,
+                SHOWN(b ? (fact)json_number_value(b) : FACT_UNKNOWN));
     if (a)
-        say_append(text, TEXT_MAX, " -> %s", SHOWN((fact)json_number_value(a)));
+        text_append(text, TEXT_MAX, " -> %s", SHOWN((fact)json_number_value(a)));
 }
 
 /* "idle-leak raised", "restart for idle-leak begins, attempt 2", "healed by restart …". */
@@ -75,7 +75,7 @@ static void say_what(char *text, const struct history_event *e, const json_t *nu
         {"taken-up", "%s of an earlier supervisor taken up", true},
     };
     if (!strcmp(e->kind, "raised") || !strcmp(e->kind, "cleared")) {
-        say_append(text, TEXT_MAX, "%s %s", e->verdict, e->kind);
+        text_append(text, TEXT_MAX, "%s %s", e->verdict, e->kind);
         return;
     }
     const char *words = e->kind; /* of a newer supervisor */
@@ -86,18 +86,18 @@ static void say_what(char *text, const struct history_event *e, const json_t *nu
             deed = known[i].deed;
         }
     const char *at = strstr(words, "%s");
-    say_append(text, TEXT_MAX, "%.*s%s%s", at ? (int)(at - words) : TEXT_MAX, words,
-               !at        ? ""
-               : *e->step ? e->step
-                          : "remedy",
-               at ? at + 2 : "");
+    text_append(text, TEXT_MAX, "%.*s%s%s", at ? (int)(at - words) : TEXT_MAX, words,
+                !at        ? ""
+                : *e->step ? e->step
+                           : "remedy",
+                at ? at + 2 : "");
     if (!deed)
         return;
     if (*e->verdict)
-        say_append(text, TEXT_MAX, " (%s)", e->verdict);
+        text_append(text, TEXT_MAX, " (%s)", e->verdict);
     const json_t *attempt = number(numbers, "attempt");
     if (attempt && json_integer_value(attempt) > 1)
-        say_append(text, TEXT_MAX, ", attempt %lld", (long long)json_integer_value(attempt));
+        text_append(text, TEXT_MAX, ", attempt %lld", (long long)json_integer_value(attempt));
 }
 
 static void say_event(char *text, const struct history_event *e)
@@ -106,12 +106,12 @@ static void say_event(char *text, const struct history_event *e)
     text[0] = '\0';
     say_what(text, e, numbers);
     if (*member_string_or(numbers, "model", ""))
-        say_append(text, TEXT_MAX, ", %s", member_string_or(numbers, "model", ""));
+        text_append(text, TEXT_MAX, ", %s", member_string_or(numbers, "model", ""));
     if (!strcmp(e->kind, "found"))
-        say_append(text, TEXT_MAX, ", mode %s", member_string_or(numbers, "mode", ""));
+        text_append(text, TEXT_MAX, ", mode %s", member_string_or(numbers, "mode", ""));
     const json_t *exit_code = number(numbers, "exit_code"), *took_s = number(numbers, "took_s");
     if (exit_code)
-        say_append(text, TEXT_MAX, ", exit %lld", (long long)json_integer_value(exit_code));
+        text_append(text, TEXT_MAX, ", exit %lld", (long long)json_integer_value(exit_code));
     say_change_of(text, numbers, "before", "after", "held ");
     if (!strcmp(e->kind, "healed"))
         say_bytes(text, numbers, "expected", "expected");
@@ -121,9 +121,9 @@ static void say_event(char *text, const struct history_event *e)
     if (!strcmp(e->step, "limit") || !strcmp(e->step, "high"))
         say_bytes(text, numbers, "wanted", "wanted");
     if (took_s)
-        say_append(text, TEXT_MAX, " in %s", SHOWN_S(json_number_value(took_s)));
+        text_append(text, TEXT_MAX, " in %s", SHOWN_S(json_number_value(took_s)));
     if (*e->outcome && strcmp(e->outcome, "exited") != 0)
-        say_append(text, TEXT_MAX, ": %s", e->outcome);
+        text_append(text, TEXT_MAX, ": %s", e->outcome);
     json_decref(numbers);
 }
 

@@ -199,15 +199,15 @@ static void choose_sizes(struct optimization *o, struct full_step *step)
         if ((fact)usual_gib[i] << 30 <= room)
             o->sizes[o->n_sizes++] = (fact)usual_gib[i] << 30;
         else
-            say_append(note, sizeof step->note, "%s%d GiB", *note ? ", " : "", usual_gib[i]);
+            text_append(note, sizeof step->note, "%s%d GiB", *note ? ", " : "", usual_gib[i]);
     }
     for (size_t i = 0; i < sizeof smaller_mib / sizeof smaller_mib[0] && o->n_sizes == 0; i++)
         if ((fact)smaller_mib[i] << 20 <= room)
             o->sizes[o->n_sizes++] = (fact)smaller_mib[i] << 20;
     if (*note)
-        say_append(note, sizeof step->note,
-                   ": not tried: the host has %s available, of which %s stay reserved",
-                   SHOWN(available), SHOWN(o->reserve));
+        text_append(note, sizeof step->note,
+                    ": not tried: the host has %s available, of which %s stay reserved",
+                    SHOWN(available), SHOWN(o->reserve));
 }
 
 static void judge_test(struct full_step *step, int status)
@@ -247,8 +247,8 @@ static bool run_test(struct optimization *o)
         step.note[0] = '\0';
         step.end = STEP_WOULD;
         for (size_t i = 0; i < o->n_sizes; i++) /* 16 of them take 200 bytes */
-            say_append(step.note, sizeof step.note, "%s%s", i ? ", " : "", SHOWN(o->sizes[i]));
-        say_append(step.note, sizeof step.note, " would be tested");
+            text_append(step.note, sizeof step.note, "%s%s", i ? ", " : "", SHOWN(o->sizes[i]));
+        text_append(step.note, sizeof step.note, " would be tested");
     } else {
         status = test_sizes(o->cli->config, o->sizes, o->n_sizes, o->reserve, true, &step.result);
         judge_test(&step, status);

@@ -18,17 +18,17 @@ static void say_loaded(const struct load_report *r, char *text, size_t size)
 {
     snprintf(text, size, "loaded in %s", SHOWN_S(r->load_s));
     if (r->unloaded)
-        say_append(text, size, ", after %zu other%s had gone", r->unloaded,
-                   r->unloaded > 1 ? "s" : "");
+        text_append(text, size, ", after %zu other%s had gone", r->unloaded,
+                    r->unloaded > 1 ? "s" : "");
     if (r->text[0])
-        say_append(text, size, "; %s", r->text);
+        text_append(text, size, "; %s", r->text);
     else
-        say_append(text, size, "; held %s; its runner holds %s", SHOWN_CHANGE(r->before, r->after),
-                   SHOWN(r->runner));
+        text_append(text, size, "; held %s; its runner holds %s", SHOWN_CHANGE(r->before, r->after),
+                    SHOWN(r->runner));
     if (fact_known(r->context) && r->context > 0)
-        say_append(text, size, "; context %lld", (long long)r->context);
+        text_append(text, size, "; context %lld", (long long)r->context);
     if (fact_known(r->size_vram) && r->size_vram > 0)
-        say_append(text, size, "; %s in VRAM", SHOWN(r->size_vram));
+        text_append(text, size, "; %s in VRAM", SHOWN(r->size_vram));
 }
 
 const char *load_say(const struct load_report *r, char *text, size_t size)
@@ -40,7 +40,7 @@ const char *load_say(const struct load_report *r, char *text, size_t size)
     case LOAD_THERE:
         snprintf(text, size, "%s", r->text);
         if (fact_known(r->runner))
-            say_append(text, size, "; its runner holds %s", SHOWN(r->runner));
+            text_append(text, size, "; its runner holds %s", SHOWN(r->runner));
         break;
     case LOAD_WOULD:
         snprintf(text, size, "would be loaded: %s", r->text);

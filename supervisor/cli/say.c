@@ -1,7 +1,6 @@
 #include "cli/say.h"
 #include "base/size.h"
 
-#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -90,15 +89,6 @@ const char *say_verdict(const struct verdict *v, char *text, size_t size)
         break;
     }
     return text;
-}
-
-void say_append(char *text, size_t size, const char *format, ...)
-{
-    size_t length = strlen(text);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text + length, size - length, format, arguments);
-    va_end(arguments);
 }
 
 void say_json(json_t *json)

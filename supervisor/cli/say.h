@@ -3,6 +3,7 @@
 #define SUPERVISOR_CLI_SAY_H
 
 #include "act/healer.h"
+#include "base/append.h"
 #include <jansson.h>
 #include <stdio.h>
 
@@ -15,10 +16,6 @@ const char *say_change(fact before, fact after, char *text, size_t size);
 const char *say_verdict(const struct verdict *verdict, char *text, size_t size);
 /* In a place of its own as well. */
 #define SHOWN_VERDICT(verdict) say_verdict((verdict), (char[600]){0}, 600)
-
-/* Behind what text says already, as far as there is room for it. */
-void say_append(char *text, size_t size, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 /* On one line of stdout; takes over the reference. */
 void say_json(json_t *json);

@@ -67,15 +67,15 @@ static void print_host(const struct table *t, const json_t *state)
     snprintf(line, sizeof line, "%s of %s available", SHOWN(number(host, "available")),
              SHOWN(number(host, "total")));
     if (swap_total == 0)
-        say_append(line, sizeof line, ", no swap");
+        text_append(line, sizeof line, ", no swap");
     else
-        say_append(line, sizeof line, ", swap %s of %s used", SHOWN(swap_used), SHOWN(swap_total));
+        text_append(line, sizeof line, ", swap %s of %s used", SHOWN(swap_used), SHOWN(swap_total));
     if (json_is_number(json_object_get(psi, "some_avg10")))
-        say_append(line, sizeof line, ", pressure %.1f %% some, %.1f %% full (10 s)",
-                   json_number_value(json_object_get(psi, "some_avg10")),
-                   json_number_value(json_object_get(psi, "full_avg10")));
+        text_append(line, sizeof line, ", pressure %.1f %% some, %.1f %% full (10 s)",
+                    json_number_value(json_object_get(psi, "some_avg10")),
+                    json_number_value(json_object_get(psi, "full_avg10")));
     else
-        say_append(line, sizeof line, ", the kernel tells no pressure");
+        text_append(line, sizeof line, ", the kernel tells no pressure");
     folded(t, "host", NULL, line);
 }
 
@@ -90,14 +90,14 @@ static void print_levels(const struct table *t, const json_t *state)
         return;
     snprintf(line, sizeof line, "host %s", level);
     if (number(models, "budget") > 0)
-        say_append(line, sizeof line, ", models %s (%s of %s)",
-                   member_string_or(models, "level", "?"), SHOWN(number(models, "held")),
-                   SHOWN(number(models, "budget")));
+        text_append(line, sizeof line, ", models %s (%s of %s)",
+                    member_string_or(models, "level", "?"), SHOWN(number(models, "held")),
+                    SHOWN(number(models, "budget")));
     json_array_foreach(json_object_get(state, "containers"), i, c)
     {
         const char *own = member_string(c, "level");
         if (own && strcmp(own, "unknown"))
-            say_append(line, sizeof line, ", %.40s %s", member_string_or(c, "name", "?"), own);
+            text_append(line, sizeof line, ", %.40s %s", member_string_or(c, "name", "?"), own);
     }
     folded(t, "levels", !strcmp(member_string_or(state, "level", "?"), "critical") ? red : NULL,
            line);
@@ -117,11 +117,11 @@ static void print_gpus(const struct table *t, const json_t *state)
                  json_object_get(gpu, "name") ? member_string_or(gpu, "name", "?") : "GPU",
                  SHOWN(number(gpu, "vram_used")), SHOWN(number(gpu, "vram_total")));
         if ((value = json_object_get(gpu, "utilization")) != NULL)
-            say_append(line, sizeof line, ", %.0f %% busy", json_number_value(value));
+            text_append(line, sizeof line, ", %.0f %% busy", json_number_value(value));
         if (fact_known(number(gpu, "celsius")))
-            say_append(line, sizeof line, ", %lld \u00b0C", (long long)number(gpu, "celsius"));
+            text_append(line, sizeof line, ", %lld \u00b0C", (long long)number(gpu, "celsius"));
         if ((value = json_object_get(gpu, "watts")) != NULL)
-            say_append(line, sizeof line, ", %.0f W", json_number_value(value));
+            text_append(line, sizeof line, ", %.0f W", json_number_value(value));
         folded(t, label, NULL, line);
     }
     if (missing)

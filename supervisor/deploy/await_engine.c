@@ -52,20 +52,15 @@ int await_engine(struct await *await, int64_t timeout_ms, struct error *err)
     }
 }
 
-/* The calls that name one thing, begun, and waited for. */
-typedef void json_call(struct docker *docker, const char *name, docker_json_read *done,
-                       void *userdata);
-typedef void named_call(struct docker *docker, const char *name, docker_done *done, void *userdata);
-
-static int ask_json(struct await *await, json_call *call, const char *name, json_t **ret_json,
-                    struct error *err)
+int await_json(struct await *await, await_question *call, const char *name, json_t **ret_json,
+               struct error *err)
 {
     struct answer answer = {.err = err, .ret_json = ret_json};
     call(await->docker, name, on_json, &answer);
     return await_answer(await, &answer);
 }
 
-static int ask(struct await *await, named_call *call, const char *name, struct error *err)
+int await_call(struct await *await, await_deed *call, const char *name, struct error *err)
 {
     struct answer answer = {.err = err};
     call(await->docker, name, on_done, &answer);
@@ -86,27 +81,12 @@ static void list(struct docker *docker, const char *name, docker_json_read *done
 
 int await_info(struct await *await, json_t **ret_json, struct error *err)
 {
-    return ask_json(await, info, NULL, ret_json, err);
+    return await_json(await, info, NULL, ret_json, err);
 }
 
 int await_list(struct await *await, json_t **ret_json, struct error *err)
 {
-    return ask_json(await, list, NULL, ret_json, err);
-}
-
-int await_inspect(struct await *await, const char *id, json_t **ret_json, struct error *err)
-{
-    return ask_json(await, docker_inspect_json, id, ret_json, err);
-}
-
-int await_image(struct await *await, const char *image, json_t **ret_json, struct error *err)
-{
-    return ask_json(await, docker_image_json, image, ret_json, err);
-}
-
-int await_volume(struct await *await, const char *name, json_t **ret_json, struct error *err)
-{
-    return ask_json(await, docker_volume_json, name, ret_json, err);
+    return await_json(await, list, NULL, ret_json, err);
 }
 
 struct address {
@@ -163,31 +143,6 @@ int await_create(struct await *await, const char *name, const json_t *request,
         .answer.err = err, .id = ret_id, .warnings = ret_warnings, .size = size};
     docker_create(await->docker, name, request, on_created, &created);
     return await_answer(await, &created.answer);
-}
-
-int await_start(struct await *await, const char *id, struct error *err)
-{
-    return ask(await, docker_start, id, err);
-}
-
-int await_remove(struct await *await, const char *id, struct error *err)
-{
-    return ask(await, docker_remove, id, err);
-}
-
-int await_volume_remove(struct await *await, const char *name, struct error *err)
-{
-    return ask(await, docker_volume_remove, name, err);
-}
-
-int await_image_remove(struct await *await, const char *image, struct error *err)
-{
-    return ask(await, docker_image_remove, image, err);
-}
-
-int await_empty_image(struct await *await, const char *image, struct error *err)
-{
-    return ask(await, docker_import_empty, image, err);
 }
 
 int await_stop(struct await *await, const char *id, int64_t grace_s, struct error *err)

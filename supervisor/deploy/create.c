@@ -8,6 +8,14 @@
 #include <string.h>
 #include <sys/random.h>
 
+static void emit(struct create *create, enum create_event_kind kind, const char *text, fact current,
+                 fact total)
+{
+    struct create_event event = {kind, text, current, total, create->seen, create->plan};
+    if (create->tell)
+        create->tell(create->userdata, &event);
+}
+
 void create_say(struct create *create, enum create_event_kind kind, const char *format, ...)
 {
     char text[1024];
@@ -15,14 +23,12 @@ void create_say(struct create *create, enum create_event_kind kind, const char *
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    struct create_event event = {.kind = kind,
-                                 .text = text,
-                                 .current = FACT_UNKNOWN,
-                                 .total = FACT_UNKNOWN,
-                                 .seen = create->seen,
-                                 .plan = create->plan};
-    if (create->tell)
-        create->tell(create->userdata, &event);
+    emit(create, kind, text, FACT_UNKNOWN, FACT_UNKNOWN);
+}
+
+void create_say_progress(struct create *create, const char *what, fact current, fact total)
+{
+    emit(create, CREATE_PROGRESS, what, current, total);
 }
 
 void create_result_clear(struct create_result *result)
@@ -102,7 +108,7 @@ static void find_out_address(struct create *create)
     uint16_t port = 0;
     struct create_result *result = create->result;
     CLEANUP_JSON json_t *json = NULL;
-    if (await_inspect(create->await, result->id, &json, NULL) < 0)
+    if (await_json(create->await, docker_inspect_json, result->id, &json, NULL) < 0)
         return;
     const char *key;
     json_t *bindings;

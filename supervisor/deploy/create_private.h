@@ -51,9 +51,13 @@ struct create {
 /* create.c */
 void create_say(struct create *create, enum create_event_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+void create_say_progress(struct create *create, const char *what, fact current, fact total);
 
 /* create_look.c: everything that the plan wants to know, and what is there of that name. */
 int create_look(struct create *create, struct error *err);
+/* One thing by its name: 1 and a new reference; 0: the engine has no such thing; or -errno. */
+int create_find(struct create *create, await_question *call, const char *name, json_t **ret_json,
+                struct error *err);
 const char *create_label(const json_t *container, const char *key);
 bool create_is_running(const json_t *container);
 /* create_others.c: the containers with Ollama beside it; the one that is replaced. */
@@ -84,16 +88,28 @@ json_t *create_differs(const json_t *container, const json_t *request);
 /* create_steps.c: carries out, takes back. */
 int create_carry_out(struct create *create, struct error *err);
 int create_finish_existing(struct create *create, struct error *err);
-/* Also where the answer is lost, or it has that name already. */
-int create_rename(struct create *create, const char *id, const char *name, struct error *err);
 /* The engine says that there is no such thing (a missing socket is -ENOENT as well). */
 static inline bool create_absent(int result, const struct error *err)
 {
     return result == -ENOENT && err->failure != FAILURE_UNREACHABLE;
 }
 /* create_undo.c */
-/* Removes it, also where the answer is lost; 0 where it is gone already. */
-int create_remove(struct create *create, const char *id, struct error *err);
+/* A call about one thing, whose answer may be lost. */
+struct create_deed {
+    enum {
+        DEED_START,
+        DEED_START_AGAIN,
+        DEED_STOP,
+        DEED_RENAME,
+        DEED_REMOVE,
+        DEED_REMOVE_VOLUME
+    } what;
+    const char *id, *name; /* name: of a rename */
+    int64_t grace_s;       /* of a stop */
+};
+/* Makes it, again where the answer was lost and it was not carried out; 0 too where it is so
+ * already: gone, or of that name. */
+int create_do(struct create *create, const struct create_deed *deed, struct error *err);
 void create_undo(struct create *create);
 int create_settle(struct create *create, const char *id, json_t **ret_json, struct error *err);
 /* create_ready.c: limit read back; waited until it answers; the model pulled. */

@@ -28,8 +28,7 @@ static bool serves_the_same(const struct create *create, const char *image)
 
 static const char *image_of(const json_t *container)
 {
-    const char *image = member_string(json_object_get(container, "Config"), "Image");
-    return image ? image : "";
+    return member_string_or(json_object_get(container, "Config"), "Image", "");
 }
 
 static void judge_name(struct create *create)
@@ -81,15 +80,14 @@ static void judge_models(struct create *create)
         return;
     json_array_foreach(json_object_get(there, "Mounts"), i, mount)
     {
-        const char *target = member_string(mount, "Destination"),
-                   *type = member_string(mount, "Type"), *source = member_string(mount, "Source");
-        if (target && type && strcmp(type, "bind") == 0 &&
-            strcmp(target, create_models_path(create->plan->profile.server)) == 0)
+        if (strcmp(member_string_or(mount, "Type", ""), "bind") == 0 &&
+            strcmp(member_string_or(mount, "Destination", ""),
+                   create_models_path(create->plan->profile.server)) == 0)
             deploy_find(
                 create->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN,
                 "%.64s keeps its models in the host's directory %.128s, which is no volume. Name "
                 "the volume for the new one: --volume",
-                create->name, source ? source : "?");
+                create->name, member_string_or(mount, "Source", "?"));
     }
 }
 

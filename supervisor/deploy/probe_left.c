@@ -52,7 +52,7 @@ static int take_token(struct probe *probe, struct error *err)
 
 int probe_container_remove(struct probe *probe, const char *name, struct error *err)
 {
-    int result = await_remove(probe->await, name, err);
+    int result = await_call(probe->await, docker_remove, name, err);
     return result == -ENOENT || result == -EALREADY ? 0 : result;
 }
 
