@@ -121,7 +121,6 @@ static void unload_first(struct loader *loader, const struct container *c)
     }
     keep_unlock(loader->lock); /* the unload takes it */
     loader->lock = NULL;
-    loader->heal_over = false;
     snprintf(loader->going, sizeof loader->going, "%s", m->name);
     int r = healer_unload(loader->o.healer, c, m->name, 0, false, "load");
     if (r == -EBUSY || r == -EWOULDBLOCK) {

@@ -22,11 +22,8 @@ struct loader {
     bool decided;                    /* admission and room are of this load */
     char going[CONTAINER_NAME_SIZE]; /* the model that is being unloaded */
     char gone[CONTAINER_NAME_SIZE];  /* the one before: it must not be named again */
-    bool heal_over;                  /* its unload has ended */
-    enum heal_event_kind heal_kind;
     struct keep_lock *lock;
     struct ollama_load *load;
-    bool load_over;
     int load_result;
     char load_error[512];
     double begun_s, load_begun_s, load_s; /* boottime */

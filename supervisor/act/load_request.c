@@ -109,12 +109,11 @@ void loader_confirm(struct loader *loader)
         return;
     }
     if (loader->load_result < 0) {
-        char limit[16];
         if (killed(loader, c))
             loader_end(loader, LOAD_FAILED,
                        "%.280s; the kernel has killed in its container: the model takes more than "
                        "was expected, and the limit is %s",
-                       loader->load_error, size_format(c->cgroup.limit, limit, sizeof limit));
+                       loader->load_error, SHOWN(c->cgroup.limit));
         else
             loader_end(loader, LOAD_FAILED, "%s", loader->load_error);
         return;

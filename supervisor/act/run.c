@@ -1,6 +1,7 @@
 /* A run's mechanics: made, waited for, worked on, ended, given back. What it does stage by stage is
  * in stages.c. */
 #include "act/run.h"
+#include "base/append.h"
 #include "base/clock.h"
 #include "base/size.h"
 #include "judge/kinds.h"
@@ -207,19 +208,11 @@ bool run_failed(const struct run *run)
             (run->end.kind == HEAL_PENDING && run->step == &step_unload));
 }
 
-static void __attribute__((format(printf, 2, 3))) append(struct run *run, const char *format, ...)
-{
-    size_t used = strlen(run->end.text);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(run->end.text + used, sizeof run->end.text - used, format, arguments);
-    va_end(arguments);
-}
-
 static void tell_end(struct run *run)
 {
     if (run->work_result < 0)
-        append(run, "; its outcome could not be written: %.150s", run->work_error.message);
+        text_append(run->end.text, sizeof run->end.text,
+                    "; its outcome could not be written: %.150s", run->work_error.message);
     run->act->ended(run->act->userdata, run);
     run_free(run);
 }
@@ -259,7 +252,7 @@ void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind
     if (run_failed(run) && !run->end.nothing_left && !run->end.left_stopped)
         run->end.next = kind_next(run->verdict.kind, run->verdict.remedy);
     if (run->end.next != REMEDY_NONE && kind == HEAL_NOT_DONE)
-        append(run, "; next: %s", remedy_name(run->end.next));
+        text_append(run->end.text, sizeof run->end.text, "; next: %s", remedy_name(run->end.next));
     end(run);
 }
 
@@ -267,10 +260,19 @@ void run_end_short(struct run *run, enum intent_state state, fact after, const c
 {
     bool known = fact_known(run->before) && fact_known(after);
     fact back = known && run->before > after ? run->before - after : 0;
-    char expected[16], came[16];
     run_end(run, state, HEAL_NOT_DONE, after, "%s%s expected, %s came back", what,
-            size_format(run->expected, expected, sizeof expected),
-            size_format(known ? back : FACT_UNKNOWN, came, sizeof came));
+            SHOWN(run->expected), SHOWN(known ? back : FACT_UNKNOWN));
+}
+
+void run_shows(struct run *run, bool shown, run_next *check, const char *else_text)
+{
+    static const uint64_t look_ms = 200;
+    if (shown)
+        run_done(run, "%s", "");
+    else if (clock_boottime_s() < run->deadline_s)
+        run_later(run, look_ms, check);
+    else
+        run_not_done(run, "%s", else_text);
 }
 
 void run_leave(struct run *run)

@@ -49,6 +49,8 @@ struct step { /* what kind of deed */
 /* act/steps/ */
 extern const struct step step_restart, step_kill, step_unload, step_limit, step_reclaim, step_high,
     step_throttle, step_stop;
+extern const struct step step_flush;               /* its name; it is no run (flush.c) */
+extern const struct step *const step_of[REMEDIES]; /* NULL: nothing is done for it (healer.c) */
 
 struct act { /* what every run works with; borrowed, but for boot_id */
     uv_loop_t *loop;
@@ -192,8 +194,14 @@ void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind
 /* The same for what was carried out and was not enough: what, then the bytes that were expected and
  * those that came back. */
 void run_end_short(struct run *run, enum intent_state state, fact after, const char *what);
-/* Dropped before anything was done. */
+/* Dropped before anything was done; carried out and verified; carried out in vain. */
 #define run_drop(run, ...) run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, __VA_ARGS__)
+#define run_done(run, ...) run_end(run, INTENT_DONE, HEAL_DONE, run_held(run), __VA_ARGS__)
+#define run_not_done(run, ...)                                                                     \
+    run_end(run, INTENT_FAILED, HEAL_NOT_DONE, run_held(run), __VA_ARGS__)
+/* Where the kernel shows what was set it is done; else `check` looks again until the deadline, then
+ * it is not done: `else_text`. */
+void run_shows(struct run *run, bool shown, run_next *check, const char *else_text);
 /* The same where nothing is to be told. */
 void run_leave(struct run *run);
 

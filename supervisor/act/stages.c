@@ -36,12 +36,9 @@ static void lock(struct run *run)
 
 static const struct step *step_named(const char *name)
 {
-    static const struct step *const steps[] = {&step_restart,  &step_kill,    &step_unload,
-                                               &step_limit,    &step_reclaim, &step_high,
-                                               &step_throttle, &step_stop};
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
-        if (!strcmp(steps[i]->name, name))
-            return steps[i];
+    for (size_t i = 0; i < REMEDIES; i++)
+        if (step_of[i] && !strcmp(step_of[i]->name, name))
+            return step_of[i];
     return NULL;
 }
 

@@ -65,8 +65,7 @@ static void wait_for_exit(struct run *run)
         return;
     }
     if (clock_boottime_s() > run->deadline_s) {
-        run_end(run, INTENT_FAILED, HEAL_NOT_DONE, run_held(run),
-                "process %lld was killed and does not end", (long long)run->verdict.pid);
+        run_not_done(run, "process %lld was killed and does not end", (long long)run->verdict.pid);
         return;
     }
     run_later(run, look_ms, wait_for_exit);

@@ -85,11 +85,9 @@ static void written(struct run *run)
         run_end(run, INTENT_DROPPED, HEAL_NO_MEMORY_OF_IT, run_held(run), "%.300s",
                 run->work_error.message);
     else if (run->work_result < 0)
-        run_end(run, INTENT_FAILED, HEAL_NOT_DONE, run_held(run), "%.300s",
-                run->work_error.message);
+        run_not_done(run, "%.300s", run->work_error.message);
     else
-        run_end(run, INTENT_DONE, HEAL_DONE, run_held(run), "%s",
-                throttle_format(run->of.throttle.t, text, sizeof text));
+        run_done(run, "%s", throttle_format(run->of.throttle.t, text, sizeof text));
 }
 
 static void deed(struct run *run)

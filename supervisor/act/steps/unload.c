@@ -183,7 +183,7 @@ static void deed(struct run *run)
 {
     struct ollama_client *client = sense_ollama(run->act->sense, run->id);
     if (!client) {
-        run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, "it does not run any more");
+        run_drop(run, "it does not run any more");
         return;
     }
     run->request_under_way = true;
