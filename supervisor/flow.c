@@ -197,12 +197,10 @@ static int open_parts(struct flow *flow, struct error *err)
                                     .userdata = flow};
     if ((flow->o.act || flow->o.dry_run) && (r = healer_new(&healer, &flow->healer)) < 0)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
-    if (flow->o.automatic && (r = startup_new(&healer, flow->healer, &flow->startup)) < 0)
-        return error_set(err, FAILURE_JOB, r, "not enough memory");
-    if (flow->o.automatic && (r = restore_new(&healer, flow->healer, &flow->restore)) < 0)
-        return error_set(err, FAILURE_JOB, r, "not enough memory");
-    if (flow->o.automatic && (r = throttler_new(&healer, flow->healer, &flow->throttler)) < 0)
-        return error_set(err, FAILURE_JOB, r, "not enough memory");
+    if (flow->o.automatic && (!(flow->startup = startup_new(&healer, flow->healer)) ||
+                              !(flow->restore = restore_new(&healer, flow->healer)) ||
+                              !(flow->throttler = throttler_new(&healer, flow->healer))))
+        return error_set(err, FAILURE_JOB, -ENOMEM, "not enough memory");
     return sense_start(flow->sense, err);
 }
 

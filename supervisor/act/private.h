@@ -2,8 +2,8 @@
 #ifndef SUPERVISOR_ACT_PRIVATE_H
 #define SUPERVISOR_ACT_PRIVATE_H
 
-#include "act/events.h"
 #include "act/places.h"
+#include "act/run.h"
 #include "act/throttles.h"
 
 struct healer {

@@ -1,7 +1,7 @@
 #include "act/restore.h"
 
-#include "act/events.h"
 #include "act/load.h"
+#include "act/run.h"
 #include "act/wanted.h"
 #include "base/clock.h"
 
@@ -53,12 +53,11 @@ static void done(void *userdata, const struct load_report *report)
     restore->under_way = false;
 }
 
-int restore_new(const struct healer_options *options, struct healer *healer,
-                struct restore **ret_restore)
+struct restore *restore_new(const struct healer_options *options, struct healer *healer)
 {
     struct restore *restore = calloc(1, sizeof *restore);
     if (!restore)
-        return -ENOMEM;
+        return NULL;
     struct loader_options loader = {.config = options->config,
                                     .sense = options->sense,
                                     .healer = healer,
@@ -68,10 +67,9 @@ int restore_new(const struct healer_options *options, struct healer *healer,
     restore->o = *options;
     if (loader_new(&loader, &restore->loader) < 0) {
         free(restore);
-        return -ENOMEM;
+        return NULL;
     }
-    *ret_restore = restore;
-    return 0;
+    return restore;
 }
 
 /* What models were seen to take is read before they are loaded again, after a heal: a few rows. */

@@ -216,6 +216,17 @@ fact run_held(const struct run *run);
 /* Valid until the next call for another container. */
 const struct settings *run_settings(const struct run *run);
 
+/* An event of the healer's: everything unknown, but whom it is about and what (events.c). */
+struct heal_event heal_event_of(enum heal_event_kind kind, const char *id, const char *name,
+                                const char *verdict, const char *step, const char *text);
+/* Of a run; what it points to lives as long as that. */
+struct heal_event heal_event_of_run(const struct run *run, enum heal_event_kind kind,
+                                    const char *text);
+
+/* A job for run_work: fills run->past, and sets or ends the hold as the budget has it. It blocks
+ * (past.c). */
+void past_job(uv_work_t *work);
+
 /* When the intent was begun, boottime; of another boot: now. */
 double run_intent_began_s(const struct run *run);
 /* The stop grace in seconds: remedy.stop_grace, else the container's own, else the engine's 10; of

@@ -1,7 +1,6 @@
 /* The stages of a run, from the lock to the deed: the one table, and what each does. */
 #include "act/allow.h"
 #include "act/life.h"
-#include "act/past.h"
 #include "base/clock.h"
 #include "judge/kinds.h"
 

@@ -1,6 +1,6 @@
 #include "act/startup.h"
 
-#include "act/events.h"
+#include "act/run.h"
 
 #include "sense/policy.h"
 #include <errno.h>
@@ -27,16 +27,12 @@ struct startup {
     size_t n;
 };
 
-int startup_new(const struct healer_options *options, struct healer *healer,
-                struct startup **ret_startup)
+struct startup *startup_new(const struct healer_options *options, struct healer *healer)
 {
     struct startup *startup = calloc(1, sizeof *startup);
-    if (!startup)
-        return -ENOMEM;
-    startup->o = *options;
-    startup->healer = healer;
-    *ret_startup = startup;
-    return 0;
+    if (startup)
+        *startup = (struct startup){.o = *options, .healer = healer};
+    return startup;
 }
 
 void startup_free(struct startup *startup)
@@ -78,20 +74,12 @@ static void tell_dropped(const struct startup *startup, const struct left *l,
         startup->o.tell(startup->o.userdata, &event);
 }
 
-static bool is_loaded(const struct container *c, const char *model)
-{
-    for (size_t i = 0; i < c->ollama.n_models; i++)
-        if (!strcmp(c->ollama.models[i].name, model))
-            return true;
-    return false;
-}
-
 /* Whether nothing is left to do about it. */
 static bool settle(const struct startup *startup, const struct left *l, const struct container *c,
                    const struct assessment *a, double now_s)
 {
     if (strcmp(c->started_at, l->started_at) || c->status != STATUS_RUNNING ||
-        (a->answered && !is_loaded(c, l->model)))
+        (a->answered && !ollama_model(&c->ollama, l->model)))
         return true;
     if (a->activity == ACTIVITY_BUSY || a->activity == ACTIVITY_LOADING) {
         tell_dropped(startup, l, c, "it is in use: left loaded");

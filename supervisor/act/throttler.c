@@ -72,17 +72,15 @@ static void read_throttles(struct throttler *throttler)
     }
 }
 
-int throttler_new(const struct healer_options *options, struct healer *healer,
-                  struct throttler **ret_throttler)
+struct throttler *throttler_new(const struct healer_options *options, struct healer *healer)
 {
     struct throttler *throttler = calloc(1, sizeof *throttler);
     if (!throttler)
-        return -ENOMEM;
+        return NULL;
     throttler->o = *options;
     throttler->healer = healer;
     read_throttles(throttler); /* known by the first look */
-    *ret_throttler = throttler;
-    return 0;
+    return throttler;
 }
 
 /* ---- giving back ---- */

@@ -6,7 +6,6 @@
 #include "cli/full_report.h"
 #include "cli/say.h"
 #include "cli/steps.h"
-#include "cli/test.h"
 #include "deploy/probe.h"
 #include "sense/host.h"
 #include "sense/json_member.h"

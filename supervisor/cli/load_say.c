@@ -1,5 +1,5 @@
-#include "cli/load_say.h"
 #include "base/size.h"
+#include "cli/loading.h"
 #include "cli/say.h"
 #include "sense/json_put.h"
 #include "sense/ollama_load.h"

@@ -1,9 +1,10 @@
-/* The loader of a command: with what was learned of models, and with its progress on the terminal.
- */
+/* The loader of a command: with what was learned of models, its progress on the terminal, and what
+ * the commands that load models say. */
 #ifndef SUPERVISOR_CLI_LOADING_H
 #define SUPERVISOR_CLI_LOADING_H
 
-#include "cli/load_say.h"
+#include "act/load.h"
+#include "cli/progress.h"
 #include "cli/task.h"
 
 struct loading {
@@ -22,5 +23,16 @@ void loading_heal(struct loading *loading, const struct heal_event *event);
 /* Ctrl-C: what Ollama does about the load that is under way. */
 void loading_interrupted(struct loading *loading);
 void loading_end(struct loading *loading); /* after task_run */
+
+/* load_say.c */
+/* "loaded in 1.2 s; …": one sentence for a person. text: at least 800 bytes. */
+const char *load_say(const struct load_report *report, char *text, size_t size);
+/* The same with every number; a new reference. */
+json_t *load_json(const struct load_report *report);
+/* A line or a bar on the terminal; in a log a line every few seconds while the load is under way.
+ */
+void load_say_progress(struct progress *progress, const struct load_progress *now);
+/* --keep-alive: "10m", "forever" or "-1"; absent: as the server has it. -EINVAL with a sentence. */
+int load_keep_alive(const char *text, int64_t *ret_keep_alive_s, struct error *err);
 
 #endif

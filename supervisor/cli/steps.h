@@ -14,4 +14,11 @@ int step_fix(struct cli *cli, json_t **ret_rows);    /* fix-ollama */
 int step_limits(struct cli *cli, json_t **ret_rows); /* enforce: memory limits, memory.high */
 int step_policy(struct cli *cli, json_t **ret_rows); /* enforce: the single-model policy */
 
+enum { TEST_SIZES_MAX = 16 };
+/* `supervisor test` of these sizes (bytes), one after the other; prints a table on stdout unless
+ * quiet. Exit status: 0 where all could be had; 128 + the signal. *ret_report is a new reference.
+ */
+int test_sizes(const struct config *config, const fact *sizes, size_t n, fact reserve, bool quiet,
+               json_t **ret_report);
+
 #endif

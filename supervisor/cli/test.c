@@ -1,8 +1,8 @@
 /* supervisor test [SIZE...]: proves that so much memory can be had. */
-#include "cli/test.h"
 #include "base/profile.h"
 #include "base/size.h"
 #include "cli/say.h"
+#include "cli/steps.h"
 #include "deploy/probe.h"
 #include "sense/host.h"
 #include "sense/json_member.h"
@@ -161,8 +161,7 @@ int test_sizes(const struct config *config, const fact *sizes, size_t n, fact re
     put_text(report, "image", probe.image.name);
     json_object_set(report, "taken_away", left);
     json_object_set(report, "sizes", rows);
-    if (ret_report)
-        *ret_report = json_incref(report);
+    *ret_report = json_incref(report);
     if (probe.signal)
         fputs("supervisor: interrupted; what was made is taken away again\n", stderr);
     if (code < 0)

@@ -89,60 +89,46 @@ int await_list(struct await *await, json_t **ret_json, struct error *err)
     return await_json(await, list, NULL, ret_json, err);
 }
 
-struct address {
-    struct answer answer; /* first */
-    char *text;
-    size_t size;
-    uint16_t port;
-};
-
 static void on_inspected(void *userdata, int result, const struct container *container,
                          const struct docker_details *details, const struct error *err)
 {
-    struct address *address = userdata;
+    struct answer *answer = userdata;
     (void)container;
-    answer_take(&address->answer, result, err);
+    answer_take(answer, result, err);
     if (result < 0)
         return;
-    snprintf(address->text, address->size, "%s", details->address);
-    address->port = details->port;
+    snprintf(answer->text, answer->size, "%s", details->address);
+    answer->number = details->port;
 }
 
 int await_address(struct await *await, const char *id, char *ret_address, size_t size,
                   uint16_t *ret_port, struct error *err)
 {
-    struct address address = {.answer.err = err, .text = ret_address, .size = size};
-    docker_inspect(await->docker, id, on_inspected, &address);
-    int r = await_answer(await, &address.answer);
+    struct answer answer = {.err = err, .text = ret_address, .size = size};
+    docker_inspect(await->docker, id, on_inspected, &answer);
+    int r = await_answer(await, &answer);
     if (r == 0)
-        *ret_port = address.port;
+        *ret_port = (uint16_t)answer.number;
     return r;
 }
-
-struct created {
-    struct answer answer; /* first */
-    char *id, *warnings;
-    size_t size;
-};
 
 static void on_created(void *userdata, int result, const char *id, const char *warnings,
                        const struct error *err)
 {
-    struct created *created = userdata;
-    answer_take(&created->answer, result, err);
+    struct answer *answer = userdata;
+    answer_take(answer, result, err);
     if (result < 0)
         return;
-    snprintf(created->id, CONTAINER_ID_SIZE, "%s", id);
-    snprintf(created->warnings, created->size, "%s", warnings);
+    snprintf(answer->id, CONTAINER_ID_SIZE, "%s", id);
+    snprintf(answer->text, answer->size, "%s", warnings);
 }
 
 int await_create(struct await *await, const char *name, const json_t *request,
                  char ret_id[CONTAINER_ID_SIZE], char *ret_warnings, size_t size, struct error *err)
 {
-    struct created created = {
-        .answer.err = err, .id = ret_id, .warnings = ret_warnings, .size = size};
-    docker_create(await->docker, name, request, on_created, &created);
-    return await_answer(await, &created.answer);
+    struct answer answer = {.err = err, .id = ret_id, .text = ret_warnings, .size = size};
+    docker_create(await->docker, name, request, on_created, &answer);
+    return await_answer(await, &answer);
 }
 
 int await_stop(struct await *await, const char *id, int64_t grace_s, struct error *err)
@@ -167,52 +153,40 @@ int await_volume_create(struct await *await, const char *name, const json_t *lab
     return await_answer(await, &answer);
 }
 
-struct said {
-    struct answer answer; /* first */
-    char *text;
-    size_t size;
-};
-
 static void on_said(void *userdata, int result, const char *text, const struct error *err)
 {
-    struct said *said = userdata;
-    answer_take(&said->answer, result, err);
+    struct answer *answer = userdata;
+    answer_take(answer, result, err);
     if (result == 0)
-        snprintf(said->text, said->size, "%s", text);
+        snprintf(answer->text, answer->size, "%s", text);
 }
 
 void await_logs(struct await *await, const char *id, int lines, char *text, size_t size)
 {
-    struct said said = {.text = text, .size = size};
+    struct answer answer = {.text = text, .size = size};
     text[0] = '\0';
-    docker_logs(await->docker, id, lines, on_said, &said);
-    await_answer(await, &said.answer);
+    docker_logs(await->docker, id, lines, on_said, &answer);
+    await_answer(await, &answer);
 }
-
-struct got {
-    struct answer answer; /* first */
-    long status;
-};
 
 static void on_got(void *userdata, const struct http_response *response)
 {
-    struct got *got = userdata;
-    answer_take(&got->answer, response->result, NULL);
-    got->status = response->status;
+    struct answer *answer = userdata;
+    answer_take(answer, response->result, NULL);
+    answer->number = response->status;
 }
 
 int await_get(struct await *await, const char *address, uint16_t port, const char *path,
               long timeout_ms)
 {
     char url[192];
-    struct got got = {.status = 0};
+    struct answer answer = {.number = 0};
     const char *format = strchr(address, ':') ? "http://[%s]:%u%s" : "http://%s:%u%s";
     snprintf(url, sizeof url, format, address, (unsigned)port, path);
     struct http_options options = {
         .method = "GET", .url = url, .timeout_ms = timeout_ms, .fresh_connection = true};
-    int r = http_start(await->http, &options, on_got, &got, NULL);
-    if (r < 0)
-        return r;
-    r = await_answer(await, &got.answer);
-    return r < 0 ? r : (int)got.status;
+    int r = http_start(await->http, &options, on_got, &answer, NULL);
+    if (r == 0)
+        r = await_answer(await, &answer);
+    return r < 0 ? r : (int)answer.number;
 }

@@ -291,3 +291,11 @@ const struct container *world_container(const struct world *world, const char *i
             return &world->containers[i];
     return NULL;
 }
+
+const struct model *ollama_model(const struct ollama *ollama, const char *name)
+{
+    for (size_t i = 0; i < ollama->n_models; i++)
+        if (!strcmp(ollama->models[i].name, name))
+            return &ollama->models[i];
+    return NULL;
+}
