@@ -7,6 +7,7 @@
 #include "cli/say.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,14 +26,20 @@ struct emergency {
     fact before;
 };
 
-static void say_step(struct emergency *e, const char *step, bool good, const char *text)
+static void __attribute__((format(printf, 4, 5)))
+say_step(struct emergency *e, const char *step, bool good, const char *format, ...)
 {
+    char text[700];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
     if (e->task.json) {
         json_array_append_new(
             e->task.rows, json_pack("{s:s, s:b, s:s}", "step", step, "good", good, "text", text));
         return;
     }
-    say_progress(NULL);
+    say_clear();
     fprintf(good ? stdout : stderr, "%s: %s: %s\n", e->name, step, text);
     fflush(stdout);
 }
@@ -48,7 +55,7 @@ static void end(struct emergency *e, int status)
 
 static void fail(struct emergency *e, const char *step, const char *text)
 {
-    say_step(e, step, false, text);
+    say_step(e, step, false, "%s", text);
     end(e, FAILURE_JOB);
 }
 
@@ -89,13 +96,11 @@ static void restart(struct emergency *e, const struct container *c)
 
 static void say_state(struct emergency *e, const struct container *c, const struct world *world)
 {
-    char text[400];
-    snprintf(text, sizeof text, "%s, Ollama %s %s, %zu model%s loaded, held %s",
+    say_step(e, "state", c->ollama.reachable, "%s, Ollama %s %s, %zu model%s loaded, held %s",
              container_status_name(c->status), c->ollama.version,
              c->ollama.reachable ? "answers" : "does not answer", c->ollama.n_models,
              c->ollama.n_models == 1 ? "" : "s",
              SHOWN_CHANGE(e->before, container_held(c, &world->host)));
-    say_step(e, "state", c->ollama.reachable, text);
 }
 
 static void preload(struct emergency *e, const struct container *c, const struct world *world,
@@ -110,12 +115,10 @@ static void preload(struct emergency *e, const struct container *c, const struct
 
 static void would(struct emergency *e, const struct container *c)
 {
-    char text[300];
-    snprintf(text, sizeof text,
+    say_step(e, "dry run", true,
              "would unload %zu model%s, restart it, and load %zu model%s that %s wanted at hand",
              c->ollama.n_models, c->ollama.n_models == 1 ? "" : "s", e->preload.n,
              e->preload.n == 1 ? "" : "s", e->preload.n == 1 ? "is" : "are");
-    say_step(e, "dry run", true, text);
     end(e, 0);
 }
 
@@ -174,23 +177,20 @@ static void look(struct task *task, const struct world *world, const struct judg
 
 static void after_restart(struct emergency *e, const struct heal_event *h)
 {
-    char text[500];
     if (h->kind == HEAL_DONE || h->kind == HEAL_NOT_DONE) {
-        snprintf(text, sizeof text, "%s in %.1f s%s%s", SHOWN_CHANGE(h->before, h->after),
-                 h->took_s, h->text[0] ? "; " : "", h->text);
-        say_step(e, "restart", h->kind == HEAL_DONE, text);
+        say_step(e, "restart", h->kind == HEAL_DONE, "%s in %.1f s%s%s",
+                 SHOWN_CHANGE(h->before, h->after), h->took_s, h->text[0] ? "; " : "", h->text);
         e->phase = TO_ANSWER;
         e->until_s = clock_boottime_s() + answer_s;
     } else {
-        snprintf(text, sizeof text, "not restarted: %.400s", h->text);
-        fail(e, "restart", text);
+        say_step(e, "restart", false, "not restarted: %.400s", h->text);
+        end(e, FAILURE_JOB);
     }
 }
 
 static void heal(struct task *task, const struct heal_event *h)
 {
     struct emergency *e = task->userdata;
-    char text[500];
     loading_heal(&e->preload.loading, h);
     if (h->kind == HEAL_ACTING || h->kind == HEAL_LOCKED || strcmp(h->id, e->id) != 0 ||
         e->phase > TO_RESTART)
@@ -204,12 +204,11 @@ static void heal(struct task *task, const struct heal_event *h)
     }
     bool gone = h->kind == HEAL_DONE;
     if (gone)
-        snprintf(text, sizeof text, "%.200s, %s", h->model, SHOWN_CHANGE(h->before, h->after));
+        say_step(e, "unload", true, "%.200s, %s", h->model, SHOWN_CHANGE(h->before, h->after));
     else
-        snprintf(text, sizeof text,
+        say_step(e, "unload", true,
                  "%.200s does not go by itself and goes with the restart: %.200s", h->model,
                  h->text);
-    say_step(e, "unload", true, text);
     if (!gone && e->skipped[0])
         e->skip_unloads = true;
     if (!gone)

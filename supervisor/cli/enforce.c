@@ -74,7 +74,7 @@ static void look(struct task *task, const struct world *world, const struct judg
         say_progress("watching which model is used ...");
         return;
     }
-    say_progress(NULL);
+    say_clear();
     if (task->json && !e->quiet)
         say_json(json_incref(task->rows));
     else if (!task->json && !e->done && !e->failed && !e->told)
@@ -89,7 +89,7 @@ static void heal(struct task *task, const struct heal_event *h)
     bool high = !strcmp(h->step, "high"), limit = high || !strcmp(h->step, "limit");
     const char *what = high ? "memory.high" : "the limit";
     fact wanted = h->evidence ? (fact)verdict_evidence(h->evidence, "wanted") : FACT_UNKNOWN;
-    say_progress(NULL);
+    say_clear();
     if (h->kind == HEAL_DONE && limit)
         snprintf(text, sizeof text, "%s is %s now", what, SHOWN(wanted));
     else if (h->kind == HEAL_DONE)

@@ -31,8 +31,9 @@ struct fix {
     json_t **ret_rows; /* where they go instead of to stdout; NULL: nowhere else */
 };
 
-/* The target's end, printed unless rows are wanted; text is copied. */
-void fix_end(struct fix *fix, struct fix_target *target, enum fix_end end, const char *text);
+/* The target's end, printed unless rows are wanted. */
+void fix_end(struct fix *fix, struct fix_target *target, enum fix_end end, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* Heals the target of the verdict: the healer is asked, its events tell the rest. */
 void fix_begin(struct fix *fix, struct fix_target *target, const struct verdict *verdict);
 /* One look at a target that is not being healed: begins a remedy, ends it, or watches on. */

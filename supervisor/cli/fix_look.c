@@ -37,7 +37,7 @@ static void forced_verdict(const struct fix *fix, const struct container *c,
 void fix_begin(struct fix *fix, struct fix_target *t, const struct verdict *v)
 {
     if (!fix->task.json) {
-        say_progress(NULL);
+        say_clear();
         printf("%s: %s: %s\n", t->name, verdict_kind_name(v->kind), SHOWN_VERDICT(v));
         fflush(stdout);
     }
@@ -90,26 +90,22 @@ static void watch_stuck(struct fix *fix, struct fix_target *t, const struct verd
                         double now_s)
 {
     char text[700];
+    fix_stuck_text(t, v, text, sizeof text);
     if (t->watch_s <= 0) {
         t->watched_s = now_s;
         t->watch_s = v->hold_s + slack_s;
         if (!fix->task.json) {
-            fix_stuck_text(t, v, text, sizeof text);
-            say_progress(NULL);
+            say_clear();
             printf("%s: watched for up to %.0f s: %s\n", t->name, t->watch_s, text);
             fflush(stdout);
         }
     }
-    if (now_s - t->watched_s >= t->watch_s) {
-        char more[600];
-        snprintf(text, sizeof text, "not healed: %s", fix_stuck_text(t, v, more, sizeof more));
-        fix_end(fix, t, FIX_NOT, text);
-        return;
-    }
     fact runner = (fact)verdict_evidence(v, "runner");
-    snprintf(text, sizeof text, "%s: watching, %.0f s of %.0f s: perhaps %s, %s in its runner",
-             t->name, now_s - t->watched_s, t->watch_s, verdict_kind_name(v->kind), SHOWN(runner));
-    say_progress(text);
+    if (now_s - t->watched_s >= t->watch_s)
+        fix_end(fix, t, FIX_NOT, "not healed: %s", text);
+    else
+        say_progress("%s: watching, %.0f s of %.0f s: perhaps %s, %s in its runner", t->name,
+                     now_s - t->watched_s, t->watch_s, verdict_kind_name(v->kind), SHOWN(runner));
 }
 
 void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
@@ -117,7 +113,6 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
 {
     const struct container *c = sense_container(flow_sense(fix->task.flow), t->id);
     const struct assessment *a = judgement_assessment(j, t->id);
-    char text[600];
     double now_s = world->monotonic_s;
     if (c && a && c->status != STATUS_RUNNING) { /* perhaps another supervisor restarts it */
         if (t->stopped_s <= 0)
@@ -140,12 +135,11 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
         return;
     }
     if (v) {
-        snprintf(text, sizeof text, "%s: %s; it would be healed by: %s", verdict_kind_name(v->kind),
-                 SHOWN_VERDICT(v), remedy_name(v->remedy));
         t->before = a->held;
         t->verdict = verdict_kind_name(v->kind);
         t->step = remedy_name(v->remedy);
-        fix_end(fix, t, FIX_TOLD, text);
+        fix_end(fix, t, FIX_TOLD, "%s: %s; it would be healed by: %s", t->verdict, SHOWN_VERDICT(v),
+                t->step);
         return;
     }
     bool loading = a->activity == ACTIVITY_LOADING || a->live_runners > c->ollama.n_models;
@@ -177,12 +171,11 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
         } else if (elsewhere) {
             fix_not_healable(fix, t, c, a, j);
         } else {
-            snprintf(text, sizeof text,
-                     "nothing to heal: it holds %s (%zu model%s loaded), and %s of page cache, "
-                     "which the kernel takes back by itself",
-                     SHOWN(a->held), c->ollama.n_models, c->ollama.n_models == 1 ? "" : "s",
-                     SHOWN(c->cgroup.file));
-            fix_end(fix, t, FIX_HEALTHY, text);
+            fix_end(fix, t, FIX_HEALTHY,
+                    "nothing to heal: it holds %s (%zu model%s loaded), and %s of page cache, "
+                    "which the kernel takes back by itself",
+                    SHOWN(a->held), c->ollama.n_models, c->ollama.n_models == 1 ? "" : "s",
+                    SHOWN(c->cgroup.file));
         }
         return;
     }
@@ -205,8 +198,7 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
         fix_not_healable(fix, t, c, a, j);
         return;
     }
-    snprintf(text, sizeof text, "%s: watching, %.0f s of %.0f s: holds %s%s%s", t->name,
-             now_s - fix->started_s, deadline_s - slack_s - fix->started_s, SHOWN(a->held),
-             v ? ", perhaps " : "", v ? verdict_kind_name(v->kind) : "");
-    say_progress(text);
+    say_progress("%s: watching, %.0f s of %.0f s: holds %s%s%s", t->name, now_s - fix->started_s,
+                 deadline_s - slack_s - fix->started_s, SHOWN(a->held), v ? ", perhaps " : "",
+                 v ? verdict_kind_name(v->kind) : "");
 }

@@ -7,6 +7,7 @@
 #include "cli/steps.h"
 #include "sense/json_put.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,13 +22,18 @@ static struct fix_target *target_of(struct fix *fix, const char *id)
     return NULL;
 }
 
-void fix_end(struct fix *fix, struct fix_target *t, enum fix_end end, const char *text)
+void fix_end(struct fix *fix, struct fix_target *t, enum fix_end end, const char *format, ...)
 {
+    char text[sizeof t->text]; /* what is said may be of t->text */
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
     t->end = end;
-    snprintf(t->text, sizeof t->text, "%s", text);
+    memcpy(t->text, text, sizeof t->text);
     if (fix->task.json)
         return;
-    say_progress(NULL);
+    say_clear();
     FILE *to = end == FIX_NOT ? stderr : stdout;
     fprintf(to, "%s: %s\n", t->name, text);
 }
@@ -48,7 +54,7 @@ static void finish(struct fix *fix)
         json_object_set_new(row, "text", json_string(t->text));
         json_array_append_new(rows, row);
     }
-    say_progress(NULL);
+    say_clear();
     if (fix->ret_rows)
         *fix->ret_rows = rows;
     else if (fix->task.json)
@@ -98,7 +104,7 @@ static void go_on(const struct fix *fix, struct fix_target *t, const struct heal
     snprintf(t->text, sizeof t->text, "%s: %.600s", e->step, e->text);
     if (fix->task.json)
         return;
-    say_progress(NULL);
+    say_clear();
     printf("%s: %s\n", t->name, t->text);
     fflush(stdout);
 }
@@ -107,12 +113,10 @@ static void heal(struct task *task, const struct heal_event *e)
 {
     struct fix *fix = task->userdata;
     struct fix_target *t = target_of(fix, e->id);
-    char text[700];
     if (!t || e->kind == HEAL_WOULD_ACT)
         return;
     if (e->kind == HEAL_ACTING) {
-        snprintf(text, sizeof text, "%s: %s under way", t->name, e->step);
-        say_progress(text);
+        say_progress("%s: %s under way", t->name, e->step);
         return;
     }
     t->healing = false;
@@ -142,8 +146,7 @@ static void heal(struct task *task, const struct heal_event *e)
             go_on(fix, t, e);
             break;
         }
-        snprintf(text, sizeof text, "not healed: %.600s", e->text);
-        fix_end(fix, t, FIX_NOT, text);
+        fix_end(fix, t, FIX_NOT, "not healed: %.600s", e->text);
         break;
     }
 }

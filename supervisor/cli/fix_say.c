@@ -30,33 +30,31 @@ const char *fix_stuck_text(const struct fix_target *t, const struct verdict *v, 
 void fix_not_healable(struct fix *fix, struct fix_target *t, const struct container *c,
                       const struct assessment *a, const struct judgement *j)
 {
-    char text[700];
     const struct verdict *v = fix_suspicion(j, t->id);
     const struct verdict *elsewhere = judgement_find(j, t->id, VERDICT_HELD_ELSEWHERE),
                          *stalled = judgement_find(j, t->id, VERDICT_STALLED_LOAD);
     if (t->climbs)
-        snprintf(text, sizeof text, "not healed: %.600s", t->text);
+        fix_end(fix, t, FIX_NOT, "not healed: %.600s", t->text);
     else if (elsewhere)
-        snprintf(text, sizeof text, "nothing to heal here: %s", SHOWN_VERDICT(elsewhere));
+        fix_end(fix, t, FIX_NOT, "nothing to heal here: %s", SHOWN_VERDICT(elsewhere));
     else if (stalled)
-        snprintf(text, sizeof text, "not healed: %s", SHOWN_VERDICT(stalled));
+        fix_end(fix, t, FIX_NOT, "not healed: %s", SHOWN_VERDICT(stalled));
     else if (v && v->missing[0])
-        snprintf(text, sizeof text,
-                 "not healed: the server holds %s, and nothing is done on a guess; unknown is %s",
-                 SHOWN(a->serve_held), v->missing);
+        fix_end(fix, t, FIX_NOT,
+                "not healed: the server holds %s, and nothing is done on a guess; unknown is %s",
+                SHOWN(a->serve_held), v->missing);
     else if (v && verdict_evidence(v, "connections") > 0)
-        snprintf(text, sizeof text,
-                 "not healed: the server holds %s, but a client is connected; `supervisor "
-                 "fix-ollama --force %.200s` restarts it all the same",
-                 SHOWN(a->serve_held), t->name);
+        fix_end(fix, t, FIX_NOT,
+                "not healed: the server holds %s, but a client is connected; `supervisor "
+                "fix-ollama --force %.200s` restarts it all the same",
+                SHOWN(a->serve_held), t->name);
     else if (fix_leak_in_the_way(a))
-        snprintf(text, sizeof text,
-                 "not healed: the server itself holds %s, but it is %s%s%s; `supervisor fix-ollama "
-                 "--force %.200s` restarts it all the same",
-                 SHOWN(a->serve_held), c->ollama.n_models ? "in use" : activity_name(a->activity),
-                 *a->why ? ": " : "", c->ollama.n_models ? "a model is loaded" : a->why, t->name);
+        fix_end(fix, t, FIX_NOT,
+                "not healed: the server itself holds %s, but it is %s%s%s; `supervisor fix-ollama "
+                "--force %.200s` restarts it all the same",
+                SHOWN(a->serve_held), c->ollama.n_models ? "in use" : activity_name(a->activity),
+                *a->why ? ": " : "", c->ollama.n_models ? "a model is loaded" : a->why, t->name);
     else
-        snprintf(text, sizeof text, "cannot tell: %s",
-                 *a->why ? a->why : "the picture did not settle");
-    fix_end(fix, t, FIX_NOT, text);
+        fix_end(fix, t, FIX_NOT, "cannot tell: %s",
+                *a->why ? a->why : "the picture did not settle");
 }

@@ -176,13 +176,8 @@ static bool run_on_containers(struct optimization *o)
 
 static fact available_now(const struct optimization *o)
 {
-    struct host_reader *reader;
     struct host host;
-    if (host_open(config_settings(o->cli->config)->procfs, &reader, NULL) < 0)
-        return FACT_UNKNOWN;
-    if (host_read(reader, &host) < 0)
-        host.available = FACT_UNKNOWN;
-    host_close(reader);
+    host_read_once(config_settings(o->cli->config)->procfs, &host, NULL);
     return host.available;
 }
 

@@ -18,7 +18,7 @@ static void done(void *userdata, const struct load_report *report)
     char text[800];
     bool bad = report->end == LOAD_REFUSED || report->end == LOAD_FAILED;
     progress_end(&load->loading.progress);
-    say_progress(NULL);
+    say_clear();
     if (load->task.json)
         say_json(load_json(report));
     else
@@ -55,7 +55,7 @@ static void heal(struct task *task, const struct heal_event *event)
 {
     struct load *load = task->userdata;
     if (event->kind == HEAL_DONE && !task->json) {
-        say_progress(NULL);
+        say_clear();
         printf("%s: %s: unloaded to make room, %s in %.1f s\n", event->name, event->model,
                SHOWN_CHANGE(event->before, event->after), event->took_s);
     }

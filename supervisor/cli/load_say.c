@@ -129,7 +129,7 @@ void load_say_progress(struct progress *progress, const struct load_progress *no
     }
     progress_end(progress);
     if (now->text[0])
-        say_progress(now->text);
+        say_progress("%s", now->text);
 }
 
 int load_keep_alive(const char *text, int64_t *ret_keep_alive_s, struct error *err)

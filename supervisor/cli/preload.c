@@ -19,7 +19,7 @@ static void say_row(struct preload *preload, const struct wanted_model *item,
         return;
     }
     progress_end(&preload->loading.progress);
-    say_progress(NULL);
+    say_clear();
     if (!preload->titled)
         printf("%-20s %-12s %-28s %-14s %s\n", "CONTAINER", "TIER", "MODEL", "RESULT", "");
     preload->titled = true;

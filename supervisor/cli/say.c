@@ -1,6 +1,7 @@
 #include "cli/say.h"
 #include "base/size.h"
 
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -103,10 +104,14 @@ void say_json_by(json_t *json, size_t flags)
     json_decref(json);
 }
 
-void say_progress(const char *text)
+void say_progress(const char *format, ...)
 {
     if (!isatty(STDERR_FILENO))
         return;
-    fprintf(stderr, "\r\033[K%s", text ? text : "");
+    va_list arguments;
+    fputs("\r\033[K", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
     fflush(stderr);
 }

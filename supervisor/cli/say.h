@@ -22,7 +22,8 @@ void say_json(json_t *json);
 /* The same by flags of json_dumpf. */
 void say_json_by(json_t *json, size_t flags);
 
-/* A progress line on stderr, only on a terminal; NULL clears it. */
-void say_progress(const char *text);
+/* A progress line on stderr, only on a terminal; "" clears it. */
+void say_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define say_clear() say_progress("%s", "")
 
 #endif

@@ -48,7 +48,7 @@ static void on_heal(void *userdata, const struct heal_event *event)
 static void on_interrupt(uv_signal_t *signal, int number)
 {
     struct task *task = signal->data;
-    say_progress(NULL);
+    say_clear();
     if (task->interrupted)
         task->interrupted(task);
     if (task->act && healer_busy(flow_healer(task->flow)))
@@ -60,7 +60,7 @@ static void on_interrupt(uv_signal_t *signal, int number)
 
 void task_end(struct task *task, int status)
 {
-    say_progress(NULL);
+    say_clear();
     flow_stop(task->flow, status);
 }
 
@@ -78,7 +78,7 @@ json_t *task_row(struct task *task, const char *container, const char *key, cons
         json_array_append_new(task->rows, row);
         return row;
     }
-    say_progress(NULL);
+    say_clear();
     bool bad = !strcmp(result, "failed") || !strcmp(result, "pending");
     fprintf(bad ? stderr : stdout, "%s: %s: %s\n", container, about, text);
     return NULL;

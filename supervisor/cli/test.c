@@ -29,11 +29,9 @@ static void on_left(void *userdata, const char *sentence)
 
 static void on_progress(void *userdata, fact size, fact touched, fact wanted, fact available)
 {
-    char text[160];
     (void)userdata;
-    snprintf(text, sizeof text, "%s: %s of %s touched, the host has %s available ...", SHOWN(size),
-             SHOWN(touched), SHOWN(wanted), SHOWN(available));
-    say_progress(text);
+    say_progress("%s: %s of %s touched, the host has %s available ...", SHOWN(size), SHOWN(touched),
+                 SHOWN(wanted), SHOWN(available));
 }
 
 static json_t *row_of(const struct probe_result *r)
@@ -81,7 +79,7 @@ static int run_sizes(struct test *test, struct probe *probe, const fact *sizes, 
     for (size_t i = 0; i < n; i++) {
         struct probe_result result;
         int code = probe_size(probe, sizes[i], on_progress, test, &result, err);
-        say_progress(NULL);
+        say_clear();
         if (code < 0)
             return code;
         test->failed += result.end != PROBE_HAD;
@@ -118,14 +116,11 @@ static int run(struct test *test, struct probe *probe, struct await *await,
                const struct settings *settings, const fact *sizes, size_t n, fact reserve,
                struct host *host, struct error *err)
 {
-    struct host_reader *reader = NULL;
     int code = check_engine(await, err);
     if (code == 0)
-        code = host_open(settings->procfs, &reader, err);
+        code = host_read_once(settings->procfs, host, err);
     if (code < 0)
         return code;
-    host_read(reader, host);
-    host_close(reader);
     code = probe_begin(probe, await, settings, reserve, on_left, test, err);
     if (code == 0 && !await_signal(await))
         code = probe_image_find(probe, err);

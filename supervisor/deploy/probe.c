@@ -53,13 +53,9 @@ static json_t *request(const struct probe *probe, fact size, fact wanted)
 /* Whether it is not worth an attempt. */
 static bool too_large(const struct probe *probe, struct probe_result *r)
 {
-    struct host_reader *reader;
     struct host host;
-    if (host_open(probe->procfs, &reader, NULL) < 0)
-        return false;
-    int result = host_read(reader, &host);
-    host_close(reader);
-    if (result < 0 || !fact_known(host.total) || r->size <= host.total)
+    host_read_once(probe->procfs, &host, NULL);
+    if (!fact_known(host.total) || r->size <= host.total)
         return false;
     r->end = PROBE_TOO_LARGE;
     r->missing = r->size - host.total;
