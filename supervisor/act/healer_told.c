@@ -18,8 +18,7 @@ void healer_tell(struct healer *healer, const struct heal_event *event)
     struct place *place = places_of(&healer->places, event->id);
     snprintf(place->acted, sizeof place->acted, "%s: %s%s%.100s", event->step, words[event->kind],
              *event->text ? ", " : "", event->text);
-    if (healer->o.tell)
-        healer->o.tell(healer->o.userdata, event);
+    healer->o.tell(healer->o.userdata, event);
 }
 
 void healer_tell_run(struct healer *healer, const struct run *run, enum heal_event_kind kind,

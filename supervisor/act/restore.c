@@ -41,7 +41,7 @@ static void tell(struct restore *restore, const struct load_report *report)
     event.before = report->before;
     event.after = report->after;
     event.took_s = report->took_s;
-    if (report->end != LOAD_THERE && restore->o.tell)
+    if (report->end != LOAD_THERE)
         restore->o.tell(restore->o.userdata, &event);
 }
 

@@ -117,30 +117,24 @@ void run_work(struct run *run, uv_work_cb job, run_next *next)
     }
 }
 
-int run_control(struct run *run, const char *file, char *why, size_t size)
+int run_control(struct run *run, const char *file, struct error *err)
 {
     const char *directory = sense_cgroup_path(run->act->sense, run->id);
     char path[PATH_MAX];
-    if (!directory) {
-        snprintf(why, size, "where its cgroup lies is unknown");
-        return -ENOENT;
-    }
+    if (!directory)
+        return error_set(err, FAILURE_JOB, -ENOENT, "where its cgroup lies is unknown");
     run->of.control.directory = strdup(directory);
     run->of.control.cgroupfs = strdup(run_settings(run)->cgroupfs);
-    if (!run->of.control.directory || !run->of.control.cgroupfs) {
-        snprintf(why, size, "not enough memory");
-        return -ENOMEM;
-    }
-    if (!sense_cgroup_writable(run->act->sense, run->id)) {
-        snprintf(why, size, "its cgroup cannot be written: mount %.100s writable",
-                 run->of.control.cgroupfs);
-        return -EROFS;
-    }
+    if (!run->of.control.directory || !run->of.control.cgroupfs)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "not enough memory");
+    if (!sense_cgroup_writable(run->act->sense, run->id))
+        return error_set(err, FAILURE_JOB, -EROFS,
+                         "its cgroup cannot be written: mount %.100s writable",
+                         run->of.control.cgroupfs);
     int n = snprintf(path, sizeof path, "%s/%s", directory, file);
-    if (n < 0 || (size_t)n >= sizeof path || access(path, W_OK) < 0) {
-        snprintf(why, size, "this kernel has no %s (memory.reclaim came with 5.19)", file);
-        return -ENOENT;
-    }
+    if (n < 0 || (size_t)n >= sizeof path || access(path, W_OK) < 0)
+        return error_set(err, FAILURE_JOB, -ENOENT,
+                         "this kernel has no %s (memory.reclaim came with 5.19)", file);
     return 0;
 }
 

@@ -32,7 +32,7 @@ struct step { /* what kind of deed */
     const char *name;
     /* Opens what the deed needs. 0, or -errno with a sentence: the remedy is dropped. May be NULL.
      */
-    int (*prepare)(struct run *run, char *why, size_t size);
+    int (*prepare)(struct run *run, struct error *err);
     run_next *deed;      /* ends in run_enter(STAGE_CHECK) or in run_end */
     run_next *check;     /* ends in run_end, perhaps after some looks */
     run_next *recover;   /* follows run->intent of an earlier supervisor; ends in run_end. NULL: the
@@ -186,7 +186,7 @@ void run_later(struct run *run, uint64_t delay_ms, run_next *next);
 void run_work(struct run *run, uv_work_cb job, run_next *next);
 /* The container's cgroup and its root into run->of.control, if FILE there can be written; else
  * -errno with a sentence. run_control_free gives them back. */
-int run_control(struct run *run, const char *file, char *why, size_t size);
+int run_control(struct run *run, const char *file, struct error *err);
 run_next run_control_free;
 /* The end. state is ignored where no intent was committed. Twice is once. */
 void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind, fact after,

@@ -220,15 +220,15 @@ static void fresh(struct run *run)
 
 static void prepare(struct run *run)
 {
-    char why[256] = "";
+    struct error err = {0};
     if (!keep_lock_holds(run->lock) || (run->life_lock && !keep_lock_holds(run->life_lock))) {
         run_drop(run, "its lock was taken away");
         return;
     }
     run->before = run_held(run);
-    if (run->step->prepare && run->step->prepare(run, why, sizeof why) < 0) {
+    if (run->step->prepare && run->step->prepare(run, &err) < 0) {
         run->end.refused = true;
-        run_drop(run, "%s", why);
+        run_drop(run, "%s", err.message);
         return;
     }
     run_enter(run, STAGE_COMMIT);

@@ -70,8 +70,7 @@ static void tell_dropped(const struct startup *startup, const struct left *l,
     struct heal_event event =
         heal_event_of(HEAL_DROPPED, l->id, c->name, "startup", "unload", text);
     event.model = l->model;
-    if (startup->o.tell)
-        startup->o.tell(startup->o.userdata, &event);
+    startup->o.tell(startup->o.userdata, &event);
 }
 
 /* Whether nothing is left to do about it. */

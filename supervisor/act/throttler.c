@@ -104,8 +104,7 @@ static void tell(const struct undoing *u, enum heal_event_kind kind, const char 
         heal_event_of(kind, u->t.container, u->t.name, verdict_kind_name(VERDICT_LOW_PRIORITY),
                       "unthrottle", text);
     event.took_s = clock_boottime_s() - u->began_s;
-    if (o->tell)
-        o->tell(o->userdata, &event);
+    o->tell(o->userdata, &event);
 }
 
 static void undo_job(uv_work_t *work)

@@ -1,9 +1,11 @@
 #include "deploy/await.h"
 #include "deploy/await_private.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/un.h>
 
 static const int64_t second_ms = 1000;
@@ -82,6 +84,15 @@ void await_free(struct await *await)
     uv_run(&await->loop, UV_RUN_DEFAULT);
     uv_loop_close(&await->loop);
     free(await);
+}
+
+int await_token(char ret_token[AWAIT_TOKEN_SIZE])
+{
+    uint64_t number;
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+        return -EIO;
+    snprintf(ret_token, AWAIT_TOKEN_SIZE, "%016" PRIx64, number);
+    return 0;
 }
 
 int await_signal(const struct await *await)

@@ -22,6 +22,10 @@ static inline void await_cleanup(struct await **await)
 }
 #define CLEANUP_AWAIT __attribute__((cleanup(await_cleanup)))
 
+/* 16 hexadecimal digits, by chance. 0 or -EIO. */
+enum { AWAIT_TOKEN_SIZE = 17 };
+int await_token(char ret_token[AWAIT_TOKEN_SIZE]);
+
 /* The signal that came; 0: none. */
 int await_signal(const struct await *await);
 /* Forgets it: what comes next (an undo) is waited for all the same. */

@@ -10,7 +10,6 @@
 enum {
     CREATE_OLLAMA_PORT = 11434,
     CREATE_LOCALAI_PORT = 8080, /* LocalAI's default */
-    CREATE_TOKEN_SIZE = 17,
     CREATE_HELD_LOCKS = DEPLOY_OTHERS_MAX + 1,
 };
 
@@ -35,10 +34,10 @@ struct create {
     struct create_container existing; /* of the name that is wanted */
     struct create_container old;      /* of that name with CREATE_REPLACED_SUFFIX */
     char name[CONTAINER_NAME_SIZE], old_name[CONTAINER_NAME_SIZE];
-    bool unfinished;               /* existing was created by us and never started: made anew */
-    bool replacing;                /* existing goes, or old is there without the new one */
-    char volume_root[600];         /* volume_path as this process reaches it; "" unreachable */
-    char token[CREATE_TOKEN_SIZE]; /* label supervisor.create: is it the one that we asked for? */
+    bool unfinished;              /* existing was created by us and never started: made anew */
+    bool replacing;               /* existing goes, or old is there without the new one */
+    char volume_root[600];        /* volume_path as this process reaches it; "" unreachable */
+    char token[AWAIT_TOKEN_SIZE]; /* label supervisor.create: is it the one that we asked for? */
 
     /* what was done, and is taken back */
     bool volume_made, old_was_running, set_aside, made;

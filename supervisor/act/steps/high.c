@@ -13,9 +13,9 @@
 static const double apply_s = 5;
 static const fact page = 4096;
 
-static int prepare(struct run *run, char *why, size_t size)
+static int prepare(struct run *run, struct error *err)
 {
-    return run_control(run, "memory.high", why, size);
+    return run_control(run, "memory.high", err);
 }
 
 static void check(struct run *run)

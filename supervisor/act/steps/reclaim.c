@@ -22,16 +22,14 @@ static const fact piece = 32 << 20;
  * and it ends when that happens all the same. */
 static const fact untouched = 64 << 20, swap_slack = 4 << 20;
 
-static int prepare(struct run *run, char *why, size_t size)
+static int prepare(struct run *run, struct error *err)
 {
     const struct container *c = run_container(run);
-    int r = run_control(run, "memory.reclaim", why, size);
+    int r = run_control(run, "memory.reclaim", err);
     if (r < 0)
         return r;
-    if (!c || !fact_known(c->cgroup.inactive_file) || !fact_known(c->cgroup.file)) {
-        snprintf(why, size, "its page cache cannot be read");
-        return -ENODATA;
-    }
+    if (!c || !fact_known(c->cgroup.inactive_file) || !fact_known(c->cgroup.file))
+        return error_set(err, FAILURE_JOB, -ENODATA, "its page cache cannot be read");
     run->expected = c->cgroup.inactive_file;
     run->page_cache_before = c->cgroup.file;
     return 0;

@@ -35,18 +35,14 @@ static const struct process *runner_of(const struct container *c, const struct m
     return found ? found : n == 1 && c->ollama.n_models == 1 ? only : NULL;
 }
 
-static int prepare(struct run *run, char *why, size_t size)
+static int prepare(struct run *run, struct error *err)
 {
     const struct container *c = run_container(run);
     const struct model *model = ollama_model(&c->ollama, run->model);
-    if (!model) {
-        snprintf(why, size, "%.100s is not loaded", run->model);
-        return -ENOENT;
-    }
-    if (!sense_ollama(run->act->sense, run->id)) {
-        snprintf(why, size, "where its Ollama answers is unknown");
-        return -ENOTCONN;
-    }
+    if (!model)
+        return error_set(err, FAILURE_JOB, -ENOENT, "%.100s is not loaded", run->model);
+    if (!sense_ollama(run->act->sense, run->id))
+        return error_set(err, FAILURE_JOB, -ENOTCONN, "where its Ollama answers is unknown");
     const struct process *p = runner_of(c, model);
     run->verdict.pid = p ? p->pid : FACT_UNKNOWN;
     run->verdict.started_us = p ? p->started_us : FACT_UNKNOWN;
