@@ -1,4 +1,4 @@
-/* fix-ollama: one look at one container. */
+/* fix-ollama: one look at one container, and what is said where nothing can be done. */
 #include "base/clock.h"
 #include "base/size.h"
 #include "cli/fix.h"
@@ -7,6 +7,66 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Whether the server itself holds enough to be a leak. */
+static bool leak_in_the_way(const struct assessment *a)
+{
+    return fact_known(a->serve_held) && fact_known(a->threshold) &&
+           a->serve_held - a->baseline >= a->threshold;
+}
+
+/* What may become a verdict that this command heals; NULL: nothing. */
+static const struct verdict *suspicion(const struct judgement *j, const char *id)
+{
+    const struct verdict *v = judgement_find(j, id, VERDICT_IDLE_LEAK);
+    if (!v)
+        v = judgement_find(j, id, VERDICT_ORPHAN_RUNNER);
+    return v ? v : judgement_find(j, id, VERDICT_STUCK_STOPPING);
+}
+
+/* A model that stays although its time is over, and what ends it at once. Returns text. */
+static const char *stuck_text(const struct fix_target *t, const struct verdict *v, char *text,
+                              size_t size)
+{
+    snprintf(text, size,
+             "%s%s%.100s; `supervisor unload --force --container %.100s %.100s` ends it now",
+             SHOWN_VERDICT(v), v->missing[0] ? "; unknown is " : "", v->missing, t->name,
+             v->model[0] ? v->model : "MODEL");
+    return text;
+}
+
+/* The time is over, and it is not healed: why, and what a person can do. */
+static void not_healable(struct fix *fix, struct fix_target *t, const struct container *c,
+                         const struct assessment *a, const struct judgement *j)
+{
+    const struct verdict *v = suspicion(j, t->id);
+    const struct verdict *elsewhere = judgement_find(j, t->id, VERDICT_HELD_ELSEWHERE),
+                         *stalled = judgement_find(j, t->id, VERDICT_STALLED_LOAD);
+    if (t->climbs)
+        fix_end(fix, t, FIX_NOT, "not healed: %.600s", t->text);
+    else if (elsewhere)
+        fix_end(fix, t, FIX_NOT, "nothing to heal here: %s", SHOWN_VERDICT(elsewhere));
+    else if (stalled)
+        fix_end(fix, t, FIX_NOT, "not healed: %s", SHOWN_VERDICT(stalled));
+    else if (v && v->missing[0])
+        fix_end(fix, t, FIX_NOT,
+                "not healed: the server holds %s, and nothing is done on a guess; unknown is %s",
+                SHOWN(a->serve_held), v->missing);
+    else if (v && verdict_evidence(v, "connections") > 0)
+        fix_end(fix, t, FIX_NOT,
+                "not healed: the server holds %s, but a client is connected; `supervisor "
+                "fix-ollama --force %.200s` restarts it all the same",
+                SHOWN(a->serve_held), t->name);
+    else if (leak_in_the_way(a))
+        fix_end(fix, t, FIX_NOT,
+                "not healed: the server itself holds %s, but it is %s%s%s; `supervisor fix-ollama "
+                "--force %.200s` restarts it all the same",
+                SHOWN(a->serve_held), c->ollama.n_models ? "in use" : activity_name(a->activity),
+                *a->why ? ": " : "", c->ollama.n_models ? "a model is loaded" : a->why, t->name);
+    else
+        fix_end(fix, t, FIX_NOT, "cannot tell: %s",
+                *a->why ? a->why : "the picture did not settle");
+}
 
 /* Beyond the hold: two samples, a poll and the five seconds that tell busy from idle. */
 static const double slack_s = 12;
@@ -90,7 +150,7 @@ static void watch_stuck(struct fix *fix, struct fix_target *t, const struct verd
                         double now_s)
 {
     char text[700];
-    fix_stuck_text(t, v, text, sizeof text);
+    stuck_text(t, v, text, sizeof text);
     if (t->watch_s <= 0) {
         t->watched_s = now_s;
         t->watch_s = v->hold_s + slack_s;
@@ -126,7 +186,7 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
     }
     t->stopped_s = 0;
     const struct verdict *v = worth_healing(j, t->id);
-    if (t->locked_until_s > 0 && !v && !fix_leak_in_the_way(a) && fact_known(a->serve_held)) {
+    if (t->locked_until_s > 0 && !v && !leak_in_the_way(a) && fact_known(a->serve_held)) {
         fix_end(fix, t, FIX_HEALED, "healed by another supervisor");
         return;
     }
@@ -144,12 +204,12 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
     }
     bool loading = a->activity == ACTIVITY_LOADING || a->live_runners > c->ollama.n_models;
     bool climbs = t->climbs && judgement_find(j, t->id, t->kind);
-    bool suspect = fix_suspicion(j, t->id) != NULL || loading || fix_leak_in_the_way(a) || climbs;
+    bool suspect = suspicion(j, t->id) != NULL || loading || leak_in_the_way(a) || climbs;
     if (!t->looked) { /* twice, so that rates are known */
         t->looked = true;
         return;
     }
-    if (fix->force && fix_leak_in_the_way(a) && a->activity != ACTIVITY_UNKNOWN &&
+    if (fix->force && leak_in_the_way(a) && a->activity != ACTIVITY_UNKNOWN &&
         now_s - fix->started_s >= fix->hold_s) {
         struct verdict forced;
         forced_verdict(fix, c, a, &forced);
@@ -169,7 +229,7 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
             t->after = a->held;
             fix_end(fix, t, FIX_HEALED, "healed");
         } else if (elsewhere) {
-            fix_not_healable(fix, t, c, a, j);
+            not_healable(fix, t, c, a, j);
         } else {
             fix_end(fix, t, FIX_HEALTHY,
                     "nothing to heal: it holds %s (%zu model%s loaded), and %s of page cache, "
@@ -179,7 +239,7 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
         }
         return;
     }
-    v = fix_suspicion(j, t->id);
+    v = suspicion(j, t->id);
     if (v && v->kind == VERDICT_STUCK_STOPPING) {
         watch_stuck(fix, t, v, now_s);
         return;
@@ -189,13 +249,13 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
     double hold_s =
         orphan && s->leak_orphan_hold_s > fix->hold_s ? s->leak_orphan_hold_s : fix->hold_s;
     double deadline_s = fix->started_s + hold_s + slack_s;
-    double young_s = fix_leak_in_the_way(a) ? grace_left_s(c, s->leak_grace_s, now_s) : 0;
+    double young_s = leak_in_the_way(a) ? grace_left_s(c, s->leak_grace_s, now_s) : 0;
     if (young_s > 0 && t->deadline_s < now_s + young_s + hold_s + slack_s)
         t->deadline_s = now_s + young_s + hold_s + slack_s;
     if (t->deadline_s > deadline_s)
         deadline_s = t->deadline_s;
     if (now_s >= deadline_s) {
-        fix_not_healable(fix, t, c, a, j);
+        not_healable(fix, t, c, a, j);
         return;
     }
     say_progress("%s: watching, %.0f s of %.0f s: holds %s%s%s", t->name, now_s - fix->started_s,
