@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Kept when it grew by a tenth; a lost write is no harm. */
 struct footprint_work {

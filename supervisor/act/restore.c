@@ -5,7 +5,6 @@
 #include "act/wanted.h"
 #include "base/clock.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,7 +4,6 @@
 
 #include "sense/policy.h"
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

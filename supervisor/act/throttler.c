@@ -3,7 +3,6 @@
 #include "act/throttle_files.h"
 #include "base/clock.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

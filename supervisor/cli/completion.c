@@ -3,7 +3,6 @@
 #include "base/size.h"
 #include "cli/cli.h"
 
-#include <errno.h>
 #include <string.h>
 
 static const char bash[] =

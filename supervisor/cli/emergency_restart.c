@@ -2,7 +2,6 @@
  * wanted at hand, print the final state. A person's word: it passes the restart budget, and is
  * counted in it. */
 #include "base/clock.h"
-#include "base/size.h"
 #include "cli/preload.h"
 #include "cli/say.h"
 

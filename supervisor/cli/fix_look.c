@@ -5,7 +5,6 @@
 #include "cli/say.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Whether the server itself holds enough to be a leak. */

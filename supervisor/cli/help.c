@@ -1,7 +1,6 @@
 /* The help texts, made from the table of commands. */
 #include "cli/cli.h"
 
-#include <errno.h>
 #include <string.h>
 
 enum { WIDTH_MIN = 40, WIDTH_MAX = 80, LEFT_MAX = 26, LEFT_TEXT = 64 };

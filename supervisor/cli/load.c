@@ -2,7 +2,6 @@
 #include "cli/loading.h"
 #include "cli/say.h"
 
-#include <errno.h>
 #include <string.h>
 
 struct load {

@@ -1,5 +1,4 @@
 /* supervisor profiles: what `create` can make. */
-#include "base/size.h"
 #include "cli/cli.h"
 #include "cli/say.h"
 

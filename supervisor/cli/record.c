@@ -1,5 +1,4 @@
 /* supervisor record: worlds as JSON lines (row B11). */
-#include "base/clock.h"
 #include "base/size.h"
 #include "cli/task.h"
 #include "sense/world_json.h"

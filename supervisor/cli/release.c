@@ -5,7 +5,6 @@
 #include "keep/keep.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* Beside the point where it cannot be: the hold is over all the same. */
 static void remember(const struct settings *s, const char *name)

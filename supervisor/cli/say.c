@@ -2,7 +2,6 @@
 #include "base/size.h"
 
 #include <stdarg.h>
-#include <string.h>
 #include <unistd.h>
 
 const char *say_change(fact before, fact after, char *text, size_t size)

@@ -7,8 +7,6 @@
 #include "tell/local.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 struct status {

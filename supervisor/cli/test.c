@@ -9,7 +9,6 @@
 #include "sense/json_put.h"
 
 #include <errno.h>
-#include <string.h>
 
 static const char row_format[] = "%-11s %-11s %-11s %-8s %-11s %-4s %s\n";
 

@@ -2,7 +2,6 @@
  * C6). Neither ever restarts anything. */
 #include "base/clock.h"
 #include "base/model_name.h"
-#include "base/size.h"
 #include "cli/say.h"
 #include "cli/task.h"
 #include "sense/json_put.h"

@@ -1,9 +1,7 @@
 /* What the engine says before anything is made. */
 #include "deploy/create_private.h"
 #include "sense/json_member.h"
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 const char *create_label(const json_t *container, const char *key)

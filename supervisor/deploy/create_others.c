@@ -3,7 +3,6 @@
 #include "sense/cgroup.h"
 #include "sense/json_member.h"
 #include "sense/policy.h"
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 

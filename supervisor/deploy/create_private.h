@@ -5,7 +5,6 @@
 #include "deploy/create.h"
 #include "keep/keep.h"
 #include <errno.h>
-#include <stdarg.h>
 
 enum {
     CREATE_OLLAMA_PORT = 11434,

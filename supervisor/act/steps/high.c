@@ -4,11 +4,8 @@
 #include "act/run.h"
 #include "base/clock.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const double apply_s = 5;
 static const fact page = 4096;

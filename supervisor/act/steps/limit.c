@@ -2,9 +2,6 @@
 #include "act/run.h"
 #include "base/clock.h"
 
-#include <errno.h>
-#include <stdio.h>
-
 static const double apply_s = 5;
 static const fact page = 4096;
 

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "sense/docker_make.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const uint64_t look_ms = 250;

@@ -5,7 +5,6 @@
 #include "sense/docker_make.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 /* Inspect was asked in this very look: what it forbids is not done. */
 static int prepare(struct run *run, struct error *err)
