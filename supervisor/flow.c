@@ -155,15 +155,14 @@ static int open_parts(struct flow *flow, struct error *err)
                                         .daemon = flow->o.automatic,
                                         .tell = flow->o.history,
                                         .userdata = flow->o.userdata};
-    if (flow->o.act && (r = historian_new(&history, &flow->historian)) < 0)
-        return error_set(err, FAILURE_JOB, r, "not enough memory");
     struct sense_options sense = {.loop = &flow->loop,
                                   .http = flow->http,
                                   .docker = flow->docker,
                                   .config = flow->o.config,
                                   .named = flow->o.named,
                                   .callbacks = {on_look, on_note, flow}};
-    if ((r = sense_new(&sense, &flow->sense)) < 0)
+    if ((flow->o.act && (r = historian_new(&history, &flow->historian)) < 0) ||
+        (r = sense_new(&sense, &flow->sense)) < 0)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
     struct healer_options healer = {.loop = &flow->loop,
                                     .config = flow->o.config,

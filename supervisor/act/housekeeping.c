@@ -103,17 +103,14 @@ static void on_inspected(void *userdata, int result, const struct container *c,
     next(s);
 }
 
-static bool is_here(const struct healer *healer, const char *id)
-{
-    return sense_container(healer->o.sense, id) || healer_run(healer, id);
-}
-
 /* The next one; or the end of it, also when the supervisor ends. */
 static void next(struct sweep *s)
 {
     struct healer *healer = s->healer;
     bool closing = healer->act.closing; /* sense and engine may be gone then */
-    while (!closing && s->at < s->n && is_here(healer, s->open[s->at].container))
+    while (!closing && s->at < s->n &&
+           (sense_container(healer->o.sense, s->open[s->at].container) ||
+            healer_run(healer, s->open[s->at].container)))
         s->at++;
     if (!closing && s->at < s->n) {
         docker_inspect(healer->o.docker, s->open[s->at].container, on_inspected, s);

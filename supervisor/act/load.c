@@ -233,17 +233,21 @@ int loader_begin(struct loader *loader, const struct load_wish *wish)
 {
     if (loader->phase != LOAD_IDLE)
         return -EBUSY;
+    double now_s = clock_boottime_s();
     struct loader_options o = loader->o;
     struct runner_uses *uses = loader->uses;
     const struct world *world = loader->world;
     const struct judgement *judgement = loader->judgement;
-    *loader = (struct loader){.o = o, .uses = uses, .world = world, .judgement = judgement};
-    loader->wish = *wish;
-    loader->begun_s = clock_boottime_s();
-    loader->idle_known_s = loader->begun_s + idle_s;
+    *loader = (struct loader){.o = o,
+                              .uses = uses,
+                              .world = world,
+                              .judgement = judgement,
+                              .wish = *wish,
+                              .phase = LOAD_ASKING,
+                              .begun_s = now_s,
+                              .idle_known_s = now_s + idle_s};
     loader->before = held_now(loader);
     ollama_model_init(&loader->model);
-    loader->phase = LOAD_ASKING;
     const struct container *c = loader_container(loader);
     struct ollama_client *client = sense_ollama(loader->o.sense, wish->id);
     if (c) {

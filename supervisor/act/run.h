@@ -125,7 +125,7 @@ struct run {
     int pidfd;
     struct run_end end;
     union { /* each step's own */
-        struct {
+        struct life {
             double asked_s;         /* boottime of the request */
             double refused_since_s; /* inspect is answered by an error; 0: it is not */
             bool answered_no;       /* the request was, too */

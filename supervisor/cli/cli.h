@@ -120,7 +120,6 @@ int cmd_fix_ollama(struct cli *cli);
 int cmd_run(struct cli *cli);
 int cmd_enforce(struct cli *cli);
 int cmd_unload(struct cli *cli);
-int cmd_flush(struct cli *cli);
 int cmd_load(struct cli *cli);
 int cmd_preload(struct cli *cli);
 int cmd_optimize(struct cli *cli);

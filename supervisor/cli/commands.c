@@ -130,7 +130,8 @@ static const struct command table[] = {
                 "all.",
      .examples = "supervisor flush\n"
                  "supervisor flush --container ollama --dry-run\n",
-     .exits = "0  nothing is loaded any more\n1  busy, pending or failed\n", .function = cmd_flush},
+     .exits = "0  nothing is loaded any more\n1  busy, pending or failed\n",
+     .function = cmd_unload},
     {COMMAND("load", "loads a model if there is room for it", "MODEL", 1, 1),
      .options = load_options,
      .details =

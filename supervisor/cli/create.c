@@ -309,15 +309,11 @@ static int read_wish(struct cli *cli, const char *name, struct create_wish *wish
     const struct options *options = &cli->options;
     const struct profile *profile = config_profile(cli->config, name);
     if (!profile) {
-        const char *names[PROFILES_MAX];
         char list[PROFILES_MAX * (PROFILE_NAME_SIZE + 2)] = "";
-        size_t n, used = 0;
+        size_t n;
         const struct profile *profiles = config_profiles(cli->config, &n);
-        for (size_t i = 0; i < n && i < PROFILES_MAX; i++) {
-            names[i] = profiles[i].name;
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? " " : "",
-                                     names[i]);
-        }
+        for (size_t i = 0; i < n && i < PROFILES_MAX; i++)
+            text_append(list, sizeof list, "%s%s", *list ? " " : "", profiles[i].name);
         return error_set(err, FAILURE_USAGE, -EINVAL,
                          "there is no profile \"%.64s\": there are %s; [profile \"NAME\"] of the "
                          "configuration adds one",
@@ -338,18 +334,10 @@ static int read_wish(struct cli *cli, const char *name, struct create_wish *wish
 
 static int status_of(const struct create_result *result)
 {
-    switch (result->outcome) {
-    case CREATE_MADE:
-    case CREATE_THERE:
-        return 0;
-    case CREATE_PLANNED:
-        return result->plan.refused ? FAILURE_JOB : 0;
-    case CREATE_REFUSED:
-        return FAILURE_JOB;
-    case CREATE_FAILED:
-        break;
-    }
-    return result->signal ? 128 + result->signal : (int)result->error.failure;
+    if (result->outcome == CREATE_FAILED)
+        return result->signal ? 128 + result->signal : (int)result->error.failure;
+    bool planned = result->outcome == CREATE_PLANNED;
+    return result->outcome == CREATE_REFUSED || (planned && result->plan.refused) ? FAILURE_JOB : 0;
 }
 
 int cmd_create(struct cli *cli)

@@ -21,14 +21,13 @@ struct enforce {
     bool quiet;                /* the rows are the caller's */
 };
 
-static bool is_policy(enum verdict_kind kind)
+/* Whether it is what this run is to enforce. */
+static bool is_ours(const struct enforce *e, enum verdict_kind kind)
 {
-    return kind == VERDICT_TOO_MANY_MODELS;
-}
-
-static bool is_limit(enum verdict_kind kind)
-{
-    return kind == VERDICT_LIMIT_DRIFT || kind == VERDICT_NO_LIMIT || kind == VERDICT_HIGH_DRIFT;
+    return kind == VERDICT_TOO_MANY_MODELS ? !e->no_policy
+           : kind == VERDICT_HIGH_DRIFT    ? !e->no_limits && !e->high_dropped
+           : kind == VERDICT_LIMIT_DRIFT || kind == VERDICT_NO_LIMIT ? !e->no_limits
+                                                                     : false;
 }
 
 static void begin(struct task *task)
@@ -46,10 +45,7 @@ static void look(struct task *task, const struct world *world, const struct judg
     e->looks++;
     for (size_t i = 0; i < judgement->n_verdicts; i++) {
         const struct verdict *v = &judgement->verdicts[i];
-        bool ours = (is_policy(v->kind) && !e->no_policy) ||
-                    (is_limit(v->kind) && !e->no_limits &&
-                     (v->kind != VERDICT_HIGH_DRIFT || !e->high_dropped));
-        if (!ours || !targets_have(&task->targets, v->id))
+        if (!is_ours(e, v->kind) || !targets_have(&task->targets, v->id))
             continue;
         more |=
             v->state == VERDICT_SUSPECT || (v->state == VERDICT_RAISED && v->remedy != REMEDY_NONE);

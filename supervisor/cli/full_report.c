@@ -140,11 +140,8 @@ void full_report_add(struct full_report *report, const struct full_step *step)
     }
     report->changed |= !world && !test && step->end == STEP_DONE;
     report->would |= !world && !test && step->end == STEP_WOULD;
-    if (step->end >= STEP_PERSON && report->stopped.step == NULL) {
-        report->stopped.step = step->name;
-        snprintf(report->stopped.why, sizeof report->stopped.why, "%s", step->why);
-        snprintf(report->stopped.command, sizeof report->stopped.command, "%s", step->command);
-    }
+    if (step->end >= STEP_PERSON && report->stopped.name == NULL)
+        report->stopped = *step;
     add_json(report, step);
     if (!report->json)
         print_step(report, step);
@@ -155,7 +152,7 @@ static void end_json(const struct full_report *report, int signal)
     fact before = report->available_before, after = report->available_after;
     json_t *object = json_pack("{s:b, s:b, s:O, s:s*, s:o*, s:o*}", "dry_run", report->dry_run,
                                "changed", report->changed, "steps", report->steps, "stopped_at",
-                               report->stopped.step, "why", json_told(report->stopped.why),
+                               report->stopped.name, "why", json_told(report->stopped.why),
                                "command", json_told(report->stopped.command));
     if (fact_known(before) && fact_known(after)) {
         put_known(object, "available_before", before);
@@ -182,8 +179,8 @@ void full_report_end(struct full_report *report, int signal)
     }
     if (signal)
         line(report, "stopped", "interrupted; what was done until then stands above");
-    else if (report->stopped.step) {
-        snprintf(text, sizeof text, "at %s%s%s", report->stopped.step,
+    else if (report->stopped.name) {
+        snprintf(text, sizeof text, "at %s%s%s", report->stopped.name,
                  report->stopped.why[0] ? ", which needs a person: "
                                         : ", which failed: the reason is told on stderr",
                  report->stopped.why);

@@ -34,10 +34,7 @@ struct full_report {
     bool changed;                           /* some step did something */
     bool would;                             /* or would do something */
     fact available_before, available_after; /* of the host, bytes */
-    struct {
-        const char *step; /* NULL: it went to its end */
-        char why[700], command[400];
-    } stopped;
+    struct full_step stopped;               /* a copy; no name: it went to its end */
 };
 
 /* Takes the step into the report and, for a person, prints it. */

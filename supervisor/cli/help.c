@@ -150,3 +150,12 @@ int cmd_help(struct cli *cli)
     help_command(command, stdout, cli_width());
     return 0;
 }
+
+int cmd_version(struct cli *cli)
+{
+    if (cli_has(cli, "json"))
+        puts("{\"version\": \"" SUPERVISOR_VERSION "\"}");
+    else
+        puts("supervisor " SUPERVISOR_VERSION);
+    return 0;
+}

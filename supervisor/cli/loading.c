@@ -8,12 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-static const char *load_end_name(enum load_end end)
-{
-    static const char *const names[] = {"loaded", "there", "would", "refused", "failed"};
-    return names[end];
-}
-
 static void say_loaded(const struct load_report *r, char *text, size_t size)
 {
     snprintf(text, size, "loaded in %s", SHOWN_S(r->load_s));
@@ -92,8 +86,9 @@ static json_t *bounds_json(const struct admission *admission)
 
 json_t *load_json(const struct load_report *r)
 {
+    static const char *const results[] = {"loaded", "there", "would", "refused", "failed"};
     json_t *json = json_pack("{s:s, s:s, s:s, s:s}", "container", r->container, "model", r->model,
-                             "result", load_end_name(r->end), "text", r->text);
+                             "result", results[r->end], "text", r->text);
     if (!json)
         return NULL;
     if (r->admission) {

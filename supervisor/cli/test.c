@@ -4,6 +4,7 @@
 #include "cli/say.h"
 #include "cli/steps.h"
 #include "deploy/probe.h"
+#include "deploy/probe_inside.h"
 #include "sense/host.h"
 #include "sense/json_member.h"
 #include "sense/json_put.h"
@@ -200,4 +201,15 @@ int cmd_test(struct cli *cli)
         say_json(json_incref(report));
     json_decref(report);
     return status;
+}
+
+/* supervisor probe-memory BYTES RESERVE: the inner half, in its container. */
+int cmd_probe_memory(struct cli *cli)
+{
+    fact wanted, reserve;
+    struct error err;
+    if (size_parse(cli->operands[0], &wanted, &err) < 0 ||
+        size_parse(cli->operands[1], &reserve, &err) < 0)
+        return cli_fail(&err);
+    return probe_inside(wanted, reserve, "/proc", "/sys/fs/cgroup");
 }

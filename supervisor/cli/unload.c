@@ -159,8 +159,9 @@ static void heal(struct task *task, const struct heal_event *h)
     put_known(row, "after", h->after);
 }
 
-static int run(struct cli *cli, bool flush)
+int cmd_unload(struct cli *cli)
 {
+    bool flush = !strcmp(cli->command->name, "flush");
     struct unload u = {.flush = flush,
                        .models = cli->operands,
                        .n_models = cli->n_operands,
@@ -173,14 +174,4 @@ static int run(struct cli *cli, bool flush)
     json_decref(u.task.rows);
     free(u.jobs);
     return status;
-}
-
-int cmd_unload(struct cli *cli)
-{
-    return run(cli, false);
-}
-
-int cmd_flush(struct cli *cli)
-{
-    return run(cli, true);
 }

@@ -67,26 +67,18 @@ int await_call(struct await *await, await_deed *call, const char *name, struct e
     return await_answer(await, &answer);
 }
 
-static void info(struct docker *docker, const char *name, docker_json_read *done, void *userdata)
-{
-    (void)name;
-    docker_info_json(docker, done, userdata);
-}
-
-static void list(struct docker *docker, const char *name, docker_json_read *done, void *userdata)
-{
-    (void)name;
-    docker_list_json(docker, done, userdata);
-}
-
 int await_info(struct await *await, json_t **ret_json, struct error *err)
 {
-    return await_json(await, info, NULL, ret_json, err);
+    struct answer answer = {.err = err, .ret_json = ret_json};
+    docker_info_json(await->docker, on_json, &answer);
+    return await_answer(await, &answer);
 }
 
 int await_list(struct await *await, json_t **ret_json, struct error *err)
 {
-    return await_json(await, list, NULL, ret_json, err);
+    struct answer answer = {.err = err, .ret_json = ret_json};
+    docker_list_json(await->docker, on_json, &answer);
+    return await_answer(await, &answer);
 }
 
 static void on_inspected(void *userdata, int result, const struct container *container,
