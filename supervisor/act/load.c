@@ -134,22 +134,20 @@ static void unload_first(struct loader *loader, const struct container *c)
     }
 }
 
-/* Takes the lock; true: it was taken now, and what was seen is from before. */
-static bool take_lock(struct loader *loader)
+/* Then once more: what was seen is from before. */
+static void take_lock(struct loader *loader)
 {
     struct error err = {0};
     fact holder = FACT_UNKNOWN;
     int r = keep_lock_container(loader->o.state, loader->wish.id, &loader->lock, &holder, &err);
-    if (r == 0) {
+    if (r < 0)
+        loader->lock = NULL;
+    if (r == 0)
         loader_look_afresh(loader);
-        return true;
-    }
-    loader->lock = NULL;
-    if (r == -EWOULDBLOCK)
+    else if (r == -EWOULDBLOCK)
         wait_for(loader, locked_s, err.message);
     else
         loader_end(loader, LOAD_FAILED, "%s", err.message);
-    return true;
 }
 
 static void decide(struct loader *loader)
@@ -182,24 +180,24 @@ static void decide(struct loader *loader)
         loader_end(loader, LOAD_WOULD, "%s", admission->text);
     } else if (admission->n_go) {
         unload_first(loader, c);
-    } else if (loader->lock || !take_lock(loader)) {
+    } else if (loader->lock) {
         loader_ask(loader);
+    } else {
+        take_lock(loader);
     }
 }
 
 static void on_fresh(void *userdata, int result)
 {
     struct loader *loader = userdata;
-    if (result == -ECANCELED || loader->phase == LOAD_IDLE)
+    if (result == -ECANCELED)
         return; /* the flow is ending */
-    if (result < 0 && loader->phase == LOAD_LOOKING) {
-        loader_end(loader, LOAD_FAILED, "its container is gone");
-        return;
-    }
-    if (loader->phase == LOAD_LOOKING)
-        decide(loader);
-    else if (loader->phase == LOAD_CONFIRMING)
+    if (loader->phase == LOAD_CONFIRMING)
         loader_confirm(loader);
+    else if (loader->phase == LOAD_LOOKING && result < 0)
+        loader_end(loader, LOAD_FAILED, "its container is gone");
+    else if (loader->phase == LOAD_LOOKING)
+        decide(loader);
 }
 
 void loader_look_afresh(struct loader *loader)

@@ -32,6 +32,8 @@ struct options {
 };
 
 struct cli;
+typedef int command_function(struct cli *cli);
+
 struct command {
     const char *name, *summary; /* the summary: at most 60 columns */
     const char *operands;       /* "[CONTAINER]", "MODEL..."; "" for none */
@@ -43,7 +45,7 @@ struct command {
     const char *examples;              /* one a line, "supervisor ...\n" */
     const char *exits;                 /* "0  healthy\n1  ...\n"; NULL: the usual ones. 2 and, for
                                           those with a configuration, 3 are added */
-    int (*function)(struct cli *cli);
+    command_function *function;
 };
 
 /* What a command gets. It returns the exit status: 0, or an enum failure (cli_fail). */
@@ -114,32 +116,11 @@ bool cli_colour(FILE *to);
 /* Columns of the terminal on stdout, else $COLUMNS, else 80; 20 to 1000. */
 int cli_width(void);
 
-/* One for each command, in a file of its own. */
-int cmd_status(struct cli *cli);
-int cmd_fix_ollama(struct cli *cli);
-int cmd_run(struct cli *cli);
-int cmd_enforce(struct cli *cli);
-int cmd_unload(struct cli *cli);
-int cmd_load(struct cli *cli);
-int cmd_preload(struct cli *cli);
-int cmd_optimize(struct cli *cli);
-int cmd_emergency_restart(struct cli *cli);
-int cmd_record(struct cli *cli);
-int cmd_replay(struct cli *cli);
-int cmd_config(struct cli *cli);
-int cmd_full_optimization(struct cli *cli);
-int cmd_health(struct cli *cli);
-int cmd_profiles(struct cli *cli);
-int cmd_create(struct cli *cli);
-int cmd_events(struct cli *cli);
-int cmd_explain(struct cli *cli);
-int cmd_release(struct cli *cli);
-int cmd_complete(struct cli *cli);
-int cmd_completion(struct cli *cli);
-int cmd_manual(struct cli *cli);
-int cmd_test(struct cli *cli);
-int cmd_probe_memory(struct cli *cli);
-int cmd_version(struct cli *cli);
-int cmd_help(struct cli *cli);
+/* One for each command. */
+command_function cmd_status, cmd_fix_ollama, cmd_run, cmd_enforce, cmd_unload, cmd_load,
+    cmd_preload, cmd_optimize, cmd_emergency_restart, cmd_record, cmd_replay, cmd_config,
+    cmd_full_optimization, cmd_health, cmd_profiles, cmd_create, cmd_events, cmd_explain,
+    cmd_release, cmd_complete, cmd_completion, cmd_manual, cmd_test, cmd_probe_memory, cmd_version,
+    cmd_help;
 
 #endif

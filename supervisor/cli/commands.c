@@ -6,58 +6,58 @@
 #include <string.h>
 
 static const struct option_spec status_options[] = {
-    JSON, {"watch", 'w', "[SECONDS]", "repeats, every 2 seconds or as said"}, END};
+    {JSON}, {"watch", 'w', "[SECONDS]", "repeats, every 2 seconds or as said"}, {0}};
 
 static const struct option_spec fix_options[] = {
     {"hold", 0, "DURATION", "how long it must hold, 5s"},
-    DRY,
+    {DRY},
     {"force", 0, NULL, "although it is busy"},
-    JSON,
-    END};
+    {JSON},
+    {0}};
 
-static const struct option_spec enforce_options[] = {DRY, JSON, END};
+static const struct option_spec enforce_options[] = {{DRY}, {JSON}, {0}};
 
 static const struct option_spec unload_options[] = {
     {"container", 0, "CONTAINER", "only in this one"},
     {"wait", 0, NULL, "waits for what is busy or loading"},
     {"force", 0, NULL, "ends the runner that does not go"},
-    DRY,
-    JSON,
-    END};
+    {DRY},
+    {JSON},
+    {0}};
 
 static const struct option_spec load_options[] = {
     {"container", 0, "CONTAINER", "into this one"},
     {"keep-alive", 0, "DURATION", "how long it stays unused, or forever"},
     {"force", 0, NULL, "although it does not fit"},
-    DRY,
-    JSON,
-    END};
+    {DRY},
+    {JSON},
+    {0}};
 
 static const struct option_spec preload_options[] = {
-    {"keep-alive", 0, "DURATION", "how long each stays unused, or forever"}, DRY, JSON, END};
+    {"keep-alive", 0, "DURATION", "how long each stays unused, or forever"}, {DRY}, {JSON}, {0}};
 
 static const struct option_spec optimize_options[] = {
-    {"now", 0, NULL, "unloads what is idle at any pressure"}, DRY, JSON, END};
+    {"now", 0, NULL, "unloads what is idle at any pressure"}, {DRY}, {JSON}, {0}};
 
 static const struct option_spec emergency_options[] = {
-    {"yes", 'y', NULL, "does not ask"}, DRY, JSON, END};
+    {"yes", 'y', NULL, "does not ask"}, {DRY}, {JSON}, {0}};
 
 static const struct option_spec record_options[] = {
     {"output", 'o', "FILE", "appends to it, instead of standard output"},
     {"seconds", 0, "N", "ends after so long; else by Ctrl-C"},
-    END};
+    {0}};
 
 static const struct option_spec events_options[] = {
     {"since", 0, "WHEN", "90m, 2d, 10:15, 2026-11-21; all of them"},
     {"limit", 0, "N", "the newest N; 50 without --since"},
     {"follow", 'f', NULL, "goes on with those that come, until Ctrl-C"},
-    JSON,
-    END};
+    {JSON},
+    {0}};
 
 static const struct option_spec replay_options[] = {
-    {"summary", 0, NULL, "only the counts at the end"}, END};
+    {"summary", 0, NULL, "only the counts at the end"}, {0}};
 
-const struct option_spec json_options[] = {JSON, END};
+const struct option_spec json_options[] = {{JSON}, {0}};
 
 static const struct command table[] = {
     {COMMAND("status", "shows the host, the containers, their models and verdicts", "", 0, 0),

@@ -13,17 +13,7 @@ extern const struct option_spec json_options[]; /* --json alone */
 #define COMMAND(its_name, its_summary, its_operands, least, most)                                  \
     .name = (its_name), .summary = (its_summary), .operands = (its_operands),                      \
     .operands_min = (least), .operands_max = (most)
-#define END                                                                                        \
-    {                                                                                              \
-        NULL, 0, NULL, NULL                                                                        \
-    }
-#define JSON                                                                                       \
-    {                                                                                              \
-        "json", 0, NULL, "for programs"                                                            \
-    }
-#define DRY                                                                                        \
-    {                                                                                              \
-        "dry-run", 0, NULL, "tells what would be done and does nothing"                            \
-    }
+#define JSON "json", 0, NULL, "for programs"
+#define DRY  "dry-run", 0, NULL, "tells what would be done and does nothing"
 
 #endif

@@ -16,19 +16,19 @@ static const struct option_spec create_options[] = {
     {"evict", 0, NULL, "stops Ollama containers of lower priority"},
     {"wait", 0, NULL, "until it answers; so by default"},
     {"no-wait", 0, NULL, "only until it is started"},
-    DRY,
-    JSON,
-    END};
+    {DRY},
+    {JSON},
+    {0}};
 
 static const struct option_spec full_options[] = {
     {"skip-test", 0, NULL, "leaves the test of memory out"},
     {"reserve", 0, "SIZE", "of the host's memory, never touched by it; 4g"},
-    DRY,
-    JSON,
-    END};
+    {DRY},
+    {JSON},
+    {0}};
 
 static const struct option_spec test_options[] = {
-    {"reserve", 0, "SIZE", "of the host's memory, never touched; 4g"}, JSON, END};
+    {"reserve", 0, "SIZE", "of the host's memory, never touched; 4g"}, {JSON}, {0}};
 
 #define CREATE_EXITS                                                                               \
     "0  it runs, or ran already\n"                                                                 \

@@ -3,6 +3,7 @@
 #include "cli/say.h"
 #include "judge/judge.h"
 #include "judge/verdict_json.h"
+#include "sense/json_put.h"
 #include "sense/world_json.h"
 
 #include <errno.h>
@@ -26,10 +27,8 @@ static void print_changes(struct replay *r, const struct world *world, const str
                                  "verdict", verdict_kind_name(v->kind), "state",
                                  verdict_state_name(v->state), "since", v->since_s, "evidence",
                                  evidence_to_json(v), "remedy", remedy_name(v->remedy));
-        if (json && v->model[0])
-            json_object_set_new(json, "model", json_string(v->model));
-        if (json && fact_known(v->pid))
-            json_object_set_new(json, "pid", json_integer(v->pid));
+        put_text(json, "model", v->model);
+        put_known(json, "pid", v->pid);
         say_json(json);
         if (v->state != VERDICT_RAISED || v->remedy == REMEDY_NONE || v->mode != MODE_ENFORCE)
             continue;
