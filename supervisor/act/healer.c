@@ -1,5 +1,4 @@
 #include "act/private.h"
-#include "base/append.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -122,15 +121,16 @@ static void locked_out(struct healer *healer, struct run *run, bool quiet)
     bool lasts = now_s - place->locked_s > locked_long_s;
     if (quiet || (place->locked_told && (!lasts || place->lock_warned)))
         return;
-    snprintf(text, sizeof text, "%s", run->work_error.message);
     if (fact_known(run->holder))
-        snprintf(text, sizeof text, "another supervisor (pid %lld) works on it",
-                 (long long)run->holder);
-    if (lasts)
-        text_append(text, sizeof text, ", for more than a minute");
+        snprintf(text, sizeof text, "another supervisor (pid %lld) works on it%s",
+                 (long long)run->holder, lasts ? ", for more than a minute" : "");
+    else
+        snprintf(text, sizeof text, "%s%s", run->work_error.message,
+                 lasts ? ", for more than a minute" : "");
     place->lock_warned = lasts;
     place->locked_told = true;
-    healer_tell_run(healer, run, lasts ? HEAL_LOCKED_LONG : HEAL_LOCKED, text);
+    struct heal_event event = heal_event_of_run(run, lasts ? HEAL_LOCKED_LONG : HEAL_LOCKED, text);
+    healer_tell(healer, &event);
 }
 
 /* Takes the container's lock; run_enter does the rest. verdict NULL: it only comes to follow what

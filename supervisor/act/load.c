@@ -134,20 +134,22 @@ static void unload_first(struct loader *loader, const struct container *c)
     }
 }
 
-/* Then once more: what was seen is from before. */
-static void take_lock(struct loader *loader)
+/* Takes the lock; true: it was taken now, and what was seen is from before. */
+static bool take_lock(struct loader *loader)
 {
     struct error err = {0};
     fact holder = FACT_UNKNOWN;
     int r = keep_lock_container(loader->o.state, loader->wish.id, &loader->lock, &holder, &err);
-    if (r < 0)
-        loader->lock = NULL;
-    if (r == 0)
+    if (r == 0) {
         loader_look_afresh(loader);
-    else if (r == -EWOULDBLOCK)
+        return true;
+    }
+    loader->lock = NULL;
+    if (r == -EWOULDBLOCK)
         wait_for(loader, locked_s, err.message);
     else
         loader_end(loader, LOAD_FAILED, "%s", err.message);
+    return true;
 }
 
 static void decide(struct loader *loader)
@@ -180,10 +182,8 @@ static void decide(struct loader *loader)
         loader_end(loader, LOAD_WOULD, "%s", admission->text);
     } else if (admission->n_go) {
         unload_first(loader, c);
-    } else if (loader->lock) {
+    } else if (loader->lock || !take_lock(loader)) {
         loader_ask(loader);
-    } else {
-        take_lock(loader);
     }
 }
 

@@ -86,24 +86,21 @@ json_t *create_differs(const json_t *container, const json_t *request);
 /* create_steps.c: carries out, takes back. */
 int create_carry_out(struct create *create, struct error *err);
 int create_finish_existing(struct create *create, struct error *err);
+/* Also where the answer is lost, or it has that name already. */
+int create_rename(struct create *create, const char *id, const char *name, struct error *err);
 /* The engine says that there is no such thing (a missing socket is -ENOENT as well). */
 static inline bool create_absent(int result, const struct error *err)
 {
     return result == -ENOENT && err->failure != FAILURE_UNREACHABLE;
 }
 /* create_undo.c */
+/* Removes it, also where the answer is lost; 0 where it is gone already. */
+int create_remove(struct create *create, const char *id, struct error *err);
 /* A call about one thing, whose answer may be lost. */
 struct create_deed {
-    enum {
-        DEED_START,
-        DEED_START_AGAIN,
-        DEED_STOP,
-        DEED_RENAME,
-        DEED_REMOVE,
-        DEED_REMOVE_VOLUME
-    } what;
-    const char *id, *name; /* name: of a rename */
-    int64_t grace_s;       /* of a stop */
+    enum { DEED_START, DEED_START_AGAIN, DEED_STOP, DEED_REMOVE, DEED_REMOVE_VOLUME } what;
+    const char *id;
+    int64_t grace_s; /* of a stop */
 };
 /* Makes it, again where the answer was lost and it was not carried out; 0 too where it is so
  * already: gone, or of that name. */

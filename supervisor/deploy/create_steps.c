@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum {
-    ATTEMPTS = 3 /* of a create whose answer was lost */,
+    ATTEMPTS = 3 /* of a call whose answer was lost */,
     STOP_GRACE_S = 10 /* the engine's own */
 };
 
@@ -75,6 +75,27 @@ static int stop(struct create *create, const json_t *container, struct error *er
     return create_do(create, &deed, err);
 }
 
+int create_rename(struct create *create, const char *id, const char *name, struct error *err)
+{
+    int r = -EIO;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        CLEANUP_JSON json_t *now = NULL;
+        struct error own = {0};
+        r = await_rename(create->await, id, name, err);
+        if (r == 0)
+            return 0;
+        bool lost = await_lost(r, err);
+        if (create_settle(create, id, &now, &own) < 0)
+            return r;
+        const char *has = member_string(now, "Name");
+        if (has && strcmp(has + (has[0] == '/'), name) == 0)
+            return 0;
+        if (!lost)
+            return r;
+    }
+    return r;
+}
+
 /* What an earlier run created and never started goes. What it set aside is what this run puts back
  * if it fails; whether that one ran nobody knows any more: it did, for it was to be replaced. */
 static int clear_unfinished(struct create *create, struct error *err)
@@ -84,10 +105,9 @@ static int clear_unfinished(struct create *create, struct error *err)
         create->set_aside = create->old_was_running = true;
     if (!create->unfinished)
         return 0;
-    const struct create_deed removal = {.what = DEED_REMOVE, .id = existing->id};
     int r = lock(create, existing->id, err);
     if (r == 0)
-        r = create_do(create, &removal, err);
+        r = create_remove(create, existing->id, err);
     if (r == 0)
         create_say(create, CREATE_STEP,
                    "%s, created by an earlier run and never started, is removed", create->name);
@@ -112,8 +132,7 @@ static int set_aside(struct create *create, struct error *err)
         create_say(create, CREATE_STEP, "%s, which is replaced, stopped", create->name);
     }
     create->set_aside = true; /* noted first: taking it back looks at the name */
-    const struct create_deed rename = {DEED_RENAME, existing->id, create->old_name, 0};
-    return create_do(create, &rename, err);
+    return create_rename(create, existing->id, create->old_name, err);
 }
 
 /* Ours, of this run? Its token says so; another's of that name is not touched. */
@@ -201,12 +220,11 @@ static int start(struct create *create, struct error *err)
 /* Its work is done elsewhere now: that it cannot be removed spoils nothing. */
 static int remove_old(struct create *create, struct error *err)
 {
-    const struct create_deed removal = {.what = DEED_REMOVE, .id = create->old.id};
     struct error own = {0};
     (void)err;
     if (!create->old.id[0])
         return 0;
-    if (create_do(create, &removal, &own) < 0)
+    if (create_remove(create, create->old.id, &own) < 0)
         create_say(create, CREATE_WARNING,
                    "%s, which was replaced, is left: %s; the next run removes it", create->old_name,
                    own.message);

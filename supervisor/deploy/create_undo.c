@@ -23,64 +23,70 @@ int create_settle(struct create *create, const char *id, json_t **ret_json, stru
     return r;
 }
 
-static int call(struct create *create, const struct create_deed *deed, struct error *err)
+static int remove_container(struct create *create, const char *id, struct error *err)
 {
-    struct await *await = create->await;
-    int r = -EINVAL;
-    switch (deed->what) {
-    case DEED_START:
-        return await_call(await, docker_start, deed->id, err);
-    case DEED_START_AGAIN: /* what served before must serve again: a port or a network that is not
-                              given back yet may be so in a moment */
-        r = await_call(await, docker_start, deed->id, err);
-        for (int i = 0; r == -EIO && i < START_AGAIN; i++) {
-            await_sleep(await, start_again_ms);
-            r = await_call(await, docker_start, deed->id, err);
-        }
-        return r;
-    case DEED_STOP:
-        return await_stop(await, deed->id, deed->grace_s, err);
-    case DEED_RENAME:
-        return await_rename(await, deed->id, deed->name, err);
-    case DEED_REMOVE:
-        r = await_call(await, docker_remove, deed->id, err);
-        return create_absent(r, err) || r == -EALREADY ? 0 : r;
-    case DEED_REMOVE_VOLUME:
-        r = await_call(await, docker_volume_remove, deed->id, err);
-        return create_absent(r, err) ? 0 : r;
+    int r = await_call(create->await, docker_remove, id, err);
+    return create_absent(r, err) || r == -EALREADY ? 0 : r;
+}
+
+/* What served before must serve again: a port or a network that is not given back yet may be so in
+ * a moment. */
+static int start_container(struct create *create, const char *id, struct error *err)
+{
+    int r = await_call(create->await, docker_start, id, err);
+    for (int i = 0; r == -EIO && i < START_AGAIN; i++) {
+        await_sleep(create->await, start_again_ms);
+        r = await_call(create->await, docker_start, id, err);
     }
     return r;
 }
 
-/* The container shows that it was carried out. */
-static bool is_done(const struct create_deed *deed, const json_t *container)
+static int remove_volume(struct create *create, const char *name, struct error *err)
 {
-    const char *name = member_string_or(container, "Name", "");
-    if (deed->what == DEED_RENAME)
-        return strcmp(name + (name[0] == '/'), deed->name) == 0;
-    return create_is_running(container) == (deed->what == DEED_START);
+    int r = await_call(create->await, docker_volume_remove, name, err);
+    return create_absent(r, err) ? 0 : r;
+}
+
+static int call(struct create *create, const struct create_deed *deed, struct error *err)
+{
+    switch (deed->what) {
+    case DEED_START:
+        return await_call(create->await, docker_start, deed->id, err);
+    case DEED_START_AGAIN:
+        return start_container(create, deed->id, err);
+    case DEED_STOP:
+        return await_stop(create->await, deed->id, deed->grace_s, err);
+    case DEED_REMOVE:
+        return remove_container(create, deed->id, err);
+    case DEED_REMOVE_VOLUME:
+        break;
+    }
+    return remove_volume(create, deed->id, err);
 }
 
 int create_do(struct create *create, const struct create_deed *deed, struct error *err)
 {
     /* The others may be made twice. */
-    bool looked = deed->what == DEED_START || deed->what == DEED_STOP || deed->what == DEED_RENAME;
+    bool looked = deed->what == DEED_START || deed->what == DEED_STOP;
     int r = -EIO;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         CLEANUP_JSON json_t *now = NULL;
         r = call(create, deed, err);
-        bool lost = await_lost(r, err);
-        if (r == 0 || (!lost && deed->what != DEED_RENAME))
+        if (!await_lost(r, err))
             return r;
         if ((looked ? create_settle(create, deed->id, &now, NULL)
                     : await_engine(create->await, engine_back_ms, err)) < 0)
             return r;
-        if (looked && is_done(deed, now))
+        if (looked && create_is_running(now) == (deed->what == DEED_START))
             return 0;
-        if (!lost)
-            return r;
     }
     return r;
+}
+
+int create_remove(struct create *create, const char *id, struct error *err)
+{
+    const struct create_deed deed = {.what = DEED_REMOVE, .id = id};
+    return create_do(create, &deed, err);
 }
 
 static void take_away_volume(struct create *create)
@@ -106,11 +112,10 @@ static void take_away_volume(struct create *create)
 static void put_back_old(struct create *create)
 {
     struct error err = {0};
-    const struct create_deed rename = {DEED_RENAME, create->old.id, create->name, 0};
     const struct create_deed start = {.what = DEED_START_AGAIN, .id = create->old.id};
     if (!create->set_aside && !create->old_was_running)
         return;
-    if (create->set_aside && create_do(create, &rename, &err) < 0) {
+    if (create->set_aside && create_rename(create, create->old.id, create->name, &err) < 0) {
         create_say(create, CREATE_WARNING,
                    "%s could not get its name back (docker rename %s %s): %s", create->old_name,
                    create->old_name, create->name, err.message);
@@ -128,9 +133,8 @@ static void put_back_old(struct create *create)
 void create_undo(struct create *create)
 {
     struct error err = {0};
-    const struct create_deed removal = {.what = DEED_REMOVE, .id = create->result->id};
     await_forget_signal(create->await);
-    if (create->made && create_do(create, &removal, &err) < 0) {
+    if (create->made && create_remove(create, create->result->id, &err) < 0) {
         create_say(create, CREATE_WARNING, "%s is left behind (docker rm -f %s): %s", create->name,
                    create->name, err.message);
         return; /* its name is taken, its volume in use */
