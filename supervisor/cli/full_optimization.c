@@ -16,8 +16,7 @@
 struct optimization {
     struct cli *cli;
     struct full_report report;
-    fact sizes[TEST_SIZES_MAX], reserve;
-    size_t n_sizes; /* 0: what the host can have now */
+    struct test_wish test; /* no size: what the host can have now */
     bool skip_test;
     int signal;    /* Ctrl-C */
     int status;    /* of what failed */
@@ -186,22 +185,22 @@ static fact available_now(const struct optimization *o)
 static void choose_sizes(struct optimization *o, struct full_step *step)
 {
     static const int usual_gib[] = {10, 20, 25}, smaller_mib[] = {8192, 4096, 2048, 1024, 512};
-    fact available = available_now(o), room = available - o->reserve;
+    fact available = available_now(o), room = available - o->test.reserve;
     char *note = step->note;
 
     for (size_t i = 0; i < sizeof usual_gib / sizeof usual_gib[0]; i++) {
         if ((fact)usual_gib[i] << 30 <= room)
-            o->sizes[o->n_sizes++] = (fact)usual_gib[i] << 30;
+            o->test.sizes[o->test.n++] = (fact)usual_gib[i] << 30;
         else
             text_append(note, sizeof step->note, "%s%d GiB", *note ? ", " : "", usual_gib[i]);
     }
-    for (size_t i = 0; i < sizeof smaller_mib / sizeof smaller_mib[0] && o->n_sizes == 0; i++)
+    for (size_t i = 0; i < sizeof smaller_mib / sizeof smaller_mib[0] && o->test.n == 0; i++)
         if ((fact)smaller_mib[i] << 20 <= room)
-            o->sizes[o->n_sizes++] = (fact)smaller_mib[i] << 20;
+            o->test.sizes[o->test.n++] = (fact)smaller_mib[i] << 20;
     if (*note)
         text_append(note, sizeof step->note,
                     ": not tried: the host has %s available, of which %s stay reserved",
-                    SHOWN(available), SHOWN(o->reserve));
+                    SHOWN(available), SHOWN(o->test.reserve));
 }
 
 static void judge_test(struct full_step *step, int status)
@@ -232,19 +231,20 @@ static bool run_test(struct optimization *o)
         step.end = STEP_SKIPPED;
         return end_step(o, &step, 0);
     }
-    if (o->n_sizes == 0)
+    if (o->test.n == 0)
         choose_sizes(o, &step);
-    if (o->n_sizes == 0) {
+    if (o->test.n == 0) {
         step.end = STEP_SKIPPED;
     } else if (o->report.dry_run) {
         /* What was not tried makes room for what would be. */
         step.note[0] = '\0';
         step.end = STEP_WOULD;
-        for (size_t i = 0; i < o->n_sizes; i++) /* 16 of them take 200 bytes */
-            text_append(step.note, sizeof step.note, "%s%s", i ? ", " : "", SHOWN(o->sizes[i]));
+        for (size_t i = 0; i < o->test.n; i++) /* 16 of them take 200 bytes */
+            text_append(step.note, sizeof step.note, "%s%s", i ? ", " : "",
+                        SHOWN(o->test.sizes[i]));
         text_append(step.note, sizeof step.note, " would be tested");
     } else {
-        status = test_sizes(o->cli->config, o->sizes, o->n_sizes, o->reserve, true, &step.result);
+        status = test_sizes(o->cli->config, &o->test, true, &step.result);
         judge_test(&step, status);
     }
     bool go_on = end_step(o, &step, status);
@@ -270,28 +270,16 @@ static int run(struct optimization *o)
 
 int cmd_full_optimization(struct cli *cli)
 {
-    struct error err;
-    const char *reserve = cli_value(cli, "reserve");
     struct optimization o = {.cli = cli,
-                             .reserve = RESERVE_STANDARD,
-                             .n_sizes = (size_t)cli->n_operands,
                              .skip_test = cli_has(cli, "skip-test"),
                              .report = {.json = cli_has(cli, "json"),
                                         .dry_run = cli_has(cli, "dry-run"),
                                         .width = cli_width() > 120 ? 120 : cli_width(),
                                         .available_before = FACT_UNKNOWN,
                                         .available_after = FACT_UNKNOWN}};
-    if (reserve && size_parse(reserve, &o.reserve, &err) < 0) {
-        error_wrap(&err, "--reserve");
-        return cli_fail(&err);
-    }
-    for (size_t i = 0; i < o.n_sizes; i++) {
-        if (size_parse(cli->operands[i], &o.sizes[i], &err) < 0)
-            return cli_fail(&err);
-        if (o.sizes[i] < PROBE_SIZE_MIN)
-            return cli_refuse(FAILURE_USAGE, "%.64s is too little to test: 32m is the least",
-                              cli->operands[i]);
-    }
+    int status = test_wish_read(cli, "", &o.test);
+    if (status != 0)
+        return status;
     o.report.steps = json_array();
     catch_signals();
     return run(&o);

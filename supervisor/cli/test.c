@@ -14,8 +14,13 @@
 static const char row_format[] = "%-11s %-11s %-11s %-8s %-11s %-4s %s\n";
 
 struct test {
+    const struct settings *settings;
+    const struct test_wish *wish;
+    struct await *await;
+    struct probe probe;
+    struct host host;
     bool quiet;
-    json_t *rows, *left; /* owned */
+    json_t *rows, *left; /* borrowed */
     size_t failed;
 };
 
@@ -73,12 +78,11 @@ static void print_row(const struct probe_result *r)
     fflush(stdout);
 }
 
-static int run_sizes(struct test *test, struct probe *probe, const fact *sizes, size_t n,
-                     struct error *err)
+static int run_sizes(struct test *test, struct error *err)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < test->wish->n && !test->probe.signal; i++) {
         struct probe_result result;
-        int code = probe_size(probe, sizes[i], on_progress, test, &result, err);
+        int code = probe_size(&test->probe, test->wish->sizes[i], on_progress, test, &result, err);
         say_clear();
         if (code < 0)
             return code;
@@ -86,8 +90,6 @@ static int run_sizes(struct test *test, struct probe *probe, const fact *sizes, 
         json_array_append_new(test->rows, row_of(&result));
         if (!test->quiet)
             print_row(&result);
-        if (probe->signal)
-            return 0;
     }
     return 0;
 }
@@ -112,23 +114,22 @@ static void print_head(const struct host *host, const struct probe *probe)
     fflush(stdout);
 }
 
-static int run(struct test *test, struct probe *probe, struct await *await,
-               const struct settings *settings, const fact *sizes, size_t n, fact reserve,
-               struct host *host, struct error *err)
+static int run(struct test *test, struct error *err)
 {
-    int code = check_engine(await, err);
+    struct probe *probe = &test->probe;
+    int code = check_engine(test->await, err);
     if (code == 0)
-        code = host_read_once(settings->procfs, host, err);
+        code = host_read_once(test->settings->procfs, &test->host, err);
     if (code < 0)
         return code;
-    code = probe_begin(probe, await, settings, reserve, on_left, test, err);
-    if (code == 0 && !await_signal(await))
+    code = probe_begin(probe, test->await, test->settings, test->wish->reserve, on_left, test, err);
+    if (code == 0 && !await_signal(test->await))
         code = probe_image_find(probe, err);
-    probe->signal = await_signal(await);
+    probe->signal = await_signal(test->await);
     if (code == 0 && !probe->signal) {
         if (!test->quiet)
-            print_head(host, probe);
-        code = run_sizes(test, probe, sizes, n, err);
+            print_head(&test->host, probe);
+        code = run_sizes(test, err);
     }
     struct error finishing;
     if (probe_finish(probe, &finishing) < 0 && code == 0) {
@@ -138,65 +139,66 @@ static int run(struct test *test, struct probe *probe, struct await *await,
     return code;
 }
 
-int test_sizes(const struct config *config, const fact *sizes, size_t n, fact reserve, bool quiet,
+int test_sizes(const struct config *config, const struct test_wish *wish, bool quiet,
                json_t **ret_report)
 {
     struct error err = {0};
-    struct host host = {.total = FACT_UNKNOWN, .available = FACT_UNKNOWN};
-    struct probe probe = {.lock = -1};
     CLEANUP_AWAIT struct await *await = NULL;
-    CLEANUP_JSON json_t *report = json_object(), *rows = json_array(), *left = json_array();
-    struct test test = {.quiet = quiet, .rows = rows, .left = left};
+    json_t *rows = json_array(), *left = json_array();
     int code = await_new(config, &await, &err);
+    struct test test = {.settings = config_settings(config),
+                        .wish = wish,
+                        .await = await,
+                        .probe.lock = -1,
+                        .host = {.total = FACT_UNKNOWN, .available = FACT_UNKNOWN},
+                        .quiet = quiet,
+                        .rows = rows,
+                        .left = left};
     if (code == 0)
-        code = run(&test, &probe, await, config_settings(config), sizes, n, reserve, &host, &err);
-    put_fact(report, "memory_total", host.total);
-    put_fact(report, "memory_available", host.available);
-    put_fact(report, "reserve", reserve);
-    put_text(report, "image", probe.image.name);
-    json_object_set(report, "taken_away", left);
-    json_object_set(report, "sizes", rows);
-    *ret_report = json_incref(report);
-    if (probe.signal)
+        code = run(&test, &err);
+    *ret_report = json_pack(
+        "{s:o*, s:o*, s:o*, s:o*, s:o, s:o}", "memory_total", json_known(test.host.total),
+        "memory_available", json_known(test.host.available), "reserve", json_known(wish->reserve),
+        "image", json_told(test.probe.image.name), "taken_away", left, "sizes", rows);
+    if (test.probe.signal)
         fputs("supervisor: interrupted; what was made is taken away again\n", stderr);
     if (code < 0)
         return cli_fail(&err);
-    return probe.signal ? 128 + probe.signal : test.failed > 0 ? FAILURE_JOB : 0;
+    return test.probe.signal ? 128 + test.probe.signal : test.failed > 0 ? FAILURE_JOB : 0;
 }
 
-static int read_sizes(int n, char **words, fact *sizes, struct error *err)
+int test_wish_read(const struct cli *cli, const char *more, struct test_wish *ret_wish)
 {
-    for (int i = 0; i < n; i++) {
-        int code = size_parse(words[i], &sizes[i], err);
-        if (code < 0)
-            return code;
-        if (sizes[i] < PROBE_SIZE_MIN)
-            return error_set(err, FAILURE_USAGE, -ERANGE,
-                             "%.64s is too little to test: 32m is the least, the program itself "
-                             "needs some",
-                             words[i]);
+    struct test_wish wish = {.reserve = RESERVE_STANDARD, .n = (size_t)cli->n_operands};
+    const char *reserve = cli_value(cli, "reserve");
+    struct error err;
+    if (reserve && size_parse(reserve, &wish.reserve, &err) < 0) {
+        error_wrap(&err, "--reserve");
+        return cli_fail(&err);
     }
+    for (size_t i = 0; i < wish.n; i++) {
+        if (size_parse(cli->operands[i], &wish.sizes[i], &err) < 0)
+            return cli_fail(&err);
+        if (wish.sizes[i] < PROBE_SIZE_MIN)
+            return cli_refuse(FAILURE_USAGE, "%.64s is too little to test: 32m is the least%s",
+                              cli->operands[i], more);
+    }
+    *ret_wish = wish;
     return 0;
 }
 
 int cmd_test(struct cli *cli)
 {
-    static const fact usual[] = {INT64_C(10) << 30, INT64_C(20) << 30, INT64_C(25) << 30};
-    fact sizes[TEST_SIZES_MAX], reserve = RESERVE_STANDARD;
-    struct error err;
+    static const fact usual_gib[] = {10, 20, 25};
+    struct test_wish wish;
     json_t *report = NULL;
-    const char *text = cli_value(cli, "reserve");
     bool json = cli_has(cli, "json");
-    if (text && size_parse(text, &reserve, &err) < 0) {
-        error_wrap(&err, "--reserve");
-        return cli_fail(&err);
-    }
-    if (read_sizes(cli->n_operands, cli->operands, sizes, &err) < 0)
-        return cli_fail(&err);
-    size_t n = (size_t)cli->n_operands;
-    int status = n > 0 ? test_sizes(cli->config, sizes, n, reserve, json, &report)
-                       : test_sizes(cli->config, usual, sizeof usual / sizeof usual[0], reserve,
-                                    json, &report);
+    int status = test_wish_read(cli, ", the program itself needs some", &wish);
+    if (status != 0)
+        return status;
+    for (size_t i = 0; cli->n_operands == 0 && i < sizeof usual_gib / sizeof usual_gib[0]; i++)
+        wish.sizes[wish.n++] = usual_gib[i] << 30;
+    status = test_sizes(cli->config, &wish, json, &report);
     if (json && json_array_size(json_object_get(report, "sizes")) > 0)
         say_json(json_incref(report));
     json_decref(report);
