@@ -1,5 +1,5 @@
 /* over-budget of one container (docs/judgement.md); that of all together is in host.c. */
-#include "judge/history.h"
+#include "judge/look.h"
 
 #include <stdio.h>
 

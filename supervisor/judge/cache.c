@@ -1,7 +1,7 @@
 /* page-cache: under the host's pressure the page cache of a container may be asked for
  * (docs/judgement.md, acting 7). It is harmless by itself, and nothing else is ever done about it.
  */
-#include "judge/history.h"
+#include "judge/look.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 #ifndef SUPERVISOR_JUDGE_GROWTH_H
 #define SUPERVISOR_JUDGE_GROWTH_H
 
-#include "judge/history.h"
+#include "judge/look.h"
 
 /* Brings growth-leak and prompt-cache of one runner (r; p as it was seen in this look, NULL: it was
  * not) or of the server (r NULL) up to date: its condition was taken. held: unknown too. */

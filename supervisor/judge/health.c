@@ -1,5 +1,5 @@
 /* broken-healthcheck: the check itself cannot run (docs/judgement.md). A restart would not help. */
-#include "judge/history.h"
+#include "judge/look.h"
 
 #include <stdio.h>
 #include <string.h>

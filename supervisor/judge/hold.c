@@ -1,7 +1,7 @@
 /* Holding: conditions over time, and the verdicts that rest on them (docs/judgement.md, "Holding").
  */
-#include "judge/history.h"
 #include "judge/kinds.h"
+#include "judge/look.h"
 
 #include <stdlib.h>
 #include <string.h>

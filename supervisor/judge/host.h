@@ -2,7 +2,7 @@
 #ifndef SUPERVISOR_JUDGE_HOST_H
 #define SUPERVISOR_JUDGE_HOST_H
 
-#include "judge/history.h"
+#include "judge/look.h"
 
 /* The host's pressure, by its MemAvailable alone: docs/judgement.md, "Pressure". */
 struct host_pressure {

@@ -2,7 +2,7 @@
  */
 #include "base/model_name.h"
 #include "base/size.h"
-#include "judge/history.h"
+#include "judge/look.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* idle-leak and held-elsewhere (docs/judgement.md). */
-#include "judge/history.h"
+#include "judge/look.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* stopped-by-us: a container that was stopped to be restarted, and that the engine does not start
  * again. It stands, also for the next supervisor, until it runs or somebody acted. */
-#include "judge/history.h"
+#include "judge/look.h"
 
 #include <stdio.h>
 #include <string.h>

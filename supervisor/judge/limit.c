@@ -1,6 +1,6 @@
 /* no-limit, limit-drift and high-drift: are the memory limit and memory.high the wanted ones, and
  * may they be set (docs/judgement.md)? */
-#include "judge/history.h"
+#include "judge/look.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* One look at one container: what several rules need, and then the rules (docs/judgement.md). */
-#include "judge/history.h"
+#include "judge/look.h"
 #include "sense/policy.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Verdicts about one listed model: ghost-model and oversize-model, and idle-model in idle.c
  * (docs/judgement.md). */
 #include "base/clock.h"
-#include "judge/history.h"
+#include "judge/look.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* oom-kill: the kernel killed in this container (docs/judgement.md). The engine's OOMKilled stays
  * false when it was only a runner, and the restart count 0: the cgroup's counter alone tells. */
-#include "judge/history.h"
+#include "judge/look.h"
 
 #include <stdio.h>
 

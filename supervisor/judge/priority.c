@@ -1,7 +1,7 @@
 /* low-priority: while the host is short of memory, who gives way is throttled (row C11;
  * docs/judgement.md). */
 #include "base/profile.h"
-#include "judge/history.h"
+#include "judge/look.h"
 
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
 #ifndef SUPERVISOR_JUDGE_RELIEF_H
 #define SUPERVISOR_JUDGE_RELIEF_H
 
-#include "judge/history.h"
+#include "judge/look.h"
 
 /* From pressure.action_unload on, one after the other. */
 enum relief_stage {

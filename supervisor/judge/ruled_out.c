@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/profile.h"
 #include "base/size.h"
-#include "judge/history.h"
 #include "judge/kinds.h"
+#include "judge/look.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* orphan-runner and stalled-load (docs/judgement.md). */
-#include "judge/history.h"
+#include "judge/look.h"
 
 #include <stdio.h>
 #include <stdlib.h>

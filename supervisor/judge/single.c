@@ -1,6 +1,6 @@
 /* too-many-models: the single-model policy keeps the model that was used last (docs/judgement.md).
  */
-#include "judge/history.h"
+#include "judge/look.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* stuck-stopping: a model whose time is over stays, and nothing happens in its runner
  * (docs/judgement.md). */
-#include "judge/history.h"
+#include "judge/look.h"
 
 #include <stdio.h>
 

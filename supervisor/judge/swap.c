@@ -1,5 +1,5 @@
 /* swap-in-use (docs/judgement.md). */
-#include "judge/history.h"
+#include "judge/look.h"
 
 #include <stdio.h>
 

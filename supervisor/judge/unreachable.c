@@ -1,5 +1,5 @@
 /* unreachable: the container runs, and Ollama does not answer (docs/judgement.md). */
-#include "judge/history.h"
+#include "judge/look.h"
 
 #include <stdio.h>
 

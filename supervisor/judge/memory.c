@@ -1,0 +1,42 @@
+#include "judge/memory.h"
+#include "base/model_name.h"
+
+void history_restart(struct history *history, const char *model)
+{
+    for (size_t i = 0; i < IDLE_CONDITIONS; i++)
+        condition_reset(&history->idle[i]);
+    history->window = (struct window){0};
+    history->connections_at_s = -1;
+    for (size_t i = 0; i < history->n_runners; i++) {
+        struct runner *runner = &history->runners[i];
+        for (size_t k = 0; k < ORPHAN_CONDITIONS; k++)
+            condition_reset(&runner->conditions[k]);
+        runner->flat_from_s = -1;
+        condition_reset(&runner->stuck.condition);
+        growth_forget(&runner->growth);
+    }
+    growth_forget(&history->growth);
+    condition_reset(&history->quiet);
+    condition_reset(&history->own[VERDICT_UNREACHABLE].condition);
+    for (size_t i = 0; i < history->n_models; i++) {
+        condition_reset(&history->models[i].ghost.condition);
+        condition_reset(&history->models[i].oversize.condition);
+        if (*model && model_same(history->models[i].name, model))
+            condition_reset(&history->models[i].idle.condition);
+    }
+    for (size_t i = 0; i < history->n_surplus; i++)
+        condition_reset(&history->surplus[i].condition);
+}
+
+void history_reset_holds(struct history *history)
+{
+    history_restart(history, "");
+    history->list_seen = false;
+    for (size_t i = 0; i < history->n_models; i++)
+        condition_reset(&history->models[i].idle.condition);
+    history->relieved_s = -1;
+    for (size_t i = 0; i < history->n_runners; i++)
+        history->runners[i].window = (struct window){0};
+    for (size_t kind = 0; kind < VERDICT_KINDS; kind++)
+        condition_reset(&history->own[kind].condition);
+}
