@@ -3,16 +3,48 @@
 #ifndef SUPERVISOR_JUDGE_HOLD_H
 #define SUPERVISOR_JUDGE_HOLD_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "judge/verdict.h"
 
 enum tri { TRI_UNKNOWN, TRI_FALSE, TRI_TRUE };
+
+/* What one condition is in a look, and why. */
+struct ruling {
+    enum tri value;
+    double from_s; /* of a true one: since when at the latest; monotonic */
+    struct reason reason;
+};
+/* Why the verdict does not stand, with the numbers that stand for each @ in the text; or the name
+ * of what is not known. */
+#define YES(since_s)   ((struct ruling){.value = TRI_TRUE, .from_s = (since_s)})
+#define NO(words, ...) ((struct ruling){TRI_FALSE, -1, {words, .numbers = {__VA_ARGS__}}})
+#define UNKNOWN(what)  UNKNOWN_AS(what, NULL)
+#define UNKNOWN_AS(what, how)                                                                      \
+    ((struct ruling){TRI_UNKNOWN, -1, {what, .detail = (how), .unknown = true}})
+/* Neither bears a deed nor ends what was raised. */
+#define STAYS(words, ...) ((struct ruling){TRI_UNKNOWN, -1, {words, .numbers = {__VA_ARGS__}}})
+#define BYTES(bytes)                                                                               \
+    {                                                                                              \
+        UNIT_BYTES, (double)(bytes)                                                                \
+    }
+#define PERCENT(percent)                                                                           \
+    {                                                                                              \
+        UNIT_PERCENT, (percent)                                                                    \
+    }
+#define SECONDS(seconds)                                                                           \
+    {                                                                                              \
+        UNIT_SECONDS, (seconds)                                                                    \
+    }
+#define COUNT(count)                                                                               \
+    {                                                                                              \
+        UNIT_COUNT, (double)(count)                                                                \
+    }
 
 /* One condition of a verdict over time. */
 struct condition {
     enum tri now;
     double since_s;         /* when it became true and was not contradicted since; < 0: it is not */
     double unknown_since_s; /* < 0: it is known */
+    struct reason reason;   /* of the last look's value */
 };
 
 /* Takes one look's value. true_from_s: since when a true value has held at the latest (now, or
@@ -27,6 +59,15 @@ void condition_reset(struct condition *condition);
 double conditions_since(const struct condition *conditions, size_t n, bool *ret_all_now,
                         bool *ret_contradicted);
 
+/* What several conditions say together. */
+struct finding {
+    double since_s; /* as of conditions_since */
+    bool all_now, contradicted;
+    const struct reason *against; /* of the first one that is not true; NULL: all are */
+    size_t n_true;                /* before that */
+};
+struct finding conditions_find(const struct condition *conditions, size_t n);
+
 /* A verdict's memory between looks. */
 struct standing {
     bool raised;
@@ -39,5 +80,7 @@ struct matter {
     struct condition condition;
     struct standing standing;
 };
+/* Of all kinds that may be about somebody: their conditions begin anew. */
+void matters_reset(struct matter own[static VERDICT_KINDS]);
 
 #endif

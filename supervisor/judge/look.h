@@ -3,6 +3,7 @@
 #define SUPERVISOR_JUDGE_LOOK_H
 
 #include "judge/memory.h"
+#include "judge/pressure.h"
 
 /* One look at one container, with what several rules need. */
 struct look {
@@ -10,6 +11,8 @@ struct look {
     const struct world *world;
     const struct container *container;
     struct history *history;
+    struct host_history *host;        /* of a look at the host, which has no container */
+    struct history *const *histories; /* the same: in the world's order */
     struct judgement *judgement;
     struct assessment *assessment;
     double now_s, interval_s, poll_s, allowance_s;
@@ -40,10 +43,28 @@ struct verdict *look_settle(struct look *look, enum verdict_kind kind, struct st
                             double since_s, bool all_now, bool contradicted, bool suspicious,
                             double hold_s);
 
-/* The same for a verdict about the container that rests on one condition, with its value in this
- * look and since when that has held. */
-struct verdict *look_judge(struct look *look, enum verdict_kind kind, enum tri value,
-                           double true_from_s, bool suspicious, double hold_s);
+/* The same of what several conditions say. own: of whom the verdict is about. Where there is none,
+ * why is left in the assessment (of all containers, where the look is at the host). */
+struct verdict *look_found(struct look *look, enum verdict_kind kind, struct matter *own,
+                           const struct finding *finding, bool suspicious, double hold_s);
+/* The same of one condition, with its value in this look. */
+struct verdict *look_judge(struct look *look, enum verdict_kind kind, struct matter *own,
+                           struct ruling ruling, double hold_s);
+void look_take(const struct look *look, struct condition *condition, struct ruling ruling);
+/* Leaves in the assessment why the verdict does not stand. */
+void look_why_not(struct look *look, enum verdict_kind kind, const struct finding *finding,
+                  double hold_s);
+/* Settles as over what was raised of a runner, a model or a container (pid and model: of whom). */
+void look_clear(struct look *look, struct matter *own, fact pid, fact started_us,
+                const char *model);
+/* The numbers that the kind shows (its evidence), in that order: those that any look has, of the
+ * runner too (NULL: of none), and the n of its own. What is unknown is left out. */
+void look_show(const struct look *look, struct verdict *verdict, const struct runner *runner,
+               const struct evidence *own, size_t n);
+#define SHOW(look, verdict, runner, ...)                                                           \
+    look_show(look, verdict, runner, (const struct evidence[]){__VA_ARGS__},                       \
+              sizeof((const struct evidence[]){__VA_ARGS__}) / sizeof(struct evidence))
+
 /* Gives a verdict that look_settle returned its remedy. One that it has for the first time since it
  * was raised is a change, which is told. */
 void look_remedy(struct verdict *verdict, struct standing *standing, enum remedy remedy);
@@ -59,37 +80,46 @@ enum tri look_connected(const struct look *look, double within_s);
 double look_gap_s(const struct settings *settings);
 bool clocks_jumped(double step_s, double wall_step_s, double gap_s);
 
+/* Shortly before the hold of what is found is over: then the connections are read, which is dear.
+ */
+bool look_near_end(const struct look *look, const struct finding *finding, double hold_s);
+/* A standing verdict's connections are read this often. */
+static const double connections_patience_s = 10;
+
 /* One look at a running container: takes the facts, then judges by every rule. */
 void look_at(const struct config *config, const struct world *world,
              const struct container *container, struct judgement *judgement,
              struct assessment *assessment, struct history *history);
 
-void judge_leak(struct look *look);
-void judge_elsewhere(struct look *look);
-void judge_runners(struct look *look);
-void judge_limit(struct look *look);
-void judge_high(struct look *look);
-void judge_cache(struct look *look);
-void judge_priority(struct look *look); /* after judge_high and judge_unreachable */
+/* The runners and models of this look; what those that are gone had raised is cleared. */
+void runners_look(struct look *look);
+void runners_clear(struct look *look);
+void models_look(struct look *look);
+void models_clear(struct look *look);
+/* Whether their memory, and the server's, grows. After runners_look. */
+void growth_look(struct look *look);
+
+/* The least that a hold can be: what one look says may be a moment's. */
+static inline double two_looks(const struct look *look)
+{
+    return look->interval_s / 2;
+}
+/* Memory in use swings by gigabytes while a model loads. */
+static inline double three_looks(const struct look *look)
+{
+    return look->interval_s * 3 / 2;
+}
+
+/* The kernel rounds a limit down to pages. */
+static inline bool same_pages(fact a, fact b)
+{
+    return a / 4096 == b / 4096;
+}
+
 /* It is throttled, or about to be, by a verdict of the looks before this one. */
 bool look_throttled(const struct look *look);
-void judge_single(struct look *look);
-void judge_models(struct look *look); /* ghost-, oversize- and idle-model; before judge_stuck */
-/* idle-model of one known model. model: as it is listed, NULL if it is not. */
-void judge_idle(struct look *look, struct known_model *known, const struct model *model,
-                enum tri listed);
-void judge_stuck(struct look *look);
-void judge_growth(struct look *look);
-void judge_oom(struct look *look);
-void judge_unreachable(struct look *look);
-void judge_budget(struct look *look);
-void judge_swap(struct look *look);
-void judge_health(struct look *look);
-
-/* What is about one runner or one model, about the others' history: settled as over. */
-void clear_stuck(struct look *look, struct runner *runner);
-void clear_growth(struct look *look, struct growth *growth, const struct runner *runner);
-void clear_models(struct look *look);
+/* Uptime in this life. */
+double look_uptime_s(const struct look *look);
 /* A runner was found gone: the kernel may have killed it. */
 void oom_runner_gone(struct look *look, const struct runner *runner);
 
@@ -101,18 +131,12 @@ void clear_relief(struct look *look);
 void relief_tell_failed(struct history *history, const struct verdict *verdict, double now_s);
 void clear_stopped(struct look *look);
 
-/* left.c: stopped-by-us. Its words are copied; since_s is monotonic. */
+/* stopped-by-us: its words are copied; since_s is monotonic. */
 void left_tell(struct history *history, double since_s, size_t tries, const char *words);
-void left_clear(struct look *look);
-void judge_left(struct look *look);
 
 /* The levels of pressure: of one container, into its assessment; then of all together. */
 void judge_level(struct look *look);
 void judge_levels(struct judgement *judgement, const struct host *host,
                   const struct settings *settings);
-
-/* Writes what the runners, or the models too many, had raised as cleared: their life is over. */
-void clear_runners(struct look *look);
-void clear_surplus(struct look *look);
 
 #endif

@@ -12,20 +12,19 @@ void history_restart(struct history *history, const char *model)
         for (size_t k = 0; k < ORPHAN_CONDITIONS; k++)
             condition_reset(&runner->conditions[k]);
         runner->flat_from_s = -1;
-        condition_reset(&runner->stuck.condition);
+        matters_reset(runner->own);
         growth_forget(&runner->growth);
     }
     growth_forget(&history->growth);
     condition_reset(&history->quiet);
     condition_reset(&history->own[VERDICT_UNREACHABLE].condition);
     for (size_t i = 0; i < history->n_models; i++) {
-        condition_reset(&history->models[i].ghost.condition);
-        condition_reset(&history->models[i].oversize.condition);
-        if (*model && model_same(history->models[i].name, model))
-            condition_reset(&history->models[i].idle.condition);
+        struct matter *own = history->models[i].own;
+        struct condition idle = own[VERDICT_IDLE_MODEL].condition;
+        matters_reset(own);
+        if (!*model || !model_same(history->models[i].name, model))
+            own[VERDICT_IDLE_MODEL].condition = idle;
     }
-    for (size_t i = 0; i < history->n_surplus; i++)
-        condition_reset(&history->surplus[i].condition);
 }
 
 void history_reset_holds(struct history *history)
@@ -33,10 +32,9 @@ void history_reset_holds(struct history *history)
     history_restart(history, "");
     history->list_seen = false;
     for (size_t i = 0; i < history->n_models; i++)
-        condition_reset(&history->models[i].idle.condition);
+        condition_reset(&history->models[i].own[VERDICT_IDLE_MODEL].condition);
     history->relieved_s = -1;
     for (size_t i = 0; i < history->n_runners; i++)
         history->runners[i].window = (struct window){0};
-    for (size_t kind = 0; kind < VERDICT_KINDS; kind++)
-        condition_reset(&history->own[kind].condition);
+    matters_reset(history->own);
 }

@@ -7,11 +7,11 @@
 #include "judge/runner.h"
 
 enum idle_condition {
-    IDLE_UP,
     IDLE_NOTHING_LOADED,
     IDLE_NO_RUNNER,
-    IDLE_NOT_BUSY,
     IDLE_EXCESS,
+    IDLE_NOT_BUSY,
+    IDLE_UP,
     IDLE_CONDITIONS
 };
 /* Why the kernel killed. */
@@ -26,7 +26,6 @@ struct oom {
     fact limit, peak, usage, available;
     double gone_s; /* when a runner was last found gone, and which; < 0 never */
     fact gone_pid, gone_held;
-    struct standing standing;
 };
 
 /* What the host's pressure asks of a container (docs/judgement.md, "Pressure"). */
@@ -47,7 +46,6 @@ struct left {
     double since_s; /* monotonic */
     size_t tries;
     char words[256]; /* the engine's */
-    struct standing standing;
 };
 
 struct history {
@@ -77,16 +75,9 @@ struct history {
     bool list_seen;       /* since the holds began: what is on it now and was not, is new */
     struct growth growth; /* of the server */
     struct oom oom;
-    struct condition quiet; /* nothing at all happens in it */
-    double relieved_s;      /* since when the host has had memory again; < 0: it has not */
-    bool has_answered;      /* in this life */
-    struct {
-        char model[CONTAINER_NAME_SIZE];
-        struct condition condition;
-        struct standing standing;
-        bool met;
-    } surplus[8]; /* loaded models that the single-model policy would unload */
-    size_t n_surplus;
+    struct condition quiet;   /* nothing at all happens in it */
+    double relieved_s;        /* since when the host has had memory again; < 0: it has not */
+    bool has_answered;        /* in this life */
     struct failures failures; /* of verdicts that name neither a runner nor a model */
     struct relief relief;
     struct left left;

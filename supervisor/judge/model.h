@@ -8,8 +8,8 @@
 /* One listed model. */
 struct known_model {
     char name[CONTAINER_NAME_SIZE];
-    bool met; /* in the current look */
-    struct matter ghost, oversize, idle;
+    const struct model *now; /* as it is listed in this look; NULL: the list is not known */
+    struct matter own[VERDICT_KINDS];
     char expires_at[48];
     int64_t expires_ms; /* < 0 unknown */
     /* How much later than that its time may be over: what the wall clock jumped, or the machine
@@ -24,6 +24,8 @@ enum { MODELS_KNOWN_MAX = 32 }; /* of one container; more are not judged one by 
 struct look;
 struct history;
 
+/* Its only runner; NULL: none, or nobody can tell which. */
+struct runner *model_runner(const struct look *look, const struct model *model);
 struct known_model *history_model(struct history *history, const char *name); /* NULL: none */
 /* Whether nobody serves the listed model. One runner whose blob is unknown may be anybody's. */
 enum tri model_haunted(const struct look *look, const struct model *model);

@@ -337,6 +337,6 @@ const char *ruled_out(enum verdict_kind kind, const struct ruled_case *seen, cha
         break;
     }
     if (!text[0] && kind < VERDICT_KINDS) /* one that has no sentence of its own */
-        say(&s, "this is not so: %s", kinds_table[kind].when);
+        say(&s, "this is not so: %s", kind_of(kind)->when);
     return text;
 }

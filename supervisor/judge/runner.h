@@ -25,14 +25,13 @@ struct growth {
     uint64_t loaded;            /* the server's: which models, by a sum over their names */
     struct condition condition; /* it grows */
     struct trend_slope slope;   /* as it was last found to grow */
-    struct standing leak, cache;
 };
 /* Begins anew with what is held now; what it began with is kept if there is something. */
 void growth_forget(struct growth *growth);
 
 struct runner { /* one live runner, by (pid, started_us) */
     fact pid, started_us;
-    double first_s, seen_s;    /* when it was seen first, and last */
+    double first_s;            /* when it was seen first */
     double flat_from_s;        /* since when CPU, anon and file have been flat; < 0 not known */
     fact flat_anon, flat_file; /* what they were then */
     double flat_cpu_at_s;      /* CPU is compared with what it was at most five seconds before */
@@ -43,10 +42,10 @@ struct runner { /* one live runner, by (pid, started_us) */
     enum worked worked; /* whether it did since the look before */
     struct window window;
     struct condition conditions[ORPHAN_CONDITIONS];
-    struct standing orphan, stalled;
+    const struct process *now; /* as it is in this look; NULL: the processes cannot be seen */
+    struct matter own[VERDICT_KINDS];
     fact held; /* as last seen */
     char blob[80];
-    struct matter stuck; /* its model's time is over */
     struct growth growth;
     struct failures failures;
 };

@@ -1,5 +1,5 @@
 /* The last resorts of the host's pressure: the kill switch, and the flush. */
-#include "judge/host_pressure.h"
+#include "judge/rules/host_pressure.h"
 
 #include "base/size.h"
 #include <stdio.h>
@@ -56,9 +56,9 @@ static struct verdict *settle(struct turn *turn, struct look *look, struct stand
     if (!v)
         return NULL;
     v->severity = SEVERITY_CRITICAL;
-    pressure_evidence(turn, v);
-    verdict_add_fact(v, "held", UNIT_BYTES, look->assessment->held);
-    verdict_add_fact(v, "relief", UNIT_BYTES, relief_of(look->container, look->assessment));
+    pressure_show(turn, look, v,
+                  (struct evidence){"relief", UNIT_BYTES,
+                                    (double)relief_of(look->container, look->assessment)});
     return v;
 }
 
@@ -134,7 +134,7 @@ static void tell_stopped(struct turn *turn, struct look *look)
     if (!v)
         return;
     v->severity = SEVERITY_CRITICAL;
-    pressure_evidence(turn, v);
+    pressure_show(turn, look, v, (struct evidence){"held", UNIT_BYTES, -1});
     snprintf(v->why, sizeof v->why,
              "the kill switch stopped it before the host ran out of memory; nobody starts it again "
              "but a person: `docker start %.120s`",
@@ -192,9 +192,7 @@ void pressure_flush(struct turn *turn)
         if (!v)
             continue;
         v->severity = SEVERITY_CRITICAL;
-        pressure_evidence(turn, v);
-        verdict_add_fact(v, "held", UNIT_BYTES, look.assessment->held);
-        verdict_add(v, "models", UNIT_COUNT, (double)look.container->ollama.n_models);
+        pressure_show(turn, &look, v, (struct evidence){0});
         look_remedy(v, &r->flush, REMEDY_FLUSH);
         snprintf(v->why, sizeof v->why,
                  "the host is out of memory: every model is told to go at once "

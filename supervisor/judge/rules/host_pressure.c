@@ -1,11 +1,11 @@
 /* host-pressure: what the host's MemAvailable asks of the loaded models and their containers
  * (docs/judgement.md, "Pressure"). Here: how much it asks, and what is told of the host. */
-#include "judge/host_pressure.h"
+#include "judge/rules/host_pressure.h"
+#include "judge/rules.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const double hold_intervals = 1.5;
 /* What was raised stays for a little less, so that it does not come and go at the edge. */
 static const double slack_percent = 5;
 
@@ -17,7 +17,6 @@ void host_pressure_begin(struct host_pressure *pressure)
 
 void host_pressure_reset(struct host_pressure *pressure)
 {
-    condition_reset(&pressure->told.condition);
     condition_reset(&pressure->optimize);
     condition_reset(&pressure->unload);
     condition_reset(&pressure->stop);
@@ -25,30 +24,23 @@ void host_pressure_reset(struct host_pressure *pressure)
     pressure->stopping[0] = '\0';
 }
 
-double pressure_hold_s(const struct turn *turn)
-{
-    return hold_intervals * turn->look->interval_s;
-}
-
 struct look pressure_look(const struct turn *turn, size_t container)
 {
     struct look look = *turn->look;
     look.container = &look.world->containers[container];
-    look.history = turn->histories[container];
+    look.history = turn->look->histories[container];
     look.assessment = &look.judgement->assessments[container];
+    look.held = look.assessment->held;
     look.answered = look.assessment->answered ? TRI_TRUE : TRI_UNKNOWN;
     return look;
 }
 
-void pressure_evidence(const struct turn *turn, struct verdict *verdict)
+void pressure_show(const struct turn *turn, const struct look *look, struct verdict *verdict,
+                   struct evidence more)
 {
-    const struct host *host = &turn->look->world->host;
-    if (turn->in_use >= 0)
-        verdict_add(verdict, "in_use", UNIT_PERCENT, turn->in_use);
-    else
+    look_show(look, verdict, NULL, &more, more.name ? 1 : 0);
+    if (turn->in_use < 0)
         snprintf(verdict->missing, sizeof verdict->missing, "the host's available memory");
-    verdict_add_fact(verdict, "available", UNIT_BYTES, host->available);
-    verdict_add_fact(verdict, "total", UNIT_BYTES, host->total);
 }
 
 static void take(const struct turn *turn, struct condition *condition, double from_percent)
@@ -64,7 +56,7 @@ static void take(const struct turn *turn, struct condition *condition, double fr
 static bool holds(const struct turn *turn, const struct condition *condition)
 {
     return condition->since_s >= 0 &&
-           turn->look->now_s - condition->since_s >= pressure_hold_s(turn);
+           turn->look->now_s - condition->since_s >= three_looks(turn->look);
 }
 
 /* How bad it is, for a person. */
@@ -87,24 +79,29 @@ static void say(const struct turn *turn, struct verdict *v)
                  "the host is short of memory, and no model is left that may go");
 }
 
+static struct ruling shortage(const struct turn *turn)
+{
+    double from = turn->settings->action_warn;
+    return turn->in_use < 0       ? UNKNOWN("the host's available memory")
+           : turn->in_use >= from ? YES(turn->look->now_s)
+           : turn->look->host->own[VERDICT_HOST_PRESSURE].standing.raised &&
+                   turn->in_use >= from - slack_percent
+               ? STAYS("it is nearly over")
+               : NO("@ of the host's memory are in use, it is told from @ on",
+                    PERCENT(turn->in_use), PERCENT(from));
+}
+
 static void tell_host(struct turn *turn)
 {
     struct host_pressure *p = turn->pressure;
     struct look *look = turn->look;
+    const struct standing *told = &look->host->own[VERDICT_HOST_PRESSURE].standing;
     const struct settings *s = turn->settings;
     double grave = s->action_unload >= 0 ? s->action_unload : s->action_kill_switch;
     bool critical = grave >= 0 && turn->in_use >= grave;
-    enum tri shortage = turn->in_use < 0                 ? TRI_UNKNOWN
-                        : turn->in_use >= s->action_warn ? TRI_TRUE
-                        : p->told.standing.raised && turn->in_use >= s->action_warn - slack_percent
-                            ? TRI_UNKNOWN
-                            : TRI_FALSE;
-    bool all_now, contradicted;
-    condition_take(&p->told.condition, shortage, look->now_s, look->now_s, look->allowance_s);
-    double since_s = conditions_since(&p->told.condition, 1, &all_now, &contradicted);
-    struct verdict *v = look_settle(look, VERDICT_HOST_PRESSURE, &p->told.standing, since_s,
-                                    all_now, contradicted, false, pressure_hold_s(turn));
-    if (!p->told.standing.raised || turn->in_use < grave - slack_percent)
+    struct verdict *v =
+        look_judge(look, VERDICT_HOST_PRESSURE, look->host->own, shortage(turn), three_looks(look));
+    if (!told->raised || turn->in_use < grave - slack_percent)
         p->critical_told = false;
     if (!v)
         return;
@@ -117,27 +114,20 @@ static void tell_host(struct turn *turn)
     for (size_t i = 0; i < look->judgement->n_assessments; i++)
         if (look->world->containers[i].status == STATUS_RUNNING)
             held = fact_add(held, look->judgement->assessments[i].held);
-    pressure_evidence(turn, v);
-    verdict_add_fact(v, "held", UNIT_BYTES, held);
-    verdict_add(v, "models", UNIT_COUNT, (double)turn->may_go);
+    SHOW(look, v, NULL, {"held", UNIT_BYTES, (double)held},
+         {"models", UNIT_COUNT, (double)turn->may_go});
     say(turn, v);
 }
 
-void judge_host_pressure(struct host_pressure *pressure, struct look *look,
-                         const struct config *config, struct history *const *histories)
+static void judge(struct look *look)
 {
-    const struct host *host = &look->world->host;
-    bool known = host->total > 0 && fact_known(host->available);
+    struct host_pressure *pressure = &look->host->pressure;
     struct turn turn = {.look = look,
                         .pressure = pressure,
-                        .config = config,
-                        .settings = config_settings(config),
-                        .histories = histories,
-                        .in_use = -1,
+                        .settings = config_settings(look->config),
+                        .in_use = pressure_in_use(&look->world->host),
                         .least = RELIEF_NONE};
     const struct settings *s = turn.settings;
-    if (known)
-        turn.in_use = 100.0 * (double)(host->total - host->available) / (double)host->total;
     take(&turn, &pressure->optimize, s->action_optimize);
     take(&turn, &pressure->unload, s->action_unload);
     take(&turn, &pressure->stop, s->action_kill_switch);
@@ -149,10 +139,23 @@ void judge_host_pressure(struct host_pressure *pressure, struct look *look,
         turn.asked = ASKED_OPTIMIZE;
         turn.by = &pressure->optimize;
     }
-    if (turn.asked || turn.in_use >= s->action_warn || pressure->told.standing.raised)
+    if (turn.asked || turn.in_use >= s->action_warn ||
+        look->host->own[VERDICT_HOST_PRESSURE].standing.raised)
         pressure_survey(&turn);
     pressure_stop(&turn);
     tell_host(&turn);
     pressure_models(&turn);
     pressure_flush(&turn);
 }
+
+const struct rule rule_host_pressure = {
+    {"host-pressure", SEVERITY_WARNING, REMEDY_UNLOAD, REMEDY_STOP,
+     BIT(REMEDY_KILL_RUNNER) | BIT(REMEDY_RESTART),
+     "of the host: all of its memory but MemAvailable is `pressure.action_warn` (80 %) or more; "
+     "critical from `pressure.action_unload` (95 %) on; it ends 5 % below `pressure.action_warn`. "
+     "Of a container: what that asks of it (*Pressure*)",
+     "three looks; stop 3 s; flush none", "in_use available total held models runner relief",
+     "kill-runner, restart (a running request ends by itself); the stop of what would be deleted "
+     "by it (`--rm`), of a Swarm task, of what relieves the host by less than 1 %"},
+    .of_host = judge,
+};

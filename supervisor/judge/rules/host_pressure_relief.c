@@ -1,4 +1,4 @@
-#include "judge/relief.h"
+#include "judge/rules/host_pressure_relief.h"
 
 #include "base/model_name.h"
 #include <string.h>

@@ -1,6 +1,6 @@
-/* oom-kill: the kernel killed in this container (docs/judgement.md). The engine's OOMKilled stays
+/* oom-kill: the kernel killed in this container. The engine's OOMKilled stays
  * false when it was only a runner, and the restart count 0: the cgroup's counter alone tells. */
-#include "judge/look.h"
+#include "judge/rules.h"
 
 #include <stdio.h>
 
@@ -45,7 +45,7 @@ static void take(struct look *look)
     o->seen = m->oom_kills;
     if (!fact_known(before) || m->oom_kills <= before)
         return;
-    bool stood = o->at_s >= 0 && o->standing.raised;
+    bool stood = o->at_s >= 0 && look->history->own[VERDICT_OOM_KILL].standing.raised;
     *o = (struct oom){.seen = m->oom_kills,
                       .at_s = look->now_s,
                       .kills = m->oom_kills - before + (stood ? o->kills : 0),
@@ -58,15 +58,27 @@ static void take(struct look *look)
                       .available = look->world->host.available,
                       .gone_s = o->gone_s,
                       .gone_pid = o->gone_pid,
-                      .gone_held = o->gone_held,
-                      .standing = o->standing};
+                      .gone_held = o->gone_held};
     if (o->gone_s >= 0 && o->gone_s >= look->before_s) {
         o->pid = o->gone_pid;
         o->held = o->gone_held;
     }
 }
 
-void judge_oom(struct look *look)
+/* Whether a kill stands; without one at_s is < 0. */
+static struct ruling stands(const struct look *look)
+{
+    struct oom *o = &look->history->oom;
+    if (o->at_s >= 0 && look->now_s - o->at_s < stands_s)
+        return YES(o->at_s);
+    o->at_s = -1;
+    return !fact_known(o->seen) ? UNKNOWN("the kernel's counter of kills")
+           : o->seen == 0
+               ? NO("the kernel has killed nothing in it")
+               : NO("no new kill in the last ten minutes (@ since it started)", COUNT(o->seen));
+}
+
+static void judge(struct look *look)
 {
     static const char *const causes[] = {
         [OOM_OWN_LIMIT] = "the container had reached its own limit",
@@ -74,29 +86,33 @@ void judge_oom(struct look *look)
         [OOM_OTHER] = "a parent's limit or the host's memory was spent, not its own limit"};
     struct oom *o = &look->history->oom;
     take(look);
-    bool stands = o->at_s >= 0 && look->now_s - o->at_s < stands_s;
-    if (stands && !fact_known(o->pid) && o->gone_s >= o->at_s && o->gone_s - o->at_s <= victim_s) {
+    struct ruling ruling = stands(look);
+    bool stand = ruling.value == TRI_TRUE;
+    if (stand && !fact_known(o->pid) && o->gone_s >= o->at_s && o->gone_s - o->at_s <= victim_s) {
         o->pid = o->gone_pid;
         o->held = o->gone_held;
     }
-    struct verdict *v = look_settle(look, VERDICT_OOM_KILL, &o->standing, stands ? o->at_s : -1,
-                                    stands, !stands, false, 0);
-    if (!stands)
-        o->at_s = -1;
+    struct finding f = {stand ? o->at_s : -1, stand, !stand, stand ? NULL : &ruling.reason, 0};
+    struct verdict *v = look_found(look, VERDICT_OOM_KILL, look->history->own, &f, false, 0);
     if (!v)
         return;
-    verdict_add_fact(v, "kills", UNIT_COUNT, o->kills);
-    verdict_add_fact(v, "oom_kills", UNIT_COUNT, o->seen);
-    verdict_add_fact(v, "pid", UNIT_COUNT, o->pid);
-    verdict_add_fact(v, "runner", UNIT_BYTES, o->held);
-    verdict_add_fact(v, "held", UNIT_BYTES, look->held);
-    verdict_add_fact(v, "limit", UNIT_BYTES, o->limit);
-    verdict_add_fact(v, "peak", UNIT_BYTES, o->peak);
-    verdict_add_fact(v, "usage", UNIT_BYTES, o->usage);
-    verdict_add_fact(v, "available", UNIT_BYTES, o->available);
+    SHOW(look, v, NULL, {"kills", UNIT_COUNT, (double)o->kills},
+         {"oom_kills", UNIT_COUNT, (double)o->seen}, {"pid", UNIT_COUNT, (double)o->pid},
+         {"runner", UNIT_BYTES, (double)o->held}, {"limit", UNIT_BYTES, (double)o->limit},
+         {"peak", UNIT_BYTES, (double)o->peak}, {"usage", UNIT_BYTES, (double)o->usage},
+         {"available", UNIT_BYTES, (double)o->available});
     v->pid = o->pid;
     char who[48] = "a process";
     if (fact_known(o->pid))
         snprintf(who, sizeof who, "the runner %lld", (long long)o->pid);
     snprintf(v->why, sizeof v->why, "the kernel killed %s, because %s", who, causes[o->cause]);
 }
+
+const struct rule rule_oom_kill = {
+    {"oom-kill", SEVERITY_WARNING, REMEDY_NONE, REMEDY_NONE, DEEDS,
+     "the cgroup's counter of killed processes rose between two looks at one life; it stands for "
+     "ten minutes, or until the next life",
+     "none", "kills oom_kills pid runner held limit peak usage available",
+     "any deed: the kernel has done it"},
+    .of_container = judge,
+};

@@ -1,8 +1,7 @@
 /* Which loaded models go for the host's pressure: one after another from pressure.action_optimize
  * on, one in each container from pressure.action_unload on. */
-#include "judge/host_pressure.h"
+#include "judge/rules/host_pressure.h"
 
-#include "base/profile.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -22,7 +21,7 @@ void pressure_survey(struct turn *turn)
         struct look look = pressure_look(turn, i);
         if (!enforced(&look))
             continue;
-        relief_models(&look, turn->config, turn->look->judgement->host_level, &models);
+        relief_models(&look, turn->look->config, turn->look->judgement->host_level, &models);
         for (size_t k = 0; k < models.n; k++) {
             const struct relief_model *m = &models.list[k];
             if (m->stage < turn->least)
@@ -81,15 +80,13 @@ static bool settle(struct turn *turn, struct look *look, const struct relief_mod
     bool all_now = m && turn->by && turn->by->now == TRI_TRUE;
     struct verdict *v =
         look_settle(look, VERDICT_HOST_PRESSURE, &r->unload, turn->by ? turn->by->since_s : -1,
-                    all_now, contradicted, false, pressure_hold_s(turn));
+                    all_now, contradicted, false, three_looks(turn->look));
     if (v) {
         memcpy(v->model, r->model, sizeof v->model);
         v->pid = r->pid;
         v->started_us = r->started_us;
-        pressure_evidence(turn, v);
-        verdict_add_fact(v, "held", UNIT_BYTES, look->assessment->held);
-        verdict_add_fact(v, "runner", UNIT_BYTES, m ? m->loaded.held : FACT_UNKNOWN);
-        verdict_add(v, "models", UNIT_COUNT, (double)look->container->ollama.n_models);
+        pressure_show(turn, look, v,
+                      (struct evidence){"runner", UNIT_BYTES, m ? (double)m->loaded.held : -1});
         if (!m && v->state != VERDICT_CLEARED)
             snprintf(v->missing, sizeof v->missing, "loaded models or processes");
         look_remedy(v, &r->unload, REMEDY_UNLOAD);
@@ -162,15 +159,6 @@ static void choose(struct turn *turn, struct look *look, const struct relief_mod
     settle(turn, look, m, false);
 }
 
-static enum priority priority_of(const struct container *c)
-{
-    enum priority priority = PRIORITY_NORMAL;
-    const char *label = container_label(c, "supervisor.priority");
-    if (label)
-        priority_parse(label, &priority);
-    return priority;
-}
-
 static const struct relief_model *first(const struct turn *turn, const struct look *look,
                                         const struct relief_models *models)
 {
@@ -192,14 +180,14 @@ static void choose_one(struct turn *turn)
         struct look look = pressure_look(turn, i);
         if (!enforced(&look) || look.history->relief.stop.raised)
             continue;
-        relief_models(&look, turn->config, turn->look->judgement->host_level, &models);
+        relief_models(&look, turn->look->config, turn->look->judgement->host_level, &models);
         const struct relief_model *m = first(turn, &look, &models);
         if (!m)
             continue;
-        int before =
-            best_at == world->n_containers
-                ? -1
-                : (int)priority_of(look.container) - (int)priority_of(&world->containers[best_at]);
+        int before = best_at == world->n_containers
+                         ? -1
+                         : (int)container_priority(look.container) -
+                               (int)container_priority(&world->containers[best_at]);
         if (before < 0 ||
             (before == 0 && model_before(&m->loaded, m->class, &best.loaded, best.class))) {
             best = *m;
@@ -240,7 +228,7 @@ void pressure_models(struct turn *turn)
         bool own = turn->asked == ASKED_UNLOAD || !enforced(&look);
         if (look.container->status != STATUS_RUNNING || (!chosen && !(now && own)))
             continue;
-        relief_models(&look, turn->config, turn->look->judgement->host_level, &models);
+        relief_models(&look, turn->look->config, turn->look->judgement->host_level, &models);
         if (chosen) {
             go_on(turn, &look, &models);
             continue;
