@@ -2,9 +2,7 @@
 #include "base/clock.h"
 #include "cli/explain_text.h"
 #include "cli/task.h"
-#include "judge/judge.h"
 #include "keep/history.h"
-#include "sense/policy.h"
 #include "sense/world_json.h"
 #include "tell/local.h"
 
@@ -18,8 +16,6 @@ struct explain {
     struct task task;
     json_t *state; /* a world with verdicts, as `status --json` prints it */
     struct world world;
-    struct judge *judge;
-    struct judgement judgement;
     struct keep_history *history; /* NULL: there is none */
     json_t *said;                 /* one of each container, for --json */
     size_t shown;
@@ -107,25 +103,17 @@ static void span_sample(void *userdata, const struct history_sample *sample)
 
 static int explain_one(struct explain *e, size_t i)
 {
-    struct settings settings;
     struct explained x = {.container = &e->world.containers[i],
                           .least = FACT_UNKNOWN,
                           .most = FACT_UNKNOWN,
                           .ledger = calloc(1, sizeof *x.ledger)};
-    const char *activity = json_string_value(
-        json_object_get(json_array_get(json_object_get(e->state, "containers"), i), "activity"));
     if (!x.ledger)
         return -ENOMEM;
-    policy_for(e->task.cli->config, x.container, &settings, NULL);
     ledger_of(x.container, &e->world.host, ask_history, e, x.ledger);
     if (e->history)
         keep_history_samples(e->history, x.container->id, clock_wall_ms() - HOUR_MS, span_sample,
                              &x, NULL);
-    x.seen = (struct ruled_case){.world = &e->world,
-                                 .container = x.container,
-                                 .assessment = &e->judgement.assessments[i],
-                                 .settings = &settings,
-                                 .activity = activity ? activity : ""};
+    x.seen = json_array_get(json_object_get(e->state, "containers"), i);
     x.verdicts = json_object_get(e->state, "verdicts");
     if (e->task.json)
         json_array_append_new(e->said, explain_json(&x));
@@ -147,9 +135,7 @@ static bool is_target(const struct targets *targets, const struct container *c)
 static int explain_all(struct explain *e, const struct targets *targets)
 {
     struct error err = {0};
-    int r = judge_new(e->task.cli->config, &e->judge);
-    if (r == 0)
-        r = judge_look(e->judge, &e->world, &e->judgement);
+    int r = 0;
     for (size_t i = 0; r == 0 && i < e->world.n_containers; i++)
         if (e->task.named ? is_target(targets, &e->world.containers[i])
                           : e->world.containers[i].status == STATUS_RUNNING)
@@ -191,8 +177,6 @@ int cmd_explain(struct cli *cli, int argc, char **argv)
         status = explain_all(&e, &targets);
     }
     keep_history_close(e.history);
-    judge_free(e.judge);
-    judgement_clear(&e.judgement);
     world_clear(&e.world);
     json_decref(e.said);
     json_decref(e.state);

@@ -14,16 +14,6 @@ static bool is_ours(const struct explained *x, const json_t *verdict)
     return !name || !strcmp(name, x->container->name);
 }
 
-static bool stands(const struct explained *x, const char *kind)
-{
-    for (size_t i = 0; i < json_array_size(x->verdicts); i++) {
-        const json_t *v = json_array_get(x->verdicts, i);
-        if (is_ours(x, v) && !strcmp(member_string_or(v, "verdict", ""), kind))
-            return true;
-    }
-    return false;
-}
-
 static void print_row(FILE *to, int width, const char *part, const char *bytes, const char *from,
                       const char *text)
 {
@@ -101,11 +91,13 @@ static void print_verdicts(const struct explained *x, int width, FILE *to)
     if (!any)
         fputs("    none\n", to);
     fputs("  ruled out:\n", to);
-    for (enum verdict_kind k = 0; k < VERDICT_KINDS; k++) {
-        if (stands(x, verdict_kind_name(k)))
-            continue;
-        fprintf(to, "    %-20s ", verdict_kind_name(k));
-        help_wrap(to, ruled_out(k, &x->seen, text, sizeof text), 25, 25, width > 45 ? width : 45);
+    const json_t *out = json_object_get(x->seen, "ruled_out");
+    if (!out)
+        fputs("    all: it does not run\n", to);
+    for (size_t i = 0; i < json_array_size(out); i++) {
+        const json_t *one = json_array_get(out, i);
+        fprintf(to, "    %-20s ", member_string_or(one, "verdict", ""));
+        help_wrap(to, member_string_or(one, "why", ""), 25, 25, width > 45 ? width : 45);
     }
 }
 
@@ -119,8 +111,8 @@ void explain_print(const struct explained *x, bool next, int width, FILE *to)
              bound == FACT_NONE ? "and has no limit" : "of a limit of ",
              bound == FACT_NONE ? "" : size_format(bound, limit, sizeof limit));
     fprintf(to, "%s%s\n", next ? "\n" : "", text);
-    if (*x->seen.activity)
-        fprintf(to, "  it is %s\n", x->seen.activity);
+    if (*member_string_or(x->seen, "activity", ""))
+        fprintf(to, "  it is %s\n", member_string_or(x->seen, "activity", ""));
     if (x->samples > 1)
         fprintf(to, "  within the last hour it held %s to %s\n",
                 size_format(x->least, held, sizeof held),
@@ -157,11 +149,11 @@ static json_t *part_json(const struct ledger_part *p)
 
 json_t *explain_json(const struct explained *x)
 {
-    json_t *json = json_object(), *ledger = json_array(), *ours = json_array(), *out = json_array();
-    char text[TEXT_MAX];
+    json_t *json = json_object(), *ledger = json_array(), *ours = json_array();
+    json_t *out = json_object_get(x->seen, "ruled_out");
     json_object_set_new(json, "name", json_string(x->container->name));
     json_object_set_new(json, "id", json_string(x->container->id));
-    json_object_set_new(json, "activity", json_string(x->seen.activity));
+    json_object_set_new(json, "activity", json_string(member_string_or(x->seen, "activity", "")));
     put_fact(json, "held", x->ledger->held);
     put_fact(json, "limit", x->container->cgroup.limit);
     if (x->samples > 1) {
@@ -173,12 +165,8 @@ json_t *explain_json(const struct explained *x)
     for (size_t i = 0; i < json_array_size(x->verdicts); i++)
         if (is_ours(x, json_array_get(x->verdicts, i)))
             json_array_append(ours, json_array_get(x->verdicts, i));
-    for (enum verdict_kind k = 0; k < VERDICT_KINDS; k++)
-        if (!stands(x, verdict_kind_name(k)))
-            json_array_append_new(out, json_pack("{s:s, s:s}", "verdict", verdict_kind_name(k),
-                                                 "why", ruled_out(k, &x->seen, text, sizeof text)));
     json_object_set_new(json, "ledger", ledger);
     json_object_set_new(json, "verdicts", ours);
-    json_object_set_new(json, "ruled_out", out);
+    json_object_set_new(json, "ruled_out", out ? json_incref(out) : json_array());
     return json;
 }

@@ -3,7 +3,6 @@
 #define SUPERVISOR_CLI_EXPLAIN_TEXT_H
 
 #include "judge/ledger.h"
-#include "judge/ruled_out.h"
 #include <jansson.h>
 #include <stdio.h>
 
@@ -11,8 +10,8 @@ struct explained {
     const struct container *container;
     struct ledger *ledger;
     const json_t *verdicts; /* of all containers, as `status --json` has them */
-    struct ruled_case seen;
-    size_t samples; /* of the last hour, from the history: least and most held */
+    const json_t *seen;     /* the container's own, there: activity, ruled_out */
+    size_t samples;         /* of the last hour, from the history: least and most held */
     fact least, most;
 };
 

@@ -209,6 +209,8 @@ void look_at(const struct config *config, const struct world *world, const struc
             rule->of_runner(&look, &h->runners[i]);
         for (size_t i = 0; rule->of_model && i < h->n_models; i++)
             rule->of_model(&look, &h->models[i]);
+        if (!assessment->why_not[kind].text)
+            assessment->why_not[kind].text = rule->unless;
     }
 }
 

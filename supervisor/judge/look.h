@@ -51,9 +51,6 @@ struct verdict *look_found(struct look *look, enum verdict_kind kind, struct mat
 struct verdict *look_judge(struct look *look, enum verdict_kind kind, struct matter *own,
                            struct ruling ruling, double hold_s);
 void look_take(const struct look *look, struct condition *condition, struct ruling ruling);
-/* Leaves in the assessment why the verdict does not stand. */
-void look_why_not(struct look *look, enum verdict_kind kind, const struct finding *finding,
-                  double hold_s);
 /* Settles as over what was raised of a runner, a model or a container (pid and model: of whom). */
 void look_clear(struct look *look, struct matter *own, fact pid, fact started_us,
                 const char *model);

@@ -5,6 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The assessments that a look may write into: of its container, of all where it is at the host. */
+static struct assessment *assessments(const struct look *look, size_t *ret_n)
+{
+    struct judgement *j = look->judgement;
+    *ret_n = look->container ? look->assessment != NULL : j->n_assessments;
+    return look->container ? look->assessment : j->assessments;
+}
+
 struct verdict *look_verdict(struct look *look, enum verdict_kind kind)
 {
     struct judgement *j = look->judgement;
@@ -56,6 +64,10 @@ struct verdict *look_settle(struct look *look, enum verdict_kind kind, struct st
         return NULL;
     }
     v->state = standing->raised ? VERDICT_RAISED : was_raised ? VERDICT_CLEARED : VERDICT_SUSPECT;
+    size_t n;
+    struct assessment *a = assessments(look, &n);
+    for (size_t i = 0; i < n && v->state != VERDICT_CLEARED; i++)
+        a[i].stands |= UINT32_C(1) << kind;
     v->changed = standing->raised != was_raised;
     v->confirmed = standing->raised && all_now && held;
     v->since_s = standing->raised || was_raised ? standing->since_s
@@ -65,9 +77,11 @@ struct verdict *look_settle(struct look *look, enum verdict_kind kind, struct st
     return v;
 }
 
-void look_why_not(struct look *look, enum verdict_kind kind, const struct finding *finding,
-                  double hold_s)
+static void leave_why_not(struct look *look, enum verdict_kind kind, const struct finding *finding,
+                          double hold_s)
 {
+    size_t n;
+    struct assessment *a = assessments(look, &n);
     struct reason reason = {.text = "it has not lasted yet, @ of @",
                             .near = (unsigned)finding->n_true};
     if (finding->against) {
@@ -77,13 +91,9 @@ void look_why_not(struct look *look, enum verdict_kind kind, const struct findin
         reason.numbers[0] = (struct number)SECONDS(look->now_s - finding->since_s);
         reason.numbers[1] = (struct number)SECONDS(hold_s);
     }
-    struct judgement *j = look->judgement;
-    for (size_t i = 0; i < (look->assessment ? 1 : j->n_assessments); i++) {
-        struct reason *why =
-            &(look->assessment ? look->assessment : &j->assessments[i])->why_not[kind];
-        if (!why->text || reason.near >= why->near)
-            *why = reason;
-    }
+    for (size_t i = 0; i < n; i++)
+        if (!a[i].why_not[kind].text || reason.near >= a[i].why_not[kind].near)
+            a[i].why_not[kind] = reason;
 }
 
 struct verdict *look_found(struct look *look, enum verdict_kind kind, struct matter *own,
@@ -91,8 +101,8 @@ struct verdict *look_found(struct look *look, enum verdict_kind kind, struct mat
 {
     struct verdict *v = look_settle(look, kind, &own[kind].standing, finding->since_s,
                                     finding->all_now, finding->contradicted, suspicious, hold_s);
-    if (!v)
-        look_why_not(look, kind, finding, hold_s);
+    if (!v || v->state == VERDICT_CLEARED)
+        leave_why_not(look, kind, finding, hold_s);
     else if (finding->against && finding->against->unknown)
         snprintf(v->missing, sizeof v->missing, "%s%s%s", finding->against->text,
                  finding->against->detail ? ": " : "",

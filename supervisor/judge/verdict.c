@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(VERDICT_KINDS <= 32, "assessment.stands has a bit of each");
+
 void judgement_clear(struct judgement *judgement)
 {
     free(judgement->verdicts);
@@ -105,12 +107,14 @@ static const char *number_text(struct number number, char *text, size_t size)
     return text;
 }
 
-const char *reason_text(const struct reason *reason, char *text, size_t size)
+const char *why_not(const struct assessment *assessment, enum verdict_kind kind, char *text,
+                    size_t size)
 {
+    const struct reason *reason = &assessment->why_not[kind];
     char number[32];
     size_t at = 0, n = 0, numbers = sizeof reason->numbers / sizeof reason->numbers[0];
     *text = '\0';
-    if (!reason->text)
+    if (!reason->text || assessment->stands & UINT32_C(1) << kind)
         return text;
     if (reason->unknown)
         at = (size_t)snprintf(text, size, "unknown: ");

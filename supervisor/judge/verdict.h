@@ -85,9 +85,6 @@ struct reason {
     unsigned
         near; /* how many other conditions were true: of several subjects, whose reason it is */
 };
-/* One clause without a full stop: "a model is loaded", "unknown: the limit". Returns text. */
-const char *reason_text(const struct reason *reason, char *text, size_t size);
-
 struct verdict {
     /* Of the container; all "" for a verdict about the host. */
     char id[CONTAINER_ID_SIZE], name[CONTAINER_NAME_SIZE], started_at[48];
@@ -137,8 +134,9 @@ struct assessment {
                                idle-leak but that nothing is loaded, busy or connected */
     bool wants_connections; /* every other condition of a verdict holds: read the connections with
                                the next sample */
-    /* Why a verdict of each kind neither stands nor is suspected, by the very conditions that were
-     * judged; reason_text of one that has none: "". */
+    /* Of it, or of the host: 1 << kind of what stands or is suspected, and why the others do not,
+     * as the very conditions say that were judged. */
+    uint32_t stands;
     struct reason why_not[VERDICT_KINDS];
 };
 
@@ -162,6 +160,11 @@ void judgement_clear(struct judgement *judgement); /* frees; leaves it empty */
 const struct verdict *judgement_find(const struct judgement *judgement, const char *id,
                                      enum verdict_kind kind);
 const struct assessment *judgement_assessment(const struct judgement *judgement, const char *id);
+
+/* Why a verdict of that kind does not stand: one clause without a full stop. "": it does, or the
+ * container does not run. Returns text. */
+const char *why_not(const struct assessment *assessment, enum verdict_kind kind, char *text,
+                    size_t size);
 
 const char *verdict_kind_name(enum verdict_kind kind);    /* "idle-leak" … */
 const char *verdict_state_name(enum verdict_state state); /* "suspect" "raised" "cleared" */
