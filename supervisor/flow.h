@@ -24,9 +24,10 @@ struct flow_options {
     void (*no_room)(void *userdata, const struct error *err);
     /* historian_options.tell: the history stops, goes on, or was begun anew. NULL: not told. */
     void (*history)(void *userdata, const struct error *err, const char *set_aside);
-    /* keep_guard_options.tell: what must be remembered cannot be, or can again. NULL: not told. */
+    /* keep_guard_options.tell: what must be remembered cannot be, or can again; and its tell_place.
+     * Needed where automatic is set. */
     void (*keep)(void *userdata, const struct error *err, const struct keep_report *report);
-    void (*place)(void *userdata, const struct error *err); /* keep_guard_options.tell_place */
+    void (*place)(void *userdata, const struct error *err);
     void *userdata;
 };
 

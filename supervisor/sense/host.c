@@ -86,3 +86,15 @@ int host_read(struct host_reader *reader, struct host *ret_host)
     *ret_host = host;
     return 0;
 }
+
+int host_read_once(const char *procfs, struct host *ret_host, struct error *err)
+{
+    struct host_reader *reader;
+    host_init(ret_host);
+    int r = host_open(procfs, &reader, err);
+    if (r < 0)
+        return r;
+    host_read(reader, ret_host);
+    host_close(reader);
+    return 0;
+}

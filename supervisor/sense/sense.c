@@ -41,6 +41,7 @@ void sense_remove(struct sense *sense, struct watch *w)
     sense->changed = true;
     sense_tell(sense, NOTE_GONE, w, "");
     sense_end_fresh(w, -ENOENT);
+    processes_forget(sense->processes, w->container.id);
     watch_free(w);
 }
 

@@ -272,3 +272,19 @@ const char *container_env(const struct container *container, const char *key)
 {
     return pairs_get(container->env, container->n_env, key);
 }
+
+const struct container *world_container(const struct world *world, const char *id)
+{
+    for (size_t i = 0; i < world->n_containers; i++)
+        if (!strcmp(world->containers[i].id, id))
+            return &world->containers[i];
+    return NULL;
+}
+
+const struct model *ollama_model(const struct ollama *ollama, const char *name)
+{
+    for (size_t i = 0; i < ollama->n_models; i++)
+        if (!strcmp(ollama->models[i].name, name))
+            return &ollama->models[i];
+    return NULL;
+}
