@@ -4,13 +4,10 @@
 #include "cli/cli.h"
 #include "cli/say.h"
 #include "cli/task.h"
-#include "judge/judge.h"
 #include "judge/ledger.h"
-#include "judge/ruled_out.h"
 #include "keep/history.h"
 #include "sense/json_member.h"
 #include "sense/json_put.h"
-#include "sense/policy.h"
 #include "sense/world_json.h"
 #include "tell/local.h"
 
@@ -25,8 +22,8 @@ struct explained {
     const struct container *container;
     struct ledger *ledger;
     const json_t *verdicts; /* of all containers, as `status --json` has them */
-    struct ruled_case seen;
-    size_t samples; /* of the last hour, from the history: least and most held */
+    const json_t *seen;     /* the container's own, there: activity, ruled_out */
+    size_t samples;         /* of the last hour, from the history: least and most held */
     fact least, most;
 };
 
@@ -37,16 +34,6 @@ static bool is_ours(const struct explained *x, const json_t *verdict)
 {
     const char *name = member_string(verdict, "container");
     return !name || !strcmp(name, x->container->name);
-}
-
-static bool stands(const struct explained *x, const char *kind)
-{
-    for (size_t i = 0; i < json_array_size(x->verdicts); i++) {
-        const json_t *v = json_array_get(x->verdicts, i);
-        if (is_ours(x, v) && !strcmp(member_string_or(v, "verdict", ""), kind))
-            return true;
-    }
-    return false;
 }
 
 static void print_row(FILE *to, int width, const char *part, const char *bytes, const char *from,
@@ -123,11 +110,13 @@ static void print_verdicts(const struct explained *x, int width, FILE *to)
     if (!any)
         fputs("    none\n", to);
     fputs("  ruled out:\n", to);
-    for (enum verdict_kind k = 0; k < VERDICT_KINDS; k++) {
-        if (stands(x, verdict_kind_name(k)))
-            continue;
-        fprintf(to, "    %-20s ", verdict_kind_name(k));
-        help_wrap(to, ruled_out(k, &x->seen, text, sizeof text), 25, 25, width > 45 ? width : 45);
+    const json_t *out = json_object_get(x->seen, "ruled_out");
+    if (!out)
+        fputs("    all: it does not run\n", to);
+    for (size_t i = 0; i < json_array_size(out); i++) {
+        const json_t *one = json_array_get(out, i);
+        fprintf(to, "    %-20s ", member_string_or(one, "verdict", ""));
+        help_wrap(to, member_string_or(one, "why", ""), 25, 25, width > 45 ? width : 45);
     }
 }
 
@@ -139,8 +128,8 @@ static void explain_print(const struct explained *x, bool next, int width, FILE 
     fprintf(to, "%s%s holds %s %s%s\n", next ? "\n" : "", c->name, SHOWN(x->ledger->held),
             bound == FACT_NONE ? "and has no limit" : "of a limit of ",
             bound == FACT_NONE ? "" : SHOWN(bound));
-    if (*x->seen.activity)
-        fprintf(to, "  it is %s\n", x->seen.activity);
+    if (*member_string_or(x->seen, "activity", ""))
+        fprintf(to, "  it is %s\n", member_string_or(x->seen, "activity", ""));
     if (x->samples > 1)
         fprintf(to, "  within the last hour it held %s to %s\n", SHOWN(x->least), SHOWN(x->most));
     print_ledger(x, width, to);
@@ -168,10 +157,10 @@ static json_t *part_json(const struct ledger_part *p)
  * "verdicts":[…],"ruled_out":[{"verdict":…,"why":…}]}; a new reference. */
 static json_t *explain_json(const struct explained *x)
 {
-    json_t *ledger = json_array(), *ours = json_array(), *out = json_array();
+    json_t *ledger = json_array(), *ours = json_array();
+    json_t *out = json_object_get(x->seen, "ruled_out");
     json_t *json = json_pack("{s:s, s:s, s:s}", "name", x->container->name, "id", x->container->id,
-                             "activity", x->seen.activity);
-    char text[TEXT_MAX];
+                             "activity", member_string_or(x->seen, "activity", ""));
     put_fact(json, "held", x->ledger->held);
     put_fact(json, "limit", x->container->cgroup.limit);
     if (x->samples > 1) {
@@ -183,13 +172,9 @@ static json_t *explain_json(const struct explained *x)
     for (size_t i = 0; i < json_array_size(x->verdicts); i++)
         if (is_ours(x, json_array_get(x->verdicts, i)))
             json_array_append(ours, json_array_get(x->verdicts, i));
-    for (enum verdict_kind k = 0; k < VERDICT_KINDS; k++)
-        if (!stands(x, verdict_kind_name(k)))
-            json_array_append_new(out, json_pack("{s:s, s:s}", "verdict", verdict_kind_name(k),
-                                                 "why", ruled_out(k, &x->seen, text, sizeof text)));
     json_object_set_new(json, "ledger", ledger);
     json_object_set_new(json, "verdicts", ours);
-    json_object_set_new(json, "ruled_out", out);
+    json_object_set_new(json, "ruled_out", out ? json_incref(out) : json_array());
     return json;
 }
 
@@ -201,8 +186,6 @@ struct explain {
     struct task task;
     json_t *state; /* a world with verdicts, as `status --json` prints it */
     struct world world;
-    struct judge *judge;
-    struct judgement judgement;
     struct keep_history *history; /* NULL: there is none */
     json_t *said;                 /* one of each container, for --json */
     size_t shown;
@@ -281,24 +264,17 @@ static void span_sample(void *userdata, const struct history_sample *sample)
 
 static int explain_one(struct explain *e, size_t i)
 {
-    struct settings settings;
     struct explained x = {.container = &e->world.containers[i],
                           .least = FACT_UNKNOWN,
                           .most = FACT_UNKNOWN,
                           .ledger = calloc(1, sizeof *x.ledger)};
-    const json_t *container = json_array_get(json_object_get(e->state, "containers"), i);
     if (!x.ledger)
         return -ENOMEM;
-    policy_for(e->task.cli->config, x.container, &settings, NULL);
     ledger_of(x.container, &e->world.host, ask_history, e, x.ledger);
     if (e->history)
         keep_history_samples(e->history, x.container->id, clock_wall_ms() - HOUR_MS, span_sample,
                              &x, NULL);
-    x.seen = (struct ruled_case){.world = &e->world,
-                                 .container = x.container,
-                                 .assessment = &e->judgement.assessments[i],
-                                 .settings = &settings,
-                                 .activity = member_string_or(container, "activity", "")};
+    x.seen = json_array_get(json_object_get(e->state, "containers"), i);
     x.verdicts = json_object_get(e->state, "verdicts");
     if (e->task.json)
         json_array_append_new(e->said, explain_json(&x));
@@ -311,9 +287,7 @@ static int explain_one(struct explain *e, size_t i)
 
 static int explain_all(struct explain *e, const struct targets *targets)
 {
-    int r = judge_new(e->task.cli->config, &e->judge);
-    if (r == 0)
-        r = judge_look(e->judge, &e->world, &e->judgement);
+    int r = 0;
     for (size_t i = 0; r == 0 && i < e->world.n_containers; i++)
         if (e->task.named ? targets_have(targets, e->world.containers[i].id)
                           : e->world.containers[i].status == STATUS_RUNNING)
@@ -342,8 +316,6 @@ int cmd_explain(struct cli *cli)
         status = explain_all(&e, &targets);
     }
     keep_history_close(e.history);
-    judge_free(e.judge);
-    judgement_clear(&e.judgement);
     world_clear(&e.world);
     json_decref(e.said);
     json_decref(e.state);

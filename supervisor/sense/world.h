@@ -166,6 +166,9 @@ struct gpu *world_add_gpu(struct world *world); /* at most GPUS_MAX */
 /* Appends a copy of key and value. 0, -ENOMEM, -E2BIG at the cap (WORLD_PAIRS_MAX). */
 int pairs_add(struct pair **pairs, size_t *n_pairs, const char *key, const char *value);
 
+/* The value, NULL where there is none. */
+const char *pairs_get(const struct pair *pairs, size_t n, const char *key);
+
 /* A deep copy into *copy (initialised by this call); 0 or -ENOMEM, then *copy is empty. */
 int container_copy(struct container *copy, const struct container *from);
 int ollama_copy(struct ollama *copy, const struct ollama *from); /* the same */

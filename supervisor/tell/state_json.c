@@ -18,6 +18,18 @@ static void add_levels(const struct judgement *j, json_t *world)
     json_object_set_new(world, "level", json_string(pressure_name(j->level)));
 }
 
+/* What does not stand of a container that runs, and why, as the judge left it. */
+static json_t *ruled_out(const struct assessment *a)
+{
+    char text[256];
+    json_t *list = json_array();
+    for (enum verdict_kind k = 0; k < VERDICT_KINDS; k++)
+        if (*why_not(a, k, text, sizeof text))
+            json_array_append_new(
+                list, json_pack("{s:s, s:s}", "verdict", verdict_kind_name(k), "why", text));
+    return list;
+}
+
 /* What each container is doing: "busy: cpu 43 % of a core"; and its throttle. */
 static void add_activities(const struct state *state, json_t *containers)
 {
@@ -29,6 +41,8 @@ static void add_activities(const struct state *state, json_t *containers)
         json_t *container = json_array_get(containers, i);
         json_object_set_new(container, "activity", json_string(text));
         json_object_set_new(container, "level", json_string(pressure_name(a->level)));
+        if (a->activity != ACTIVITY_STOPPED)
+            json_object_set_new(container, "ruled_out", ruled_out(a));
         if (state->throttler && *throttler_text(state->throttler, a->id, text, sizeof text))
             json_object_set_new(container, "throttled", json_string(text));
     }
