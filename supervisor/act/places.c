@@ -1,4 +1,4 @@
-#include "act/places.h"
+#include "act/private.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,6 @@
 #include "deploy/create.h"
 #include "base/size.h"
 #include "cli/cli.h"
-#include "cli/progress.h"
 #include "cli/say.h"
 #include "sense/json_member.h"
 #include "sense/json_put.h"

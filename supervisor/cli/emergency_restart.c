@@ -2,7 +2,7 @@
  * wanted at hand, print the final state. A person's word: it passes the restart budget, and is
  * counted in it. */
 #include "base/clock.h"
-#include "cli/preload.h"
+#include "cli/loading.h"
 #include "cli/say.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* supervisor preload: the tiers and the pinned models, as far as they fit (row C14). */
-#include "cli/preload.h"
+#include "cli/loading.h"
 #include "cli/say.h"
 
 #include <errno.h>

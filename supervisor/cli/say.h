@@ -26,4 +26,20 @@ void say_json_by(json_t *json, size_t flags);
 void say_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define say_clear() say_progress("%s", "")
 
+/* ---- a bar for what takes long. On a terminal it is drawn anew; elsewhere a line tells every few
+ * seconds how far it is. On stderr: stdout is for results. */
+
+struct progress {
+    bool shown;     /* a bar stands on the terminal */
+    char what[128]; /* of the last call */
+    double started_s, told_s;
+    fact first; /* bytes at its beginning: what a download goes on from */
+    bool begun;
+};
+
+/* Bytes; total unknown or 0: only what has come is told. */
+void progress_show(struct progress *progress, const char *what, fact current, fact total);
+/* Takes the bar away; the next progress_show begins anew. */
+void progress_end(struct progress *progress);
+
 #endif

@@ -3,7 +3,6 @@
  * cgroup. */
 #include "act/run.h"
 #include "act/throttle_files.h"
-#include "act/throttles.h"
 #include "base/clock.h"
 
 #include <errno.h>
