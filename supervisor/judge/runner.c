@@ -147,9 +147,10 @@ static void take_conditions(const struct look *look, struct runner *r, const str
               : p->state == 'D' ? NO("its runner waits for a disk (state D)")
                                 : YES(now_s));
     look_take(look, &r->conditions[ORPHAN_CHILD],
-              !look->serve || !fact_known(p->ppid) ? UNKNOWN("whose child its runner is")
-              : p->ppid == look->serve->pid        ? YES(now_s)
-                                                   : NO("its runner is not the server's child"));
+              look->live_servers > 1 ? UNKNOWN("which of several servers gave the list")
+              : !look->serve || !fact_known(p->ppid) ? UNKNOWN("whose child its runner is")
+              : p->ppid == look->serve->pid          ? YES(now_s)
+                                                     : NO("its runner is not the server's child"));
 }
 
 static void take_use(const struct look *look, struct runner *r, const struct process *p)
