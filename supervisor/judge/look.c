@@ -179,8 +179,11 @@ void look_at(const struct config *config, const struct world *world, const struc
     look.serve = container_serve(c);
     look.serve_held = look.serve ? process_held(look.serve) : FACT_UNKNOWN;
     look.held = container_held(c, &world->host);
-    for (size_t i = 0; i < c->n_processes; i++)
-        look.live_runners += process_is_live_runner(&c->processes[i]);
+    for (size_t i = 0; i < c->n_processes; i++) {
+        const struct process *p = &c->processes[i];
+        look.live_runners += process_is_live_runner(p);
+        look.live_servers += p->kind == PROCESS_SERVE && p->state != 'Z' && p->state != 'X';
+    }
     take_answer(&look);
     if (look.live_runners)
         h->last_runner_seen_s = look.now_s;
