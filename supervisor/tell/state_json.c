@@ -1,6 +1,7 @@
 #include "tell/state_json.h"
 
 #include "judge/verdict_json.h"
+#include "sense/json_put.h"
 #include "sense/world_json.h"
 
 #include <stdio.h>
@@ -8,12 +9,9 @@
 /* The host's level, that of all models against their budget, and `level`, which is all together. */
 static void add_levels(const struct judgement *j, json_t *world)
 {
-    json_t *models = json_object();
-    if (fact_known(j->models_held))
-        json_object_set_new(models, "held", json_integer(j->models_held));
-    json_object_set_new(models, "budget",
-                        j->models_budget < 0 ? json_null() : json_integer(j->models_budget));
-    json_object_set_new(models, "level", json_string(pressure_name(j->models_level)));
+    json_t *models =
+        json_pack("{s:o*, s:o?, s:s}", "held", json_known(j->models_held), "budget",
+                  json_known(j->models_budget), "level", pressure_name(j->models_level));
     json_object_set_new(json_object_get(world, "host"), "level",
                         json_string(pressure_name(j->host_level)));
     json_object_set_new(world, "models", models);
