@@ -125,7 +125,8 @@ static void on_note(void *userdata, enum sense_note note, const struct container
                  LS("status", container_status_name(c ? c->status : STATUS_UNKNOWN)));
         break;
     case NOTE_GONE:
-        log_line(LOG_LEVEL_INFO, "container gone", LS("container", name), LS("id", id));
+        log_line(LOG_LEVEL_INFO, "container gone", LS("container", name), LS("id", id),
+                 LS("why", *text ? text : NULL));
         break;
     case NOTE_STARTED:
         log_line(LOG_LEVEL_INFO, "container started", LS("container", name), LS("id", id),

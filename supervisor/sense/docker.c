@@ -130,6 +130,7 @@ static void ask_version(struct docker *docker, const char *method)
     }
     docker->asking->unversioned = true;
     docker->asking->timeout_ms = DOCKER_PING_MS;
+    docker->asking->body_max = DOCKER_SMALL_MAX;
     docker_call_send(docker->asking);
 }
 

@@ -152,6 +152,7 @@ void docker_call_send(struct docker_call *call)
             .body_borrowed = call->archive != NULL,
             .timeout_ms = call->timeout_ms,
             .on_data = call->on_data,
+            .body_max = call->body_max,
             /* The question who is there goes to the one who is there now, and what a proxy adds to
              * its answer to a HEAD spoils nothing. */
             .fresh_connection = call->unversioned,

@@ -13,24 +13,12 @@ struct listing { /* begins with its call */
     struct docker_call call;
     struct json_stream stream;
     docker_entry_seen *seen;
+    bool any; /* a container was read */
     size_t unread;
     char head[512]; /* the first bytes: a refusal's words */
 };
 
-static bool entry_taken(void *userdata, const char *text, size_t length)
-{
-    struct listing *listing = userdata;
-    struct docker_entry entry;
-    if (docker_parse_entry(text, length, &entry) < 0) {
-        listing->unread++;
-        return true;
-    }
-    listing->seen(listing->call.userdata, &entry);
-    docker_entry_clear(&entry);
-    return !listing->call.stopped && listing->call.docker;
-}
-
-static void entry_left_out(void *userdata, const char *text, size_t length)
+static void entry_unread(void *userdata, const char *text, size_t length)
 {
     struct listing *listing = userdata;
     struct docker_entry entry;
@@ -38,6 +26,20 @@ static void entry_left_out(void *userdata, const char *text, size_t length)
         listing->seen(listing->call.userdata, &entry);
     else
         listing->unread++;
+}
+
+static bool entry_taken(void *userdata, const char *text, size_t length)
+{
+    struct listing *listing = userdata;
+    struct docker_entry entry;
+    if (docker_parse_entry(text, length, &entry) < 0) {
+        entry_unread(listing, text, length);
+        return !listing->call.stopped && listing->call.docker;
+    }
+    listing->any = true;
+    listing->seen(listing->call.userdata, &entry);
+    docker_entry_clear(&entry);
+    return !listing->call.stopped && listing->call.docker;
 }
 
 static bool list_arrived(void *userdata, const char *data, size_t length)
@@ -56,6 +58,10 @@ static void listed(struct docker_call *call, int result, const struct http_respo
     if (result == 0 && !json_stream_is_whole(&listing->stream)) {
         result = docker_unread(call, -EBADMSG, &own);
         err = &own;
+    }
+    if (listing->any && (result == -EMSGSIZE || result == -ETIMEDOUT)) {
+        result = 0; /* it was going well; what comes after that is not known */
+        listing->unread++;
     }
     call->user.listed(call->userdata, result, listing->unread, err);
 }
@@ -76,10 +82,11 @@ void docker_list(struct docker *docker, docker_entry_seen *seen, docker_listed *
         return;
     }
     json_stream_init_inside(&listing->stream, DOCKER_ENTRY_MAX, 1);
-    listing->stream.left_out = entry_left_out;
+    listing->stream.left_out = entry_unread;
     listing->seen = seen;
     listing->call.on_data = list_arrived;
     listing->call.head = listing->head;
+    listing->call.body_max = DOCKER_LIST_MAX;
     listing->call.release = listing_release;
     listing->call.user.listed = done;
     docker_call_go(&listing->call);
@@ -114,6 +121,7 @@ void docker_inspect(struct docker *docker, const char *id, docker_inspected *don
         return;
     }
     call->user.inspected = done;
+    call->body_max = DOCKER_INSPECT_MAX;
     docker_call_go(call);
 }
 
@@ -143,6 +151,7 @@ void docker_stats(struct docker *docker, const char *id, docker_stats_read *done
         return;
     }
     call->user.stats_read = done;
+    call->body_max = DOCKER_SMALL_MAX;
     docker_call_go(call);
 }
 
@@ -193,6 +202,7 @@ static struct docker_call *change_new(struct docker *docker, char *path, docker_
     }
     call->user.done = done;
     call->timeout_ms = DOCKER_CHANGE_MS;
+    call->body_max = DOCKER_SMALL_MAX;
     return call;
 }
 

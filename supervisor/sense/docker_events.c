@@ -28,6 +28,8 @@ static const char *const actions[] = {"start",
                                       "health_status: healthy",
                                       "health_status: unhealthy"};
 
+enum { RING_MAX = 16 * 1024 * 1024 }; /* 256 events; a real one has 1 to 10 KiB */
+
 struct events { /* begins with its call */
     struct docker_call call;
     struct lines lines;
@@ -168,5 +170,6 @@ void docker_events_ring(struct docker *docker, docker_event_seen *seen, docker_r
         return;
     }
     events->call.user.ring_read = done;
+    events->call.body_max = RING_MAX;
     docker_call_go(&events->call);
 }

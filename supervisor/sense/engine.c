@@ -20,6 +20,12 @@ static const double subscribed_s = 1;
 static const double stream_good_s = 10;
 enum { FAILED_MAX = 8 };
 
+/* After a list that took so long the next one waits so many times longer: an engine that keeps one
+ * busy with lists (100 MB of labels take seconds) does so for a fifth of the time. */
+static const double list_pause = 4;
+/* So long the first look waits for inspects: who answers late is met later. */
+static const double first_look_s = 3;
+
 static void on_retry(uv_timer_t *timer)
 {
     sense_connect(timer->data);
@@ -35,6 +41,7 @@ static void engine_lost(struct sense *sense, const struct error *err)
         sense->error = *err;
     sense->up = false;
     sense->stream_s = -1;
+    sense->roster.n_waiting = 0; /* the next list has them again */
     docker_forget(sense->o.docker);
     docker_events_stop(sense->o.docker);
     if (!sense->lost_said) {
@@ -63,28 +70,6 @@ void sense_note_labels(struct sense *sense, struct watch *w)
         tell_label(sense, w, &errors[i]);
 }
 
-static struct watch *add_watch(struct sense *sense, const char *id)
-{
-    if (sense->n == WORLD_CONTAINERS_MAX) {
-        sense_tell(sense, NOTE_TOO_MANY, NULL, "more containers than can be supervised");
-        return NULL;
-    }
-    struct watch **watches = realloc(sense->watches, (sense->n + 1) * sizeof(*watches));
-    if (!watches)
-        return NULL;
-    sense->watches = watches;
-    struct watch *w = calloc(1, sizeof *w);
-    if (!w)
-        return NULL;
-    container_init(&w->container);
-    snprintf(w->container.id, sizeof w->container.id, "%s", id);
-    w->sense = sense;
-    w->followed_s = clock_boottime_s();
-    w->listed = true; /* the list under way may have passed it */
-    sense->watches[sense->n++] = w;
-    return w;
-}
-
 static char *unread_find(struct sense *sense, const char *id)
 {
     for (size_t i = 0; i < UNREAD_MAX; i++)
@@ -111,18 +96,18 @@ static void tell_unread(struct sense *sense, const char *id, const char *why)
 }
 
 static void take_inspected(struct sense *sense, const struct container *c,
-                           const struct docker_details *details, bool named)
+                           const struct docker_details *details, const struct inspection *asked)
 {
     struct watch *w = sense_find(sense, c->id);
     bool found = !w;
-    if (!w && !(w = add_watch(sense, c->id)))
+    if (!w && !(w = roster_admit(sense, c->id, asked->rank)))
         return;
-    w->named |= named;
+    w->named |= asked->named;
     unread_forget(sense, c->id);
     bool was_running = w->container.status == STATUS_RUNNING;
     char was_started[sizeof w->container.started_at];
     memcpy(was_started, w->container.started_at, sizeof was_started);
-    bool changed = watch_take(w, c, details);
+    bool changed = watch_take(w, c, details, config_settings(sense->o.config)->docker_label);
     sense->changed = true;
     sense->unsorted |= found || changed;
     if (found)
@@ -144,14 +129,64 @@ static void take_inspected(struct sense *sense, const struct container *c,
         sense_look_soon(sense, w); /* a death or a new life is seen at once */
 }
 
-static void inspect_next(struct sense *sense)
+static void on_inspected(void *userdata, int result, const struct container *c,
+                         const struct docker_details *details, const struct error *err);
+
+static void ask_inspect(struct sense *sense, struct watch *w, const struct candidate *candidate)
 {
-    for (size_t i = 0; i < sense->n && sense->up && sense->inspecting < INSPECTS_MAX / 2; i++) {
-        struct watch *w = sense->watches[i];
-        if (!w->inspect_due)
-            continue;
-        w->inspect_due = false;
-        sense_inspect(sense, w->container.id, false);
+    struct inspection *inspection =
+        sense_inspection_new(sense, w ? w->container.id : candidate->id, w ? w->named : candidate->named);
+    if (!inspection)
+        return; /* the reconciliation comes again */
+    inspection->is_new = !w;
+    inspection->rank = w ? 0 : candidate->rank;
+    if (w)
+        w->inspecting = true, w->inspect_due = false;
+    sense->inspecting++;
+    sense->inspecting_new += inspection->is_new;
+    docker_inspect(sense->o.docker, inspection->id, on_inspected, inspection);
+}
+
+/* Hints come as fast as an engine likes: so many inspects follow them, then so many a second. */
+static bool may_inspect(struct sense *sense)
+{
+    static const double burst = SENSE_CONTAINERS_MAX, each_second = 50;
+    double now_s = clock_boottime_s();
+    sense->hints += (now_s - sense->hints_s) * each_second;
+    sense->hints_s = now_s;
+    if (sense->hints > burst)
+        sense->hints = burst;
+    return sense->hints >= 1;
+}
+
+static struct watch *next_due(const struct sense *sense, bool here)
+{
+    for (size_t i = 0; i < sense->n; i++)
+        if (sense->watches[i]->inspect_due && sense->watches[i]->here == here)
+            return sense->watches[i];
+    return NULL;
+}
+
+/* Who is here first. The others, whose answers may take as long as an engine likes, do not get the
+ * last places, and new ones take turns with those that are known. */
+void sense_inspect_next(struct sense *sense)
+{
+    struct candidate candidate;
+    while (sense->up && sense->inspecting < INSPECTS_MAX) {
+        bool hints = may_inspect(sense);
+        struct watch *w = hints ? next_due(sense, true) : NULL;
+        bool here = w || roster_next_is_here(sense);
+        if (!here && sense->inspecting >= INSPECTS_MAX - INSPECTS_HERE)
+            return;
+        if (!here && hints && (!sense->known_last || !sense->roster.n_waiting))
+            w = next_due(sense, false);
+        sense->known_last = w;
+        if (w)
+            sense->hints--, ask_inspect(sense, w, NULL);
+        else if (roster_next(sense, &candidate))
+            ask_inspect(sense, NULL, &candidate);
+        else
+            return;
     }
 }
 
@@ -161,17 +196,18 @@ static void on_inspected(void *userdata, int result, const struct container *c,
     struct inspection *inspection = userdata;
     struct sense *sense = inspection->sense;
     sense->inspecting--;
+    sense->inspecting_new -= inspection->is_new;
     if (!sense->closing) {
         bool first_round = !sense->listed;
         struct watch *w = sense_find(sense, inspection->id);
         if (w)
             w->inspecting = false;
         if (result == 0)
-            take_inspected(sense, c, details, inspection->named);
+            take_inspected(sense, c, details, inspection);
         else if (err && err->failure == FAILURE_UNREACHABLE)
             engine_lost(sense, err);
         else if (result == -ENOENT && w)
-            sense_remove(sense, w);
+            sense_remove(sense, w, "");
         else
             tell_unread(sense, inspection->id, err ? err->message : "");
         w = sense_find(sense, inspection->id);
@@ -179,12 +215,10 @@ static void on_inspected(void *userdata, int result, const struct container *c,
             sense_end_fresh(w, result);
         if (w && w->inspect_again) {
             w->inspect_again = false;
-            sense_inspect(sense, inspection->id, false);
+            sense_inspect(sense, w);
         }
-        inspect_next(sense);
-        if (sense->up && !sense->inspecting && sense->list_more && sense->n > sense->listed_n)
-            list(sense);
-        else if (first_round && sense->up && !sense->inspecting) {
+        sense_inspect_next(sense);
+        if (first_round && sense->up && !sense->listing && !sense_awaits_inspects(sense)) {
             sense->listed = true;
             sense_look(sense);
         }
@@ -192,21 +226,23 @@ static void on_inspected(void *userdata, int result, const struct container *c,
     free(inspection);
 }
 
-/* At most one inspect of a container is under way; a hint that comes meanwhile asks once more. */
-void sense_inspect(struct sense *sense, const char *id, bool named)
+/* At most one inspect of a container is under way; a hint that comes meanwhile asks once more. What
+ * a remedy waits for waits for nobody. */
+void sense_inspect(struct sense *sense, struct watch *w)
 {
-    struct watch *w = sense_find(sense, id);
-    if (w && w->inspecting) {
+    if (w->inspecting) {
         w->inspect_again = true;
-        return;
+    } else if (w->refreshing) {
+        ask_inspect(sense, w, NULL);
+    } else {
+        w->inspect_due = true;
+        sense_inspect_next(sense);
     }
-    struct inspection *inspection = sense_inspection_new(sense, id, named);
-    if (!inspection)
-        return; /* the reconciliation comes again */
-    if (w)
-        w->inspecting = true;
-    sense->inspecting++;
-    docker_inspect(sense->o.docker, inspection->id, on_inspected, inspection);
+}
+
+bool sense_awaits_inspects(const struct sense *sense)
+{
+    return sense->inspecting || sense->roster.n_waiting;
 }
 
 static bool is_named(const struct sense *sense, const struct docker_entry *e)
@@ -220,8 +256,8 @@ static void tell_too_large(struct sense *sense, const struct docker_entry *e)
 {
     char text[CONTAINER_NAME_SIZE + 160];
     snprintf(text, sizeof text,
-             "%s (%.12s): what the engine's list says of it is too large to be read (more than %d "
-             "KiB, by its labels): it is not supervised",
+             "%s (%.12s): what the engine's list says of it cannot be read (it has more than %d KiB, "
+             "by its labels, or is no JSON): it is not supervised",
              e->name[0] ? e->name : "a container", e->id, DOCKER_ENTRY_MAX / 1024);
     tell_unread(sense, e->id, text);
 }
@@ -231,23 +267,18 @@ static void on_entry(void *userdata, const struct docker_entry *e)
     struct sense *sense = userdata;
     if (sense->closing)
         return;
-    bool named = is_named(sense, e),
-         chosen = policy_chosen(config_settings(sense->o.config), e->image, e->labels, e->n_labels);
     struct watch *w = sense_find(sense, e->id);
-    if (e->unread && !w)
-        tell_too_large(sense, e);
-    else if (!named && !chosen && !e->unread)
-        return;
-    if (w)
+    if (w && !w->listed) {
         w->listed = true;
-    else if (e->unread)
-        return;
-    if (sense->inspecting < (w ? INSPECTS_MAX / 2 : INSPECTS_MAX))
-        sense_inspect(sense, e->id, named);
-    else if (w)
-        w->inspect_due = true;
-    else
-        sense->list_more = true;
+        w->named |= is_named(sense, e);
+        sense_inspect(sense, w);
+    } else if (!w && e->unread) {
+        tell_too_large(sense, e);
+    } else if (!w && (is_named(sense, e) || policy_chosen(config_settings(sense->o.config), e->image,
+                                                          e->labels, e->n_labels))) {
+        roster_offer(sense, e, is_named(sense, e));
+        sense_inspect_next(sense);
+    }
 }
 
 /* The list failed, though the engine is there: asked again, less and less often. */
@@ -265,6 +296,8 @@ static void on_listed(void *userdata, int result, size_t skipped, const struct e
     if (sense->closing)
         return;
     sense->listing = false;
+    double now_s = clock_boottime_s();
+    sense->list_ok_s = now_s + list_pause * (now_s - sense->list_begun_s);
     if (result < 0) {
         list_failed(sense, err);
         return;
@@ -274,7 +307,10 @@ static void on_listed(void *userdata, int result, size_t skipped, const struct e
         sense_tell(sense, NOTE_ENGINE_BACK, NULL, docker_api_version(sense->o.docker));
     sense->lost_said = false;
     sense->error = (struct error){0};
-    if (skipped > sense->skipped_told) {
+    if (err && skipped > sense->skipped_told) {
+        snprintf(text, sizeof text, "the engine's list has no end: who comes late in it is not known");
+        sense_tell(sense, NOTE_UNREAD, NULL, text);
+    } else if (skipped > sense->skipped_told) {
         snprintf(text, sizeof text,
                  "%zu of the engine's list are not understood: they are not supervised", skipped);
         sense_tell(sense, NOTE_UNREAD, NULL, text);
@@ -282,8 +318,10 @@ static void on_listed(void *userdata, int result, size_t skipped, const struct e
     sense->skipped_told = skipped;
     for (size_t i = sense->n; i-- > 0 && !skipped;)
         if (!sense->watches[i]->listed && !sense->watches[i]->inspecting)
-            sense_remove(sense, sense->watches[i]);
-    if (!sense->listed && sense->up && !sense->inspecting) {
+            sense_remove(sense, sense->watches[i], "");
+    roster_list_ended(sense);
+    sense->first_look_s = now_s + first_look_s;
+    if (!sense->listed && sense->up && !sense_awaits_inspects(sense)) {
         sense->listed = true;
         sense_look(sense);
     }
@@ -293,17 +331,24 @@ static void on_listed(void *userdata, int result, size_t skipped, const struct e
     }
 }
 
-/* One list at a time; who wants another meanwhile gets one after it. */
+/* One list at a time; who wants another meanwhile gets one after it, and after a pause. */
 static void list(struct sense *sense)
 {
+    double now_s = clock_boottime_s();
     sense->list_again = sense->listing;
     if (sense->listing)
         return;
+    if (now_s < sense->list_ok_s) {
+        if (!uv_is_active((uv_handle_t *)&sense->retry))
+            uv_timer_start(&sense->retry, on_retry,
+                           (uint64_t)((sense->list_ok_s - now_s) * 1000) + 1, 0);
+        return;
+    }
     sense->listing = true;
-    sense->list_more = false;
-    sense->listed_n = sense->n;
+    sense->list_begun_s = now_s;
     for (size_t i = 0; i < sense->n; i++)
         sense->watches[i]->listed = false;
+    roster_list_begins(sense);
     docker_list(sense->o.docker, on_entry, on_listed, sense);
 }
 
@@ -323,7 +368,7 @@ static void on_event(void *userdata, const struct docker_event *event)
         sense_look_soon(sense, w);
     }
     if (w)
-        sense_inspect(sense, event->id, false);
+        sense_inspect(sense, w);
     else if (!strcmp(event->action, "start") || !strcmp(event->action, "create") ||
              !strcmp(event->action, "rename"))
         list(sense); /* is it one of ours? */
