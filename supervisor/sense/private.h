@@ -11,7 +11,7 @@ enum {
     INSPECTS_MAX = 8, /* under way at a time, beside those for remedies: each may have half a MiB */
     INSPECTS_HERE = 2, /* of these: for those alone that run here */
     STATS_MAX = 16,    /* statistics under way at a time: 64 KiB each */
-    POLLS_MAX = 64,    /* Ollamas that are asked at a time; of those that do not answer half */
+    POLLS_MAX = 32,    /* Ollamas that are asked at a time; of those that do not answer half */
     UNREAD_MAX = 64    /* containers whose being unreadable is remembered as told */
 };
 

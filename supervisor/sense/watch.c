@@ -156,8 +156,8 @@ struct ollama_client *watch_client(struct watch *w, const struct sampler *sample
 }
 
 /* What is kept of a container's labels, and of its environment, with what each costs beside its
- * text: all the labels that there are of ours are some 6 KiB. */
-enum { LABELS_KEPT_MAX = 8192, ENV_KEPT_MAX = 4096, VALUE_KEPT_MAX = 512, PAIR_BYTES = 64 };
+ * text: all the labels that there are of ours have 2 KiB. */
+enum { LABELS_KEPT_MAX = 4096, ENV_KEPT_MAX = 2048, VALUE_KEPT_MAX = 512, PAIR_BYTES = 48 };
 
 struct keeping {
     struct pair kept[WORLD_PAIRS_MAX];
