@@ -190,6 +190,29 @@ void sense_inspect_next(struct sense *sense)
     }
 }
 
+/* The engine gave no answer about one container: whether it is there at all its ping says. */
+static void on_probed(void *userdata, int result, const struct error *err)
+{
+    struct sense *sense = userdata;
+    sense->probing = false;
+    if (sense->closing)
+        return;
+    if (result < 0)
+        engine_lost(sense, err);
+    else
+        tell_unread(sense, sense->probed_for, sense->probed_why);
+}
+
+static void probe(struct sense *sense, const char *id, const struct error *err)
+{
+    if (sense->probing)
+        return;
+    sense->probing = true;
+    snprintf(sense->probed_for, sizeof sense->probed_for, "%s", id);
+    snprintf(sense->probed_why, sizeof sense->probed_why, "%s", err->message);
+    docker_ping(sense->o.docker, on_probed, sense);
+}
+
 static void on_inspected(void *userdata, int result, const struct container *c,
                          const struct docker_details *details, const struct error *err)
 {
@@ -205,7 +228,7 @@ static void on_inspected(void *userdata, int result, const struct container *c,
         if (result == 0)
             take_inspected(sense, c, details, inspection);
         else if (err && err->failure == FAILURE_UNREACHABLE)
-            engine_lost(sense, err);
+            probe(sense, inspection->id, err);
         else if (result == -ENOENT && w)
             sense_remove(sense, w, "");
         else

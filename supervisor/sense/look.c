@@ -74,6 +74,18 @@ static bool may_poll(const struct sense *sense, const struct watch *asked)
            (silent < POLLS_MAX / 2 || (asked->answered_once && !asked->lost));
 }
 
+/* How many of its models are kept: 16 of each, and more as long as all together have no more than
+ * 2,048, of half a KiB each. */
+static size_t models_room(const struct sense *sense, const struct watch *asked)
+{
+    enum { OWN = 16, ALL = 2048 };
+    size_t others = 0;
+    for (size_t i = 0; i < sense->n; i++)
+        others += sense->watches[i] == asked ? 0 : sense->watches[i]->container.ollama.n_models;
+    size_t room = others + OWN < ALL ? ALL - others : OWN;
+    return room < WORLD_MODELS_MAX ? room : WORLD_MODELS_MAX;
+}
+
 void sense_ask_ollama(struct watch *w)
 {
     struct ollama_client *client = watch_client(w, &w->sense->sampler);
@@ -87,6 +99,7 @@ void sense_ask_ollama(struct watch *w)
     if (ollama_poll_pending(client))
         return;
     if (may_poll(w->sense, w)) {
+        ollama_keep_models(client, models_room(w->sense, w));
         ollama_poll(client, w->lost ? lost_timeout_ms : poll_timeout_ms, on_answer, w);
     } else {
         w->poll_due_s = 0;
