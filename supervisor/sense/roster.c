@@ -92,10 +92,11 @@ void roster_offer(struct sense *sense, const struct docker_entry *e, bool named)
                   e->status == STATUS_RUNNING);
     struct candidate *other = full ? lowest_waiting(r) : NULL;
     const struct watch *w = full ? lowest_watch(sense) : NULL;
-    if (other && other->rank < c.rank && (!w || other->rank <= rank_of(w))) {
+    bool crowded = r->n_waiting == SENSE_CONTAINERS_MAX;
+    if (other && other->rank < c.rank && (crowded || !w || other->rank <= rank_of(w))) {
         leave_out(r, other->id, "");
         *other = c;
-    } else if (r->n_waiting < SENSE_CONTAINERS_MAX && (!full || (w && rank_of(w) < c.rank))) {
+    } else if (!crowded && (!full || (w && rank_of(w) < c.rank))) {
         r->waiting[r->n_waiting++] = c;
     } else {
         leave_out(r, e->id, e->name);

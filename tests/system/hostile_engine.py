@@ -35,6 +35,7 @@ labels = {"supervisor.enable": "true", "supervisor.memory": "1g", "supervisor.me
 labels |= {f"supervisor.{n:08}": "x" * options["label_value"] for n in range(options["label_bytes"] // (options["label_value"] + 24))}
 LABELS = json.dumps(labels)
 DEEP = "[" * 50000 + "]" * 50000
+HUGE = json.dumps({"filler": "x" * (300 << 10)})
 VALUES = "{" + ",".join(f'"{n:x}":{{}}' for n in range(40000)) + "}"
 
 
@@ -48,7 +49,7 @@ def name(n):
 
 def entry(n):
     kind = options["entries"][n % len(options["entries"])]
-    labels_of = {"deep": DEEP, "types": '[1,{"a":null}]', "huge": json.dumps({"filler": "x" * (300 << 10)})}.get(kind, LABELS)
+    labels_of = {"deep": DEEP, "types": '[1,{"a":null}]', "huge": HUGE}.get(kind, LABELS)
     identity_of = {"id": json.dumps("../../etc/passwd\n" + "Z" * 50), "types": "77", "again": f'"{identity(7)}"'}.get(kind, f'"{identity(n)}"')
     return f'{{"Id":{identity_of},"Names":["/{name(n)}"],"Image":"ollama/ollama:{"t" * 200}","State":"running","Labels":{labels_of}}}'.encode()
 
@@ -182,7 +183,7 @@ def serve(c):
         path = request.split(b" ")[1].decode()
         one = re.search(r"/containers/([0-9a-f]{64})/", path)
         false = one and int(one[1], 16) <= options["containers"]
-        if "/_ping" in path:
+        if "/_ping" in path and not options["real"]:
             answer(c, b"OK")
         elif "/containers/json" in path:
             listed(c, body_of(true_answer(request)) if options["real"] else b"")
