@@ -44,13 +44,13 @@ struct http_request {
     size_t upload_length;
     uint64_t started_ns;
     size_t head_bytes, head_lines, stream_bytes, stream_max; /* stream_max 0: no cap */
-    size_t counted;    /* of the body against HTTP_BODIES_MAX */
-    size_t *collected; /* the client's count for its kind of socket */
+    size_t counted;     /* of the body against HTTP_BODIES_MAX */
+    size_t *collected;  /* the client's count for its kind of socket */
     bool paced, paused; /* a stream without an end; it waits */
     double room;        /* how many bytes it may bring, as of when */
     uint64_t room_ns;
-    bool added;     /* curl has it; else it waits until curl may be called again */
-    int failure;    /* why it is to end: -ECANCELED, -EMSGSIZE, -ENOMEM; 0 = go on */
+    bool added;  /* curl has it; else it waits until curl may be called again */
+    int failure; /* why it is to end: -ECANCELED, -EMSGSIZE, -ENOMEM; 0 = go on */
     char message[CURL_ERROR_SIZE];
     LIST_ENTRY(http_request) link;
 };
@@ -63,8 +63,8 @@ struct http {
     uv_timer_t resume;  /* runs while a stream waits */
     unsigned open_handles;
     size_t collected[2]; /* by all requests, beyond HTTP_SMALL_BODY each; over TCP, unix sockets */
-    bool inside;      /* curl is on the stack: it must not be called again now */
-    bool waiting;     /* a request that was started meanwhile is not added yet */
+    bool inside;         /* curl is on the stack: it must not be called again now */
+    bool waiting;        /* a request that was started meanwhile is not added yet */
     bool closing, closed;
     LIST_HEAD(http_requests, http_request) requests;
     LIST_HEAD(http_watches, http_watch) watches;

@@ -134,8 +134,8 @@ static void on_inspected(void *userdata, int result, const struct container *c,
 
 static void ask_inspect(struct sense *sense, struct watch *w, const struct candidate *candidate)
 {
-    struct inspection *inspection =
-        sense_inspection_new(sense, w ? w->container.id : candidate->id, w ? w->named : candidate->named);
+    struct inspection *inspection = sense_inspection_new(sense, w ? w->container.id : candidate->id,
+                                                         w ? w->named : candidate->named);
     if (!inspection)
         return; /* the reconciliation comes again */
     inspection->is_new = !w;
@@ -278,10 +278,11 @@ static bool is_named(const struct sense *sense, const struct docker_entry *e)
 static void tell_too_large(struct sense *sense, const struct docker_entry *e)
 {
     char text[CONTAINER_NAME_SIZE + 160];
-    snprintf(text, sizeof text,
-             "%s (%.12s): what the engine's list says of it cannot be read (it has more than %d KiB, "
-             "by its labels, or is no JSON): it is not supervised",
-             e->name[0] ? e->name : "a container", e->id, DOCKER_ENTRY_MAX / 1024);
+    snprintf(
+        text, sizeof text,
+        "%s (%.12s): what the engine's list says of it cannot be read (it has more than %d KiB, "
+        "by its labels, or is no JSON): it is not supervised",
+        e->name[0] ? e->name : "a container", e->id, DOCKER_ENTRY_MAX / 1024);
     tell_unread(sense, e->id, text);
 }
 
@@ -297,8 +298,8 @@ static void on_entry(void *userdata, const struct docker_entry *e)
         sense_inspect(sense, w);
     } else if (!w && e->unread) {
         tell_too_large(sense, e);
-    } else if (!w && (is_named(sense, e) || policy_chosen(config_settings(sense->o.config), e->image,
-                                                          e->labels, e->n_labels))) {
+    } else if (!w && (is_named(sense, e) || policy_chosen(config_settings(sense->o.config),
+                                                          e->image, e->labels, e->n_labels))) {
         roster_offer(sense, e, is_named(sense, e));
         sense_inspect_next(sense);
     }
@@ -331,7 +332,8 @@ static void on_listed(void *userdata, int result, size_t skipped, const struct e
     sense->lost_said = false;
     sense->error = (struct error){0};
     if (err && skipped > sense->skipped_told) {
-        snprintf(text, sizeof text, "the engine's list has no end: who comes late in it is not known");
+        snprintf(text, sizeof text,
+                 "the engine's list has no end: who comes late in it is not known");
         sense_tell(sense, NOTE_UNREAD, NULL, text);
     } else if (skipped > sense->skipped_told) {
         snprintf(text, sizeof text,

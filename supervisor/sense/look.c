@@ -70,8 +70,7 @@ static bool may_poll(const struct sense *sense, const struct watch *asked)
         all++;
         silent += w->lost || !w->answered_once;
     }
-    return all < POLLS_MAX &&
-           (silent < POLLS_MAX / 2 || (asked->answered_once && !asked->lost));
+    return all < POLLS_MAX && (silent < POLLS_MAX / 2 || (asked->answered_once && !asked->lost));
 }
 
 /* How many of its models are kept: 16 of each, and more as long as all together have no more than

@@ -43,7 +43,7 @@ struct sense {
     size_t unread_at; /* the oldest */
     double reconcile_due_s;
     double stream_s; /* since when the events are followed without a gap; < 0: they are not */
-    bool probing; /* a ping is under way, because of an inspect without an answer: */
+    bool probing;    /* a ping is under way, because of an inspect without an answer: */
     char probed_for[CONTAINER_ID_SIZE], probed_why[sizeof((struct error *)NULL)->message];
     struct error error;
     struct watch **watches;

@@ -13,7 +13,7 @@ enum { RANK_RUNS = 1, RANK_ENFORCED = 2, RANK_HERE = 4, RANK_NAMED = 8 };
 static unsigned char rank(bool named, bool here, bool enforced, bool runs)
 {
     unsigned of = (named ? RANK_NAMED : 0u) | (enforced ? RANK_ENFORCED : 0u) |
-                  (here ? RANK_HERE
+                  (here   ? RANK_HERE
                    : runs ? RANK_RUNS
                           : 0u);
     return (unsigned char)of;
@@ -108,10 +108,11 @@ void roster_list_ended(struct sense *sense)
     struct roster *r = &sense->roster;
     char text[sizeof r->left + 160];
     if (r->left_out > r->told) {
-        snprintf(text, sizeof text,
-                 "at most %d are supervised at one time: %zu are not (%s among them); who runs here "
-                 "and is to be healed comes first",
-                 SENSE_CONTAINERS_MAX, r->left_out, r->left);
+        snprintf(
+            text, sizeof text,
+            "at most %d are supervised at one time: %zu are not (%s among them); who runs here "
+            "and is to be healed comes first",
+            SENSE_CONTAINERS_MAX, r->left_out, r->left);
         sense_tell(sense, NOTE_TOO_MANY, NULL, text);
     }
     if (r->left_out > r->told || r->left_out == 0)

@@ -1,7 +1,7 @@
-/* Who is followed, of all that the engine lists: at most SENSE_CONTAINERS_MAX. Where there are more,
- * those come first that were named, then those that have a cgroup on this host (an engine, or what
- * stands in its place, can list what it likes), then those that are to be healed, then those that
- * run. Private to sense/. */
+/* Who is followed, of all that the engine lists: at most SENSE_CONTAINERS_MAX. Where there are
+ * more, those come first that were named, then those that have a cgroup on this host (an engine, or
+ * what stands in its place, can list what it likes), then those that are to be healed, then those
+ * that run. Private to sense/. */
 #ifndef SUPERVISOR_SENSE_ROSTER_H
 #define SUPERVISOR_SENSE_ROSTER_H
 
@@ -21,8 +21,8 @@ struct roster {
     struct candidate *waiting; /* owned; room for SENSE_CONTAINERS_MAX, NULL: none ever waited */
     size_t n_waiting;
     struct cgroup_ids here;
-    bool weighed;         /* `here` was read for this list */
-    size_t left_out, told; /* by this list; how many were told */
+    bool weighed;                        /* `here` was read for this list */
+    size_t left_out, told;               /* by this list; how many were told */
     char left[CONTAINER_NAME_SIZE + 32]; /* one of those */
 };
 

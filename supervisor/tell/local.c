@@ -14,7 +14,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { LOCAL_ANSWER_MAX = 16 * 1024 * 1024, LOCAL_CALLERS_MAX = 16, LOCAL_TEXTS_MAX = 4 * 1024 * 1024 };
+enum {
+    LOCAL_ANSWER_MAX = 16 * 1024 * 1024,
+    LOCAL_CALLERS_MAX = 16,
+    LOCAL_TEXTS_MAX = 4 * 1024 * 1024
+};
 
 /* Who reads takes milliseconds: one that took nothing for 2 s, or is not done after 10, is closed;
  * one that has had a tenth of a second gives way where there are too many. */
@@ -35,7 +39,7 @@ struct local {
     uv_timer_t timer; /* runs while there are callers */
     char path[sizeof((struct sockaddr_un *)0)->sun_path];
     char *(*state)(void *userdata);
-    size_t length;    /* of the last answer: the next one will be as long */
+    size_t length; /* of the last answer: the next one will be as long */
     void *userdata;
     int n_callers, n_handles;            /* the last handle that is closed takes it along */
     TAILQ_HEAD(callers, caller) callers; /* the oldest first */
