@@ -78,12 +78,16 @@ void sense_look_soon(struct sense *sense, struct watch *w);
 void sense_on_tick(uv_timer_t *timer);
 void sense_ask_ollama(struct watch *w);
 
-/* sense/engine.c: ping, list, events; one inspect of a container at a time, and a hint that comes
- * meanwhile asks once more. */
+/* sense/engine.c: ping, list, events; sense/inspects.c: one inspect of a container at a time, and a
+ * hint that comes meanwhile asks once more. */
 void sense_connect(struct sense *sense);
 void sense_inspect(struct sense *sense, struct watch *w);
 /* Asks about those that wait for it, as far as there is room. */
 void sense_inspect_next(struct sense *sense);
+/* The engine cannot be reached: told once, and tried again. */
+void sense_engine_lost(struct sense *sense, const struct error *err);
+/* What the engine says of one container cannot be read: told once. */
+void sense_tell_unread(struct sense *sense, const char *id, const char *why);
 /* Some have not been answered yet, or not even asked about. */
 bool sense_awaits_inspects(const struct sense *sense);
 /* Takes the container's labels anew and tells the malformed ones. */
