@@ -2,8 +2,8 @@
 #ifndef SUPERVISOR_ACT_PRIVATE_H
 #define SUPERVISOR_ACT_PRIVATE_H
 
-#include "act/events.h"
 #include "act/places.h"
+#include "act/run.h"
 #include "act/throttles.h"
 
 struct healer {
@@ -17,6 +17,8 @@ struct healer {
 };
 
 void healer_tell(struct healer *healer, const struct heal_event *event);
+void healer_tell_run(struct healer *healer, const struct run *run, enum heal_event_kind kind,
+                     const char *text);
 /* A run's callbacks (struct act); userdata is the healer. */
 void healer_told(void *userdata, struct run *run, enum heal_event_kind kind, const char *text);
 void healer_ended(void *userdata, struct run *run);
@@ -27,7 +29,6 @@ struct run *healer_run(const struct healer *healer, const char *id);
  * lock and leaves no intent: asking twice does no more than asking once. Not again for some
  * seconds. */
 void flush_models(struct healer *healer, const struct container *c, const struct verdict *verdict);
-extern const struct step step_flush; /* its name; it is no run */
 
 /* What was held with a model loaded is kept for the floor of a limit. */
 void remember_footprint(struct healer *healer, const struct container *c,

@@ -3,7 +3,6 @@
 #include "act/throttle_files.h"
 #include "base/clock.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,17 +71,15 @@ static void read_throttles(struct throttler *throttler)
     }
 }
 
-int throttler_new(const struct healer_options *options, struct healer *healer,
-                  struct throttler **ret_throttler)
+struct throttler *throttler_new(const struct healer_options *options, struct healer *healer)
 {
     struct throttler *throttler = calloc(1, sizeof *throttler);
     if (!throttler)
-        return -ENOMEM;
+        return NULL;
     throttler->o = *options;
     throttler->healer = healer;
     read_throttles(throttler); /* known by the first look */
-    *ret_throttler = throttler;
-    return 0;
+    return throttler;
 }
 
 /* ---- giving back ---- */
@@ -106,8 +103,7 @@ static void tell(const struct undoing *u, enum heal_event_kind kind, const char 
         heal_event_of(kind, u->t.container, u->t.name, verdict_kind_name(VERDICT_LOW_PRIORITY),
                       "unthrottle", text);
     event.took_s = clock_boottime_s() - u->began_s;
-    if (o->tell)
-        o->tell(o->userdata, &event);
+    o->tell(o->userdata, &event);
 }
 
 static void undo_job(uv_work_t *work)
@@ -192,10 +188,7 @@ static bool is_wanted(const struct throttler *throttler, const struct throttled 
     const struct verdict *v = judgement_find(judgement, one->t.container, VERDICT_LOW_PRIORITY);
     if (v)
         return v->mode == MODE_ENFORCE && !strcmp(v->started_at, one->t.started_at);
-    for (size_t i = 0; i < world->n_containers; i++)
-        if (!strcmp(world->containers[i].id, one->t.container))
-            return false;
-    return !sense_settled(throttler->o.sense);
+    return !world_container(world, one->t.container) && !sense_settled(throttler->o.sense);
 }
 
 void throttler_look(struct throttler *throttler, const struct world *world,

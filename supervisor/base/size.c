@@ -10,7 +10,7 @@
 static const double duration_max_s = 1e9;  /* 31 years */
 static const double percent_max = 1e6;     /* a bound against nonsense; who asks has a closer one */
 
-enum { TEXT_MAX = 64 }; /* of a value, and of a word that is compared with others */
+enum { TEXT_MAX = 64 }; /* of a word that is compared with others */
 
 /* "28", "1.5": the number as whole and billionths. Digits beyond the ninth place are dropped. The
  * cursor moves behind it; -EINVAL if there is none there. */
@@ -46,10 +46,10 @@ static const char *skip_spaces(const char *c)
     return c;
 }
 
-static int refuse(struct error *err, int code, const char *text, const char *why)
+int value_refuse(struct error *err, int code, const char *value, const char *why)
 {
-    return error_set(err, FAILURE_USAGE, code, "\"%.*s\"%s %s", TEXT_MAX, text,
-                     strlen(text) > TEXT_MAX ? "..." : "", why);
+    return error_set(err, FAILURE_USAGE, code, "\"%.*s\"%s %s", VALUE_SHOWN_MAX, value,
+                     strlen(value) > VALUE_SHOWN_MAX ? "..." : "", why);
 }
 
 int size_parse(const char *text, fact *ret_bytes, struct error *err)
@@ -65,24 +65,26 @@ int size_parse(const char *text, fact *ret_bytes, struct error *err)
     uint32_t billionths;
     int code = number(&c, &whole, &billionths);
     if (code == -ERANGE)
-        return refuse(err, code, text, "is more than 8192t");
+        return value_refuse(err, code, text, "is more than 8192t");
     if (code < 0)
-        return refuse(err, code, text, "is not a size: write it as 28g, 512m or a number of bytes");
+        return value_refuse(err, code, text,
+                            "is not a size: write it as 28g, 512m or a number of bytes");
     c = skip_spaces(c);
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (strcasecmp(c, units[i].name) != 0)
             continue;
         int shift = units[i].shift;
         if (shift == 0 && billionths != 0)
-            return refuse(err, -EINVAL, text, "is not a whole number of bytes: add k, m, g or t");
+            return value_refuse(err, -EINVAL, text,
+                                "is not a whole number of bytes: add k, m, g or t");
         if (whole > SIZE_MAX_BYTES >> shift ||
             (whole == SIZE_MAX_BYTES >> shift && billionths != 0))
-            return refuse(err, -ERANGE, text, "is more than 8192t");
+            return value_refuse(err, -ERANGE, text, "is more than 8192t");
         double part = (double)billionths / 1e9 * (double)((uint64_t)1 << shift);
         *ret_bytes = (fact)((whole << shift) + (uint64_t)part);
         return 0;
     }
-    return refuse(err, -EINVAL, text, "has no unit I know: use k, m, g or t");
+    return value_refuse(err, -EINVAL, text, "has no unit I know: use k, m, g or t");
 }
 
 /* The unit at *cursor in seconds, 0 if there is none that is known; the cursor moves behind it. */
@@ -110,21 +112,23 @@ int duration_parse(const char *text, double *ret_seconds, struct error *err)
         uint32_t billionths;
         int code = number(&c, &whole, &billionths);
         if (code == -ERANGE)
-            return refuse(err, code, text, "is more than 11574d");
+            return value_refuse(err, code, text, "is more than 11574d");
         if (code < 0)
-            return refuse(err, code, text, "is not a duration: write it as 60s, 500ms, 5m or 1h");
+            return value_refuse(err, code, text,
+                                "is not a duration: write it as 60s, 500ms, 5m or 1h");
         c = skip_spaces(c);
         double unit = *c == '\0' && last <= 0 ? 1 : duration_unit(&c);
         if (unit <= 0)
-            return refuse(err, -EINVAL, text, "has no unit I know: use ms, s, m, h or d");
+            return value_refuse(err, -EINVAL, text, "has no unit I know: use ms, s, m, h or d");
         if (last > 0 && unit >= last)
-            return refuse(err, -EINVAL, text, "has its units in no order: write 1h30m, not 30m1h");
+            return value_refuse(err, -EINVAL, text,
+                                "has its units in no order: write 1h30m, not 30m1h");
         last = unit;
         sum += ((double)whole + (double)billionths / 1e9) * unit;
         c = skip_spaces(c);
     } while (*c != '\0');
     if (sum > duration_max_s)
-        return refuse(err, -ERANGE, text, "is more than 11574d");
+        return value_refuse(err, -ERANGE, text, "is more than 11574d");
     *ret_seconds = sum;
     return 0;
 }
@@ -136,13 +140,13 @@ int percent_parse(const char *text, double *ret_percent, struct error *err)
     uint32_t billionths = 0;
     int code = number(&c, &whole, &billionths);
     if (code < 0 && code != -ERANGE)
-        return refuse(err, code, text, "is not a percentage: write it as 5 or 5%");
+        return value_refuse(err, code, text, "is not a percentage: write it as 5 or 5%");
     double value = (double)whole + (double)billionths / 1e9;
     if (code == -ERANGE || value > percent_max)
-        return refuse(err, -ERANGE, text, "is too much for a percentage");
+        return value_refuse(err, -ERANGE, text, "is too much for a percentage");
     c = skip_spaces(c);
     if (strcmp(skip_spaces(*c == '%' ? c + 1 : c), "") != 0)
-        return refuse(err, -EINVAL, text, "is not a percentage: write it as 5 or 5%");
+        return value_refuse(err, -EINVAL, text, "is not a percentage: write it as 5 or 5%");
     *ret_percent = value;
     return 0;
 }
@@ -155,31 +159,38 @@ int count_parse(const char *text, fact *ret_count, struct error *err)
     uint32_t billionths;
     int code = number(&c, &whole, &billionths);
     if (code == -ERANGE)
-        return refuse(err, code, text, "is too much for a count");
+        return value_refuse(err, code, text, "is too much for a count");
     c = skip_spaces(c);
     const char *unit = code < 0 || *c == '\0' ? NULL : strchr(units, toupper((unsigned char)*c));
     if (code < 0 || (*c != '\0' && (!unit || c[1] != '\0')) || (*c == '\0' && billionths != 0))
-        return refuse(err, -EINVAL, text, "is not a whole number");
+        return value_refuse(err, -EINVAL, text, "is not a whole number");
     for (ptrdiff_t i = 0; unit && i <= unit - units; i++)
         factor *= 1000;
     if (whole > SIZE_MAX_BYTES / factor)
-        return refuse(err, -ERANGE, text, "is too much for a count");
+        return value_refuse(err, -ERANGE, text, "is too much for a count");
     *ret_count =
         (fact)(whole * factor + (uint64_t)((double)billionths / 1e9 * (double)factor + 0.5));
     return 0;
 }
 
+/* With the largest of the units, each `step` times the one before, in which it is whole. */
+static const char *exact(fact value, const char *units, fact step, char *text, size_t size)
+{
+    size_t unit = 0;
+    for (; value > 0 && value % step == 0 && units[unit] != '\0'; unit++)
+        value /= step;
+    snprintf(text, size, "%lld%.*s", (long long)value, unit > 0, units + (unit > 0 ? unit - 1 : 0));
+    return text;
+}
+
 const char *count_exact(fact count, char *text, size_t size)
 {
-    static const char units[] = {'T', 'B', 'M', 'K'};
-    fact unit = INT64_C(1000000000000);
-    for (int i = 0; i < 4; i++, unit /= 1000)
-        if (count > 0 && count % unit == 0) {
-            snprintf(text, size, "%lld%c", (long long)(count / unit), units[i]);
-            return text;
-        }
-    snprintf(text, size, "%lld", (long long)count);
-    return text;
+    return exact(count, "KMBT", 1000, text, size);
+}
+
+const char *size_exact(fact bytes, char *text, size_t size)
+{
+    return exact(bytes, "kmgt", 1024, text, size);
 }
 
 const char *size_format(fact bytes, char *text, size_t size)
@@ -201,20 +212,6 @@ const char *size_format(fact bytes, char *text, size_t size)
     return text;
 }
 
-const char *size_exact(fact bytes, char *text, size_t size)
-{
-    static const char units[] = {'t', 'g', 'm', 'k'};
-    for (int i = 0; i < 4; i++) {
-        fact unit = (fact)1 << (40 - 10 * i);
-        if (bytes > 0 && bytes % unit == 0) {
-            snprintf(text, size, "%lld%c", (long long)(bytes / unit), units[i]);
-            return text;
-        }
-    }
-    snprintf(text, size, "%lld", (long long)bytes);
-    return text;
-}
-
 const char *duration_format(double seconds, char *text, size_t size)
 {
     if (!(seconds >= 0 && seconds < 1e12))
@@ -233,6 +230,14 @@ const char *duration_format(double seconds, char *text, size_t size)
             snprintf(text, size, "%lldd %02dh", (long long)(h / 24), (int)(h % 24));
     }
     return text;
+}
+
+int word_find(const char *const *words, size_t n, const char *word)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(words[i], word) == 0)
+            return (int)i;
+    return -1;
 }
 
 static size_t least(size_t a, size_t b)

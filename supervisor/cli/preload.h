@@ -20,11 +20,9 @@ struct preload {
 
 /* After targets were chosen: which models, and the loader. 0 or -ENOMEM. */
 int preload_begin(struct preload *preload, struct task *task, int64_t keep_alive_s);
-/* In each look, and for each event of the healer. over is set when all rows are done. */
+/* In each look; for each event of the healer: loading_heal. over is set when all rows are done. */
 void preload_look(struct preload *preload, const struct world *world,
                   const struct judgement *judgement);
-void preload_heal(struct preload *preload, const struct heal_event *event);
-void preload_interrupted(struct preload *preload);
 void preload_end(struct preload *preload); /* after task_run */
 
 #endif

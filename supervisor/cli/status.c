@@ -7,8 +7,6 @@
 #include "tell/local.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 struct status {
@@ -16,19 +14,24 @@ struct status {
     bool watch, first;
     bool elsewhere; /* the daemon follows another engine */
     double every_s;
-    json_t **world; /* where it goes instead of to stdout; NULL: nowhere else */
+    json_t **ret_world; /* where it goes instead of to stdout; NULL: nowhere else */
 };
 
-static void show(const struct status *s, json_t *state)
+/* Takes over state. */
+static void show(const struct status *s, json_t *state, const char *source)
 {
-    if (s->world) {
-        *s->world = json_incref(state);
+    json_object_set_new(state, "source", json_string(source));
+    if (s->elsewhere)
+        json_object_set_new(state, "daemon", json_string("another engine's"));
+    if (s->ret_world) {
+        *s->ret_world = state;
     } else if (s->task.json) {
         say_json(state);
     } else {
         if (s->watch && cli_colour(stdout))
             fputs("\033[H\033[J", stdout);
         status_table(state, stdout, cli_width(), cli_colour(stdout));
+        json_decref(state);
     }
     fflush(stdout);
 }
@@ -42,11 +45,7 @@ static void look(struct task *task, const struct world *world, const struct judg
         task_end(task, FAILURE_JOB);
         return;
     }
-    json_object_set_new(state, "source", json_string("look"));
-    if (s->elsewhere)
-        json_object_set_new(state, "daemon", json_string("another engine's"));
-    show(s, state);
-    json_decref(state);
+    show(s, state, "look");
     if (!s->watch || ferror(stdout))
         task_end(task, ferror(stdout) ? FAILURE_JOB : 0);
 }
@@ -58,33 +57,23 @@ static int from_daemon(struct status *s)
     json_t *state;
     int r = local_ask(settings->state, settings->docker_host, 2000, &state);
     s->elsewhere = r == -EXDEV;
-    if (r < 0)
-        return r;
-    json_object_set_new(state, "source", json_string("daemon"));
-    show(s, state);
-    json_decref(state);
-    return 0;
+    if (r == 0)
+        show(s, state, "daemon");
+    return r;
 }
 
-int cmd_status(struct cli *cli, int argc, char **argv)
+int cmd_status(struct cli *cli)
 {
-    (void)argc, (void)argv;
     struct error err = {0};
-    struct status s = {.watch = options_has(&cli->options, "watch"), .every_s = 2};
-    const char *every = options_value(&cli->options, "watch");
+    struct status s = {.watch = cli_has(cli, "watch"), .every_s = 2};
+    const char *every = cli_value(cli, "watch");
     if (every && (duration_parse(every, &s.every_s, &err) < 0 || s.every_s < 0.1)) {
         if (!err.code)
             error_set(&err, FAILURE_USAGE, -ERANGE, "%s: the shortest interval is 0.1 s", every);
         error_wrap(&err, "--watch");
         return cli_fail(&err);
     }
-    s.task = (struct task){.cli = cli,
-                           .command = "status",
-                           .json = options_has(&cli->options, "json"),
-                           .everything = true,
-                           .gpus = true,
-                           .look = look,
-                           .userdata = &s};
+    s.task = TASK(cli, "status", NULL, &s, .everything = true, .gpus = true, .look = look);
     struct timespec pause = {(time_t)s.every_s,
                              (long)((s.every_s - (double)(time_t)s.every_s) * 1e9)};
     while (from_daemon(&s) == 0) {
@@ -103,13 +92,7 @@ int cmd_status(struct cli *cli, int argc, char **argv)
 
 int step_status(struct cli *cli, json_t **ret_world)
 {
-    struct status s = {.world = ret_world};
-    s.task = (struct task){.cli = cli,
-                           .command = "status",
-                           .json = true,
-                           .everything = true,
-                           .gpus = true,
-                           .look = look,
-                           .userdata = &s};
+    struct status s = {.ret_world = ret_world};
+    s.task = TASK(cli, "status", NULL, &s, .everything = true, .gpus = true, .look = look);
     return from_daemon(&s) == 0 ? 0 : task_run(&s.task);
 }

@@ -4,6 +4,7 @@
 #include "cli/say.h"
 #include "sense/json_member.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 enum { NAME_COLUMNS = 20 };
@@ -34,10 +35,22 @@ static fact number(const json_t *object, const char *name)
                                     : FACT_UNKNOWN;
 }
 
+static const char *word(const json_t *object, const char *name)
+{
+    return member_string_or(object, name, "?");
+}
+
 /* A line "  label  text" whose text is folded at words to the width. */
-static void folded(const struct table *t, const char *label, const char *colour, const char *text)
+static void __attribute__((format(printf, 4, 5)))
+folded(const struct table *t, const char *label, const char *colour, const char *format, ...)
 {
     const int indent = 12;
+    char whole[1024];
+    const char *text = whole;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(whole, sizeof whole, format, arguments);
+    va_end(arguments);
     int room = t->width - indent > 20 ? t->width - indent : 20;
     bool first = true;
     while (*text) {
@@ -67,16 +80,16 @@ static void print_host(const struct table *t, const json_t *state)
     snprintf(line, sizeof line, "%s of %s available", SHOWN(number(host, "available")),
              SHOWN(number(host, "total")));
     if (swap_total == 0)
-        say_append(line, sizeof line, ", no swap");
+        text_append(line, sizeof line, ", no swap");
     else
-        say_append(line, sizeof line, ", swap %s of %s used", SHOWN(swap_used), SHOWN(swap_total));
+        text_append(line, sizeof line, ", swap %s of %s used", SHOWN(swap_used), SHOWN(swap_total));
     if (json_is_number(json_object_get(psi, "some_avg10")))
-        say_append(line, sizeof line, ", pressure %.1f %% some, %.1f %% full (10 s)",
-                   json_number_value(json_object_get(psi, "some_avg10")),
-                   json_number_value(json_object_get(psi, "full_avg10")));
+        text_append(line, sizeof line, ", pressure %.1f %% some, %.1f %% full (10 s)",
+                    json_number_value(json_object_get(psi, "some_avg10")),
+                    json_number_value(json_object_get(psi, "full_avg10")));
     else
-        say_append(line, sizeof line, ", the kernel tells no pressure");
-    folded(t, "host", NULL, line);
+        text_append(line, sizeof line, ", the kernel tells no pressure");
+    folded(t, "host", NULL, "%s", line);
 }
 
 /* "host low, models medium (13.0 GiB of 24.0 GiB), ollama high": what is known (row B4). */
@@ -90,17 +103,15 @@ static void print_levels(const struct table *t, const json_t *state)
         return;
     snprintf(line, sizeof line, "host %s", level);
     if (number(models, "budget") > 0)
-        say_append(line, sizeof line, ", models %s (%s of %s)",
-                   member_string_or(models, "level", "?"), SHOWN(number(models, "held")),
-                   SHOWN(number(models, "budget")));
+        text_append(line, sizeof line, ", models %s (%s of %s)", word(models, "level"),
+                    SHOWN(number(models, "held")), SHOWN(number(models, "budget")));
     json_array_foreach(json_object_get(state, "containers"), i, c)
     {
         const char *own = member_string(c, "level");
         if (own && strcmp(own, "unknown"))
-            say_append(line, sizeof line, ", %.40s %s", member_string_or(c, "name", "?"), own);
+            text_append(line, sizeof line, ", %.40s %s", word(c, "name"), own);
     }
-    folded(t, "levels", !strcmp(member_string_or(state, "level", "?"), "critical") ? red : NULL,
-           line);
+    folded(t, "levels", !strcmp(word(state, "level"), "critical") ? red : NULL, "%s", line);
 }
 
 /* "NVIDIA L4, 3.1 GiB of 22.5 GiB VRAM used, 42 % busy, 55 °C, 31 W": what is known. */
@@ -114,18 +125,18 @@ static void print_gpus(const struct table *t, const json_t *state)
     {
         snprintf(label, sizeof label, "GPU %lld", (long long)number(gpu, "index"));
         snprintf(line, sizeof line, "%.96s, %s of %s VRAM used",
-                 json_object_get(gpu, "name") ? member_string_or(gpu, "name", "?") : "GPU",
+                 json_object_get(gpu, "name") ? word(gpu, "name") : "GPU",
                  SHOWN(number(gpu, "vram_used")), SHOWN(number(gpu, "vram_total")));
         if ((value = json_object_get(gpu, "utilization")) != NULL)
-            say_append(line, sizeof line, ", %.0f %% busy", json_number_value(value));
+            text_append(line, sizeof line, ", %.0f %% busy", json_number_value(value));
         if (fact_known(number(gpu, "celsius")))
-            say_append(line, sizeof line, ", %lld \u00b0C", (long long)number(gpu, "celsius"));
+            text_append(line, sizeof line, ", %lld \u00b0C", (long long)number(gpu, "celsius"));
         if ((value = json_object_get(gpu, "watts")) != NULL)
-            say_append(line, sizeof line, ", %.0f W", json_number_value(value));
-        folded(t, label, NULL, line);
+            text_append(line, sizeof line, ", %.0f W", json_number_value(value));
+        folded(t, label, NULL, "%s", line);
     }
     if (missing)
-        folded(t, "GPUs", yellow, missing);
+        folded(t, "GPUs", yellow, "%s", missing);
 }
 
 static fact held(const json_t *cgroup)
@@ -141,14 +152,13 @@ static void print_models(const struct table *t, const json_t *container)
     const json_t *ollama = json_object_get(container, "ollama"),
                  *models = json_object_get(ollama, "models"), *model;
     const char *kind = member_string(json_object_get(container, "labels"), "supervisor.kind");
-    char line[400];
     size_t i;
     if (!json_is_true(json_object_get(ollama, "reachable"))) {
         const char *why = member_string(ollama, "error");
         bool asked = json_object_get(ollama, "reachable") != NULL;
-        snprintf(line, sizeof line, "%.40s %s%s%.200s", asked || !kind ? "Ollama" : kind,
-                 asked ? "does not answer" : "was not asked", why ? ": " : "", why ? why : "");
-        folded(t, "models", ollama ? yellow : NULL, line);
+        folded(t, "models", ollama ? yellow : NULL, "%.40s %s%s%.200s",
+               asked || !kind ? "Ollama" : kind, asked ? "does not answer" : "was not asked",
+               why ? ": " : "", why ? why : "");
         return;
     }
     json_array_foreach(models, i, model)
@@ -158,47 +168,38 @@ static void print_models(const struct table *t, const json_t *container)
         char words[40] = "";
         if (fact_known(context))
             snprintf(words, sizeof words, ", context %lld", (long long)context);
-        snprintf(line, sizeof line, "%.120s, %s%s%s%s", member_string_or(model, "name", "?"),
-                 SHOWN(number(model, "size")), on_gpu > 0 ? ", VRAM " : "",
-                 on_gpu > 0 ? SHOWN(on_gpu) : "", words);
-        folded(t, i ? "" : "models", NULL, line);
+        folded(t, i ? "" : "models", NULL, "%.120s, %s%s%s%s", word(model, "name"),
+               SHOWN(number(model, "size")), on_gpu > 0 ? ", VRAM " : "",
+               on_gpu > 0 ? SHOWN(on_gpu) : "", words);
     }
 }
 
 static void print_runners(const struct table *t, const json_t *container)
 {
     const json_t *processes = json_object_get(container, "processes"), *process;
-    char line[300];
-    size_t i, n = 0;
+    size_t i;
     if (!processes)
         folded(t, "processes", yellow,
                "cannot be seen: the supervisor needs the host's pids (pid: host) and its /proc");
     json_array_foreach(processes, i, process)
     {
-        const char *kind = member_string_or(process, "kind", "?");
+        const char *kind = word(process, "kind");
+        bool runner = !strcmp(kind, "runner");
+        long long pid = (long long)number(process, "pid");
         fact rss = number(process, "rss_anon"), swap = number(process, "swap");
         fact sum = rss < 0 ? rss : rss + (swap > 0 ? swap : 0);
         if (!strcmp(kind, "serve"))
-            snprintf(line, sizeof line, "pid %lld holds %s", (long long)number(process, "pid"),
-                     SHOWN(sum));
-        else if (!strcmp(kind, "runner") || sum > 64 << 20)
-            snprintf(line, sizeof line, "pid %lld (%s) holds %s and maps %s of files",
-                     (long long)number(process, "pid"), member_string_or(process, "comm", "?"),
-                     SHOWN(sum), SHOWN(number(process, "rss_file")));
-        else
-            continue;
-        folded(t,
-               !strcmp(kind, "serve")    ? "server"
-               : !strcmp(kind, "runner") ? "runner"
-                                         : "other",
-               NULL, line);
-        n++;
+            folded(t, "server", NULL, "pid %lld holds %s", pid, SHOWN(sum));
+        else if (runner || sum > 64 << 20)
+            folded(t, runner ? "runner" : "other", NULL,
+                   "pid %lld (%s) holds %s and maps %s of files", pid, word(process, "comm"),
+                   SHOWN(sum), SHOWN(number(process, "rss_file")));
     }
 }
 
 static int severity_of(const json_t *verdict)
 {
-    const char *severity = member_string_or(verdict, "severity", "?");
+    const char *severity = word(verdict, "severity");
     return !strcmp(severity, "critical") ? 2 : !strcmp(severity, "warning") ? 1 : 0;
 }
 
@@ -207,33 +208,30 @@ static void print_verdicts(const struct table *t, const json_t *state, const cha
 {
     const json_t *verdicts = json_object_get(state, "verdicts"), *v;
     double now_s = json_number_value(json_object_get(state, "monotonic"));
-    char line[900];
     size_t i;
     json_array_foreach(verdicts, i, v)
     {
         const char *container = member_string(v, "container");
         if (name ? !container || strcmp(container, name) : container != NULL)
             continue;
-        bool raised = !strcmp(member_string_or(v, "state", "?"), "raised");
-        const char *remedy = member_string_or(v, "remedy", "?"), *why = member_string(v, "why");
+        bool raised = !strcmp(word(v, "state"), "raised");
+        const char *remedy = word(v, "remedy"), *why = member_string(v, "why");
         const char *missing = member_string(v, "missing"), *acted = member_string(v, "acted");
         bool grave = raised && (strcmp(remedy, "none") || severity_of(v) == 2);
-        snprintf(line, sizeof line, "%s, %s for %s%s%s%s%s%s%s%s%s",
-                 member_string_or(v, "verdict", "?"), member_string_or(v, "state", "?"),
-                 SHOWN_S(now_s - json_number_value(json_object_get(v, "since"))),
-                 strcmp(remedy, "none") ? "; remedy: " : "", strcmp(remedy, "none") ? remedy : "",
-                 why ? ". " : "", why ? why : "", missing ? ". Unknown: " : "",
-                 missing ? missing : "", acted ? ". Last: " : "", acted ? acted : "");
-        folded(t, "verdict", grave ? red : yellow, line);
+        bool told_only = !strcmp(remedy, "none");
+        folded(t, "verdict", grave ? red : yellow, "%s, %s for %s%s%s%s%s%s%s%s%s",
+               word(v, "verdict"), word(v, "state"),
+               SHOWN_S(now_s - json_number_value(json_object_get(v, "since"))),
+               told_only ? "" : "; remedy: ", told_only ? "" : remedy, why ? ". " : "",
+               why ? why : "", missing ? ". Unknown: " : "", missing ? missing : "",
+               acted ? ". Last: " : "", acted ? acted : "");
     }
 }
 
 static void print_container(const struct table *t, const json_t *state, const json_t *c)
 {
     const json_t *cgroup = json_object_get(c, "cgroup");
-    const char *status = member_string_or(c, "status", "?"),
-               *mode = member_string_or(c, "mode", "?"), *name = member_string_or(c, "name", "?");
-    char why[96];
+    const char *status = word(c, "status"), *mode = word(c, "mode"), *name = word(c, "name");
     bool enforce = !strcmp(mode, "enforce");
     const json_t *verdict;
     const char *worst = "-";
@@ -241,11 +239,10 @@ static void print_container(const struct table *t, const json_t *state, const js
     size_t i;
     json_array_foreach(json_object_get(state, "verdicts"), i, verdict)
     {
-        int rank =
-            severity_of(verdict) + 3 * !strcmp(member_string_or(verdict, "state", "?"), "raised");
-        if (!strcmp(member_string_or(verdict, "container", "?"), name) && rank > worst_rank &&
-            strcmp(member_string_or(verdict, "verdict", "?"), "no-limit")) {
-            worst = member_string_or(verdict, "verdict", "?");
+        int rank = severity_of(verdict) + 3 * !strcmp(word(verdict, "state"), "raised");
+        if (!strcmp(word(verdict, "container"), name) && rank > worst_rank &&
+            strcmp(word(verdict, "verdict"), "no-limit")) {
+            worst = word(verdict, "verdict");
             worst_rank = rank;
         }
     }
@@ -255,11 +252,9 @@ static void print_container(const struct table *t, const json_t *state, const js
             cgroup ? SHOWN(held(cgroup)) : "?", SHOWN(number(cgroup, "file")), worst);
     const char *mode_why = member_string(c, "mode_why");
     if (strlen(name) > NAME_COLUMNS)
-        folded(t, "name", NULL, name);
-    if (mode_why) {
-        snprintf(why, sizeof why, "%s (%s)", mode, mode_why);
-        folded(t, "mode", NULL, why);
-    }
+        folded(t, "name", NULL, "%s", name);
+    if (mode_why)
+        folded(t, "mode", NULL, "%s (%.80s)", mode, mode_why);
     if (strcmp(status, "running")) {
         print_verdicts(t, state, name);
         return;
@@ -269,10 +264,10 @@ static void print_container(const struct table *t, const json_t *state, const js
                "its cgroup cannot be read: mount /sys/fs/cgroup and set paths.cgroupfs");
     const char *activity = member_string(c, "activity");
     if (activity)
-        folded(t, "doing", NULL, activity);
+        folded(t, "doing", NULL, "%s", activity);
     const char *throttled = member_string(c, "throttled");
     if (throttled)
-        folded(t, "throttled", yellow, throttled);
+        folded(t, "throttled", yellow, "%s", throttled);
     print_models(t, c);
     print_runners(t, c);
     print_verdicts(t, state, name);
@@ -297,7 +292,7 @@ void status_table(const json_t *state, FILE *to, int width, bool colour)
              "MODE", "STATE", "LIMIT", "HELD", "CACHE", "VERDICT");
     paint(&t, bold, "%s\n", heading);
     json_array_foreach(containers, i, c) print_container(&t, state, c);
-    if (!strcmp(member_string_or(state, "source", "?"), "look"))
+    if (!strcmp(word(state, "source"), "look"))
         fprintf(to, "(%s on this state directory: one look can only suspect)\n",
                 json_object_get(state, "daemon") ? "another engine's daemon runs"
                                                  : "no daemon runs");

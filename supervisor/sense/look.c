@@ -73,11 +73,11 @@ static bool may_poll(const struct sense *sense, const struct watch *asked)
     return all < POLLS_MAX && (silent < POLLS_MAX / 2 || (asked->answered_once && !asked->lost));
 }
 
-/* How many of its models are kept: 16 of each, and more as long as all together have no more than
- * 2,048, of half a KiB each. */
+/* How many of its models are kept: 8 of each, and more as long as all together have no more than
+ * 1,024, of half a KiB each. */
 static size_t models_room(const struct sense *sense, const struct watch *asked)
 {
-    enum { OWN = 16, ALL = 2048 };
+    enum { OWN = 8, ALL = 1024 };
     size_t others = 0;
     for (size_t i = 0; i < sense->n; i++)
         others += sense->watches[i] == asked ? 0 : sense->watches[i]->container.ollama.n_models;

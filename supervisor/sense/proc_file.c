@@ -31,6 +31,22 @@ int proc_directory_open(int directory, const char *path)
     return open_retrying(directory, path, O_RDONLY | O_DIRECTORY);
 }
 
+DIR *proc_list(int directory, const char *path)
+{
+    int fd = proc_directory_open(directory, path);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    if (list == NULL && fd >= 0)
+        close(fd);
+    errno = list != NULL ? 0 : fd < 0 ? -fd : ENOMEM;
+    return list;
+}
+
+void proc_list_close(DIR **list)
+{
+    if (*list != NULL)
+        closedir(*list);
+}
+
 static ssize_t read_retrying(int fd, char *buffer, size_t size, off_t from)
 {
     for (;;) {
