@@ -125,7 +125,8 @@ static void on_note(void *userdata, enum sense_note note, const struct container
                  LS("status", container_status_name(c ? c->status : STATUS_UNKNOWN)));
         break;
     case NOTE_GONE:
-        log_line(LOG_LEVEL_INFO, "container gone", LS("container", name), LS("id", id));
+        log_line(LOG_LEVEL_INFO, "container gone", LS("container", name), LS("id", id),
+                 LS("why", *text ? text : NULL));
         break;
     case NOTE_STARTED:
         log_line(LOG_LEVEL_INFO, "container started", LS("container", name), LS("id", id),
@@ -230,19 +231,20 @@ static void on_keep(void *userdata, const struct error *err, const struct keep_r
     heartbeat_forgets(d->heartbeat, d->forgets);
 }
 
-static json_t *state(void *userdata)
+static char *state(void *userdata)
 {
     struct daemon *d = userdata;
     sense_look_now(flow_sense(d->flow),
                    NULL); /* the last look's containers may have changed since */
-    json_t *state = flow_to_json(d->flow);
+    json_t *more = json_object();
     char engine[LOCAL_ENGINE_SIZE];
     local_engine(config_settings(d->config)->docker_host, engine);
-    if (state)
-        json_object_set_new(state, "engine", json_string(engine));
-    if (state && d->forgets[0])
-        json_object_set_new(state, "forgets", json_string(d->forgets));
-    return state;
+    json_object_set_new(more, "engine", json_string(engine));
+    if (d->forgets[0])
+        json_object_set_new(more, "forgets", json_string(d->forgets));
+    char *text = flow_to_text(d->flow, more);
+    json_decref(more);
+    return text;
 }
 
 static void on_hup(uv_signal_t *signal, int number)

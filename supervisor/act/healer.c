@@ -14,6 +14,10 @@ static const double locked_again_s = 10;
 /* What the engine did not answer of containers with open intents is asked again after this. */
 static const double sweep_again_s = 60;
 
+/* An engine may show any number of containers at one time: so many are looked through for what was
+ * left open, and so many are changed, before the next. */
+enum { RECOVERED_AT_ONCE = 16, CHANGES_AT_ONCE = 32 };
+
 /* ---- the healer itself */
 
 int healer_new(const struct healer_options *options, struct healer **ret_healer)
@@ -209,7 +213,8 @@ static void consider(struct healer *healer, const struct verdict *v)
     if (run && step->last_resort)
         yield(run);
     if (run || (now_s < place->not_before_s && !step->last_resort) ||
-        now_s < place->rests[v->remedy].until_s)
+        now_s < place->rests[v->remedy].until_s ||
+        ((step == &step_limit || step == &step_high) && healer_busy(healer) >= CHANGES_AT_ONCE))
         return;
     if (begin(healer, c, step, v, &run) == 0)
         run_enter(run, STAGE_LOCK);
@@ -231,13 +236,30 @@ void healer_consider(struct healer *healer, const struct world *world,
         sweep(healer);
 }
 
-void healer_recover(struct healer *healer)
+bool healer_recover(struct healer *healer)
 {
     const struct world *world = healer->act.world;
-    for (size_t i = 0; world && !healer->o.dry_run && i < world->n_containers; i++)
+    if (!world || healer->o.dry_run)
+        return true;
+    size_t busy = healer_busy(healer);
+    for (size_t i = 0; i < world->n_containers; i++) {
+        struct place *place = places_of(&healer->places, world->containers[i].id);
+        if (place->followed)
+            continue;
+        if (busy >= RECOVERED_AT_ONCE)
+            return false;
+        place->followed = true;
         healer_follow(healer, &world->containers[i]);
-    if (world && !healer->o.dry_run && sense_engine_up(healer->o.sense))
+        busy++;
+    }
+    if (sense_engine_up(healer->o.sense))
         sweep(healer);
+    return true;
+}
+
+void healer_found(struct healer *healer, const struct container *c)
+{
+    places_of(&healer->places, c->id)->followed = false;
 }
 
 /* ---- a person's word */

@@ -71,9 +71,11 @@ void healer_delete(struct healer *healer);
 void healer_consider(struct healer *healer, const struct world *world,
                      const struct judgement *judgement, bool automatic);
 
-/* Follows open intents of earlier supervisors to their end; called once at the start and whenever
- * the engine came back. */
-void healer_recover(struct healer *healer);
+/* Follows open intents of earlier supervisors to their end, once of each container that is found.
+ * false: of some not yet, so that it is to be called again with the next look. */
+bool healer_recover(struct healer *healer);
+/* This container was found, perhaps again: something may have been left half done there. */
+void healer_found(struct healer *healer, const struct container *c);
 
 /* A person's word: heals this container of this verdict (from the last judgement, or made by the
  * caller) now. force: although it is busy or a client is connected; never against an identity that

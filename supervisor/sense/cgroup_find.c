@@ -37,7 +37,8 @@ static int find_hierarchy(const char *root, struct cgroup_place *place)
 }
 
 struct search {
-    const char *id;
+    const char *id; /* NULL: all of them are noted */
+    struct cgroup_ids *ids;
     int64_t pid;
     int directories;
     bool found;      /* a directory carries the id */
@@ -75,6 +76,25 @@ static bool confirm(int hierarchy, struct search *s)
     return r == 1;
 }
 
+/* The first 64 hexadecimal digits in the name, if it has them. */
+static void note_id(struct cgroup_ids *ids, const char *name)
+{
+    for (size_t n; *name; name += n ? n : 1) {
+        n = strspn(name, "0123456789abcdef");
+        if (n != ID_LENGTH)
+            continue;
+        if (ids->n == ids->room && ids->room < CGROUP_IDS_MAX) {
+            size_t room = ids->room ? 2 * ids->room : 64;
+            void *grown = realloc(ids->list, room * sizeof *ids->list);
+            if (grown)
+                ids->list = grown, ids->room = room;
+        }
+        if (ids->n < ids->room)
+            snprintf(ids->list[ids->n++], sizeof *ids->list, "%.64s", name);
+        return;
+    }
+}
+
 /* true if the id was found at s->relative + "/" + name or below. */
 static bool walk(int hierarchy, int parent, const char *name, size_t length, int depth,
                  struct search *s)
@@ -95,7 +115,9 @@ static bool walk(int hierarchy, int parent, const char *name, size_t length, int
                          length > 0 ? "/" : "", entry->d_name);
         if (n < 0 || (size_t)n >= sizeof s->relative - length)
             continue;
-        if (strstr(entry->d_name, s->id) != NULL && confirm(hierarchy, s)) {
+        if (s->id == NULL) {
+            note_id(s->ids, entry->d_name);
+        } else if (strstr(entry->d_name, s->id) != NULL && confirm(hierarchy, s)) {
             done = true;
             break;
         }
@@ -196,4 +218,35 @@ int cgroup_find(const char *root, const char *id, int64_t pid, struct cgroup_pla
     memcpy(place.relative, s.relative, sizeof place.relative);
     *ret_place = place;
     return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+void cgroup_ids_read(const char *root, struct cgroup_ids *ids)
+{
+    struct cgroup_place place = {0};
+    struct search s = {.ids = ids};
+
+    ids->n = 0;
+    if (find_hierarchy(root, &place) < 0)
+        return;
+    CLOSE_FD int hierarchy = proc_directory_open(AT_FDCWD, place.hierarchy);
+    if (hierarchy >= 0)
+        walk(hierarchy, hierarchy, ".", 0, CGROUP_DEPTH_MAX, &s);
+    if (ids->n > 0)
+        qsort(ids->list, ids->n, sizeof *ids->list, by_id);
+}
+
+bool cgroup_ids_have(const struct cgroup_ids *ids, const char *id)
+{
+    return ids->n > 0 && bsearch(id, ids->list, ids->n, sizeof *ids->list, by_id) != NULL;
+}
+
+void cgroup_ids_clear(struct cgroup_ids *ids)
+{
+    free(ids->list);
+    *ids = (struct cgroup_ids){0};
 }
