@@ -75,6 +75,7 @@ void docker_list(struct docker *docker, docker_entry_seen *seen, docker_listed *
     struct docker_call like = docker_question(strdup("/containers/json?all=1"), listed, userdata);
     like.user.listed = done;
     like.body_max = DOCKER_LIST_MAX;
+    like.timeout_ms = DOCKER_LIST_MS;
     like.on_data = list_arrived;
     like.release = listing_release;
     struct listing *listing = (struct listing *)docker_call_new(docker, sizeof *listing, &like);

@@ -10,6 +10,7 @@
 enum {
     DOCKER_PING_MS = 5000,           /* an idle engine answers in 1 ms */
     DOCKER_READ_MS = 10000,          /* lists, inspects: an engine under load takes seconds */
+    DOCKER_LIST_MS = 30000,          /* one with megabytes of labels, on a busy machine */
     DOCKER_CHANGE_MS = 60000,        /* start and update: the runtime works meanwhile */
     DOCKER_LINE_MAX = 256 * 1024,    /* one event with all its labels */
     DOCKER_INSPECT_MAX = 512 * 1024, /* labels, environment, health: a real one has 10 to 30 KiB */

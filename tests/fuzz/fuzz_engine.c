@@ -1,8 +1,8 @@
 /* An engine that answers anything: its list, its inspects and its events, as the daemon follows
  * them, and what the judge makes of it. The input: the list, an inspect and the events, with a line
  * "--" between; the statistics are the events again. No other host is ever connected to. */
-#include "judge/judge.h"
 #include "base/text_clean.h"
+#include "judge/judge.h"
 #include "sense/private.h"
 #include "tell/state_json.h"
 #include <errno.h>
