@@ -39,6 +39,9 @@ static const struct {
 size_t text_character(const char *text, size_t n, bool *ret_harmless)
 {
     const unsigned char *s = (const unsigned char *)text;
+    *ret_harmless = true;
+    if (s[0] >= 0x20 && s[0] < 0x7F)
+        return 1;
     size_t length = well_formed(s, n);
     uint32_t code = length < 2 ? s[0] : s[0] & (0x7Fu >> length);
     for (size_t i = 1; i < length; i++)
