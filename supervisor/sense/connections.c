@@ -81,7 +81,7 @@ int received_read(const char *procfs, int64_t pid, fact *ret_bytes)
 {
     fact sum = 0;
 
-    CLOSE_FD int process = open_process(procfs, pid);
+    CLOSE_FD int process = proc_process_open(procfs, pid);
     if (process < 0)
         return process;
     int r = proc_file_lines(process, "net/dev", add_received, &sum);

@@ -1,6 +1,7 @@
 #include "sense/proc_file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 void proc_file_close(int *fd)
@@ -29,6 +30,17 @@ int proc_file_open(int directory, const char *path)
 int proc_directory_open(int directory, const char *path)
 {
     return open_retrying(directory, path, O_RDONLY | O_DIRECTORY);
+}
+
+int proc_process_open(const char *procfs, int64_t pid)
+{
+    char path[300];
+
+    if (pid <= 0)
+        return -ESRCH;
+    snprintf(path, sizeof path, "%s/%lld", procfs, (long long)pid);
+    int fd = proc_directory_open(AT_FDCWD, path);
+    return fd == -ENOENT && access(procfs, F_OK) == 0 ? -ESRCH : fd;
 }
 
 static ssize_t read_retrying(int fd, char *buffer, size_t size, off_t from)
