@@ -50,7 +50,7 @@ static int configure(struct keep *db, fact max_bytes)
 {
     static const char pragmas[] = "PRAGMA page_size = 4096;"
                                   "PRAGMA auto_vacuum = INCREMENTAL;"
-                                  "PRAGMA cache_size = -256;"
+                                  "PRAGMA cache_size = -64;"
                                   "PRAGMA temp_store = MEMORY;"
                                   "PRAGMA synchronous = NORMAL;";
     char bounds[96];
