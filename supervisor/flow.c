@@ -95,6 +95,7 @@ static void on_look(void *userdata, struct world *world)
         if (flow->throttler)
             throttler_look(flow->throttler, world, &flow->judgement);
     }
+    keep_guard_look(flow->guard);
     if (flow->historian && flow->o.automatic)
         historian_look(flow->historian, world, &flow->judgement);
     if (flow->o.look)

@@ -5,11 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { ID_LENGTH = 64, PROCS_MAX = 65536 };
+enum { ID_LENGTH = 64 };
 
 static bool valid_id(const char *id)
 {
@@ -47,33 +46,26 @@ struct search {
     char relative[PATH_MAX]; /* the directory that is looked at, or was refused */
 };
 
-/* true if pid is in the cgroup or a child; 0 as a pid is another namespace's. */
-static int holds_pid(int directory, int64_t pid, bool *ret_other_pids)
+/* The one that is looked for ends it; 0 as a pid is another namespace's. */
+static int compare_pid(int64_t pid, void *userdata)
 {
-    int64_t *pids = malloc(PROCS_MAX * sizeof *pids);
-    int n = pids == NULL ? -ENOMEM : cgroup_procs(directory, pids, PROCS_MAX), held = 0;
-
-    for (int i = 0; i < n && !held; i++) {
-        held = pids[i] == pid;
-        if (pids[i] == 0)
-            *ret_other_pids = true;
-    }
-    free(pids);
-    return n < 0 ? n : held;
+    struct search *s = userdata;
+    s->other_pids |= pid == 0;
+    return pid == s->pid ? -ECANCELED : 0;
 }
 
 /* The directory of s->relative carries the id: is it the one? true ends the search. */
 static bool confirm(int hierarchy, struct search *s)
 {
     CLOSE_FD int fd = proc_directory_open(hierarchy, s->relative);
-    int r = fd < 0 ? fd : s->pid <= 0 ? 1 : holds_pid(fd, s->pid, &s->other_pids);
+    int r = fd < 0 ? fd : s->pid <= 0 ? -ECANCELED : cgroup_each_pid(fd, compare_pid, s);
 
     if (r == -ENOENT || r == -ENODEV || r == -ENOTDIR)
         return false;
     s->found = true;
-    if (r < 0)
+    if (r < 0 && r != -ECANCELED)
         s->refused = r;
-    return r == 1;
+    return r == -ECANCELED;
 }
 
 /* The first 64 hexadecimal digits in the name, if it has them. */
@@ -157,7 +149,7 @@ static void descend(int hierarchy, int version, struct search *s)
         proc_file_read_at(above, limits[version == 2], buffer, sizeof buffer, &text) < 0 ||
         cgroup_parse_limit(text) != FACT_NONE)
         return;
-    if (s->pid > 0 && holds_pid(below, s->pid, &s->other_pids) == 1)
+    if (s->pid > 0 && cgroup_each_pid(below, compare_pid, s) == -ECANCELED)
         snprintf(s->relative + length, sizeof s->relative - length, "/container");
 }
 

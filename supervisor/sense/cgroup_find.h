@@ -36,6 +36,12 @@ void cgroup_ids_read(const char *root, struct cgroup_ids *ids);
 bool cgroup_ids_have(const struct cgroup_ids *ids, const char *id);
 void cgroup_ids_clear(struct cgroup_ids *ids);
 
+/* Hands every pid of the cgroup open at `directory` and of its children to take(), some perhaps
+ * twice. 0; -E2BIG: more than CGROUP_DIRECTORIES_MAX children; -ENOENT, -ENODEV: it is gone;
+ * another -errno; whatever negative value take() returns ends it. */
+typedef int cgroup_take_pid(int64_t pid, void *userdata);
+int cgroup_each_pid(int directory, cgroup_take_pid *take, void *userdata);
+
 /* All pids of the cgroup open at `directory` and its children, each once, ascending. How many;
  * -E2BIG: more than max (or than CGROUP_DIRECTORIES_MAX children); -ENOENT, -ENODEV: it is gone; or
  * another -errno. A list that would lack some is not given. */

@@ -117,10 +117,11 @@ static void drop_client(struct watch *w)
 static bool own_port(struct watch *w, const struct sampler *sampler)
 {
     const struct container *c = &w->container;
-    int64_t pids[1 + PIDS_MAX] = {c->pid};
-    size_t n = 1;
+    int64_t pids[1 + PIDS_MAX];
+    size_t n = 0;
     if (!w->details.host_network)
         return true;
+    pids[n++] = c->pid;
     for (size_t i = 0; i < c->n_processes && n <= PIDS_MAX; i++)
         pids[n++] = c->processes[i].pid;
     int r = fact_known(c->pid) ? listener_own(sampler->procfs, pids, n, w->details.port) : -ESRCH;
