@@ -42,8 +42,12 @@ static int insist(const struct deed *deed, struct error *err)
 
 static int remove_container(struct create *create, const char *id, struct error *err)
 {
-    int r = await_remove(create->await, id, err);
-    return create_absent(r, err) || r == -EALREADY ? 0 : r;
+    double end_s = 0;
+    int r;
+    while ((r = await_remove(create->await, id, err)) == -EALREADY) /* its name is still taken */
+        if ((r = create_busy(create, &end_s, "removing", create->name, err)) < 0)
+            return r;
+    return create_absent(r, err) ? 0 : r;
 }
 
 int create_remove(struct create *create, const char *id, struct error *err)
