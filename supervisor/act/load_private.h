@@ -25,6 +25,10 @@ struct loader {
     bool heal_over;                  /* its unload has ended */
     enum heal_event_kind heal_kind;
     struct keep_lock *lock;
+    uv_work_t locking;
+    int lock_result;
+    struct error lock_error;
+    double locked_until_s; /* another supervisor has it, which is waited for; 0: none has */
     struct ollama_load *load;
     bool load_over;
     int load_result;

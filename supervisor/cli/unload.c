@@ -116,10 +116,10 @@ static void look(struct task *task, const struct world *world, const struct judg
                     : left_s <= 0 ? -ETIMEDOUT
                                   : healer_unload(flow_healer(task->flow), c, job->model,
                                                   u->wait ? left_s : 0, u->force, "asked");
-            job->state = task->dry_run                      ? JOB_ENDED
-                         : r == 0                           ? JOB_UNDER_WAY
-                         : r == -EBUSY || r == -EWOULDBLOCK ? JOB_TO_DO
-                                                            : JOB_ENDED;
+            job->state = task->dry_run ? JOB_ENDED
+                         : r == 0      ? JOB_UNDER_WAY
+                         : r == -EBUSY ? JOB_TO_DO
+                                       : JOB_ENDED;
             if (r < 0 && job->state == JOB_ENDED) {
                 u->failed++;
                 say(u, c ? c->name : job->id, job->model, "failed", FACT_UNKNOWN, FACT_UNKNOWN,
@@ -171,7 +171,7 @@ static void heal(struct task *task, const struct heal_event *h)
     say(u, h->name, h->model, result, h->before, h->after, text);
     return;
 again:
-    for (size_t i = 0; h->kind == HEAL_RECOVERED && i < u->n; i++)
+    for (size_t i = 0; h->kind != HEAL_ACTING && i < u->n; i++)
         if (u->jobs[i].state == JOB_UNDER_WAY && !strcmp(u->jobs[i].id, h->id))
             u->jobs[i].state = JOB_TO_DO;
 }
