@@ -3,7 +3,8 @@ done, once. And a database or a disk that hangs stalls no look."""
 
 import contextlib
 import fcntl
-import os
+import pathlib
+import signal
 import socket
 import subprocess
 import time
@@ -32,12 +33,30 @@ def bench(engine, built):
         one.close()
 
 
+@contextlib.contextmanager
+def standing_still(bench):
+    """What is done to several files is one step to the daemons: one that looks in between finds two faults, and puts new
+    files where the second step comes."""
+    for daemon in bench.daemons:
+        daemon.send(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{daemon.process.pid}/task")
+        wait.until(lambda: all(task.joinpath("stat").read_text().rsplit(")", 1)[1].split()[0] == "T" for task in tasks.iterdir()), 10,
+                   "all its threads stand still")
+    try:
+        yield
+    finally:
+        for daemon in bench.daemons:
+            daemon.send(signal.SIGCONT)
+
+
 def corrupt(bench):
-    faults.corrupt(bench.state)
+    with standing_still(bench):
+        faults.corrupt(bench.state)
 
 
 def removed(bench):
-    faults.move_away(bench.state)
+    with standing_still(bench):
+        faults.move_away(bench.state)
 
 
 def directory_removed(bench):
