@@ -198,7 +198,7 @@ static int take_life(const char *run, const struct locked *locked, struct keep_l
 static int take_both(const char *directory, const struct locked *locked,
                      struct keep_lock **ret_lock, fact *ret_holder, struct error *err)
 {
-    struct keep_lock *lock;
+    struct keep_lock *lock = NULL;
     int r = take_state(directory, locked, &lock, ret_holder, err);
     if (r < 0)
         return r;
@@ -244,7 +244,7 @@ int keep_lock_container(const char *directory, const char *id, struct keep_lock 
 int keep_lock_name(const char *directory, const char *name, struct keep_lock **ret_lock,
                    fact *ret_holder, struct error *err)
 {
-    struct locked locked;
+    struct locked locked = {.file = ""};
     if (!name[0] || strchr(name, '/') || strlen(name) >= CONTAINER_NAME_SIZE)
         return error_set(err, FAILURE_USAGE, -EINVAL, "\"%.80s\" is no container's name", name);
     snprintf(locked.file, sizeof locked.file, "name-%s.lock", name);
