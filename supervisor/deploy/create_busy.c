@@ -75,16 +75,11 @@ int create_whose(struct create *create, const char *name, enum create_whose *ret
 static int inspect_named(struct create *create, const char *name, struct create_container *ret,
                          struct error *err)
 {
-    struct error own;
     json_decref(ret->json);
     *ret = (struct create_container){.json = NULL};
-    int r = await_inspect(create->await, name, &ret->json, &own);
-    if (r < 0 && !create_absent(r, &own)) {
-        *err = own;
+    int r = create_find(create, docker_inspect_json, name, &ret->json, err);
+    if (r <= 0)
         return r;
-    }
-    if (r < 0)
-        return 0;
     const char *found = member_string(ret->json, "Name");
     if (!found || strcmp(found + (found[0] == '/'), name) != 0) { /* the engine also takes ids */
         json_decref(ret->json);

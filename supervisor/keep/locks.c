@@ -200,7 +200,7 @@ static int take_both(const char *directory, const struct locked *locked,
 {
     struct keep_lock *lock = NULL;
     int r = take_state(directory, locked, &lock, ret_holder, err);
-    if (r < 0)
+    if (!lock)
         return r;
     r = take_life(life_run, locked, &lock->life, ret_holder, err);
     if (r == -EWOULDBLOCK) {

@@ -1,11 +1,9 @@
 #include "sense/listener.h"
 #include "sense/proc_file.h"
 #include "sense/process_parse.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 enum {
@@ -51,22 +49,18 @@ static void strike_out(struct search *search, const char *link)
 
 static int search_files(int process, struct search *search)
 {
-    int fd = proc_directory_open(process, "fd");
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    CLOSE_LIST DIR *list = proc_list(process, "fd");
     const struct dirent *entry;
     char link[64];
 
-    if (fd >= 0 && directory == NULL)
-        close(fd);
-    if (directory == NULL)
-        return fd == -ENOENT ? 0 : fd < 0 ? fd : -ENOMEM;
-    while (search->n > 0 && search->files < FILES_MAX && (entry = readdir(directory)) != NULL) {
-        ssize_t n = readlinkat(dirfd(directory), entry->d_name, link, sizeof link - 1);
+    if (list == NULL)
+        return errno == ENOENT ? 0 : -errno;
+    while (search->n > 0 && search->files < FILES_MAX && (entry = readdir(list)) != NULL) {
+        ssize_t n = readlinkat(dirfd(list), entry->d_name, link, sizeof link - 1);
         search->files++;
         link[n > 0 ? n : 0] = '\0';
         strike_out(search, link);
     }
-    closedir(directory);
     return 0;
 }
 
@@ -87,11 +81,7 @@ int listener_own(const char *procfs, const int64_t *pids, size_t n_pids, uint16_
     CLOSE_FD int main = n_pids > 0 ? open_process(procfs, pids[0]) : -ESRCH;
     if (main < 0)
         return main;
-    int r = proc_file_lines(main, "net/tcp", take_row, &search);
-    if (r == 0)
-        r = proc_file_lines(main, "net/tcp6", take_row, &search);
-    if (r == -ENOENT && faccessat(main, "net/tcp", F_OK, 0) == 0)
-        r = 0; /* a kernel without IPv6 */
+    int r = tcp_rows(main, take_row, &search);
     if (r < 0)
         return r;
     if (search.n == 0)
