@@ -31,7 +31,7 @@ package_libcgroup := libcgroup-dev
 package_inih      := libinih-dev
 package_cmocka    := libcmocka-dev
 
-passive := help clean format format-check lint test bench up down
+passive := help clean format format-check lint test bench mutants up down
 goals   := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out $(passive),$(goals)),)
   ifeq ($(shell command -v pkg-config),)
@@ -108,7 +108,7 @@ benches  := $(addprefix $(BUILD)/bench/,$(call names,$(perf_src)))
 program  := $(if $(main_src),$(out)/supervisor)
 
 .PHONY: all everything lib program unit unit-build run-unit test bench bench-build judge-bench fuzz fuzz-build simollama shims
-.PHONY: prove prove-matrix prove-sanitized prove-ticks
+.PHONY: prove prove-matrix prove-sanitized prove-ticks mutants
 .PHONY: format format-check lint up down install deb clean help
 
 ## all: the program, build/supervisor
@@ -256,6 +256,10 @@ prove-sanitized: simollama shims
 ## prove-ticks: a million ticks with containers that come and go (an hour; TICKS=100000 for fewer)
 prove-ticks: program simollama shims
 	tests/prove/ticks --ticks $(or $(TICKS),1000000)
+
+## mutants: breaks the code on purpose and says which faults no unit test notices (N=300 SEED=any ROOM=all)
+mutants:
+	@tests/mutants/mutants -n $(or $(N),300) $(if $(SEED),--seed $(SEED)) $(addprefix --room ,$(ROOM)) $(if $(SYSTEM),--system '$(SYSTEM)')
 
 # ---- the look, the checks, the scripts
 

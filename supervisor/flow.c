@@ -86,10 +86,8 @@ static void on_look(void *userdata, struct world *world)
     if (flow->healer) {
         healer_consider(flow->healer, world, &flow->judgement,
                         flow->o.automatic && told && !flow->ending);
-        if (!flow->recovered && flow->o.automatic) {
-            flow->recovered = true;
-            healer_recover(flow->healer);
-        }
+        if (!flow->recovered && flow->o.automatic)
+            flow->recovered = healer_recover(flow->healer);
         if (flow->startup)
             startup_look(flow->startup, world, &flow->judgement);
         if (flow->restore)
@@ -97,6 +95,7 @@ static void on_look(void *userdata, struct world *world)
         if (flow->throttler)
             throttler_look(flow->throttler, world, &flow->judgement);
     }
+    keep_guard_look(flow->guard);
     if (flow->historian && flow->o.automatic)
         historian_look(flow->historian, world, &flow->judgement);
     if (flow->o.look)
@@ -109,7 +108,9 @@ static void on_note(void *userdata, enum sense_note note, const struct container
     struct flow *flow = userdata;
     if (note == NOTE_FOUND) {
         remembered_found(flow->remembered);
-        flow->recovered = false; /* something may have been left half done there */
+        if (flow->healer)
+            healer_found(flow->healer, container);
+        flow->recovered = false;
     }
     if (flow->historian && flow->o.automatic)
         historian_note(flow->historian, note, container, text);
@@ -128,27 +129,6 @@ static void on_heal(void *userdata, const struct heal_event *event)
         flow->o.heal(flow->o.userdata, event);
 }
 
-static void on_history(void *userdata, const struct error *err, const char *set_aside)
-{
-    struct flow *flow = userdata;
-    if (flow->o.history)
-        flow->o.history(flow->o.userdata, err, set_aside);
-}
-
-static void on_keep(void *userdata, const struct error *err, const struct keep_report *report)
-{
-    struct flow *flow = userdata;
-    if (flow->o.keep)
-        flow->o.keep(flow->o.userdata, err, report);
-}
-
-static void on_place(void *userdata, const struct error *err)
-{
-    struct flow *flow = userdata;
-    if (flow->o.place)
-        flow->o.place(flow->o.userdata, err);
-}
-
 static int open_parts(struct flow *flow, struct error *err)
 {
     const struct settings *s = config_settings(flow->o.config);
@@ -164,7 +144,8 @@ static int open_parts(struct flow *flow, struct error *err)
     if ((r = docker_new(flow->http, socket_path, &flow->docker)) < 0 ||
         (r = judge_new(flow->o.config, &flow->judge)) < 0)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
-    struct keep_guard_options guard = {&flow->loop, flow->keep, on_keep, on_place, flow};
+    struct keep_guard_options guard = {&flow->loop, flow->keep, flow->o.keep, flow->o.place,
+                                       flow->o.userdata};
     if ((flow->keep && (r = remembered_new(&flow->loop, flow->o.config, flow->keep, flow->judge,
                                            &flow->remembered)) < 0) ||
         (flow->o.automatic && (r = keep_guard_new(&guard, &flow->guard)) < 0))
@@ -173,17 +154,16 @@ static int open_parts(struct flow *flow, struct error *err)
                                         .config = flow->o.config,
                                         .state = flow->state,
                                         .daemon = flow->o.automatic,
-                                        .tell = on_history,
-                                        .userdata = flow};
-    if (flow->o.act && (r = historian_new(&history, &flow->historian)) < 0)
-        return error_set(err, FAILURE_JOB, r, "not enough memory");
+                                        .tell = flow->o.history,
+                                        .userdata = flow->o.userdata};
     struct sense_options sense = {.loop = &flow->loop,
                                   .http = flow->http,
                                   .docker = flow->docker,
                                   .config = flow->o.config,
                                   .named = flow->o.named,
                                   .callbacks = {on_look, on_note, flow}};
-    if ((r = sense_new(&sense, &flow->sense)) < 0)
+    if ((flow->o.act && (r = historian_new(&history, &flow->historian)) < 0) ||
+        (r = sense_new(&sense, &flow->sense)) < 0)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
     struct healer_options healer = {.loop = &flow->loop,
                                     .config = flow->o.config,
@@ -197,12 +177,10 @@ static int open_parts(struct flow *flow, struct error *err)
                                     .userdata = flow};
     if ((flow->o.act || flow->o.dry_run) && (r = healer_new(&healer, &flow->healer)) < 0)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
-    if (flow->o.automatic && (r = startup_new(&healer, flow->healer, &flow->startup)) < 0)
-        return error_set(err, FAILURE_JOB, r, "not enough memory");
-    if (flow->o.automatic && (r = restore_new(&healer, flow->healer, &flow->restore)) < 0)
-        return error_set(err, FAILURE_JOB, r, "not enough memory");
-    if (flow->o.automatic && (r = throttler_new(&healer, flow->healer, &flow->throttler)) < 0)
-        return error_set(err, FAILURE_JOB, r, "not enough memory");
+    if (flow->o.automatic && (!(flow->startup = startup_new(&healer, flow->healer)) ||
+                              !(flow->restore = restore_new(&healer, flow->healer)) ||
+                              !(flow->throttler = throttler_new(&healer, flow->healer))))
+        return error_set(err, FAILURE_JOB, -ENOMEM, "not enough memory");
     return sense_start(flow->sense, err);
 }
 
@@ -289,27 +267,28 @@ struct healer *flow_healer(struct flow *flow)
     return flow->healer;
 }
 
-struct docker *flow_docker(struct flow *flow)
-{
-    return flow->docker;
-}
-
-const struct judgement *flow_judgement(const struct flow *flow)
-{
-    return &flow->judgement;
-}
-
 void flow_settings_changed(struct flow *flow)
 {
     judge_settings_changed(flow->judge);
     sense_settings_changed(flow->sense);
 }
 
-json_t *flow_to_json(struct flow *flow)
+static struct state state_of(const struct flow *flow)
 {
-    struct state state = {.world = flow->world,
+    return (struct state){.world = flow->world,
                           .judgement = &flow->judgement,
                           .healer = flow->healer,
                           .throttler = flow->throttler};
+}
+
+json_t *flow_to_json(struct flow *flow)
+{
+    struct state state = state_of(flow);
     return flow->world ? state_to_json(&state) : NULL;
+}
+
+char *flow_to_text(struct flow *flow, json_t *more)
+{
+    struct state state = state_of(flow);
+    return flow->world ? state_to_text(&state, more) : NULL;
 }

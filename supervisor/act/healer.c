@@ -6,13 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double retry_s = 2;
-/* So long whoever works on a container needs at most, but for a long stop grace. */
-static const double locked_long_s = 60;
-/* It is tried every two seconds while it is wanted: what was seen longer ago was another time. */
-static const double locked_again_s = 10;
 /* What the engine did not answer of containers with open intents is asked again after this. */
 static const double sweep_again_s = 60;
+
+/* An engine may show any number of containers at one time: so many are looked through for what was
+ * left open, and so many are changed, before the next. */
+enum { RECOVERED_AT_ONCE = 16, CHANGES_AT_ONCE = 32 };
 
 /* ---- the healer itself */
 
@@ -57,6 +56,11 @@ void healer_key_of(const struct config *config, const struct container *c, char 
                CONTAINER_NAME_SIZE);
 }
 
+uv_loop_t *healer_loop(const struct healer *healer)
+{
+    return healer->act.closing ? NULL : healer->act.loop;
+}
+
 size_t healer_busy(const struct healer *healer)
 {
     size_t n = 0;
@@ -71,33 +75,13 @@ const char *healer_acted(const struct healer *healer, const char *id)
     return place ? place->acted : "";
 }
 
-static const struct step *step_for(enum remedy remedy)
-{
-    switch (remedy) {
-    case REMEDY_RESTART:
-        return &step_restart;
-    case REMEDY_KILL_RUNNER:
-        return &step_kill;
-    case REMEDY_UNLOAD:
-        return &step_unload;
-    case REMEDY_LIMIT:
-        return &step_limit;
-    case REMEDY_RECLAIM:
-        return &step_reclaim;
-    case REMEDY_HIGH:
-        return &step_high;
-    case REMEDY_THROTTLE:
-        return &step_throttle;
-    case REMEDY_FLUSH:
-        return &step_flush;
-    case REMEDY_STOP:
-        return &step_stop;
-    case REMEDY_NONE:
-    case REMEDY_WAIT:
-        break;
-    }
-    return NULL;
-}
+const struct step *const step_of[REMEDIES] = {
+    [REMEDY_RESTART] = &step_restart,   [REMEDY_KILL_RUNNER] = &step_kill,
+    [REMEDY_UNLOAD] = &step_unload,     [REMEDY_LIMIT] = &step_limit,
+    [REMEDY_RECLAIM] = &step_reclaim,   [REMEDY_HIGH] = &step_high,
+    [REMEDY_THROTTLE] = &step_throttle, [REMEDY_FLUSH] = &step_flush,
+    [REMEDY_STOP] = &step_stop,
+};
 
 /* Why a remedy is not for us to take; NULL: it may be taken. */
 static const char *forbidden(const struct container *c, const struct step *step)
@@ -126,35 +110,7 @@ static void tell_would(struct healer *healer, const struct container *c, const s
 
 /* ---- a run begun */
 
-/* Somebody else works on it: told once, and again as a warning when that lasts. */
-static void locked_out(struct healer *healer, struct run *run, bool quiet)
-{
-    struct place *place = places_of(&healer->places, run->id);
-    double now_s = clock_boottime_s();
-    char text[600];
-    place->not_before_s = now_s + retry_s;
-    if (place->locked_s <= 0 || now_s > place->locked_last_s + locked_again_s) {
-        place->locked_s = now_s;
-        place->lock_warned = false;
-    }
-    place->locked_last_s = now_s;
-    bool lasts = now_s - place->locked_s > locked_long_s;
-    if (quiet || (place->locked_told && (!lasts || place->lock_warned)))
-        return;
-    if (fact_known(run->holder))
-        snprintf(text, sizeof text, "another supervisor (pid %lld) works on it%s",
-                 (long long)run->holder, lasts ? ", for more than a minute" : "");
-    else
-        snprintf(text, sizeof text, "%s%s", run->work_error.message,
-                 lasts ? ", for more than a minute" : "");
-    place->lock_warned = lasts;
-    place->locked_told = true;
-    struct heal_event event = heal_event_of_run(run, lasts ? HEAL_LOCKED_LONG : HEAL_LOCKED, text);
-    healer_tell(healer, &event);
-}
-
-/* Takes the container's lock; run_enter does the rest. verdict NULL: it only comes to follow what
- * an earlier supervisor left open. */
+/* verdict NULL: it only comes to follow what an earlier supervisor left open. */
 static int begin(struct healer *healer, const struct container *c, const struct step *step,
                  const struct verdict *verdict, struct run **ret_run)
 {
@@ -163,19 +119,6 @@ static int begin(struct healer *healer, const struct container *c, const struct 
     struct run *run = run_new(&healer->act, c, step, verdict);
     if (!run)
         return -ENOMEM;
-    int r = run_lock(run);
-    if (r == -EWOULDBLOCK)
-        locked_out(healer, run, !verdict);
-    else if (r < 0)
-        healer_told(healer, run, HEAL_NO_MEMORY_OF_IT, run->work_error.message);
-    if (r < 0) {
-        places_of(&healer->places, c->id)->not_before_s = clock_boottime_s() + retry_s;
-        run_free(run);
-        return r;
-    }
-    struct place *place = places_of(&healer->places, c->id);
-    place->locked_s = 0;
-    place->lock_warned = false;
     run->next = healer->runs;
     healer->runs = run;
     *ret_run = run;
@@ -202,7 +145,7 @@ static void yield(struct run *run)
 /* One raised verdict, by itself. */
 static void consider(struct healer *healer, const struct verdict *v)
 {
-    const struct step *step = step_for(v->remedy);
+    const struct step *step = step_of[v->remedy];
     const struct container *c =
         step && v->state == VERDICT_RAISED ? sense_container(healer->o.sense, v->id) : NULL;
     if (!c)
@@ -229,7 +172,8 @@ static void consider(struct healer *healer, const struct verdict *v)
     if (run && step->last_resort)
         yield(run);
     if (run || (now_s < place->not_before_s && !step->last_resort) ||
-        now_s < place->rests[v->remedy].until_s)
+        now_s < place->rests[v->remedy].until_s ||
+        ((step == &step_limit || step == &step_high) && healer_busy(healer) >= CHANGES_AT_ONCE))
         return;
     if (begin(healer, c, step, v, &run) == 0)
         run_enter(run, STAGE_LOCK);
@@ -251,33 +195,61 @@ void healer_consider(struct healer *healer, const struct world *world,
         sweep(healer);
 }
 
-void healer_recover(struct healer *healer)
+bool healer_recover(struct healer *healer)
 {
     const struct world *world = healer->act.world;
-    for (size_t i = 0; world && !healer->o.dry_run && i < world->n_containers; i++)
+    if (!world || healer->o.dry_run)
+        return true;
+    size_t busy = healer_busy(healer);
+    for (size_t i = 0; i < world->n_containers; i++) {
+        struct place *place = places_of(&healer->places, world->containers[i].id);
+        if (place->followed)
+            continue;
+        if (busy >= RECOVERED_AT_ONCE)
+            return false;
+        place->followed = true;
         healer_follow(healer, &world->containers[i]);
-    if (world && !healer->o.dry_run && sense_engine_up(healer->o.sense))
+        busy++;
+    }
+    if (sense_engine_up(healer->o.sense))
         sweep(healer);
+    return true;
+}
+
+void healer_found(struct healer *healer, const struct container *c)
+{
+    places_of(&healer->places, c->id)->followed = false;
 }
 
 /* ---- a person's word */
 
-static int begin_asked(struct healer *healer, const struct container *c, const struct verdict *v,
-                       struct run **ret_run)
+struct wish {
+    bool force;
+    double wait_s;
+    const char *reason; /* NULL: the verdict */
+};
+
+static int ask(struct healer *healer, const struct container *c, const struct verdict *v,
+               const struct wish *wish)
 {
-    const struct step *step = step_for(v->remedy);
+    const struct step *step = step_of[v->remedy];
     const char *no = forbidden(c, step);
-    *ret_run = NULL;
+    struct run *run;
     if (healer->o.dry_run || no) {
         tell_would(healer, c, v, step, no ? no : "");
         return no ? -EPERM : 0;
     }
     if (healer_run(healer, c->id))
         return -EBUSY;
-    int r = begin(healer, c, step, v, ret_run);
-    if (r == 0)
-        (*ret_run)->asked = true;
-    return r;
+    int r = begin(healer, c, step, v, &run);
+    if (r < 0)
+        return r;
+    run->asked = true;
+    run->force = wish->force;
+    run->wait_s = wish->wait_s;
+    run->reason = wish->reason;
+    run_enter(run, STAGE_LOCK);
+    return 0;
 }
 
 /* For a reason, not for a verdict. */
@@ -293,42 +265,22 @@ static struct verdict no_verdict(const struct container *c, enum remedy remedy, 
 int healer_heal(struct healer *healer, const struct verdict *verdict, bool force)
 {
     const struct container *c = sense_container(healer->o.sense, verdict->id);
-    struct run *run;
-    if (!c || !step_for(verdict->remedy))
+    if (!c || !step_of[verdict->remedy])
         return c ? -EINVAL : -ENOENT;
-    int r = begin_asked(healer, c, verdict, &run);
-    if (run) {
-        run->force = force;
-        run_enter(run, STAGE_LOCK);
-    }
-    return r;
+    return ask(healer, c, verdict, &(struct wish){.force = force});
 }
 
 int healer_unload(struct healer *healer, const struct container *container, const char *model,
                   double wait_s, bool force, const char *reason)
 {
     struct verdict v = no_verdict(container, REMEDY_UNLOAD, model);
-    struct run *run;
-    int r = begin_asked(healer, container, &v, &run);
-    if (run) {
-        run->force = force;
-        run->wait_s = wait_s;
-        run->reason = reason;
-        run_enter(run, STAGE_LOCK);
-    }
-    return r;
+    return ask(healer, container, &v, &(struct wish){force, wait_s, reason});
 }
 
 int healer_restart(struct healer *healer, const struct container *container, const char *reason)
 {
     struct verdict v = no_verdict(container, REMEDY_RESTART, "");
-    struct run *run;
-    int r = begin_asked(healer, container, &v, &run);
-    if (run) {
-        run->reason = reason;
-        run_enter(run, STAGE_LOCK);
-    }
-    return r;
+    return ask(healer, container, &v, &(struct wish){.reason = reason});
 }
 
 void healer_free(struct healer *healer)

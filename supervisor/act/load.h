@@ -44,6 +44,7 @@ enum load_phase {
     LOAD_ASKING, /* what the model is */
     LOAD_LOOKING,
     LOAD_WAITING, /* text says for what */
+    LOAD_LOCKING,
     LOAD_UNLOADING,
     LOAD_LOADING,
     LOAD_CONFIRMING
@@ -85,7 +86,5 @@ void loader_look(struct loader *loader, const struct world *world,
                  const struct judgement *judgement);
 /* Every event of the healer. */
 void loader_heal(struct loader *loader, const struct heal_event *event);
-/* How busy the runners are, as the looks have shown. */
-const struct runner_uses *loader_uses(const struct loader *loader);
 
 #endif

@@ -1,47 +1,55 @@
 /* The stages of a run, from the lock to the deed: the one table, and what each does. */
 #include "act/allow.h"
 #include "act/life.h"
-#include "act/past.h"
 #include "base/clock.h"
 #include "judge/kinds.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const uint64_t signals_look_ms = 500;
 
-/* ---- lock: among those who share our state directory, and among all on the host. Where the host
- * has no place for the latter nobody is kept away by it. */
-
-int run_lock(struct run *run)
+/* What cannot be committed is not done; said once, tried again soon. */
+static bool cannot_remember(struct run *run)
 {
-    int r =
+    if (run->work_result < 0) {
+        run->work_result = 0; /* it is in the sentence */
+        run_end(run, INTENT_DROPPED, HEAL_NO_MEMORY_OF_IT, FACT_UNKNOWN, "%s",
+                run->work_error.message);
+    }
+    return run->ending;
+}
+
+/* ---- lock */
+
+static void lock_job(uv_work_t *work)
+{
+    struct run *run = work->data;
+    run->work_result =
         keep_lock_container(run->act->state, run->id, &run->lock, &run->holder, &run->work_error);
-    if (r < 0 ||
-        keep_lock_life(run->id, &run->life_lock, &run->holder, &run->work_error) != -EWOULDBLOCK)
-        return r;
-    keep_unlock(run->lock);
-    run->lock = NULL;
-    return -EWOULDBLOCK;
+}
+
+static void locked(struct run *run)
+{
+    if (run->work_result == -EWOULDBLOCK)
+        run_end(run, INTENT_DROPPED, HEAL_LOCKED, FACT_UNKNOWN, "%s", run->work_error.message);
+    else if (!cannot_remember(run))
+        run_enter(run, STAGE_RECOVER);
 }
 
 static void lock(struct run *run)
 {
-    run_enter(run, STAGE_RECOVER);
+    run_work(run, lock_job, locked);
 }
 
 /* ---- recover: what the database says first */
 
 static const struct step *step_named(const char *name)
 {
-    static const struct step *const steps[] = {&step_restart,  &step_kill,    &step_unload,
-                                               &step_limit,    &step_reclaim, &step_high,
-                                               &step_throttle, &step_stop};
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
-        if (!strcmp(steps[i]->name, name))
-            return steps[i];
+    for (size_t i = 0; i < REMEDIES; i++)
+        if (step_of[i] && !strcmp(step_of[i]->name, name))
+            return step_of[i];
     return NULL;
 }
 
@@ -59,17 +67,6 @@ static void follow_open(struct run *run)
     else
         run_end(run, INTENT_DROPPED, HEAL_RECOVERED, FACT_UNKNOWN,
                 "an earlier supervisor had begun it; it may be done again");
-}
-
-/* What cannot be committed is not done; said once, tried again soon. */
-static bool cannot_remember(struct run *run)
-{
-    if (run->work_result < 0) {
-        run->work_result = 0; /* it is in the sentence */
-        run_end(run, INTENT_DROPPED, HEAL_NO_MEMORY_OF_IT, FACT_UNKNOWN, "%s",
-                run->work_error.message);
-    }
-    return run->ending;
 }
 
 static void past_read(struct run *run)
@@ -224,15 +221,11 @@ static void fresh(struct run *run)
 
 static void prepare(struct run *run)
 {
-    char why[256] = "";
-    if (!keep_lock_holds(run->lock) || (run->life_lock && !keep_lock_holds(run->life_lock))) {
-        run_drop(run, "its lock was taken away");
-        return;
-    }
+    struct error err = {0};
     run->before = run_held(run);
-    if (run->step->prepare && run->step->prepare(run, why, sizeof why) < 0) {
+    if (run->step->prepare && run->step->prepare(run, &err) < 0) {
         run->end.refused = true;
-        run_drop(run, "%s", why);
+        run_drop(run, "%s", err.message);
         return;
     }
     run_enter(run, STAGE_COMMIT);
@@ -243,11 +236,15 @@ static void prepare(struct run *run)
 static void begin_job(uv_work_t *work)
 {
     struct run *run = work->data;
-    run->work_result = keep_intent_begin(run->act->keep, &run->intent, &run->work_error);
+    run->lock_lost = !keep_lock_holds(run->lock);
+    if (!run->lock_lost)
+        run->work_result = keep_intent_begin(run->act->keep, &run->intent, &run->work_error);
 }
 
 static void begun(struct run *run)
 {
+    if (run->lock_lost)
+        run_drop(run, "its lock was taken away");
     if (cannot_remember(run))
         return;
     run->begun = true;
@@ -290,29 +287,15 @@ static void check(struct run *run)
     run->step->check(run);
 }
 
-static const struct {
-    const char *name;
-    run_next *enter; /* NULL: nothing begins there */
-} stages[STAGES] = {
-    [STAGE_LOCK] = {"lock", lock},
-    [STAGE_RECOVER] = {"recover", recover},
-    [STAGE_ALLOW] = {"allow", allow},
-    [STAGE_FRESH] = {"fresh", fresh},
-    [STAGE_PREPARE] = {"prepare", prepare},
-    [STAGE_COMMIT] = {"commit", commit},
-    [STAGE_DEED] = {"deed", deed},
-    [STAGE_CHECK] = {"check", check},
-    [STAGE_END] = {"end", NULL},
+static run_next *const enter[STAGES] = {
+    [STAGE_LOCK] = lock,   [STAGE_RECOVER] = recover, [STAGE_ALLOW] = allow,
+    [STAGE_FRESH] = fresh, [STAGE_PREPARE] = prepare, [STAGE_COMMIT] = commit,
+    [STAGE_DEED] = deed,   [STAGE_CHECK] = check,     [STAGE_END] = NULL, /* nothing begins there */
 };
 
 void run_enter(struct run *run, enum stage stage)
 {
     run->stage = stage;
-    if (stages[stage].enter)
-        stages[stage].enter(run);
-}
-
-const char *stage_name(enum stage stage)
-{
-    return stages[stage].name;
+    if (enter[stage])
+        enter[stage](run);
 }

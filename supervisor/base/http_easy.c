@@ -8,14 +8,14 @@
  * either. */
 static int collect(struct http_request *request, const char *data, size_t length)
 {
-    struct http *http = request->http;
+    size_t *collected = request->collected;
     size_t total = request->body.length + length,
            large = total > HTTP_SMALL_BODY ? total - HTTP_SMALL_BODY : 0;
-    if (http->collected - request->counted + large > HTTP_BODIES_MAX)
+    if (*collected - request->counted + large > HTTP_BODIES_MAX)
         return -EMSGSIZE;
     int r = buffer_append(&request->body, data, length);
     if (r == 0) {
-        http->collected += large - request->counted;
+        *collected += large - request->counted;
         request->counted = large;
     }
     return r;
@@ -32,10 +32,28 @@ static size_t head_arrived(char *data, size_t size, size_t count, void *userdata
     return request->failure == 0 ? size * count : 0;
 }
 
+/* A peer that sends without end keeps nobody from the rest of the work. */
+static bool too_fast(struct http_request *request, size_t length)
+{
+    uint64_t now_ns = uv_hrtime();
+    request->room += (double)(now_ns - request->room_ns) / 1e9 * HTTP_STREAM_BYTES;
+    request->room_ns = now_ns;
+    if (request->room > HTTP_STREAM_BYTES)
+        request->room = HTTP_STREAM_BYTES;
+    if (request->room < (double)length)
+        return true;
+    request->room -= (double)length;
+    return false;
+}
+
 static size_t body_arrived(char *data, size_t size, size_t count, void *userdata)
 {
     struct http_request *request = userdata;
     size_t length = size * count;
+    if (request->paced && request->failure == 0 && too_fast(request, length)) {
+        http_request_waits(request);
+        return CURL_WRITEFUNC_PAUSE; /* it comes again */
+    }
     request->stream_bytes += length;
     if (request->failure == 0) {
         if (!request->on_data)
@@ -48,15 +66,6 @@ static size_t body_arrived(char *data, size_t size, size_t count, void *userdata
     return request->failure == 0 ? length : 0; /* another number than length ends the transfer */
 }
 
-static int add_header(struct http_request *request, const char *line)
-{
-    struct curl_slist *longer = curl_slist_append(request->headers, line);
-    if (!longer)
-        return -ENOMEM;
-    request->headers = longer;
-    return 0;
-}
-
 static int set_headers(struct http_request *request, const struct http_options *options)
 {
     /* A name with an empty value takes one of curl's own headers out. */
@@ -65,35 +74,11 @@ static int set_headers(struct http_request *request, const struct http_options *
              !options->body       ? ""
              : options->body_type ? options->body_type
                                   : "application/json");
-    int result = add_header(request, "Expect:");
-    if (result == 0)
-        result = add_header(request, type);
-    if (result == 0 && options->header)
-        result = add_header(request, options->header);
-    if (result == 0)
-        curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->headers);
-    return result;
-}
-
-static size_t body_wanted(char *room, size_t size, size_t count, void *userdata)
-{
-    struct http_request *request = userdata;
-    if (request->failure) /* its owner may have freed the body */
-        return CURL_READFUNC_ABORT;
-    size_t length = size * count < request->upload_length ? size * count : request->upload_length;
-    memcpy(room, request->upload, length);
-    request->upload += length;
-    request->upload_length -= length;
-    return length;
-}
-
-static CURLcode set_borrowed(struct http_request *request, const char *body, size_t length)
-{
-    request->upload = body;
-    request->upload_length = length;
-    curl_easy_setopt(request->easy, CURLOPT_READFUNCTION, body_wanted);
-    curl_easy_setopt(request->easy, CURLOPT_READDATA, request);
-    return curl_easy_setopt(request->easy, CURLOPT_POST, 1L);
+    request->headers = curl_slist_append(NULL, "Expect:");
+    if (!request->headers || !curl_slist_append(request->headers, type))
+        return -ENOMEM;
+    curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->headers);
+    return 0;
 }
 
 static CURLcode set_method(struct http_request *request, const struct http_options *options)
@@ -107,8 +92,7 @@ static CURLcode set_method(struct http_request *request, const struct http_optio
     size_t length = options->body_length ? options->body_length : strlen(body);
     CURLcode code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
     if (code == CURLE_OK)
-        code = options->body_borrowed ? set_borrowed(request, body, length)
-                                      : curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
+        code = curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
     if (code == CURLE_OK && strcmp(options->method, "POST") != 0)
         code = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, options->method);
     /* curl sends a request again when a kept connection dies without an answer. What changes
@@ -120,30 +104,28 @@ static CURLcode set_method(struct http_request *request, const struct http_optio
 
 static CURLcode set_target(CURL *easy, const struct http_options *options)
 {
-    CURLcode code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* http_proxy must never matter */
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_USERAGENT, "supervisor/" SUPERVISOR_VERSION);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_URL, options->url);
-    if (code == CURLE_OK && options->unix_socket)
-        code = curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket);
+    const struct {
+        CURLoption option;
+        const char *value;
+    } strings[] = {
+        {CURLOPT_PROTOCOLS_STR, "http"}, {CURLOPT_PROXY, ""}, /* http_proxy must never matter */
+        {CURLOPT_NOPROXY, "*"},          {CURLOPT_USERAGENT, "supervisor/" SUPERVISOR_VERSION},
+        {CURLOPT_URL, options->url},     {CURLOPT_UNIX_SOCKET_PATH, options->unix_socket}};
+    CURLcode code = CURLE_OK;
+    for (size_t i = 0; code == CURLE_OK && i < sizeof strings / sizeof strings[0]; i++)
+        code = curl_easy_setopt(easy, strings[i].option, strings[i].value);
     return code;
 }
 
 static void set_behaviour(struct http_request *request, const struct http_options *options)
 {
     CURL *easy = request->easy;
-    long connect_ms = options->connect_timeout_ms ? options->connect_timeout_ms : HTTP_CONNECT_MS;
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)HTTP_READ_BYTES);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, options->timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MS);
     if (options->fresh_connection) {
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
         curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
@@ -176,35 +158,31 @@ int http_request_prepare(struct http_request *request, const struct http_options
 
 int http_result(CURL *easy, CURLcode code)
 {
+    static const struct {
+        CURLcode code;
+        int result;
+    } results[] = {{CURLE_OK, 0},
+                   {CURLE_COULDNT_CONNECT, -ECONNREFUSED},
+                   {CURLE_COULDNT_RESOLVE_HOST, -EHOSTUNREACH},
+                   {CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT},
+                   {CURLE_GOT_NOTHING, -ECONNRESET},
+                   {CURLE_RECV_ERROR, -ECONNRESET},
+                   {CURLE_SEND_ERROR, -ECONNRESET},
+                   {CURLE_PARTIAL_FILE, -ECONNRESET},
+                   {CURLE_FILESIZE_EXCEEDED, -EMSGSIZE},
+                   {CURLE_ABORTED_BY_CALLBACK, -ECANCELED},
+                   {CURLE_WRITE_ERROR, -ECANCELED},
+                   {CURLE_OUT_OF_MEMORY, -ENOMEM},
+                   {CURLE_URL_MALFORMAT, -EINVAL},
+                   {CURLE_UNSUPPORTED_PROTOCOL, -EPROTO}, /* also an answer that is not HTTP/1 */
+                   {CURLE_WEIRD_SERVER_REPLY, -EPROTO}};
     long os_errno = 0;
-    switch (code) {
-    case CURLE_OK:
-        return 0;
-    case CURLE_COULDNT_CONNECT:
+    if (code == CURLE_COULDNT_CONNECT)
         curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
-        return os_errno > 0 ? -(int)os_errno : -ECONNREFUSED;
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return -EHOSTUNREACH;
-    case CURLE_OPERATION_TIMEDOUT:
-        return -ETIMEDOUT;
-    case CURLE_GOT_NOTHING:
-    case CURLE_RECV_ERROR:
-    case CURLE_SEND_ERROR:
-    case CURLE_PARTIAL_FILE:
-        return -ECONNRESET;
-    case CURLE_FILESIZE_EXCEEDED:
-        return -EMSGSIZE;
-    case CURLE_ABORTED_BY_CALLBACK:
-    case CURLE_WRITE_ERROR:
-        return -ECANCELED;
-    case CURLE_OUT_OF_MEMORY:
-        return -ENOMEM;
-    case CURLE_URL_MALFORMAT:
-        return -EINVAL;
-    case CURLE_UNSUPPORTED_PROTOCOL: /* also an answer that is not HTTP/1 */
-    case CURLE_WEIRD_SERVER_REPLY:
-        return -EPROTO;
-    default:
-        return -EIO;
-    }
+    if (os_errno > 0)
+        return -(int)os_errno;
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++)
+        if (results[i].code == code)
+            return results[i].result;
+    return -EIO;
 }

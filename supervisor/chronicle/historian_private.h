@@ -5,6 +5,7 @@
 #include "base/repeats.h"
 #include "chronicle/historian.h"
 #include "keep/history.h"
+#include "sense/sense.h"
 #include <jansson.h>
 
 enum {
@@ -13,6 +14,7 @@ enum {
     SAMPLED_AT_ONCE = 32,       /* more containers than that are sampled less often than once a
                                    second: so many samples a second there are at most */
     RUNNERS_KNOWN_MAX = 1024,
+    SUBJECTS_MAX = 2 * SENSE_CONTAINERS_MAX, /* those that went are there until they are written */
 };
 
 struct pending_event {
@@ -65,9 +67,11 @@ struct historian {
     struct keep_history *db; /* the worker's while a parcel is under way */
 };
 
-/* Queues one; numbers: a new reference, taken over, or NULL. container may be "". */
-void historian_add(struct historian *historian, const char *kind, const char *id, const char *name,
-                   const char *verdict, const char *step, const char *outcome, json_t *numbers);
+/* Queues a copy of its texts, of which a NULL is ""; the times are now's. numbers: a new reference,
+ * taken over, or NULL. */
+void historian_add(struct historian *historian, const struct history_event *event, json_t *numbers);
+/* Those beyond PENDING_EVENTS_MAX. */
+void historian_drop_oldest(struct historian *historian);
 /* The counts that are due of what happened too often to be taken down each time; as repeats_due. */
 void historian_take_repeated(struct historian *historian, double now_s);
 /* Of this look: the verdicts that changed. */

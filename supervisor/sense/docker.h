@@ -34,10 +34,11 @@ struct docker_entry { /* a line of the list */
     struct pair *labels;
     size_t n_labels;
     enum container_status status;
-    bool unread; /* it was too large: only id and name (or "") are known */
+    bool unread; /* it was too large, or no JSON: only id and name (or "") are known */
 };
 typedef void docker_entry_seen(void *userdata, const struct docker_entry *entry);
-/* skipped: containers that were not understood, not even who they are. */
+/* skipped: containers that were not understood, not even who they are. err with result 0: the list
+ * had no end (skipped counts its rest as one). */
 typedef void docker_listed(void *userdata, int result, size_t skipped, const struct error *err);
 /* GET /containers/json?all=1, container by container as they come: seen for each, during whose call
  * the entry is valid, then done. */
@@ -104,14 +105,5 @@ void docker_update(struct docker *docker, const char *id, fact memory, fact memo
 typedef void docker_stats_read(void *userdata, int result, const struct cgroup_memory *memory,
                                const struct error *err);
 void docker_stats(struct docker *docker, const char *id, docker_stats_read *done, void *userdata);
-/* GET /info: what the engine can do. */
-struct docker_info {
-    char server_version[32], cgroup_driver[16];
-    int cgroup_version;
-    bool memory_limit, swap_limit;
-};
-typedef void docker_informed(void *userdata, int result, const struct docker_info *info,
-                             const struct error *err);
-void docker_get_info(struct docker *docker, docker_informed *done, void *userdata);
 
 #endif

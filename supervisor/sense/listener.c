@@ -1,11 +1,8 @@
 #include "sense/listener.h"
 #include "sense/proc_file.h"
 #include "sense/process_parse.h"
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 enum {
@@ -51,32 +48,19 @@ static void strike_out(struct search *search, const char *link)
 
 static int search_files(int process, struct search *search)
 {
-    int fd = proc_directory_open(process, "fd");
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    CLOSE_LIST DIR *list = proc_list(process, "fd");
     const struct dirent *entry;
     char link[64];
 
-    if (fd >= 0 && directory == NULL)
-        close(fd);
-    if (directory == NULL)
-        return fd == -ENOENT ? 0 : fd < 0 ? fd : -ENOMEM;
-    while (search->n > 0 && search->files < FILES_MAX && (entry = readdir(directory)) != NULL) {
-        ssize_t n = readlinkat(dirfd(directory), entry->d_name, link, sizeof link - 1);
+    if (list == NULL)
+        return errno == ENOENT ? 0 : -errno;
+    while (search->n > 0 && search->files < FILES_MAX && (entry = readdir(list)) != NULL) {
+        ssize_t n = readlinkat(dirfd(list), entry->d_name, link, sizeof link - 1);
         search->files++;
         link[n > 0 ? n : 0] = '\0';
         strike_out(search, link);
     }
-    closedir(directory);
     return 0;
-}
-
-static int open_process(const char *procfs, int64_t pid)
-{
-    char path[300];
-
-    snprintf(path, sizeof path, "%s/%lld", procfs, (long long)pid);
-    int fd = proc_directory_open(AT_FDCWD, path);
-    return fd == -ENOENT ? -ESRCH : fd;
 }
 
 int listener_own(const char *procfs, const int64_t *pids, size_t n_pids, uint16_t port)
@@ -84,20 +68,16 @@ int listener_own(const char *procfs, const int64_t *pids, size_t n_pids, uint16_
     struct search search = {.port = port};
     int hidden = 0;
 
-    CLOSE_FD int main = n_pids > 0 ? open_process(procfs, pids[0]) : -ESRCH;
+    CLOSE_FD int main = n_pids > 0 ? proc_process_open(procfs, pids[0]) : -ESRCH;
     if (main < 0)
-        return main;
-    int r = proc_file_lines(main, "net/tcp", take_row, &search);
-    if (r == 0)
-        r = proc_file_lines(main, "net/tcp6", take_row, &search);
-    if (r == -ENOENT && faccessat(main, "net/tcp", F_OK, 0) == 0)
-        r = 0; /* a kernel without IPv6 */
+        return main == -ENOENT ? -ESRCH : main;
+    int r = tcp_rows(main, take_row, &search);
     if (r < 0)
         return r;
     if (search.n == 0)
         return -ENOENT;
     for (size_t i = 0; i < n_pids && search.n > 0; i++) {
-        CLOSE_FD int process = open_process(procfs, pids[i]);
+        CLOSE_FD int process = proc_process_open(procfs, pids[i]);
         r = process < 0 ? process : search_files(process, &search);
         if (r < 0 && r != -ESRCH)
             hidden = r;

@@ -16,14 +16,6 @@ size_t policy_for(const struct config *config, const struct container *container
     return config_for_labels(config, labels, n, ret_settings, errors);
 }
 
-static const char *value_of(const struct pair *labels, size_t n_labels, const char *key)
-{
-    for (size_t i = 0; i < n_labels; i++)
-        if (!strcmp(labels[i].key, key))
-            return labels[i].value;
-    return NULL;
-}
-
 static bool image_matches(const char *globs, const char *image)
 {
     char list[sizeof((struct settings *)0)->docker_image];
@@ -36,11 +28,17 @@ static bool image_matches(const char *globs, const char *image)
     return false;
 }
 
+bool policy_labelled(const struct settings *settings, const struct pair *labels, size_t n_labels)
+{
+    const char *enable = pairs_get(labels, n_labels, settings->docker_label);
+    return enable && !strcmp(enable, "true");
+}
+
 bool policy_chosen(const struct settings *settings, const char *image, const struct pair *labels,
                    size_t n_labels)
 {
-    const char *enable = value_of(labels, n_labels, settings->docker_label);
-    if (enable && !strcmp(enable, "true"))
+    const char *enable = pairs_get(labels, n_labels, settings->docker_label);
+    if (policy_labelled(settings, labels, n_labels))
         return true;
     if (enable && !strcmp(enable, "false"))
         return false;

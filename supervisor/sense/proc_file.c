@@ -1,6 +1,8 @@
 #include "sense/proc_file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <unistd.h>
 
 void proc_file_close(int *fd)
@@ -29,6 +31,40 @@ int proc_file_open(int directory, const char *path)
 int proc_directory_open(int directory, const char *path)
 {
     return open_retrying(directory, path, O_RDONLY | O_DIRECTORY);
+}
+
+int proc_process_open(const char *procfs, int64_t pid)
+{
+    char path[300];
+
+    if (pid <= 0)
+        return -ESRCH;
+    snprintf(path, sizeof path, "%s/%lld", procfs, (long long)pid);
+    int fd = proc_directory_open(AT_FDCWD, path);
+    return fd == -ENOENT && access(procfs, F_OK) == 0 ? -ESRCH : fd;
+}
+
+bool proc_file_exists(const char *directory, const char *name)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s", directory, name);
+    return n > 0 && (size_t)n < sizeof path && access(path, F_OK) == 0;
+}
+
+DIR *proc_list(int directory, const char *path)
+{
+    int fd = proc_directory_open(directory, path);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    if (list == NULL && fd >= 0)
+        close(fd);
+    errno = list != NULL ? 0 : fd < 0 ? -fd : ENOMEM;
+    return list;
+}
+
+void proc_list_close(DIR **list)
+{
+    if (*list != NULL)
+        closedir(*list);
 }
 
 static ssize_t read_retrying(int fd, char *buffer, size_t size, off_t from)

@@ -33,13 +33,13 @@ void sense_end_fresh(struct watch *w, int result)
         done(w->fresh_userdata, result);
 }
 
-void sense_remove(struct sense *sense, struct watch *w)
+void sense_remove(struct sense *sense, struct watch *w, const char *why)
 {
     for (size_t i = 0; i < sense->n; i++)
         if (sense->watches[i] == w)
             sense->watches[i] = sense->watches[--sense->n], sense->unsorted = true;
     sense->changed = true;
-    sense_tell(sense, NOTE_GONE, w, "");
+    sense_tell(sense, NOTE_GONE, w, why);
     sense_end_fresh(w, -ENOENT);
     processes_forget(sense->processes, w->container.id);
     watch_free(w);
@@ -60,6 +60,7 @@ int sense_new(const struct sense_options *options, struct sense **ret_sense)
     uv_timer_init(options->loop, &sense->retry);
     uv_timer_init(options->loop, &sense->soon);
     sense->tick.data = sense->retry.data = sense->soon.data = sense;
+    sense->timers = 3;
     sense->stream_s = -1;
     *ret_sense = sense;
     return 0;
@@ -100,19 +101,8 @@ int sense_start(struct sense *sense, struct error *err)
 static void on_closed(uv_handle_t *handle)
 {
     struct sense *sense = handle->data;
-    free(sense);
-}
-
-static void close_last(uv_handle_t *handle)
-{
-    struct sense *sense = handle->data;
-    uv_close((uv_handle_t *)&sense->retry, on_closed);
-}
-
-static void close_next(uv_handle_t *handle)
-{
-    struct sense *sense = handle->data;
-    uv_close((uv_handle_t *)&sense->soon, close_last);
+    if (--sense->timers == 0)
+        free(sense);
 }
 
 void sense_stop(struct sense *sense)
@@ -134,16 +124,19 @@ void sense_free(struct sense *sense)
         watch_free(w);
     }
     free(sense->watches);
+    roster_free(&sense->roster);
     free(sense->world.containers);
     host_close(sense->host);
     gpu_watch_free(sense->gpus);
     process_memory_free(sense->processes);
-    uv_close((uv_handle_t *)&sense->tick, close_next);
+    uv_close((uv_handle_t *)&sense->tick, on_closed);
+    uv_close((uv_handle_t *)&sense->soon, on_closed);
+    uv_close((uv_handle_t *)&sense->retry, on_closed);
 }
 
 bool sense_settled(const struct sense *sense)
 {
-    if (!sense->listed || sense->inspecting)
+    if (!sense->listed || sense_awaits_inspects(sense))
         return false;
     for (size_t i = 0; i < sense->n; i++)
         if (sense->watches[i]->client && !sense->watches[i]->answered_once)
@@ -192,7 +185,7 @@ static int begin_fresh(struct sense *sense, const char *id, bool polled, sense_f
     w->fresh_done = done;
     w->fresh_userdata = userdata;
     w->inspect_again = w->inspecting;
-    sense_inspect(sense, id, false);
+    sense_inspect(sense, w);
     return 0;
 }
 
