@@ -2,7 +2,6 @@
 #include "sense/proc_file.h"
 #include "sense/process_parse.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -64,30 +63,21 @@ static int search_files(int process, struct search *search)
     return 0;
 }
 
-static int open_process(const char *procfs, int64_t pid)
-{
-    char path[300];
-
-    snprintf(path, sizeof path, "%s/%lld", procfs, (long long)pid);
-    int fd = proc_directory_open(AT_FDCWD, path);
-    return fd == -ENOENT ? -ESRCH : fd;
-}
-
 int listener_own(const char *procfs, const int64_t *pids, size_t n_pids, uint16_t port)
 {
     struct search search = {.port = port};
     int hidden = 0;
 
-    CLOSE_FD int main = n_pids > 0 ? open_process(procfs, pids[0]) : -ESRCH;
+    CLOSE_FD int main = n_pids > 0 ? proc_process_open(procfs, pids[0]) : -ESRCH;
     if (main < 0)
-        return main;
+        return main == -ENOENT ? -ESRCH : main;
     int r = tcp_rows(main, take_row, &search);
     if (r < 0)
         return r;
     if (search.n == 0)
         return -ENOENT;
     for (size_t i = 0; i < n_pids && search.n > 0; i++) {
-        CLOSE_FD int process = open_process(procfs, pids[i]);
+        CLOSE_FD int process = proc_process_open(procfs, pids[i]);
         r = process < 0 ? process : search_files(process, &search);
         if (r < 0 && r != -ESRCH)
             hidden = r;

@@ -28,11 +28,17 @@ static bool image_matches(const char *globs, const char *image)
     return false;
 }
 
+bool policy_labelled(const struct settings *settings, const struct pair *labels, size_t n_labels)
+{
+    const char *enable = pairs_get(labels, n_labels, settings->docker_label);
+    return enable && !strcmp(enable, "true");
+}
+
 bool policy_chosen(const struct settings *settings, const char *image, const struct pair *labels,
                    size_t n_labels)
 {
     const char *enable = pairs_get(labels, n_labels, settings->docker_label);
-    if (enable && !strcmp(enable, "true"))
+    if (policy_labelled(settings, labels, n_labels))
         return true;
     if (enable && !strcmp(enable, "false"))
         return false;

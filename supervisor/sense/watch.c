@@ -22,10 +22,14 @@ static void read_connections(struct watch *w, const struct sampler *sampler)
 
 static void open_cgroup(struct watch *w, const struct sampler *sampler, double now_s)
 {
+    static const double pause_max_s = 32; /* a search may visit all the cgroups that there are */
     struct error err = {0};
     if (now_s < w->cgroup_retry_s)
         return;
-    w->cgroup_retry_s = now_s + 1;
+    w->cgroup_pause_s = w->cgroup_pause_s > 0 ? 2 * w->cgroup_pause_s : 1;
+    if (w->cgroup_pause_s > pause_max_s)
+        w->cgroup_pause_s = pause_max_s;
+    w->cgroup_retry_s = now_s + w->cgroup_pause_s;
     int r = cgroup_open(sampler->cgroupfs, w->container.id, w->container.pid, &w->cgroup, &err);
     if (r == -ESRCH) /* found, but not that process: the pid is of another namespace or the life
                         just changed */
@@ -80,6 +84,7 @@ void watch_sample(struct watch *w, const struct sampler *sampler, double now_s)
     }
     if (!w->cgroup)
         open_cgroup(w, sampler, now_s);
+    w->here |= w->cgroup != NULL;
     if (w->cgroup && cgroup_read(w->cgroup, &c->cgroup) < 0) {
         cgroup_close(w->cgroup);
         w->cgroup = NULL;
@@ -112,10 +117,11 @@ static void drop_client(struct watch *w)
 static bool own_port(struct watch *w, const struct sampler *sampler)
 {
     const struct container *c = &w->container;
-    int64_t pids[1 + PIDS_MAX] = {c->pid};
-    size_t n = 1;
+    int64_t pids[1 + PIDS_MAX];
+    size_t n = 0;
     if (!w->details.host_network)
         return true;
+    pids[n++] = c->pid;
     for (size_t i = 0; i < c->n_processes && n <= PIDS_MAX; i++)
         pids[n++] = c->processes[i].pid;
     int r = fact_known(c->pid) ? listener_own(sampler->procfs, pids, n, w->details.port) : -ESRCH;
@@ -150,7 +156,49 @@ struct ollama_client *watch_client(struct watch *w, const struct sampler *sample
     return w->client;
 }
 
-bool watch_take(struct watch *w, const struct container *from, const struct docker_details *details)
+/* What is kept of a container's labels, and of its environment, with what each costs beside its
+ * text: all the labels that there are of ours have 2 KiB. */
+enum { LABELS_KEPT_MAX = 4096, ENV_KEPT_MAX = 2048, VALUE_KEPT_MAX = 512, PAIR_BYTES = 48 };
+
+struct keeping {
+    struct pair kept[WORLD_PAIRS_MAX];
+    size_t n, bytes, bytes_max;
+};
+
+static void keep_pair(struct keeping *keeping, const struct pair *pair)
+{
+    size_t value = strlen(pair->value), more = PAIR_BYTES + strlen(pair->key) + value;
+    if (value > VALUE_KEPT_MAX || keeping->bytes + more > keeping->bytes_max)
+        return;
+    keeping->bytes += more;
+    keeping->kept[keeping->n++] = *pair;
+}
+
+/* A copy of what is read here. What chooses a container and its mode comes first. */
+static int take_copy(const struct container *from, const char *label, struct container *copy)
+{
+    static const char ours[] = "supervisor.";
+    struct keeping labels = {.bytes_max = LABELS_KEPT_MAX}, env = {.bytes_max = ENV_KEPT_MAX};
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < from->n_labels; i++) {
+            const char *key = from->labels[i].key;
+            bool first = !strcmp(key, label) || !strcmp(key, "supervisor.mode");
+            if (pass == 0 ? first : !first && !strncmp(key, ours, sizeof ours - 1))
+                keep_pair(&labels, &from->labels[i]);
+        }
+    }
+    for (size_t i = 0; i < from->n_env; i++)
+        keep_pair(&env, &from->env[i]);
+    struct container lean = *from;
+    lean.labels = labels.kept;
+    lean.n_labels = labels.n;
+    lean.env = env.kept;
+    lean.n_env = env.n;
+    return container_copy(copy, &lean);
+}
+
+bool watch_take(struct watch *w, const struct container *from, const struct docker_details *details,
+                const char *label)
 {
     struct container *c = &w->container;
     bool new_life =
@@ -159,7 +207,7 @@ bool watch_take(struct watch *w, const struct container *from, const struct dock
                    w->details.memory != details->memory ||
                    w->details.memory_swap != details->memory_swap;
     struct container fresh;
-    if (container_copy(&fresh, from) < 0)
+    if (take_copy(from, label, &fresh) < 0)
         return false;
     /* What inspect does not say stays as it was sampled. */
     fresh.cgroup = c->cgroup;
@@ -178,7 +226,7 @@ bool watch_take(struct watch *w, const struct container *from, const struct dock
     if (new_life) {
         cgroup_close(w->cgroup);
         w->cgroup = NULL;
-        w->cgroup_retry_s = 0;
+        w->cgroup_retry_s = w->cgroup_pause_s = 0;
         w->cgroup_error[0] = 0;
         cgroup_memory_init(&c->cgroup);
         c->processes_known = false;

@@ -16,8 +16,8 @@ struct watch {
     struct settings settings;
     struct cgroup *cgroup; /* NULL: not open */
     char cgroup_error[512];
-    double cgroup_retry_s; /* boottime: not before */
-    bool stats_pending, cgroup_said;
+    double cgroup_retry_s, cgroup_pause_s; /* boottime: not before; how long, longer each time */
+    bool stats_pending, stats_due, cgroup_said;
     struct ollama_client *client;
     char not_asked[160]; /* why its Ollama may not be asked; "" */
     char client_address[64];
@@ -30,6 +30,7 @@ struct watch {
     double connections_s; /* boottime: when they were last read, or could not be */
     double rest_s;        /* after what it answered last; 0: it may be asked */
     bool answered_once, lost;
+    bool here; /* it has, or had, a cgroup on this host */
     bool want_connections, inspecting, inspect_again, inspect_due, named, listed;
     bool refreshing, refresh_inspected, refresh_polled; /* a fresh look under way */
     fact main_started_us;     /* of its main process as last seen; 0: not seen in this life */
@@ -50,10 +51,11 @@ struct sampler { /* what all containers share */
 /* Reads cgroup, processes, received bytes and (if wanted) connections into watch->container. now_s:
  * boottime. */
 void watch_sample(struct watch *watch, const struct sampler *sampler, double now_s);
-/* Takes what inspect said; a new StartedAt drops all that was known of the old life. Returns
- * whether something that matters changed. */
+/* Takes what inspect said; a new StartedAt drops all that was known of the old life. Of its labels
+ * `label`, which chooses containers, and ours are kept. Returns whether something that matters
+ * changed. */
 bool watch_take(struct watch *watch, const struct container *container,
-                const struct docker_details *details);
+                const struct docker_details *details, const char *label);
 /* Takes the engine's word that it died, where the kernel bears it out: its main process, seen by
  * watch_sample before, is gone. The engine says so at once, but answers an inspect only when it has
  * taken the network down (40 to 100 ms). False: only inspect can tell. */
