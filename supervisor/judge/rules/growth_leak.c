@@ -28,21 +28,6 @@ static bool serve_leaks(const struct look *look)
            look->serve_held - look->baseline >= look->threshold;
 }
 
-/* So little time is left to the limit, even if it grows as slowly as it may: when the kernel kills,
- * it picks whom it likes, and a request that runs is lost in any case. */
-static const double last_minutes_s = 600, last_minute_s = 60;
-/* What was found to grow may have come to an end: it must have moved so lately. */
-static const double grows_within_s = 5;
-
-/* Seconds to the limit; < 0: unknown, or without end. */
-static double left_s(const struct look *look, const struct growth *g)
-{
-    fact room = growth_room(look);
-    if (!fact_known(room) || !fact_known(look->held) || g->slope.low_per_s <= 0)
-        return -1;
-    return room > look->held ? (double)(room - look->held) / g->slope.low_per_s : 0;
-}
-
 /* The next step for the runner; its model names it in the request, and in the fresh look. */
 static enum remedy runner_step(const struct look *look, const struct runner *r,
                                const struct verdict *v)
@@ -60,39 +45,22 @@ static enum remedy serve_step(const struct look *look)
     return serve_leaks(look) && all_rest(look) ? step : REMEDY_NONE;
 }
 
-/* Where the ladder gives no step because the model never rests or has a client: near the limit its
- * end is asked for, at the end of its request; in the last minute it is killed. */
-static enum remedy last_remedy(const struct look *look, const struct runner *r,
-                               const struct verdict *v)
-{
-    double left = left_s(look, &r->growth);
-    bool grows_now = r->flat_from_s >= 0 && look->now_s - r->flat_from_s < grows_within_s;
-    if (!grows_now || left < 0 || left >= last_minutes_s)
-        return REMEDY_NONE;
-    enum remedy last = left < last_minute_s ? REMEDY_KILL_RUNNER : REMEDY_UNLOAD;
-    bool may = last == REMEDY_KILL_RUNNER ? may_kill(r) : v->model[0] != '\0';
-    return may && !has_failed(&r->failures, last, look->now_s, failure_kept_s) ? last : REMEDY_NONE;
-}
-
 /* The step that may be taken now. Fills v->failed. */
 static enum remedy remedy_of(struct look *look, const struct runner *r, struct verdict *v)
 {
     static const enum remedy climbed[] = {REMEDY_KILL_RUNNER, REMEDY_UNLOAD};
     const struct settings *s = &look->history->settings;
-    if (v->state != VERDICT_RAISED)
+    if (v->state != VERDICT_RAISED ||
+        pressure_of(look->held, look->container->cgroup.limit, s) != LEVEL_CRITICAL)
         return REMEDY_NONE;
-    enum remedy last = r ? last_remedy(look, r, v) : REMEDY_NONE, step = REMEDY_NONE;
-    bool critical = pressure_of(look->held, look->container->cgroup.limit, s) == LEVEL_CRITICAL;
-    if (critical)
-        step = r ? runner_step(look, r, v) : serve_step(look);
-    for (size_t i = 0; critical && r && i < 2 && v->failed == REMEDY_NONE; i++)
+    enum remedy step = r ? runner_step(look, r, v) : serve_step(look);
+    for (size_t i = 0; r && i < 2 && v->failed == REMEDY_NONE; i++)
         if (climbed[i] != step && has_failed(&r->failures, climbed[i], look->now_s, failure_kept_s))
             v->failed = climbed[i];
-    if (step == REMEDY_NONE && last == REMEDY_NONE)
+    if (step == REMEDY_NONE)
         return REMEDY_NONE;
     look_want_connections(look, connections_patience_s);
-    return step != REMEDY_NONE && look_connected(look, connections_patience_s) == TRI_FALSE ? step
-                                                                                            : last;
+    return look_connected(look, connections_patience_s) == TRI_FALSE ? step : REMEDY_NONE;
 }
 
 static void say(const struct look *look, const struct growth *g, const struct runner *r,
@@ -151,9 +119,7 @@ const struct rule rule_growth_leak = {
      "pid runner serve baseline threshold per_hour per_hour_low rise grown bound span limit held "
      "left connections",
      "any deed below `pressure.level_critical` (95 % of the limit), or while the model works or "
-     "has a client, unless the limit is near by the slope's lower bound: in the last 10 "
-     "minutes it is told to go when its request ends, in the last minute it is killed; a restart "
-     "while anything else works, while the runner can be killed, or where "
+     "has a client; a restart while anything else works, while the runner can be killed, or where "
      "the server itself holds less than the threshold above its baseline; reclaim (it moves the "
      "growth to swap)"},
     .of_container = judge_serve,
