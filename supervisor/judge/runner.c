@@ -26,6 +26,8 @@ struct runner *history_runner(struct history *history, const struct process *pro
                               .started_us = process->started_us,
                               .first_s = history->last_s,
                               .flat_from_s = -1,
+                              .used_s = -1,
+                              .used_cpu_us = -1,
                               .held = FACT_UNKNOWN,
                               .growth = {.begun_s = -1}};
     work_begin(&runner->work);
@@ -154,6 +156,11 @@ static void take_conditions(const struct look *look, struct runner *r, const str
 static void take_use(const struct look *look, struct runner *r, const struct process *p)
 {
     window_take(&r->window, look->now_s, p->cpu_us, FACT_UNKNOWN);
+    if (fact_known(p->cpu_us)) {
+        if (fact_known(r->used_cpu_us) && p->cpu_us > r->used_cpu_us)
+            r->used_s = look->now_s;
+        r->used_cpu_us = p->cpu_us;
+    }
     const struct model *model = model_of_runner(look, p);
     r->worked = work_take(&r->work, p, model ? model->expires_at : "", look->now_s);
 }

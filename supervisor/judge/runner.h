@@ -36,6 +36,8 @@ struct runner { /* one live runner, by (pid, started_us) */
     fact flat_anon, flat_file; /* what they were then */
     double flat_cpu_at_s;      /* CPU is compared with what it was at most five seconds before */
     fact flat_cpu_us;
+    double used_s; /* when its CPU time advanced last; < 0 never seen to */
+    fact used_cpu_us;
     struct work work;   /* what happens in it, and */
     enum worked worked; /* whether it did since the look before */
     struct window window;

@@ -1,6 +1,4 @@
 /* too-many-models: the single-model policy keeps the model that was used last. */
-#include "base/model_name.h"
-#include "base/size.h"
 #include "judge/rules.h"
 
 #include <stdio.h>
@@ -14,38 +12,31 @@ static bool is_busy(const struct look *look, const struct runner *r)
     return use.cpu_percent < 0 || use.cpu_percent > look->history->settings.leak_busy_cpu_percent;
 }
 
-/* The loaded models of which one may stay: beside what is pinned. */
+/* The loaded models of which one may stay. */
 struct candidates {
     size_t n, n_busy;
-    double last_s; /* when one of them was used last */
-    bool tied;     /* and another one in the same look: nobody can tell them apart */
-    const char *last;
+    const struct runner *last; /* used last; a tie goes to the newer start */
 };
 
-static bool is_pinned(const struct look *look, const struct known_model *m)
+static bool later(const struct runner *a, const struct runner *b)
 {
-    return model_in_list(look->history->settings.models_pin, m->name);
+    if (a->used_s > b->used_s || a->used_s < b->used_s)
+        return a->used_s > b->used_s;
+    return a->started_us > b->started_us;
 }
 
 static struct candidates candidates_of(const struct look *look)
 {
     struct history *h = look->history;
-    struct candidates all = {.last_s = -1};
+    struct candidates all = {0};
     for (size_t i = 0; i < h->n_models; i++) {
-        const struct known_model *m = &h->models[i];
-        const struct runner *r = m->now ? model_runner(look, m->now) : NULL;
-        if (!r || is_pinned(look, m))
+        const struct runner *r = h->models[i].now ? model_runner(look, h->models[i].now) : NULL;
+        if (!r)
             continue; /* a ghost holds nothing; one that nobody can find is not unloaded */
-        double used_s = work_last_s(&r->work);
         all.n++;
         all.n_busy += is_busy(look, r);
-        if (used_s > all.last_s) {
-            all.last_s = used_s;
-            all.last = m->name;
-            all.tied = false;
-        } else if (used_s >= all.last_s) {
-            all.tied = true;
-        }
+        if (!all.last || later(r, all.last))
+            all.last = r;
     }
     return all;
 }
@@ -62,11 +53,8 @@ static struct ruling surplus(const struct look *look, const struct known_model *
     if (!r)
         return NO("its runner cannot be told");
     struct candidates all = candidates_of(look);
-    return is_pinned(look, m) ? NO("it is pinned (models.pin)")
-           : all.n < 2        ? NO("fewer than two models are loaded that are not pinned")
-           : work_last_s(&r->work) >= all.last_s
-               ? all.tied ? NO("which of them was used last cannot be told")
-                          : NO("it is the one that was used last")
+    return all.n < 2          ? NO("fewer than two models are loaded")
+           : r == all.last    ? NO("it is the one that was used last")
            : is_busy(look, r) ? NO("the models beside the one used last are busy")
                               : YES(look->now_s);
 }
@@ -85,15 +73,13 @@ static void judge(struct look *look, struct known_model *m)
     snprintf(v->model, sizeof v->model, "%s", m->name);
     v->remedy = REMEDY_UNLOAD;
     SHOW(look, v, NULL, {"size", UNIT_BYTES, m->now ? (double)m->now->size : -1},
-         {"unused", UNIT_SECONDS, r ? look->now_s - work_last_s(&r->work) : -1});
+         {"unused", UNIT_SECONDS, r && r->used_s >= 0 ? look->now_s - r->used_s : -1});
     if (r) {
         v->pid = r->pid;
         v->started_us = r->started_us;
     }
-    struct candidates all = candidates_of(look);
     snprintf(v->why, sizeof v->why,
-             "one model at a time is wanted, and %.100s was used later, %s ago",
-             all.last ? all.last : "another one", SHOWN_S(look->now_s - all.last_s));
+             "one model at a time is wanted, and another one was used later");
 }
 
 static void tell_waiting(struct look *look)
@@ -109,8 +95,7 @@ static void tell_waiting(struct look *look)
 const struct rule rule_too_many_models = {
     {"too-many-models", SEVERITY_INFO, REMEDY_UNLOAD, REMEDY_UNLOAD,
      BIT(REMEDY_KILL_RUNNER) | BIT(REMEDY_RESTART),
-     "`models.single` is on, two or more models are loaded, this one is neither pinned nor the one "
-     "used last, and "
+     "`models.single` is on, two or more models are loaded, this one is not the one used last, and "
      "its runner is not busy",
      "two polls", "models size unused", "a busy model; a model whose runner cannot be told"},
     .unless = "no model is loaded",
