@@ -193,6 +193,8 @@ void healer_consider(struct healer *healer, const struct world *world,
     if (automatic && healer->unswept && sense_engine_up(healer->o.sense) &&
         clock_boottime_s() > healer->swept_s + sweep_again_s)
         sweep(healer);
+    if (automatic && healer->unfollowed && clock_boottime_s() > healer->follow_s)
+        healer->unfollowed = !healer_recover(healer);
 }
 
 bool healer_recover(struct healer *healer)

@@ -145,6 +145,9 @@ static void forget(struct healer *healer, const struct run *run)
         }
 }
 
+/* Whoever has the lock, or the disk, may take long; nothing is lost by that. */
+static const double follow_again_s = 10;
+
 void healer_ended(void *userdata, struct run *run)
 {
     struct healer *healer = userdata;
@@ -155,6 +158,12 @@ void healer_ended(void *userdata, struct run *run)
     if (healer->o.judge)
         tell_judge(healer->o.judge, run, its_turn_is_over);
     forget(healer, run);
+    if (run->end.kind == HEAL_LOCKED || run->end.kind == HEAL_NO_MEMORY_OF_IT) {
+        place->followed = false;
+        if (!healer->unfollowed)
+            healer->follow_s = clock_boottime_s() + follow_again_s;
+        healer->unfollowed = true;
+    }
     if (run->end.kind == HEAL_LOCKED) {
         locked_out(healer, place, run);
         return;

@@ -249,8 +249,10 @@ static void decide(struct loader *loader)
 static void on_fresh(void *userdata, int result)
 {
     struct loader *loader = userdata;
-    if (result == -ECANCELED)
-        return; /* the flow is ending */
+    if (result == -ECANCELED && loader->phase == LOAD_LOOKING)
+        wait_for(loader, idle_s * 2, "something else is done in its container");
+    if (result == -ECANCELED) /* the flow may be ending, too */
+        return;
     if (loader->phase == LOAD_CONFIRMING)
         loader_confirm(loader);
     else if (loader->phase == LOAD_LOOKING && result < 0)
@@ -276,8 +278,12 @@ static void on_model(void *userdata, int result, const struct ollama_model *mode
                      const struct error *err)
 {
     struct loader *loader = userdata;
-    if (result == -ECANCELED || loader->phase != LOAD_ASKING)
+    if (loader->phase != LOAD_ASKING)
         return;
+    if (result == -ECANCELED) {
+        loader_cut_off(loader);
+        return;
+    }
     if (result < 0) {
         loader_end(loader, LOAD_FAILED, "%s", err->message);
         return;
@@ -325,10 +331,7 @@ int loader_begin(struct loader *loader, const struct load_wish *wish)
 static void tell_progress(struct loader *loader)
 {
     const struct container *c = loader_container(loader);
-    fact runners = c ? 0 : FACT_UNKNOWN;
-    for (size_t i = 0; c && i < c->n_processes; i++)
-        if (c->processes[i].kind == PROCESS_RUNNER)
-            runners = fact_add(runners, process_held(&c->processes[i]));
+    fact runners = c ? loader_of_runners(c) : FACT_UNKNOWN;
     struct load_progress progress = {
         .phase = loader->phase,
         .model = loader->model.name[0] ? loader->model.name : loader->wish.model,

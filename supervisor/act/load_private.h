@@ -53,6 +53,10 @@ void loader_decide_room(struct loader *loader, const struct container *c, bool n
 /* load_request.c: the lock is ours and there is room. */
 void loader_ask(struct loader *loader);
 /* In each look while it is under way, or to be confirmed. */
+/* What all runners hold together. */
+fact loader_of_runners(const struct container *c);
+/* No answer comes any more, and the flow may be ending: the next look, if there is one, tells. */
+void loader_cut_off(struct loader *loader);
 void loader_watch(struct loader *loader);
 void loader_confirm(struct loader *loader);
 

@@ -12,7 +12,7 @@ static const double margin_s = 30;        /* Ollama gives up first, and says why
 static const fact moving = 1 << 20;       /* bytes */
 static const double confirm_s = 10;
 
-static fact of_runners(const struct container *c)
+fact loader_of_runners(const struct container *c)
 {
     fact sum = c->processes_known ? 0 : FACT_UNKNOWN;
     for (size_t i = 0; i < c->n_processes; i++)
@@ -24,7 +24,7 @@ static fact of_runners(const struct container *c)
 /* What a load changes: what runners hold and what they have read. */
 static fact moved_by(const struct container *c)
 {
-    fact sum = of_runners(c);
+    fact sum = loader_of_runners(c);
     for (size_t i = 0; i < c->n_processes; i++)
         if (c->processes[i].kind == PROCESS_RUNNER && fact_known(c->processes[i].rss_file))
             sum = fact_add(sum, c->processes[i].rss_file);
@@ -40,13 +40,26 @@ static double stall_s(const struct container *c)
     return timeout_s + margin_s;
 }
 
+void loader_cut_off(struct loader *loader)
+{
+    loader->load_result = -ECANCELED;
+    snprintf(loader->load_error, sizeof loader->load_error,
+             "the connection to its Ollama was given up: it was paused, or listens elsewhere now");
+    loader->phase = LOAD_CONFIRMING;
+    loader->until_s = clock_boottime_s() + confirm_s;
+}
+
 static void on_loaded(void *userdata, int result, const struct error *err)
 {
     struct loader *loader = userdata;
     bool ours = loader->load_result == -ETIMEDOUT;
     loader->load = NULL;
-    if (loader->phase != LOAD_LOADING || (result == -ECANCELED && !ours))
-        return; /* the flow is ending */
+    if (loader->phase != LOAD_LOADING)
+        return;
+    if (result == -ECANCELED && !ours) {
+        loader_cut_off(loader);
+        return;
+    }
     loader->load_s = clock_boottime_s() - loader->load_begun_s;
     if (!ours) {
         loader->load_result = result;
@@ -71,7 +84,7 @@ void loader_ask(struct loader *loader)
     loader->phase = LOAD_LOADING;
     loader->load_begun_s = loader->moved_s = clock_boottime_s();
     loader->moved = moved_by(c);
-    loader->runner_before = of_runners(c);
+    loader->runner_before = loader_of_runners(c);
     loader->oom_before = c->cgroup.oom_kills;
 }
 

@@ -47,6 +47,8 @@ struct healer {
     struct places places;
     struct throttles throttles;
     bool sweeping, unswept; /* unswept: the engine did not answer of all */
+    bool unfollowed;        /* what may be left open of some could not be followed: locked, … */
+    double follow_s;        /* boottime: when that is tried again */
     double swept_s;         /* boottime of the last one's beginning */
 };
 

@@ -105,9 +105,12 @@ void fix_begin(struct fix *fix, struct fix_target *t, const struct verdict *v)
     t->step = remedy_name(v->remedy);
     t->before = v->kind < VERDICT_KINDS ? (fact)verdict_evidence(v, "held") : FACT_UNKNOWN;
     int r = healer_heal(flow_healer(fix->task.flow), v, fix->force);
-    if (r < 0 && r != -EBUSY && r != -EPERM) {
+    if (r == -EPERM)
+        fix_end(fix, t, FIX_NOT,
+                "not healed: it is, or may be, a Swarm task, whose life is the "
+                "manager's business");
+    else if (r < 0 && r != -EBUSY && r != -EPERM)
         fix_end(fix, t, FIX_NOT, "not healed: what is done could not be remembered");
-    }
 }
 
 /* The remedies that this command takes, worst last: it climbs only as far as needed. */

@@ -185,7 +185,8 @@ int create_container(const struct config *config, const struct create_wish *wish
     if (r == 0)
         r = await_new(config, &create->await, err);
     if (r == 0 && !wish->dry_run)
-        r = keep_lock_name(create->settings->state, create->name, &name_lock, NULL, err);
+        r = keep_lock_name(create->settings->state, create->settings->docker_host, create->name,
+                           &name_lock, NULL, err);
     if (r == 0)
         run(create, err, &r);
     clear(create);

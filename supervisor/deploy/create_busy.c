@@ -28,7 +28,9 @@ int create_busy(struct create *create, double *end_s, const char *what, const ch
                          "the engine has been %s %s for %.0f s; try again when that is done "
                          "(docker ps -a)",
                          what, name, busy_s);
-    return await_sleep(create->await, look_ms) < 0
+    if (create->undoing)
+        await_forget_signal(create->await);
+    return await_sleep(create->await, look_ms) < 0 && !create->undoing
                ? error_set(err, FAILURE_JOB, -EINTR, "interrupted")
                : 0;
 }

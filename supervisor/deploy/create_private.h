@@ -40,6 +40,7 @@ struct create {
 
     /* what was done, and is taken back */
     bool volume_made, old_was_running, set_aside, made;
+    bool undoing; /* what is taken back is waited for, whatever signal comes */
     char evicted[DEPLOY_OTHERS_MAX][CONTAINER_ID_SIZE];
     size_t n_evicted;
     struct keep_lock *locks[CREATE_HELD_LOCKS]; /* on those that are stopped for it */

@@ -118,6 +118,14 @@ static int look_who_has_it(struct create *create, struct wanted *wanted, bool ta
     return r;
 }
 
+static bool has_name(struct create *create, const char *id, const char *name)
+{
+    CLEANUP_JSON json_t *json = NULL;
+    const char *is =
+        create_settle(create, id, &json, NULL) == 0 ? member_string(json, "Name") : NULL;
+    return is && strcmp(is + (is[0] == '/'), name) == 0;
+}
+
 int create_rename(struct create *create, const char *id, const char *name, struct error *err)
 {
     struct wanted wanted = {.name = name, .id = id};
@@ -125,7 +133,9 @@ int create_rename(struct create *create, const char *id, const char *name, struc
         char other[CONTAINER_ID_SIZE] = "";
         int r = await_rename(create->await, id, name, err);
         bool taken = r == -EEXIST;
-        if (r == 0 || (!await_lost(r, err) && !taken))
+        if (r == 0 || has_name(create, id, name))
+            return 0;
+        if (!await_lost(r, err) && !taken)
             return r;
         r = look_who_has_it(create, &wanted, taken, other, err);
         if (r == 1 && strcmp(other, id) == 0)

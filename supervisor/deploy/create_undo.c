@@ -137,6 +137,7 @@ static void put_back_old(struct create *create)
 void create_undo(struct create *create)
 {
     struct error err = {0};
+    create->undoing = true;
     await_forget_signal(create->await);
     if (create->made && create_remove(create, create->result->id, &err) < 0) {
         create_say(create, CREATE_WARNING, "%s is left behind (docker rm -f %s): %s", create->name,

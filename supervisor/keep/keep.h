@@ -146,8 +146,9 @@ int keep_lock_daemon(const char *directory, struct keep_lock **ret_lock, fact *r
                      struct error *err);
 int keep_lock_container(const char *directory, const char *id, struct keep_lock **ret_lock,
                         fact *ret_holder, struct error *err);
-int keep_lock_name(const char *directory, const char *name, struct keep_lock **ret_lock,
-                   fact *ret_holder, struct error *err);
+/* engine: its address, docker.host. */
+int keep_lock_name(const char *directory, const char *engine, const char *name,
+                   struct keep_lock **ret_lock, fact *ret_holder, struct error *err);
 /* 0, or why there is no place on this host for locks that all share. */
 int keep_life_place(struct error *err);
 /* false: a file was taken away or replaced, so that another may have the lock as well. */

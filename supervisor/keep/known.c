@@ -87,5 +87,11 @@ void keep_tell_known(struct keep *keep, bool *ret_missing)
         keep_insert_throttle(keep, &keep->throttles[i]);
         *ret_missing |= keep->rc == SQLITE_OK && sqlite3_changes(keep->db) > 0;
     }
-    keep->owed = keep->rc != SQLITE_OK;
+}
+
+int keep_told(struct keep *keep, const char *doing, struct error *err)
+{
+    int r = keep_done(keep, doing, err);
+    keep->owed = r < 0;
+    return r;
 }

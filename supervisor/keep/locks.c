@@ -160,7 +160,7 @@ static int check_id(const char *id, struct error *err)
 
 /* What is locked: a container by its id, or a name. */
 struct locked {
-    char file[CONTAINER_NAME_SIZE + sizeof "name-.lock"];
+    char file[CONTAINER_NAME_SIZE + sizeof "name--01234567.lock"];
     char what[CONTAINER_NAME_SIZE + 64]; /* begins the sentence about who has it */
 };
 
@@ -195,14 +195,16 @@ static int take_life(const char *run, const struct locked *locked, struct keep_l
     return keep_take_lock(locks, locked->file, true, locked->what, ret_lock, ret_holder, err);
 }
 
+/* shared: as `locked` is called among all on the host. */
 static int take_both(const char *directory, const struct locked *locked,
-                     struct keep_lock **ret_lock, fact *ret_holder, struct error *err)
+                     const struct locked *shared, struct keep_lock **ret_lock, fact *ret_holder,
+                     struct error *err)
 {
     struct keep_lock *lock = NULL;
     int r = take_state(directory, locked, &lock, ret_holder, err);
     if (!lock)
         return r;
-    r = take_life(life_run, locked, &lock->life, ret_holder, err);
+    r = take_life(life_run, shared, &lock->life, ret_holder, err);
     if (r == -EWOULDBLOCK) {
         keep_unlock(lock);
         return r;
@@ -238,18 +240,29 @@ int keep_lock_container(const char *directory, const char *id, struct keep_lock 
 {
     struct locked locked;
     int r = of_container(id, &locked, err);
-    return r < 0 ? r : take_both(directory, &locked, ret_lock, ret_holder, err);
+    return r < 0 ? r : take_both(directory, &locked, &locked, ret_lock, ret_holder, err);
 }
 
-int keep_lock_name(const char *directory, const char *name, struct keep_lock **ret_lock,
-                   fact *ret_holder, struct error *err)
+/* FNV-1a; two engines may each have a container of that name. */
+static uint32_t engine_number(const char *engine)
+{
+    uint32_t number = 2166136261u;
+    for (; *engine; engine++)
+        number = (number ^ (unsigned char)*engine) * 16777619u;
+    return number;
+}
+
+int keep_lock_name(const char *directory, const char *engine, const char *name,
+                   struct keep_lock **ret_lock, fact *ret_holder, struct error *err)
 {
     struct locked locked = {.file = ""};
     if (!name[0] || strchr(name, '/') || strlen(name) >= CONTAINER_NAME_SIZE)
         return error_set(err, FAILURE_USAGE, -EINVAL, "\"%.80s\" is no container's name", name);
     snprintf(locked.file, sizeof locked.file, "name-%s.lock", name);
     snprintf(locked.what, sizeof locked.what, "the container %s is being made by", name);
-    return take_both(directory, &locked, ret_lock, ret_holder, err);
+    struct locked shared = locked;
+    snprintf(shared.file, sizeof shared.file, "name-%s-%08x.lock", name, engine_number(engine));
+    return take_both(directory, &locked, &shared, ret_lock, ret_holder, err);
 }
 
 void keep_unlock(struct keep_lock *lock)

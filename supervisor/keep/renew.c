@@ -98,7 +98,7 @@ static int open_anew(struct keep *keep, struct error *err)
     keep_note_files(keep);
     keep->lost |= !same_file(before, keep->files[0]);
     keep_tell_known(keep, &missing);
-    return keep_done(keep, "remember again what stands", err);
+    return keep_told(keep, "remember again what stands", err);
 }
 
 int keep_ready(struct keep *keep, struct error *err)
@@ -117,7 +117,7 @@ int keep_ready(struct keep *keep, struct error *err)
     if (!keep->owed)
         return 0;
     keep_tell_known(keep, &missing);
-    return keep_done(keep, "record an end", err);
+    return keep_told(keep, "record an end", err);
 }
 
 /* The state directory can be written, as far as it can be known without writing. */
@@ -139,7 +139,7 @@ static int prove(struct keep *keep, struct error *err)
     int r = keep_done(keep, "remember anything", err);
     if (r == 0) {
         keep_tell_known(keep, &missing);
-        r = keep_done(keep, "remember anything", err);
+        r = keep_told(keep, "remember anything", err);
     }
     if (r < 0)
         return r;

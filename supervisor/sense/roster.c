@@ -108,7 +108,7 @@ void roster_list_ended(struct sense *sense)
 {
     struct roster *r = &sense->roster;
     char text[sizeof r->left + 160];
-    if (r->left_out > r->told) {
+    if (r->left_out > 0 && r->told == 0) {
         snprintf(
             text, sizeof text,
             "at most %d are supervised at one time: %zu are not (%s among them); who runs here "
@@ -116,8 +116,7 @@ void roster_list_ended(struct sense *sense)
             SENSE_CONTAINERS_MAX, r->left_out, r->left);
         sense_tell(sense, NOTE_TOO_MANY, NULL, text);
     }
-    if (r->left_out > r->told || r->left_out == 0)
-        r->told = r->left_out;
+    r->told = r->left_out;
 }
 
 static struct candidate *best_waiting(const struct roster *roster)
