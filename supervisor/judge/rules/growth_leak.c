@@ -84,8 +84,9 @@ static void say(const struct look *look, const struct growth *g, const struct ru
 }
 
 /* Of one runner (r), or of the server (NULL). */
-static void settle(struct look *look, struct growth *g, struct runner *r)
+static void judge(struct look *look, struct runner *r)
 {
+    struct growth *g = r ? &r->growth : &look->history->growth;
     struct matter *own = r ? r->own : look->history->own;
     struct finding f = growth_find(look, g, r, false);
     struct verdict *v = look_found(look, VERDICT_GROWTH_LEAK, own, &f, false,
@@ -100,14 +101,9 @@ static void settle(struct look *look, struct growth *g, struct runner *r)
     say(look, g, r, v);
 }
 
-static void judge_runner(struct look *look, struct runner *r)
-{
-    settle(look, &r->growth, r);
-}
-
 static void judge_serve(struct look *look)
 {
-    settle(look, &look->history->growth, NULL);
+    judge(look, NULL);
 }
 
 const struct rule rule_growth_leak = {
@@ -123,5 +119,5 @@ const struct rule rule_growth_leak = {
      "the server itself holds less than the threshold above its baseline; reclaim (it moves the "
      "growth to swap)"},
     .of_container = judge_serve,
-    .of_runner = judge_runner,
+    .of_runner = judge,
 };
