@@ -9,8 +9,9 @@
 struct ollama_client;
 
 /* One client for one server at http://ADDRESS:PORT. It keeps the version (asked again after it was
- * unreachable) and the blob of each model digest it has met (POST /api/show, once per digest), so
- * that `models[].blob` names the runner's --model. */
+ * unreachable) and the blob of each model digest it has met (POST /api/show, once per digest, and
+ * GET /api/tags behind it: the name must still have that digest), so that `models[].blob` names the
+ * runner's --model. */
 int ollama_client_new(struct http *http, const char *address, uint16_t port,
                       struct ollama_client **ret_client);
 void ollama_client_free(

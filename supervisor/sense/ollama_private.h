@@ -43,7 +43,9 @@ struct ollama_client {
     LIST_HEAD(asks, ask) asks;
     bool polling;
     unsigned poll_asks; /* requests of this poll under way */
-    unsigned shows;     /* asked for in this poll */
+    unsigned shows;     /* asked for in this poll, */
+    struct known_blob shown[OLLAMA_SHOWS_MAX]; /* and answered: believed when the names still have */
+    size_t n_shown;                            /* these digests */
     uint64_t sent_ns;
     struct ollama answer;
     ollama_polled *polled;
