@@ -117,9 +117,10 @@ static void judge_runner(struct look *look, struct runner *r, const struct proce
     condition_take(&r->conditions[ORPHAN_FLAT], is_flat, r->flat_from_s, now_s, look->allowance_s);
     enum tri awake = !p->state ? TRI_UNKNOWN : p->state == 'D' ? TRI_FALSE : TRI_TRUE;
     condition_take(&r->conditions[ORPHAN_AWAKE], awake, now_s, now_s, look->allowance_s);
-    enum tri child = !look->serve || !fact_known(p->ppid) ? TRI_UNKNOWN
-                     : p->ppid == look->serve->pid        ? TRI_TRUE
-                                                          : TRI_FALSE;
+    const struct process *lister = container_lister(look->container);
+    enum tri child = !lister || !fact_known(p->ppid) ? TRI_UNKNOWN
+                     : p->ppid == lister->pid        ? TRI_TRUE
+                                                     : TRI_FALSE;
     condition_take(&r->conditions[ORPHAN_CHILD], child, now_s, now_s, look->allowance_s);
     settle(look, r, p);
 }

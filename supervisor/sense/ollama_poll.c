@@ -177,6 +177,7 @@ static void failed(struct ollama_client *client, const struct ask *ask,
     else
         ollama_describe(client, "GET /api/ps", ask->timeout_ms, response, answer->error,
                         sizeof answer->error);
+    answer->foreign = response->result == 0;
     answer->offends = good(response) || response->result == -EMSGSIZE;
     cancel_others(client);
 }

@@ -1,10 +1,13 @@
 #include "sense/watch.h"
-#include "sense/listener.h"
+#include "base/clock.h"
+#include "sense/private.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { OWN_PORTS_MAX = 64 };
 
@@ -16,7 +19,9 @@ static void read_connections(struct watch *w, const struct sampler *sampler)
     for (size_t i = 0; i < n; i++)
         own[i].port = ports[i];
     fact count;
-    if (!connections_count(sampler->procfs, w->container.pid, w->details.port, own, n, &count))
+    bool known = w->place_known && w->place.n > 0;
+    if (!connections_count(sampler->procfs, known ? w->place.net_pid : w->container.pid,
+                           known ? w->place.ways[w->way].inside : w->details.port, own, n, &count))
         w->container.connections = count;
 }
 
@@ -106,47 +111,132 @@ static void drop_client(struct watch *w)
     w->poll_due_s = 0;
 }
 
-/* On the host's network a port may be anybody's: only one of its own is asked, or a container could
- * have us ask, and unload, at another's. Where nobody listens there is nobody to be asked in error.
- */
-static bool own_port(struct watch *w, const struct sampler *sampler)
+/* The servers and the engine's words that a place follows from. */
+static uint64_t place_of(const struct watch *w)
 {
     const struct container *c = &w->container;
-    int64_t pids[1 + PIDS_MAX] = {c->pid};
-    size_t n = 1;
-    if (!w->details.host_network)
-        return true;
-    for (size_t i = 0; i < c->n_processes && n <= PIDS_MAX; i++)
-        pids[n++] = c->processes[i].pid;
-    int r = fact_known(c->pid) ? listener_own(sampler->procfs, pids, n, w->details.port) : -ESRCH;
-    if (r == -EPERM)
-        snprintf(w->not_asked, sizeof w->not_asked,
-                 "port %u of the host's network is not, or not only, the container's own",
-                 (unsigned)w->details.port);
-    else if (r < 0 && r != -ENOENT && r != -ESRCH)
-        snprintf(w->not_asked, sizeof w->not_asked,
-                 "it cannot be seen whose port %u of the host's network is: %s%s",
-                 (unsigned)w->details.port, strerror(-r),
-                 r == -EACCES ? " (it needs the capability SYS_PTRACE)" : "");
-    return r == 0 || r == -ENOENT;
+    const struct docker_details *d = &w->details;
+    uint64_t sum = (uint64_t)c->pid + d->port * 31 + d->n_published * 37 + c->processes_known;
+    for (size_t i = 0; i < c->n_processes; i++)
+        if (container_server(c, &c->processes[i]))
+            sum = sum * 1099511628211 + (uint64_t)c->processes[i].pid * 2654435761 +
+                  (uint64_t)c->processes[i].started_us;
+    for (const char *at = d->address; *at; at++)
+        sum = sum * 1099511628211 + (unsigned char)*at;
+    return sum;
+}
+
+static bool has_server(const struct watch *w)
+{
+    for (size_t i = 0; i < w->container.n_processes; i++)
+        if (container_server(&w->container, &w->container.processes[i]))
+            return true;
+    return false;
+}
+
+static enum network network_of(struct watch *w, const struct sampler *sampler)
+{
+    if (w->details.host_network)
+        return NETWORK_SHARED;
+    w->network = place_network(sampler->procfs, w->container.pid);
+    for (size_t i = 0; fact_known(w->network) && i < w->sense->n; i++) {
+        const struct watch *other = w->sense->watches[i];
+        if (other != w && other->container.status == STATUS_RUNNING &&
+            other->network == w->network && has_server(other))
+            return NETWORK_SHARED;
+    }
+    return w->details.joined ? NETWORK_JOINED : NETWORK_OWN;
+}
+
+static bool same_place(const struct place *a, const struct place *b)
+{
+    return a->server == b->server && a->started_us == b->started_us && a->n == b->n &&
+           !memcmp(a->ways, b->ways, sizeof a->ways);
+}
+
+static const double place_wait_max_s = 60;
+
+static void find_place(struct watch *w, const struct sampler *sampler)
+{
+    struct place place;
+    double now_s = clock_boottime_s();
+    if (!w->container.processes_known) { /* it was only found; the sample comes after this */
+        if (!w->cgroup)
+            open_cgroup(w, sampler, now_s);
+        if (w->cgroup)
+            read_processes(w, sampler, now_s);
+    }
+    w->place_due = false;
+    w->place_of = place_of(w);
+    int r = place_find(sampler->procfs, &w->container, &w->details, network_of(w, sampler), &place);
+    /* Nobody listens where somebody did: he is asked on, and his silence is told. */
+    if ((r == -ESRCH || r == -ENOENT) && w->place_known && w->place.n > 0)
+        return;
+    if (!w->place_known || !same_place(&w->place, &place)) {
+        if (w->client)
+            drop_client(w);
+        w->way = 0;
+        w->heard = false;
+        w->place = place;
+        w->place_known = true;
+    }
+    /* It may begin to listen later, and nothing is asked whose failure would tell. */
+    w->place_wait_s = place.n > 0 ? 0 : w->place_wait_s <= 0 ? 1 : 2 * w->place_wait_s;
+    if (w->place_wait_s > place_wait_max_s)
+        w->place_wait_s = place_wait_max_s;
+    w->place_retry_s = place.n > 0 ? INFINITY : now_s + w->place_wait_s;
+}
+
+static bool is_its(void *userdata, uint16_t local_port)
+{
+    const struct watch *w = userdata;
+    return listener_has(w->sense->procfs, w->place.net_pid, w->place.ways[w->way].inside,
+                        local_port);
+}
+
+static void open_client(struct watch *w, const struct sampler *sampler)
+{
+    const struct way *way = &w->place.ways[w->way];
+    int netns = 0;
+    if (way->kind == WAY_INSIDE && (netns = place_enter(sampler->procfs, &w->place)) <= 0)
+        return;
+    if (ollama_client_new(sampler->http, way->address, way->port, &w->client) < 0) {
+        w->client = NULL;
+        if (netns > 0)
+            close(netns);
+        return;
+    }
+    /* An address that a container gave itself, or that another network has too, proves nothing. */
+    bool prove = way->kind == WAY_DIRECT && w->container.processes_known;
+    ollama_client_meet(w->client, netns, prove ? is_its : NULL, w);
+}
+
+bool watch_next_way(struct watch *w, bool foreign)
+{
+    bool met = w->client && ollama_client_met(w->client) && !foreign;
+    if (!w->client || w->heard || met || w->way + 1 >= w->place.n)
+        return false;
+    w->way++;
+    drop_client(w);
+    return true;
 }
 
 struct ollama_client *watch_client(struct watch *w, const struct sampler *sampler)
 {
     w->not_asked[0] = '\0';
-    bool running = w->container.status == STATUS_RUNNING && w->details.address[0] &&
-                   container_is_ollama(&w->container) && own_port(w, sampler);
-    bool same = !strcmp(w->client_address, w->details.address) && w->client_port == w->details.port;
-    if (w->client && (!running || !same))
-        drop_client(w);
+    if (w->container.status != STATUS_RUNNING || !container_is_ollama(&w->container)) {
+        if (w->client)
+            drop_client(w);
+        return NULL;
+    }
+    if (w->place_due || !w->place_known || w->place_of != place_of(w) ||
+        clock_boottime_s() >= w->place_retry_s)
+        find_place(w, sampler);
+    snprintf(w->not_asked, sizeof w->not_asked, "%s", w->place.n ? "" : w->place.why);
     if (w->not_asked[0])
         snprintf(w->container.ollama.error, sizeof w->container.ollama.error, "%s", w->not_asked);
-    if (!w->client && running) {
-        snprintf(w->client_address, sizeof w->client_address, "%s", w->details.address);
-        w->client_port = w->details.port;
-        if (ollama_client_new(sampler->http, w->client_address, w->client_port, &w->client) < 0)
-            w->client = NULL;
-    }
+    if (!w->client && w->place.n > 0)
+        open_client(w, sampler);
     return w->client;
 }
 
@@ -186,6 +276,9 @@ bool watch_take(struct watch *w, const struct container *from, const struct dock
         c->uptime_s = -1;
         c->baseline = FACT_UNKNOWN;
         w->main_started_us = 0;
+        w->place_known = false;
+        w->place_wait_s = 0;
+        w->network = FACT_UNKNOWN;
         drop_client(w);
     }
     return changed;
@@ -230,6 +323,8 @@ void watch_answer(struct watch *w, const struct ollama *answer, uint64_t sent_ns
     struct ollama *o = &w->container.ollama;
     free(o->models);
     *o = *answer;
+    o->server = w->place.server;
+    w->heard |= answer->reachable;
     o->models = NULL;
     if (answer->n_models) {
         o->models = malloc(answer->n_models * sizeof *o->models);
