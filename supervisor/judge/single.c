@@ -1,5 +1,6 @@
 /* too-many-models: the single-model policy keeps the model that was used last (docs/judgement.md).
  */
+#include "base/model_name.h"
 #include "judge/history.h"
 
 #include <stdio.h>
@@ -87,6 +88,8 @@ void judge_single(struct look *look)
     bool known = look->answered == TRI_TRUE && c->processes_known &&
                  c->ollama.n_models <= sizeof candidates / sizeof candidates[0];
     for (size_t i = 0; h->settings.models_single && known && i < c->ollama.n_models; i++) {
+        if (model_in_list(h->settings.models_pin, c->ollama.models[i].name))
+            continue; /* one beside what is pinned */
         const struct process *p = runner_of_blob(c, c->ollama.models[i].blob);
         struct runner *r = p ? history_runner(h, p) : NULL;
         if (!r)

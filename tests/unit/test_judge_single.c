@@ -270,10 +270,28 @@ static void cleared_when_it_is_gone(void **state)
     scene_end(&s);
 }
 
+/* One model beside what is pinned, whichever was used last. */
+static void what_is_pinned_stays(void **state)
+{
+    struct scene s;
+    (void)state;
+    begin(&s, "models.single=on models.pin=a");
+    scene_list(&s, "c", C);
+    scene_add_runner(&s, 202, C);
+    scene_step(&s, 10);
+    work(&s, 201, 2, 50);
+    scene_step(&s, 10);
+    work(&s, 202, 2, 50);
+    scene_step(&s, 20);
+    assert_string_equal(surplus(&s), "b");
+    scene_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(off_by_default),
+        cmocka_unit_test(what_is_pinned_stays),
         cmocka_unit_test(one_model_is_not_too_many),
         cmocka_unit_test(the_one_used_last_stays),
         cmocka_unit_test(tie_goes_to_the_newest_start),
