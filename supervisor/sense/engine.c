@@ -166,8 +166,12 @@ static void on_inspected(void *userdata, int result, const struct container *c,
         struct watch *w = sense_find(sense, inspection->id);
         if (w)
             w->inspecting = false;
-        if (result == 0)
+        bool chosen = !inspection->unsure || w ||
+                      (c && policy_chosen(config_settings(sense->o.config), c->image, NULL, 0));
+        if (result == 0 && chosen)
             take_inspected(sense, c, details, inspection->named);
+        else if (result == 0)
+            unread_forget(sense, c->id);
         else if (err && err->failure == FAILURE_UNREACHABLE)
             engine_lost(sense, err);
         else if (result == -ENOENT && w)
@@ -192,8 +196,7 @@ static void on_inspected(void *userdata, int result, const struct container *c,
     free(inspection);
 }
 
-/* At most one inspect of a container is under way; a hint that comes meanwhile asks once more. */
-void sense_inspect(struct sense *sense, const char *id, bool named)
+static void inspect(struct sense *sense, const char *id, bool named, bool unsure)
 {
     struct watch *w = sense_find(sense, id);
     if (w && w->inspecting) {
@@ -205,8 +208,15 @@ void sense_inspect(struct sense *sense, const char *id, bool named)
         return; /* the reconciliation comes again */
     if (w)
         w->inspecting = true;
+    inspection->unsure = unsure;
     sense->inspecting++;
     docker_inspect(sense->o.docker, inspection->id, on_inspected, inspection);
+}
+
+/* At most one inspect of a container is under way; a hint that comes meanwhile asks once more. */
+void sense_inspect(struct sense *sense, const char *id, bool named)
+{
+    inspect(sense, id, named, false);
 }
 
 static bool is_named(const struct sense *sense, const struct docker_entry *e)
@@ -226,6 +236,15 @@ static void tell_too_large(struct sense *sense, const struct docker_entry *e)
     tell_unread(sense, e->id, text);
 }
 
+static bool has_label(const struct sense *sense, const struct docker_entry *e)
+{
+    const char *label = config_settings(sense->o.config)->docker_label;
+    for (size_t i = 0; i < e->n_labels; i++)
+        if (!strcmp(e->labels[i].key, label))
+            return true;
+    return false;
+}
+
 static void on_entry(void *userdata, const struct docker_entry *e)
 {
     struct sense *sense = userdata;
@@ -234,16 +253,18 @@ static void on_entry(void *userdata, const struct docker_entry *e)
     bool named = is_named(sense, e),
          chosen = policy_chosen(config_settings(sense->o.config), e->image, e->labels, e->n_labels);
     struct watch *w = sense_find(sense, e->id);
+    /* A newer image was pulled under the name of its own. */
+    bool unsure = !named && !chosen && !strncmp(e->image, "sha256:", 7) && !has_label(sense, e);
     if (e->unread && !w)
         tell_too_large(sense, e);
-    else if (!named && !chosen && !e->unread)
+    else if (!named && !chosen && !e->unread && !unsure)
         return;
     if (w)
         w->listed = true;
     else if (e->unread)
         return;
     if (sense->inspecting < (w ? INSPECTS_MAX / 2 : INSPECTS_MAX))
-        sense_inspect(sense, e->id, named);
+        inspect(sense, e->id, named, unsure);
     else if (w)
         w->inspect_due = true;
     else

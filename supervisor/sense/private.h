@@ -45,6 +45,7 @@ struct inspection { /* a question about one container; by id, because it may be 
     struct sense *sense;
     char id[CONTAINER_ID_SIZE];
     bool named;
+    bool unsure; /* the list has its image by id alone: only inspect knows which it was */
 };
 
 /* NULL when memory is spent. */
