@@ -14,7 +14,7 @@ static enum tri silent(const struct look *look)
     double age_s = o->age_ms / 1000, fresh_s = 2 * look->poll_s;
     if (!o->asked)
         return TRI_UNKNOWN;
-    if (o->reachable)
+    if (o->reachable || o->foreign) /* another answer than was asked for is no silence */
         return age_s > fresh_s ? TRI_UNKNOWN : TRI_FALSE;
     return age_s > fresh_s + question_s ? TRI_UNKNOWN : TRI_TRUE;
 }
@@ -33,8 +33,8 @@ static enum tri quiet(struct look *look)
         return all == TRI_FALSE ? TRI_FALSE : TRI_UNKNOWN;
     for (size_t i = 0; i < h->n_runners; i++) {
         enum tri flat = h->runners[i].conditions[ORPHAN_FLAT].now;
-        if (flat == TRI_FALSE)
-            all = TRI_FALSE;
+        if (flat == TRI_FALSE || h->runners[i].conditions[ORPHAN_AWAKE].now == TRI_FALSE)
+            all = TRI_FALSE; /* a load by direct I/O moves neither memory nor much CPU time */
         else if (flat == TRI_UNKNOWN && all == TRI_TRUE)
             all = TRI_UNKNOWN;
     }
@@ -47,12 +47,17 @@ static bool may_restart(struct look *look, double silent_since_s)
     const struct history *h = look->history;
     double since_s = h->quiet.since_s > silent_since_s ? h->quiet.since_s : silent_since_s;
     bool up = h->first_uptime_s + look->now_s - h->first_seen_s > h->settings.leak_grace_s;
-    double left_s = since_s + h->settings.leak_unreachable_restart_s - look->now_s;
+    double hold_s = h->settings.leak_unreachable_restart_s,
+           connected_s = h->settings.leak_connected_hold_s;
+    double left_s = since_s + hold_s - look->now_s;
     if (!h->has_answered || !up || silent_since_s < 0 || h->quiet.since_s < 0 ||
         h->quiet.now != TRI_TRUE || left_s > 2 * look->interval_s)
         return false;
     look_want_connections(look, left_s > 0 ? 0 : patience_s);
-    return left_s <= 0 && look_connected(look, patience_s) == TRI_FALSE;
+    enum tri connected = look_connected(look, patience_s);
+    if (connected == TRI_TRUE && connected_s > hold_s) /* who waits for it lengthens that */
+        left_s += connected_s - hold_s;
+    return left_s <= 0 && connected != TRI_UNKNOWN;
 }
 
 void judge_unreachable(struct look *look)

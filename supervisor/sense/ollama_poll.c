@@ -19,9 +19,14 @@ static void deliver(struct ollama_client *client)
         if (blob)
             memcpy(answer.models[i].blob, blob, strlen(blob) + 1);
     }
-    if (answer.reachable)
+    if (client->too_old && client->version[0])
+        snprintf(
+            answer.error, sizeof answer.error,
+            "Ollama %s is too old to tell its models: it has no /api/ps (0.1.33 and later have)",
+            client->version);
+    if (answer.reachable || client->too_old)
         memcpy(answer.version, client->version, sizeof answer.version);
-    else
+    if (!answer.reachable)
         client->version[0] = '\0'; /* another one may come back */
     answer.age_ms = (double)(uv_hrtime() - client->sent_ns) / 1e6;
     client->polled(client->polled_userdata, &answer, client->sent_ns);
@@ -179,7 +184,9 @@ static void failed(struct ollama_client *client, const struct ask *ask,
                         sizeof answer->error);
     answer->foreign = response->result == 0;
     answer->offends = good(response) || response->result == -EMSGSIZE;
-    cancel_others(client);
+    client->too_old = response->result == 0 && response->status == 404;
+    if (!client->too_old) /* whose version is worth waiting for */
+        cancel_others(client);
 }
 
 static void ps_answered(struct ask *ask, const struct http_response *response)
@@ -208,6 +215,7 @@ int ollama_poll(struct ollama_client *client, long timeout_ms, ollama_polled *do
     client->polling = true;
     client->shows = 0;
     client->n_shown = 0;
+    client->too_old = false;
     client->polled = done;
     client->polled_userdata = userdata;
     client->answer = (struct ollama){.asked = true, .latency_ms = -1};

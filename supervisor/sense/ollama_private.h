@@ -46,6 +46,7 @@ struct ollama_client {
     size_t n_blobs, oldest_blob;
     LIST_HEAD(asks, ask) asks;
     bool polling;
+    bool too_old;       /* this poll's answer is that there is no /api/ps */
     unsigned poll_asks; /* requests of this poll under way */
     unsigned shows;     /* asked for in this poll, */
     struct known_blob

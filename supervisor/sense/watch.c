@@ -11,6 +11,16 @@
 
 enum { OWN_PORTS_MAX = 64 };
 
+/* A process in the network namespace of its server, also when that is gone. */
+static fact net_pid(const struct watch *w)
+{
+    const struct container *c = &w->container;
+    for (size_t i = 0; w->place_known && i < c->n_processes; i++)
+        if (c->processes[i].pid == w->place.net_pid)
+            return c->processes[i].pid;
+    return c->pid;
+}
+
 static void read_connections(struct watch *w, const struct sampler *sampler)
 {
     uint16_t ports[OWN_PORTS_MAX];
@@ -20,8 +30,12 @@ static void read_connections(struct watch *w, const struct sampler *sampler)
         own[i].port = ports[i];
     fact count;
     bool known = w->place_known && w->place.n > 0;
-    if (!connections_count(sampler->procfs, known ? w->place.net_pid : w->container.pid,
-                           known ? w->place.ways[w->way].inside : w->details.port, own, n, &count))
+    int r =
+        connections_count(sampler->procfs, net_pid(w),
+                          known ? w->place.ways[w->way].inside : w->details.port, own, n, &count);
+    if (r == -ENOENT && known) /* nobody listens where he did: nobody is a client */
+        count = 0;
+    if (r == 0 || (r == -ENOENT && known))
         w->container.connections = count;
 }
 

@@ -128,6 +128,7 @@ static bool get_ollama(const json_t *object, struct ollama *ollama)
     ollama->incomplete = json_is_true(json_object_get(object, "incomplete"));
     get_text(object, "version", ollama->version, sizeof ollama->version);
     get_text(object, "error", ollama->error, sizeof ollama->error);
+    ollama->foreign = json_is_true(json_object_get(object, "foreign"));
     ollama->server = fact_value(json_object_get(object, "server"), false);
     ollama->latency_ms = get_real(object, "latency_ms", -1);
     ollama->age_ms = get_real(object, "age_ms", 0);

@@ -161,6 +161,7 @@ static bool set_ollama(json_t *object, const struct ollama *ollama)
     if (!set(object, "ollama", value) ||
         (ollama->asked && !set(value, "reachable", json_boolean(ollama->reachable))) ||
         !set_text(value, "version", ollama->version) || !set_text(value, "error", ollama->error) ||
+        (ollama->foreign && !set(value, "foreign", json_true())) ||
         (ollama->server > 0 && !set(value, "server", json_integer(ollama->server))) ||
         !set_real(value, "latency_ms", ollama->latency_ms) ||
         (ollama->age_ms != 0 && !set_real(value, "age_ms", ollama->age_ms)))
