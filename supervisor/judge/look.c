@@ -45,7 +45,8 @@ static void take_use(struct look *look)
     double allowed_percent = h->settings.leak_busy_cpu_percent,
            allowed_bytes = (double)h->settings.leak_busy_received;
     bool full = look->use.span_s >= 5 - look->interval_s / 2;
-    bool watch_received = allowed_bytes > 0; /* 0 switches the rule off */
+    /* 0 switches the rule off; in another's network the bytes are anybody's. */
+    bool watch_received = allowed_bytes > 0 && c->received != FACT_NONE;
     /* A window that is not full yet is busy when it has spent already what a full one may. */
     double over_s = full ? look->use.span_s : 5;
     if ((double)look->use.cpu_used_us > allowed_percent * 1e4 * over_s)

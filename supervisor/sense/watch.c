@@ -110,7 +110,10 @@ void watch_sample(struct watch *w, const struct sampler *sampler, double now_s)
         return;
     }
     read_processes(w, sampler, now_s);
-    received_read(sampler->procfs, c->pid, &c->received);
+    if (w->alone)
+        received_read(sampler->procfs, c->pid, &c->received);
+    else
+        c->received = FACT_NONE; /* who knows for whom that was */
     if (connections && c->processes_known)
         read_connections(w, sampler);
 }
@@ -278,6 +281,7 @@ bool watch_take(struct watch *w, const struct container *from, const struct dock
     container_clear(c);
     *c = fresh;
     w->details = *details;
+    w->alone = !details->host_network && !details->joined;
     w->due |= changed;
     if (new_life) {
         cgroup_close(w->cgroup);

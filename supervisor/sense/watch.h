@@ -24,6 +24,7 @@ struct watch {
     uint64_t place_of;           /* of which servers and which of the engine's words, */
     bool place_known, place_due; /* and whether it must be looked for again, */
     double place_retry_s, place_wait_s; /* or when (boottime), and how long that was waited for */
+    bool alone;                         /* the network namespace is its own */
     fact network;                       /* place_network of its main process */
     size_t way;                         /* which of the place's ways the client goes; */
     bool heard;                         /* somebody answered there as Ollama does */

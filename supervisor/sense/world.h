@@ -119,7 +119,8 @@ struct container {
     struct cgroup_memory cgroup;
     fact connections; /* foreign established ones to Ollama's port; unknown = not read in this look
                        */
-    fact received;    /* bytes since the start of its network interfaces */
+    fact received; /* bytes since the start of its network interfaces; FACT_NONE: it has none of its
+                      own */
     bool processes_known;
     struct process *processes;
     size_t n_processes, processes_room;

@@ -83,7 +83,7 @@ static const struct member container_list[] = {
 
 static const struct member container_tail_list[] = {
     FACT(container, connections),
-    FACT(container, received),
+    LIMIT(container, received),
 };
 
 #define MEMBERS(list)                                                                              \

@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import signal
+import socket
 import subprocess
 import tarfile
 import time
@@ -171,3 +174,40 @@ def test_one_that_only_pulls_is_no_server(bench, shell_image):
     assert not daemon.find("verdict raised", container="puller", verdict="unreachable"), daemon.text()
     assert not daemon.find("ollama unreachable", container="puller"), daemon.text()
     assert "no Ollama server runs in it" in " ".join(bench.supervisor("status").out.split())
+
+
+def test_one_whose_image_got_a_newer_namesake_is_found(bench, engine):
+    image = engine.tag("0.33", "ollama/ollama", "moved")
+    one = bench.ollama("moved", mode=None, image=image)
+    assert seen(bench, one)
+    other = engine.image("0.24")
+    engine.api.call("POST", f"/images/{other}/tag", query={"repo": "ollama/ollama", "tag": "moved"})
+    assert seen(bench, one)["reachable"]
+    daemon = bench.daemon(one)
+    time.sleep(2)
+    assert not daemon.find("container gone", container="moved"), daemon.text()
+
+
+def test_a_server_that_died_under_its_script_is_started_again(bench, shell_image):
+    """Nobody listens any more: nobody is a client."""
+    one = bench.ollama("outlived", image=shell_image, body=script("ollama serve & sleep 1; exec sleep 3600"))
+    daemon = bench.daemon(one, leak__unreachable_hold="3s", leak__unreachable_restart="6s")
+    outlive_grace(4)
+    begun = one.started_at()
+    for pid, argv in one.processes().items():
+        if argv[-1] == "serve":
+            os.kill(pid, signal.SIGKILL)
+    daemon.wait("healed", 40, container="outlived", verdict="unreachable")
+    assert one.started_at() != begun
+
+
+def test_a_hung_server_is_restarted_though_somebody_waits_for_it(bench):
+    one = bench.ollama("hung", models="tiny=16M")
+    daemon = bench.daemon(one, leak__unreachable_hold="3s", leak__unreachable_restart="6s", leak__connected_hold="12s")
+    outlive_grace(4)
+    begun = one.started_at()
+    one.set(hang=1)
+    with socket.create_connection((one.address, 11434), 10) as waits:
+        waits.sendall(b"GET /api/tags HTTP/1.1\r\nHost: x\r\n\r\n")
+        daemon.wait("healed", 60, container="hung", verdict="unreachable")
+    assert one.started_at() != begun
