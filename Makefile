@@ -31,7 +31,7 @@ package_libcgroup := libcgroup-dev
 package_inih      := libinih-dev
 package_cmocka    := libcmocka-dev
 
-passive := help clean format format-check lint test bench up down
+passive := help clean format format-check lint test bench mutants up down
 goals   := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out $(passive),$(goals)),)
   ifeq ($(shell command -v pkg-config),)
@@ -59,6 +59,8 @@ flags_release := -O2 -g
 flags_clang   := -O2 -g
 flags_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# UBSan's own shared runtime writes to stderr alone, whatever log_path says.
+ldflags_asan  := -static-libubsan
 compiler_release := gcc
 compiler_asan    := gcc
 compiler_clang   := clang
@@ -77,7 +79,7 @@ CPPFLAGS ?=
 LDFLAGS  ?=
 cflags   = -std=gnu17 $(flags_$(FLAVOUR)) $(WARNINGS) -fstack-protector-strong -fno-common $(CFLAGS)
 cppflags = -D_GNU_SOURCE -DSUPERVISOR_VERSION='"$(VERSION)"' -iquote supervisor $(PKG_CFLAGS) $(CPPFLAGS)
-ldflags  = $(flags_$(FLAVOUR)) -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
+ldflags  = $(flags_$(FLAVOUR)) $(ldflags_$(FLAVOUR)) -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
 libs     = $(PKG_LIBS) -lm -ldl
 
 # What is made gets its name when it is whole, so that two makes side by side do not read each other's halves.
@@ -105,7 +107,8 @@ fuzzers  := $(addprefix $(BUILD)/fuzz/,$(call names,$(fuzz_src)))
 benches  := $(addprefix $(BUILD)/bench/,$(call names,$(perf_src)))
 program  := $(if $(main_src),$(out)/supervisor)
 
-.PHONY: all everything lib program unit unit-build run-unit test bench bench-build judge-bench fuzz fuzz-build simollama shims prove
+.PHONY: all everything lib program unit unit-build run-unit test bench bench-build judge-bench fuzz fuzz-build simollama shims
+.PHONY: prove prove-matrix prove-sanitized prove-ticks mutants
 .PHONY: format format-check lint up down install deb clean help
 
 ## all: the program, build/supervisor
@@ -228,16 +231,35 @@ $(BUILD)/simollama: $(sim_obj)
 
 # ---- libraries that tests preload into the program: tests/shim/NAME.c
 
-## shims: what the fault matrix preloads, build/shim/NAME.so
+## shims: what tests preload, build/shim/NAME.so
 shims: $(patsubst tests/shim/%.c,$(BUILD)/shim/%.so,$(wildcard tests/shim/*.c))
 
 $(BUILD)/shim/%.so: tests/shim/%.c $(flagfile)
 	@mkdir -p $(@D)
 	$(call said,LINK)$(CC) $(cflags) -D_GNU_SOURCE -fPIC -shared -o $(half) $< && mv -f $(half) $@
 
-## prove: each stage of each remedy times each fault, on real engines (needs root and gdb, takes an hour or two)
-prove: program simollama shims
+## prove: what takes hours, on real engines (needs root and gdb): the fault matrix, the sanitizers, a million ticks
+prove:
+	@$(MAKE) --no-print-directory prove-matrix
+	@$(MAKE) --no-print-directory prove-sanitized
+	@$(MAKE) --no-print-directory prove-ticks
+
+## prove-matrix: each stage of each remedy times each fault (an hour or two)
+prove-matrix: program simollama shims
 	/usr/bin/python3 -B -m pytest tests/system/test_fault_matrix.py -m "prove or not prove" -q -p no:cacheprovider
+
+## prove-sanitized: tests/system with the sanitizers in the program (an hour; MODULES="test_heal test_fix" for some)
+prove-sanitized: simollama shims
+	@$(MAKE) --no-print-directory FLAVOUR=asan program
+	tests/prove/sanitized $(MODULES)
+
+## prove-ticks: a million ticks with containers that come and go (an hour; TICKS=100000 for fewer)
+prove-ticks: program simollama shims
+	tests/prove/ticks --ticks $(or $(TICKS),1000000)
+
+## mutants: breaks the code on purpose and says which faults no unit test notices (N=300 SEED=any ROOM=all)
+mutants:
+	@tests/mutants/mutants -n $(or $(N),300) $(if $(SEED),--seed $(SEED)) $(addprefix --room ,$(ROOM)) $(if $(SYSTEM),--system '$(SYSTEM)')
 
 # ---- the look, the checks, the scripts
 
@@ -291,7 +313,7 @@ clean:
 ## help: lists the targets
 help:
 	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do \
-	  printf '  make %-14s %s\n' "$$t" "$$d"; done
+	  printf '  make %-15s %s\n' "$$t" "$$d"; done
 	@echo '  Variables: FLAVOUR=release|asan|clang|fuzz  WERROR=1  V=1  BUILD=build  PREFIX=/usr/local  DESTDIR='
 
 # Not all of $(BUILD): other engines' trees lie there too, with directories named *.d.

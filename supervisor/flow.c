@@ -128,27 +128,6 @@ static void on_heal(void *userdata, const struct heal_event *event)
         flow->o.heal(flow->o.userdata, event);
 }
 
-static void on_history(void *userdata, const struct error *err, const char *set_aside)
-{
-    struct flow *flow = userdata;
-    if (flow->o.history)
-        flow->o.history(flow->o.userdata, err, set_aside);
-}
-
-static void on_keep(void *userdata, const struct error *err, const struct keep_report *report)
-{
-    struct flow *flow = userdata;
-    if (flow->o.keep)
-        flow->o.keep(flow->o.userdata, err, report);
-}
-
-static void on_place(void *userdata, const struct error *err)
-{
-    struct flow *flow = userdata;
-    if (flow->o.place)
-        flow->o.place(flow->o.userdata, err);
-}
-
 static int open_parts(struct flow *flow, struct error *err)
 {
     const struct settings *s = config_settings(flow->o.config);
@@ -164,7 +143,8 @@ static int open_parts(struct flow *flow, struct error *err)
     if ((r = docker_new(flow->http, socket_path, &flow->docker)) < 0 ||
         (r = judge_new(flow->o.config, &flow->judge)) < 0)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
-    struct keep_guard_options guard = {&flow->loop, flow->keep, on_keep, on_place, flow};
+    struct keep_guard_options guard = {&flow->loop, flow->keep, flow->o.keep, flow->o.place,
+                                       flow->o.userdata};
     if ((flow->keep && (r = remembered_new(&flow->loop, flow->o.config, flow->keep, flow->judge,
                                            &flow->remembered)) < 0) ||
         (flow->o.automatic && (r = keep_guard_new(&guard, &flow->guard)) < 0))
@@ -173,17 +153,16 @@ static int open_parts(struct flow *flow, struct error *err)
                                         .config = flow->o.config,
                                         .state = flow->state,
                                         .daemon = flow->o.automatic,
-                                        .tell = on_history,
-                                        .userdata = flow};
-    if (flow->o.act && (r = historian_new(&history, &flow->historian)) < 0)
-        return error_set(err, FAILURE_JOB, r, "not enough memory");
+                                        .tell = flow->o.history,
+                                        .userdata = flow->o.userdata};
     struct sense_options sense = {.loop = &flow->loop,
                                   .http = flow->http,
                                   .docker = flow->docker,
                                   .config = flow->o.config,
                                   .named = flow->o.named,
                                   .callbacks = {on_look, on_note, flow}};
-    if ((r = sense_new(&sense, &flow->sense)) < 0)
+    if ((flow->o.act && (r = historian_new(&history, &flow->historian)) < 0) ||
+        (r = sense_new(&sense, &flow->sense)) < 0)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
     struct healer_options healer = {.loop = &flow->loop,
                                     .config = flow->o.config,
@@ -197,12 +176,10 @@ static int open_parts(struct flow *flow, struct error *err)
                                     .userdata = flow};
     if ((flow->o.act || flow->o.dry_run) && (r = healer_new(&healer, &flow->healer)) < 0)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
-    if (flow->o.automatic && (r = startup_new(&healer, flow->healer, &flow->startup)) < 0)
-        return error_set(err, FAILURE_JOB, r, "not enough memory");
-    if (flow->o.automatic && (r = restore_new(&healer, flow->healer, &flow->restore)) < 0)
-        return error_set(err, FAILURE_JOB, r, "not enough memory");
-    if (flow->o.automatic && (r = throttler_new(&healer, flow->healer, &flow->throttler)) < 0)
-        return error_set(err, FAILURE_JOB, r, "not enough memory");
+    if (flow->o.automatic && (!(flow->startup = startup_new(&healer, flow->healer)) ||
+                              !(flow->restore = restore_new(&healer, flow->healer)) ||
+                              !(flow->throttler = throttler_new(&healer, flow->healer))))
+        return error_set(err, FAILURE_JOB, -ENOMEM, "not enough memory");
     return sense_start(flow->sense, err);
 }
 
@@ -287,16 +264,6 @@ struct sense *flow_sense(struct flow *flow)
 struct healer *flow_healer(struct flow *flow)
 {
     return flow->healer;
-}
-
-struct docker *flow_docker(struct flow *flow)
-{
-    return flow->docker;
-}
-
-const struct judgement *flow_judgement(const struct flow *flow)
-{
-    return &flow->judgement;
 }
 
 void flow_settings_changed(struct flow *flow)

@@ -24,9 +24,10 @@ struct flow_options {
     void (*no_room)(void *userdata, const struct error *err);
     /* historian_options.tell: the history stops, goes on, or was begun anew. NULL: not told. */
     void (*history)(void *userdata, const struct error *err, const char *set_aside);
-    /* keep_guard_options.tell: what must be remembered cannot be, or can again. NULL: not told. */
+    /* keep_guard_options.tell: what must be remembered cannot be, or can again; and its tell_place.
+     * Needed where automatic is set. */
     void (*keep)(void *userdata, const struct error *err, const struct keep_report *report);
-    void (*place)(void *userdata, const struct error *err); /* keep_guard_options.tell_place */
+    void (*place)(void *userdata, const struct error *err);
     void *userdata;
 };
 
@@ -42,8 +43,6 @@ void flow_free(struct flow *flow);
 uv_loop_t *flow_loop(struct flow *flow);
 struct sense *flow_sense(struct flow *flow);
 struct healer *flow_healer(struct flow *flow);
-struct docker *flow_docker(struct flow *flow);
-const struct judgement *flow_judgement(const struct flow *flow);
 /* The settings of config changed. */
 void flow_settings_changed(struct flow *flow);
 

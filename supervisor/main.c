@@ -42,7 +42,9 @@ static int run_command(struct cli *cli, struct error *err)
         const struct settings *settings = config_settings(cli->config);
         log_configure_named(settings->log_level, settings->log);
     }
-    int status = cli->command->function(cli, cli->options.operands_n, cli->options.operands);
+    cli->operands = cli->options.operands + 1;
+    cli->n_operands = cli->options.operands_n - 1;
+    int status = cli->command->function(cli);
     config_free(cli->config);
     return status;
 }
@@ -57,7 +59,7 @@ static int run(int argc, char **argv)
         return cli_fail(&err);
     const char *name = code == 0 ? cli.options.operands[0] : NULL;
     if (!name && options_has(&cli.options, "version"))
-        return cmd_version(&cli, 0, NULL);
+        return cmd_version(&cli);
     if (!name) {
         help_print(help ? stdout : stderr, cli_width());
         return help ? 0 : FAILURE_USAGE;
@@ -74,7 +76,7 @@ static int run(int argc, char **argv)
     if (options_parse(cli.command, argc, argv, &cli.options, &err) < 0)
         return cli_fail(&err);
     if (options_has(&cli.options, "version"))
-        return cmd_version(&cli, 0, NULL);
+        return cmd_version(&cli);
     return run_command(&cli, &err);
 }
 

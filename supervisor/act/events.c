@@ -1,4 +1,4 @@
-#include "act/events.h"
+#include "act/run.h"
 #include "base/clock.h"
 
 struct heal_event heal_event_of(enum heal_event_kind kind, const char *id, const char *name,

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static const long request_ms = 10000;
 static const double again_s = 10; /* what was loaded meanwhile is told so, too */

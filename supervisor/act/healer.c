@@ -73,33 +73,13 @@ const char *healer_acted(const struct healer *healer, const char *id)
     return place ? place->acted : "";
 }
 
-static const struct step *step_for(enum remedy remedy)
-{
-    switch (remedy) {
-    case REMEDY_RESTART:
-        return &step_restart;
-    case REMEDY_KILL_RUNNER:
-        return &step_kill;
-    case REMEDY_UNLOAD:
-        return &step_unload;
-    case REMEDY_LIMIT:
-        return &step_limit;
-    case REMEDY_RECLAIM:
-        return &step_reclaim;
-    case REMEDY_HIGH:
-        return &step_high;
-    case REMEDY_THROTTLE:
-        return &step_throttle;
-    case REMEDY_FLUSH:
-        return &step_flush;
-    case REMEDY_STOP:
-        return &step_stop;
-    case REMEDY_NONE:
-    case REMEDY_WAIT:
-        break;
-    }
-    return NULL;
-}
+const struct step *const step_of[REMEDIES] = {
+    [REMEDY_RESTART] = &step_restart,   [REMEDY_KILL_RUNNER] = &step_kill,
+    [REMEDY_UNLOAD] = &step_unload,     [REMEDY_LIMIT] = &step_limit,
+    [REMEDY_RECLAIM] = &step_reclaim,   [REMEDY_HIGH] = &step_high,
+    [REMEDY_THROTTLE] = &step_throttle, [REMEDY_FLUSH] = &step_flush,
+    [REMEDY_STOP] = &step_stop,
+};
 
 /* Why a remedy is not for us to take; NULL: it may be taken. */
 static const char *forbidden(const struct container *c, const struct step *step)
@@ -204,7 +184,7 @@ static void yield(struct run *run)
 /* One raised verdict, by itself. */
 static void consider(struct healer *healer, const struct verdict *v)
 {
-    const struct step *step = step_for(v->remedy);
+    const struct step *step = step_of[v->remedy];
     const struct container *c =
         step && v->state == VERDICT_RAISED ? sense_container(healer->o.sense, v->id) : NULL;
     if (!c)
@@ -264,22 +244,33 @@ void healer_recover(struct healer *healer)
 
 /* ---- a person's word */
 
-static int begin_asked(struct healer *healer, const struct container *c, const struct verdict *v,
-                       struct run **ret_run)
+struct wish {
+    bool force;
+    double wait_s;
+    const char *reason; /* NULL: the verdict */
+};
+
+static int ask(struct healer *healer, const struct container *c, const struct verdict *v,
+               const struct wish *wish)
 {
-    const struct step *step = step_for(v->remedy);
+    const struct step *step = step_of[v->remedy];
     const char *no = forbidden(c, step);
-    *ret_run = NULL;
+    struct run *run;
     if (healer->o.dry_run || no) {
         tell_would(healer, c, v, step, no ? no : "");
         return no ? -EPERM : 0;
     }
     if (healer_run(healer, c->id))
         return -EBUSY;
-    int r = begin(healer, c, step, v, ret_run);
-    if (r == 0)
-        (*ret_run)->asked = true;
-    return r;
+    int r = begin(healer, c, step, v, &run);
+    if (r < 0)
+        return r;
+    run->asked = true;
+    run->force = wish->force;
+    run->wait_s = wish->wait_s;
+    run->reason = wish->reason;
+    run_enter(run, STAGE_LOCK);
+    return 0;
 }
 
 /* For a reason, not for a verdict. */
@@ -295,42 +286,22 @@ static struct verdict no_verdict(const struct container *c, enum remedy remedy, 
 int healer_heal(struct healer *healer, const struct verdict *verdict, bool force)
 {
     const struct container *c = sense_container(healer->o.sense, verdict->id);
-    struct run *run;
-    if (!c || !step_for(verdict->remedy))
+    if (!c || !step_of[verdict->remedy])
         return c ? -EINVAL : -ENOENT;
-    int r = begin_asked(healer, c, verdict, &run);
-    if (run) {
-        run->force = force;
-        run_enter(run, STAGE_LOCK);
-    }
-    return r;
+    return ask(healer, c, verdict, &(struct wish){.force = force});
 }
 
 int healer_unload(struct healer *healer, const struct container *container, const char *model,
                   double wait_s, bool force, const char *reason)
 {
     struct verdict v = no_verdict(container, REMEDY_UNLOAD, model);
-    struct run *run;
-    int r = begin_asked(healer, container, &v, &run);
-    if (run) {
-        run->force = force;
-        run->wait_s = wait_s;
-        run->reason = reason;
-        run_enter(run, STAGE_LOCK);
-    }
-    return r;
+    return ask(healer, container, &v, &(struct wish){force, wait_s, reason});
 }
 
 int healer_restart(struct healer *healer, const struct container *container, const char *reason)
 {
     struct verdict v = no_verdict(container, REMEDY_RESTART, "");
-    struct run *run;
-    int r = begin_asked(healer, container, &v, &run);
-    if (run) {
-        run->reason = reason;
-        run_enter(run, STAGE_LOCK);
-    }
-    return r;
+    return ask(healer, container, &v, &(struct wish){.reason = reason});
 }
 
 void healer_free(struct healer *healer)

@@ -18,8 +18,14 @@ void healer_tell(struct healer *healer, const struct heal_event *event)
     struct place *place = places_of(&healer->places, event->id);
     snprintf(place->acted, sizeof place->acted, "%s: %s%s%.100s", event->step, words[event->kind],
              *event->text ? ", " : "", event->text);
-    if (healer->o.tell)
-        healer->o.tell(healer->o.userdata, event);
+    healer->o.tell(healer->o.userdata, event);
+}
+
+void healer_tell_run(struct healer *healer, const struct run *run, enum heal_event_kind kind,
+                     const char *text)
+{
+    struct heal_event event = heal_event_of_run(run, kind, text);
+    healer_tell(healer, &event);
 }
 
 void healer_told(void *userdata, struct run *run, enum heal_event_kind kind, const char *text)
@@ -33,8 +39,7 @@ void healer_told(void *userdata, struct run *run, enum heal_event_kind kind, con
         place->memory_told = place->locked_told = place->waiting_told = false;
     if (kind == HEAL_HOLD_OVER && !was_held)
         return;
-    struct heal_event event = heal_event_of_run(run, kind, text);
-    healer_tell(healer, &event);
+    healer_tell_run(healer, run, kind, text);
 }
 
 /* Whether this end was told before: what stands in the way is told once. */
@@ -120,10 +125,8 @@ void healer_ended(void *userdata, struct run *run)
     keep_unlock(run->lock); /* whoever is told may begin another at once */
     keep_unlock(run->life_lock);
     run->lock = run->life_lock = NULL;
-    if (!run->end.silent && !said_before(place, run)) {
-        struct heal_event event = heal_event_of_run(run, run->end.kind, run->end.text);
-        healer_tell(healer, &event);
-    }
+    if (!run->end.silent && !said_before(place, run))
+        healer_tell_run(healer, run, run->end.kind, run->end.text);
     /* One of several that an earlier supervisor left open has ended: the next. */
     const struct container *c = run_container(run);
     if (run->recovering && run->past.n_open > 1 && run->work_result == 0 && c)

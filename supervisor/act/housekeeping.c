@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Kept when it grew by a tenth; a lost write is no harm. */
 struct footprint_work {
@@ -60,13 +59,6 @@ struct sweep {
 
 static void next(struct sweep *s);
 
-static void finish(struct sweep *s)
-{
-    s->healer->sweeping = false;
-    free(s->open);
-    free(s);
-}
-
 static void read_job(uv_work_t *work)
 {
     struct sweep *s = work->data;
@@ -90,10 +82,6 @@ static void step_done(uv_work_t *work, int status)
 {
     struct sweep *s = work->data;
     (void)status;
-    if (s->healer->act.closing) {
-        finish(s);
-        return;
-    }
     s->at++;
     next(s);
 }
@@ -104,43 +92,39 @@ static void on_inspected(void *userdata, int result, const struct container *c,
     struct sweep *s = userdata;
     struct healer *healer = s->healer;
     (void)details;
+    bool closing = healer->act.closing;
     bool gone = result == -ENOENT && err && err->failure != FAILURE_UNREACHABLE;
-    if (healer->act.closing) {
-        finish(s);
-        return;
-    }
-    if (result == 0)
+    if (result == 0 && !closing)
         healer_follow(healer, c);
     healer->unswept |= result < 0 && !gone;
-    if (gone && uv_queue_work(healer->o.loop, &s->work, end_job, step_done) == 0)
+    if (gone && !closing && uv_queue_work(healer->o.loop, &s->work, end_job, step_done) == 0)
         return;
     s->at++;
     next(s);
 }
 
-static bool is_here(const struct healer *healer, const char *id)
-{
-    return sense_container(healer->o.sense, id) || healer_run(healer, id);
-}
-
+/* The next one; or the end of it, also when the supervisor ends. */
 static void next(struct sweep *s)
 {
-    while (s->at < s->n && is_here(s->healer, s->open[s->at].container))
+    struct healer *healer = s->healer;
+    bool closing = healer->act.closing; /* sense and engine may be gone then */
+    while (!closing && s->at < s->n &&
+           (sense_container(healer->o.sense, s->open[s->at].container) ||
+            healer_run(healer, s->open[s->at].container)))
         s->at++;
-    if (s->at < s->n)
-        docker_inspect(s->healer->o.docker, s->open[s->at].container, on_inspected, s);
-    else
-        finish(s);
+    if (!closing && s->at < s->n) {
+        docker_inspect(healer->o.docker, s->open[s->at].container, on_inspected, s);
+        return;
+    }
+    healer->sweeping = false;
+    free(s->open);
+    free(s);
 }
 
 static void read_done(uv_work_t *work, int status)
 {
-    struct sweep *s = work->data;
     (void)status;
-    if (s->healer->act.closing)
-        finish(s);
-    else
-        next(s);
+    next(work->data);
 }
 
 void sweep(struct healer *healer)
@@ -154,5 +138,5 @@ void sweep(struct healer *healer)
     healer->unswept = false;
     healer->swept_s = clock_boottime_s();
     if (uv_queue_work(healer->o.loop, &s->work, read_job, read_done) < 0)
-        finish(s);
+        next(s);
 }

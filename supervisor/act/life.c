@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const uint64_t look_ms = 250, away_ms = 1000;
@@ -77,44 +76,47 @@ static void start_begin_job(uv_work_t *work)
 static void start_end_job(uv_work_t *work)
 {
     struct run *run = work->data;
-    bool failed = run->of.life.words[0] != '\0', lost = run->of.life.not_sent;
-    keep_intent_end(run->act->keep, run->of.life.start_row,
+    struct life *life = &run->of.life;
+    bool failed = life->words[0] != '\0', lost = life->not_sent;
+    keep_intent_end(run->act->keep, life->start_row,
                     lost     ? INTENT_DROPPED
                     : failed ? INTENT_FAILED
                              : INTENT_DONE,
-                    FACT_UNKNOWN, clock_wall_ms(), run->of.life.words, &run->work_error);
+                    FACT_UNKNOWN, clock_wall_ms(), life->words, &run->work_error);
 }
 
 static void on_started(void *userdata, int result, const struct error *err)
 {
     struct run *run = userdata;
+    struct life *life = &run->of.life;
     if (run_closed(run))
         return;
     const struct settings *s = run_settings(run);
     bool away = result < 0 && err && err->failure == FAILURE_UNREACHABLE;
-    run->of.life.words[0] = '\0';
-    run->of.life.not_sent = away;
+    life->words[0] = '\0';
+    life->not_sent = away;
     if (result < 0)
         keep_words(run, err);
     if (result < 0 && !away) {
         double delay_s = s->remedy_backoff_s;
-        for (size_t i = 0; i < run->of.life.tries && delay_s < s->remedy_backoff_cap_s; i++)
+        for (size_t i = 0; i < life->tries && delay_s < s->remedy_backoff_cap_s; i++)
             delay_s *= 2;
-        run->of.life.tries++;
-        run->of.life.start_due_s = clock_boottime_s() + delay_s;
+        life->tries++;
+        life->start_due_s = clock_boottime_s() + delay_s;
     }
-    if (result < 0 && !away && run->of.life.tries < FOLLOW_STARTS_MAX)
-        run->act->told(run->act->userdata, run, HEAL_START_FAILED, run->of.life.words);
+    if (result < 0 && !away && life->tries < FOLLOW_STARTS_MAX)
+        run->act->told(run->act->userdata, run, HEAL_START_FAILED, life->words);
     run_work(run, start_end_job, life_follow);
 }
 
 static void start_written(struct run *run)
 {
+    struct life *life = &run->of.life;
     if (run->work_result < 0) { /* what cannot be committed is not done; it is tried again */
-        snprintf(run->of.life.words, sizeof run->of.life.words, "%.250s", run->work_error.message);
-        if (!run->of.life.words_told)
-            run->act->told(run->act->userdata, run, HEAL_NO_MEMORY_OF_IT, run->of.life.words);
-        run->of.life.words_told = true;
+        snprintf(life->words, sizeof life->words, "%.250s", run->work_error.message);
+        if (!life->words_told)
+            run->act->told(run->act->userdata, run, HEAL_NO_MEMORY_OF_IT, life->words);
+        life->words_told = true;
         run_later(run, away_ms, life_follow);
         return;
     }
@@ -196,19 +198,20 @@ static void on_looked(void *userdata, int result, const struct container *c,
                       const struct docker_details *details, const struct error *err)
 {
     struct run *run = userdata;
+    struct life *life = &run->of.life;
     if (run_closed(run))
         return;
     double now_s = clock_boottime_s();
     struct follow f = {.stop = is_stop(run),
                        .recovering = run->recovering,
                        .over = now_s >= run->deadline_s,
-                       .answered_no = run->of.life.answered_no,
+                       .answered_no = life->answered_no,
                        .kill_switch = run->past.last.stop && run->past.last.id > run->intent.id &&
                                       run->past.last.state != INTENT_DROPPED,
-                       .signals_asked = run->of.life.asked_signals,
-                       .signals = run->of.life.signals,
-                       .tries = run->of.life.tries,
-                       .start_due = now_s >= run->of.life.start_due_s};
+                       .signals_asked = life->asked_signals,
+                       .signals = life->signals,
+                       .tries = life->tries,
+                       .start_due = now_s >= life->start_due_s};
     if (result == 0) {
         f.saw = FOLLOW_SAW_LIFE;
         f.same_life = !strcmp(c->started_at, run->started_at);
@@ -220,11 +223,11 @@ static void on_looked(void *userdata, int result, const struct container *c,
                                                            : FOLLOW_SAW_REFUSAL;
     }
     if (f.saw != FOLLOW_SAW_REFUSAL)
-        run->of.life.refused_since_s = 0;
-    else if (run->of.life.refused_since_s <= 0)
-        run->of.life.refused_since_s = now_s;
+        life->refused_since_s = 0;
+    else if (life->refused_since_s <= 0)
+        life->refused_since_s = now_s;
     if (f.saw == FOLLOW_SAW_REFUSAL) {
-        f.refused_s = now_s - run->of.life.refused_since_s;
+        f.refused_s = now_s - life->refused_since_s;
         keep_words(run, err);
     }
     enum follow_next next = follow_next(&f);
@@ -269,9 +272,10 @@ void life_answered(void *userdata, int result, const struct error *err)
 
 void life_recover(struct run *run)
 {
+    struct life *life = &run->of.life;
     double grace_s = fact_known(run->intent.grace_s) ? (double)run->intent.grace_s : 10;
     run->deadline_s = run_intent_began_s(run) + grace_s + life_margin_s;
-    run->of.life.tries = run->past.starts;
-    snprintf(run->of.life.words, sizeof run->of.life.words, "%.255s", run->past.last.outcome);
+    life->tries = run->past.starts;
+    snprintf(life->words, sizeof life->words, "%.255s", run->past.last.outcome);
     life_follow(run);
 }

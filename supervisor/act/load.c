@@ -43,20 +43,12 @@ const char *loader_loading(const struct loader *loader)
     return loader->phase == LOAD_LOADING ? loader->wish.model : NULL;
 }
 
-const struct runner_uses *loader_uses(const struct loader *loader)
-{
-    return loader->uses;
-}
-
 const struct container *loader_container(const struct loader *loader)
 {
-    for (size_t i = 0; loader->world && i < loader->world->n_containers; i++)
-        if (!strcmp(loader->world->containers[i].id, loader->wish.id))
-            return &loader->world->containers[i];
-    return NULL;
+    return loader->world ? world_container(loader->world, loader->wish.id) : NULL;
 }
 
-fact loader_held(const struct loader *loader)
+static fact held_now(const struct loader *loader)
 {
     const struct container *c = loader_container(loader);
     return c ? container_held(c, &loader->world->host) : FACT_UNKNOWN;
@@ -77,7 +69,7 @@ void loader_end(struct loader *loader, enum load_end end, const char *format, ..
                                  .admission = loader->decided ? &loader->admission : NULL,
                                  .room = loader->decided ? &loader->room : NULL,
                                  .before = loader->before,
-                                 .after = loader_held(loader),
+                                 .after = held_now(loader),
                                  .runner = FACT_UNKNOWN,
                                  .context = FACT_UNKNOWN,
                                  .size = FACT_UNKNOWN,
@@ -129,7 +121,6 @@ static void unload_first(struct loader *loader, const struct container *c)
     }
     keep_unlock(loader->lock); /* the unload takes it */
     loader->lock = NULL;
-    loader->heal_over = false;
     snprintf(loader->going, sizeof loader->going, "%s", m->name);
     int r = healer_unload(loader->o.healer, c, m->name, 0, false, "load");
     if (r == -EBUSY || r == -EWOULDBLOCK) {
@@ -199,16 +190,14 @@ static void decide(struct loader *loader)
 static void on_fresh(void *userdata, int result)
 {
     struct loader *loader = userdata;
-    if (result == -ECANCELED || loader->phase == LOAD_IDLE)
+    if (result == -ECANCELED)
         return; /* the flow is ending */
-    if (result < 0 && loader->phase == LOAD_LOOKING) {
-        loader_end(loader, LOAD_FAILED, "its container is gone");
-        return;
-    }
-    if (loader->phase == LOAD_LOOKING)
-        decide(loader);
-    else if (loader->phase == LOAD_CONFIRMING)
+    if (loader->phase == LOAD_CONFIRMING)
         loader_confirm(loader);
+    else if (loader->phase == LOAD_LOOKING && result < 0)
+        loader_end(loader, LOAD_FAILED, "its container is gone");
+    else if (loader->phase == LOAD_LOOKING)
+        decide(loader);
 }
 
 void loader_look_afresh(struct loader *loader)
@@ -242,17 +231,21 @@ int loader_begin(struct loader *loader, const struct load_wish *wish)
 {
     if (loader->phase != LOAD_IDLE)
         return -EBUSY;
+    double now_s = clock_boottime_s();
     struct loader_options o = loader->o;
     struct runner_uses *uses = loader->uses;
     const struct world *world = loader->world;
     const struct judgement *judgement = loader->judgement;
-    *loader = (struct loader){.o = o, .uses = uses, .world = world, .judgement = judgement};
-    loader->wish = *wish;
-    loader->begun_s = clock_boottime_s();
-    loader->idle_known_s = loader->begun_s + idle_s;
-    loader->before = loader_held(loader);
+    *loader = (struct loader){.o = o,
+                              .uses = uses,
+                              .world = world,
+                              .judgement = judgement,
+                              .wish = *wish,
+                              .phase = LOAD_ASKING,
+                              .begun_s = now_s,
+                              .idle_known_s = now_s + idle_s};
+    loader->before = held_now(loader);
     ollama_model_init(&loader->model);
-    loader->phase = LOAD_ASKING;
     const struct container *c = loader_container(loader);
     struct ollama_client *client = sense_ollama(loader->o.sense, wish->id);
     if (c) {

@@ -85,7 +85,5 @@ void loader_look(struct loader *loader, const struct world *world,
                  const struct judgement *judgement);
 /* Every event of the healer. */
 void loader_heal(struct loader *loader, const struct heal_event *event);
-/* How busy the runners are, as the looks have shown. */
-const struct runner_uses *loader_uses(const struct loader *loader);
 
 #endif

@@ -22,11 +22,8 @@ struct loader {
     bool decided;                    /* admission and room are of this load */
     char going[CONTAINER_NAME_SIZE]; /* the model that is being unloaded */
     char gone[CONTAINER_NAME_SIZE];  /* the one before: it must not be named again */
-    bool heal_over;                  /* its unload has ended */
-    enum heal_event_kind heal_kind;
     struct keep_lock *lock;
     struct ollama_load *load;
-    bool load_over;
     int load_result;
     char load_error[512];
     double begun_s, load_begun_s, load_s; /* boottime */
@@ -39,7 +36,6 @@ struct loader {
 
 /* The container in the last look; NULL: it is gone. */
 const struct container *loader_container(const struct loader *loader);
-fact loader_held(const struct loader *loader);
 /* A fresh look, then loader_decide; tried again with the next look where another is under way. */
 void loader_look_afresh(struct loader *loader);
 void loader_end(struct loader *loader, enum load_end end, const char *format, ...)

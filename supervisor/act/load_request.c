@@ -95,11 +95,6 @@ void loader_watch(struct loader *loader)
     ollama_load_cancel(loader->load);
 }
 
-static bool killed(const struct loader *loader, const struct container *c)
-{
-    return fact_known(loader->oom_before) && c->cgroup.oom_kills > loader->oom_before;
-}
-
 void loader_confirm(struct loader *loader)
 {
     const struct container *c = loader_container(loader);
@@ -109,12 +104,11 @@ void loader_confirm(struct loader *loader)
         return;
     }
     if (loader->load_result < 0) {
-        char limit[16];
-        if (killed(loader, c))
+        if (fact_known(loader->oom_before) && c->cgroup.oom_kills > loader->oom_before)
             loader_end(loader, LOAD_FAILED,
                        "%.280s; the kernel has killed in its container: the model takes more than "
                        "was expected, and the limit is %s",
-                       loader->load_error, size_format(c->cgroup.limit, limit, sizeof limit));
+                       loader->load_error, SHOWN(c->cgroup.limit));
         else
             loader_end(loader, LOAD_FAILED, "%s", loader->load_error);
         return;

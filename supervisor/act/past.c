@@ -1,4 +1,4 @@
-#include "act/past.h"
+#include "act/run.h"
 #include "judge/failures.h"
 #include "judge/kinds.h"
 

@@ -1,4 +1,4 @@
-#include "act/places.h"
+#include "act/private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,10 +36,7 @@ void places_look(struct places *places, const struct world *world)
 {
     /* Only where there are more: looking all up in each look would cost more than the looks. */
     for (size_t i = 0; places->n > world->n_containers && i < places->n;) {
-        bool here = false;
-        for (size_t k = 0; k < world->n_containers && !here; k++)
-            here = !strcmp(world->containers[k].id, places->all[i].id);
-        if (here)
+        if (world_container(world, places->all[i].id))
             i++;
         else
             places->all[i] = places->all[--places->n];

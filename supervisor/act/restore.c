@@ -1,11 +1,10 @@
 #include "act/restore.h"
 
-#include "act/events.h"
 #include "act/load.h"
+#include "act/run.h"
 #include "act/wanted.h"
 #include "base/clock.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +40,7 @@ static void tell(struct restore *restore, const struct load_report *report)
     event.before = report->before;
     event.after = report->after;
     event.took_s = report->took_s;
-    if (report->end != LOAD_THERE && restore->o.tell)
+    if (report->end != LOAD_THERE)
         restore->o.tell(restore->o.userdata, &event);
 }
 
@@ -53,12 +52,11 @@ static void done(void *userdata, const struct load_report *report)
     restore->under_way = false;
 }
 
-int restore_new(const struct healer_options *options, struct healer *healer,
-                struct restore **ret_restore)
+struct restore *restore_new(const struct healer_options *options, struct healer *healer)
 {
     struct restore *restore = calloc(1, sizeof *restore);
     if (!restore)
-        return -ENOMEM;
+        return NULL;
     struct loader_options loader = {.config = options->config,
                                     .sense = options->sense,
                                     .healer = healer,
@@ -68,10 +66,9 @@ int restore_new(const struct healer_options *options, struct healer *healer,
     restore->o = *options;
     if (loader_new(&loader, &restore->loader) < 0) {
         free(restore);
-        return -ENOMEM;
+        return NULL;
     }
-    *ret_restore = restore;
-    return 0;
+    return restore;
 }
 
 /* What models were seen to take is read before they are loaded again, after a heal: a few rows. */
@@ -144,10 +141,7 @@ static void take(struct restore *restore, const struct container *c)
 static void take_healed(struct restore *restore, const struct world *world)
 {
     for (size_t i = 0; i < restore->n_healed;) {
-        const struct container *c = NULL;
-        for (size_t k = 0; k < world->n_containers && !c; k++)
-            if (!strcmp(world->containers[k].id, restore->healed[i].id))
-                c = &world->containers[k];
+        const struct container *c = world_container(world, restore->healed[i].id);
         bool answers = c && c->status == STATUS_RUNNING && c->ollama.asked && c->ollama.reachable;
         if (c && !answers && clock_boottime_s() < restore->healed[i].until_s) {
             i++;

@@ -7,9 +7,8 @@
 
 struct restore;
 
-/* Takes healer, sense, config, state, tell and userdata of options. 0 or -ENOMEM. */
-int restore_new(const struct healer_options *options, struct healer *healer,
-                struct restore **ret_restore);
+/* Takes healer, sense, config, state, tell and userdata of options. NULL when memory is spent. */
+struct restore *restore_new(const struct healer_options *options, struct healer *healer);
 void restore_free(struct restore *restore); /* when the flow has ended */
 
 /* After every look, and for every event of the healer. Each load is told as step "load": done, not

@@ -1,6 +1,7 @@
 /* A run's mechanics: made, waited for, worked on, ended, given back. What it does stage by stage is
  * in stages.c. */
 #include "act/run.h"
+#include "base/append.h"
 #include "base/clock.h"
 #include "base/size.h"
 #include "judge/kinds.h"
@@ -116,30 +117,24 @@ void run_work(struct run *run, uv_work_cb job, run_next *next)
     }
 }
 
-int run_control(struct run *run, const char *file, char *why, size_t size)
+int run_control(struct run *run, const char *file, struct error *err)
 {
     const char *directory = sense_cgroup_path(run->act->sense, run->id);
     char path[PATH_MAX];
-    if (!directory) {
-        snprintf(why, size, "where its cgroup lies is unknown");
-        return -ENOENT;
-    }
+    if (!directory)
+        return error_set(err, FAILURE_JOB, -ENOENT, "where its cgroup lies is unknown");
     run->of.control.directory = strdup(directory);
     run->of.control.cgroupfs = strdup(run_settings(run)->cgroupfs);
-    if (!run->of.control.directory || !run->of.control.cgroupfs) {
-        snprintf(why, size, "not enough memory");
-        return -ENOMEM;
-    }
-    if (!sense_cgroup_writable(run->act->sense, run->id)) {
-        snprintf(why, size, "its cgroup cannot be written: mount %.100s writable",
-                 run->of.control.cgroupfs);
-        return -EROFS;
-    }
+    if (!run->of.control.directory || !run->of.control.cgroupfs)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "not enough memory");
+    if (!sense_cgroup_writable(run->act->sense, run->id))
+        return error_set(err, FAILURE_JOB, -EROFS,
+                         "its cgroup cannot be written: mount %.100s writable",
+                         run->of.control.cgroupfs);
     int n = snprintf(path, sizeof path, "%s/%s", directory, file);
-    if (n < 0 || (size_t)n >= sizeof path || access(path, W_OK) < 0) {
-        snprintf(why, size, "this kernel has no %s (memory.reclaim came with 5.19)", file);
-        return -ENOENT;
-    }
+    if (n < 0 || (size_t)n >= sizeof path || access(path, W_OK) < 0)
+        return error_set(err, FAILURE_JOB, -ENOENT,
+                         "this kernel has no %s (memory.reclaim came with 5.19)", file);
     return 0;
 }
 
@@ -207,19 +202,11 @@ bool run_failed(const struct run *run)
             (run->end.kind == HEAL_PENDING && run->step == &step_unload));
 }
 
-static void __attribute__((format(printf, 2, 3))) append(struct run *run, const char *format, ...)
-{
-    size_t used = strlen(run->end.text);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(run->end.text + used, sizeof run->end.text - used, format, arguments);
-    va_end(arguments);
-}
-
 static void tell_end(struct run *run)
 {
     if (run->work_result < 0)
-        append(run, "; its outcome could not be written: %.150s", run->work_error.message);
+        text_append(run->end.text, sizeof run->end.text,
+                    "; its outcome could not be written: %.150s", run->work_error.message);
     run->act->ended(run->act->userdata, run);
     run_free(run);
 }
@@ -259,7 +246,7 @@ void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind
     if (run_failed(run) && !run->end.nothing_left && !run->end.left_stopped)
         run->end.next = kind_next(run->verdict.kind, run->verdict.remedy);
     if (run->end.next != REMEDY_NONE && kind == HEAL_NOT_DONE)
-        append(run, "; next: %s", remedy_name(run->end.next));
+        text_append(run->end.text, sizeof run->end.text, "; next: %s", remedy_name(run->end.next));
     end(run);
 }
 
@@ -267,10 +254,19 @@ void run_end_short(struct run *run, enum intent_state state, fact after, const c
 {
     bool known = fact_known(run->before) && fact_known(after);
     fact back = known && run->before > after ? run->before - after : 0;
-    char expected[16], came[16];
     run_end(run, state, HEAL_NOT_DONE, after, "%s%s expected, %s came back", what,
-            size_format(run->expected, expected, sizeof expected),
-            size_format(known ? back : FACT_UNKNOWN, came, sizeof came));
+            SHOWN(run->expected), SHOWN(known ? back : FACT_UNKNOWN));
+}
+
+void run_shows(struct run *run, bool shown, run_next *check, const char *else_text)
+{
+    static const uint64_t look_ms = 200;
+    if (shown)
+        run_done(run, "%s", "");
+    else if (clock_boottime_s() < run->deadline_s)
+        run_later(run, look_ms, check);
+    else
+        run_not_done(run, "%s", else_text);
 }
 
 void run_leave(struct run *run)

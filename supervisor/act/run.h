@@ -32,7 +32,7 @@ struct step { /* what kind of deed */
     const char *name;
     /* Opens what the deed needs. 0, or -errno with a sentence: the remedy is dropped. May be NULL.
      */
-    int (*prepare)(struct run *run, char *why, size_t size);
+    int (*prepare)(struct run *run, struct error *err);
     run_next *deed;      /* ends in run_enter(STAGE_CHECK) or in run_end */
     run_next *check;     /* ends in run_end, perhaps after some looks */
     run_next *recover;   /* follows run->intent of an earlier supervisor; ends in run_end. NULL: the
@@ -49,6 +49,8 @@ struct step { /* what kind of deed */
 /* act/steps/ */
 extern const struct step step_restart, step_kill, step_unload, step_limit, step_reclaim, step_high,
     step_throttle, step_stop;
+extern const struct step step_flush;               /* its name; it is no run (flush.c) */
+extern const struct step *const step_of[REMEDIES]; /* NULL: nothing is done for it (healer.c) */
 
 struct act { /* what every run works with; borrowed, but for boot_id */
     uv_loop_t *loop;
@@ -123,7 +125,7 @@ struct run {
     int pidfd;
     struct run_end end;
     union { /* each step's own */
-        struct {
+        struct life {
             double asked_s;         /* boottime of the request */
             double refused_since_s; /* inspect is answered by an error; 0: it is not */
             bool answered_no;       /* the request was, too */
@@ -172,8 +174,6 @@ void run_close(struct run *run);
 /* The one place where a run changes its stage (stages.c). One function in the program too, so that
  * the fault matrix can stop it there (tests/system/faults.py). */
 void run_enter(struct run *run, enum stage stage) __attribute__((noinline));
-/* "lock" … */
-const char *stage_name(enum stage stage);
 /* 0; -EWOULDBLOCK: somebody else works on it, or -errno: run->work_error says why. */
 int run_lock(struct run *run);
 
@@ -186,7 +186,7 @@ void run_later(struct run *run, uint64_t delay_ms, run_next *next);
 void run_work(struct run *run, uv_work_cb job, run_next *next);
 /* The container's cgroup and its root into run->of.control, if FILE there can be written; else
  * -errno with a sentence. run_control_free gives them back. */
-int run_control(struct run *run, const char *file, char *why, size_t size);
+int run_control(struct run *run, const char *file, struct error *err);
 run_next run_control_free;
 /* The end. state is ignored where no intent was committed. Twice is once. */
 void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind, fact after,
@@ -194,8 +194,14 @@ void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind
 /* The same for what was carried out and was not enough: what, then the bytes that were expected and
  * those that came back. */
 void run_end_short(struct run *run, enum intent_state state, fact after, const char *what);
-/* Dropped before anything was done. */
+/* Dropped before anything was done; carried out and verified; carried out in vain. */
 #define run_drop(run, ...) run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, __VA_ARGS__)
+#define run_done(run, ...) run_end(run, INTENT_DONE, HEAL_DONE, run_held(run), __VA_ARGS__)
+#define run_not_done(run, ...)                                                                     \
+    run_end(run, INTENT_FAILED, HEAL_NOT_DONE, run_held(run), __VA_ARGS__)
+/* Where the kernel shows what was set it is done; else `check` looks again until the deadline, then
+ * it is not done: `else_text`. */
+void run_shows(struct run *run, bool shown, run_next *check, const char *else_text);
 /* The same where nothing is to be told. */
 void run_leave(struct run *run);
 
@@ -210,10 +216,45 @@ fact run_held(const struct run *run);
 /* Valid until the next call for another container. */
 const struct settings *run_settings(const struct run *run);
 
+/* An event of the healer's: everything unknown, but whom it is about and what (events.c). */
+struct heal_event heal_event_of(enum heal_event_kind kind, const char *id, const char *name,
+                                const char *verdict, const char *step, const char *text);
+/* Of a run; what it points to lives as long as that. */
+struct heal_event heal_event_of_run(const struct run *run, enum heal_event_kind kind,
+                                    const char *text);
+
+/* A job for run_work: fills run->past, and sets or ends the hold as the budget has it. It blocks
+ * (past.c). */
+void past_job(uv_work_t *work);
+
 /* When the intent was begun, boottime; of another boot: now. */
 double run_intent_began_s(const struct run *run);
 /* The stop grace in seconds: remedy.stop_grace, else the container's own, else the engine's 10; of
  * the kill switch at most 15. */
 fact run_grace_s(const struct run *run);
+
+/* ---- which containers are throttled now; their rows in keep say the same (throttler.c) */
+
+struct throttled {
+    struct throttle t;
+    bool earlier; /* by an earlier supervisor */
+    bool working; /* it is being undone */
+    bool undone;  /* it is, but its row could not be forgotten yet */
+    double not_before_s;
+    char told[160]; /* why it could not be undone: told once */
+    struct throttled *next;
+};
+
+struct throttles {
+    struct throttled *first; /* owned */
+    bool known;              /* what earlier supervisors left throttled was read */
+    bool begun;              /* one was begun in this life */
+};
+
+struct throttled *throttles_find(const struct throttles *throttles,
+                                 const char *id); /* NULL: none */
+/* Takes a copy in; NULL when memory is spent. */
+struct throttled *throttles_add(struct throttles *throttles, const struct throttle *t);
+void throttles_remove(struct throttles *throttles, struct throttled *throttled);
 
 #endif

@@ -1,13 +1,11 @@
 /* The stages of a run, from the lock to the deed: the one table, and what each does. */
 #include "act/allow.h"
 #include "act/life.h"
-#include "act/past.h"
 #include "base/clock.h"
 #include "judge/kinds.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const uint64_t signals_look_ms = 500;
@@ -36,12 +34,9 @@ static void lock(struct run *run)
 
 static const struct step *step_named(const char *name)
 {
-    static const struct step *const steps[] = {&step_restart,  &step_kill,    &step_unload,
-                                               &step_limit,    &step_reclaim, &step_high,
-                                               &step_throttle, &step_stop};
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
-        if (!strcmp(steps[i]->name, name))
-            return steps[i];
+    for (size_t i = 0; i < REMEDIES; i++)
+        if (step_of[i] && !strcmp(step_of[i]->name, name))
+            return step_of[i];
     return NULL;
 }
 
@@ -224,15 +219,15 @@ static void fresh(struct run *run)
 
 static void prepare(struct run *run)
 {
-    char why[256] = "";
+    struct error err = {0};
     if (!keep_lock_holds(run->lock) || (run->life_lock && !keep_lock_holds(run->life_lock))) {
         run_drop(run, "its lock was taken away");
         return;
     }
     run->before = run_held(run);
-    if (run->step->prepare && run->step->prepare(run, why, sizeof why) < 0) {
+    if (run->step->prepare && run->step->prepare(run, &err) < 0) {
         run->end.refused = true;
-        run_drop(run, "%s", why);
+        run_drop(run, "%s", err.message);
         return;
     }
     run_enter(run, STAGE_COMMIT);
@@ -290,29 +285,15 @@ static void check(struct run *run)
     run->step->check(run);
 }
 
-static const struct {
-    const char *name;
-    run_next *enter; /* NULL: nothing begins there */
-} stages[STAGES] = {
-    [STAGE_LOCK] = {"lock", lock},
-    [STAGE_RECOVER] = {"recover", recover},
-    [STAGE_ALLOW] = {"allow", allow},
-    [STAGE_FRESH] = {"fresh", fresh},
-    [STAGE_PREPARE] = {"prepare", prepare},
-    [STAGE_COMMIT] = {"commit", commit},
-    [STAGE_DEED] = {"deed", deed},
-    [STAGE_CHECK] = {"check", check},
-    [STAGE_END] = {"end", NULL},
+static run_next *const enter[STAGES] = {
+    [STAGE_LOCK] = lock,   [STAGE_RECOVER] = recover, [STAGE_ALLOW] = allow,
+    [STAGE_FRESH] = fresh, [STAGE_PREPARE] = prepare, [STAGE_COMMIT] = commit,
+    [STAGE_DEED] = deed,   [STAGE_CHECK] = check,     [STAGE_END] = NULL, /* nothing begins there */
 };
 
 void run_enter(struct run *run, enum stage stage)
 {
     run->stage = stage;
-    if (stages[stage].enter)
-        stages[stage].enter(run);
-}
-
-const char *stage_name(enum stage stage)
-{
-    return stages[stage].name;
+    if (enter[stage])
+        enter[stage](run);
 }

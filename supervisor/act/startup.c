@@ -1,10 +1,9 @@
 #include "act/startup.h"
 
-#include "act/events.h"
+#include "act/run.h"
 
 #include "sense/policy.h"
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,16 +26,12 @@ struct startup {
     size_t n;
 };
 
-int startup_new(const struct healer_options *options, struct healer *healer,
-                struct startup **ret_startup)
+struct startup *startup_new(const struct healer_options *options, struct healer *healer)
 {
     struct startup *startup = calloc(1, sizeof *startup);
-    if (!startup)
-        return -ENOMEM;
-    startup->o = *options;
-    startup->healer = healer;
-    *ret_startup = startup;
-    return 0;
+    if (startup)
+        *startup = (struct startup){.o = *options, .healer = healer};
+    return startup;
 }
 
 void startup_free(struct startup *startup)
@@ -74,16 +69,7 @@ static void tell_dropped(const struct startup *startup, const struct left *l,
     struct heal_event event =
         heal_event_of(HEAL_DROPPED, l->id, c->name, "startup", "unload", text);
     event.model = l->model;
-    if (startup->o.tell)
-        startup->o.tell(startup->o.userdata, &event);
-}
-
-static bool is_loaded(const struct container *c, const char *model)
-{
-    for (size_t i = 0; i < c->ollama.n_models; i++)
-        if (!strcmp(c->ollama.models[i].name, model))
-            return true;
-    return false;
+    startup->o.tell(startup->o.userdata, &event);
 }
 
 /* Whether nothing is left to do about it. */
@@ -91,7 +77,7 @@ static bool settle(const struct startup *startup, const struct left *l, const st
                    const struct assessment *a, double now_s)
 {
     if (strcmp(c->started_at, l->started_at) || c->status != STATUS_RUNNING ||
-        (a->answered && !is_loaded(c, l->model)))
+        (a->answered && !ollama_model(&c->ollama, l->model)))
         return true;
     if (a->activity == ACTIVITY_BUSY || a->activity == ACTIVITY_LOADING) {
         tell_dropped(startup, l, c, "it is in use: left loaded");
@@ -119,11 +105,8 @@ void startup_look(struct startup *startup, const struct world *world,
     }
     for (size_t i = 0; startup->models && i < startup->n;) {
         const struct left *l = &startup->models[i];
-        const struct container *c = NULL;
+        const struct container *c = world_container(world, l->id);
         const struct assessment *a = judgement_assessment(judgement, l->id);
-        for (size_t k = 0; k < world->n_containers && !c; k++)
-            if (!strcmp(world->containers[k].id, l->id))
-                c = &world->containers[k];
         if (c && a && !settle(startup, l, c, a, world->monotonic_s))
             i++;
         else

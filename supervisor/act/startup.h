@@ -8,9 +8,8 @@
 
 struct startup;
 
-/* Takes healer, sense, config, tell and userdata of options. 0 or -ENOMEM. */
-int startup_new(const struct healer_options *options, struct healer *healer,
-                struct startup **ret_startup);
+/* Takes healer, sense, config, tell and userdata of options. NULL when memory is spent. */
+struct startup *startup_new(const struct healer_options *options, struct healer *healer);
 void startup_free(struct startup *startup);
 
 /* After every look. The first settled one says which models were there; each is unloaded when it is

@@ -1,5 +1,6 @@
 #include "act/throttle_files.h"
 #include "act/control.h"
+#include "base/append.h"
 #include "base/size.h"
 #include "sense/cgroup_parse.h"
 #include "sense/cpu_quota.h"
@@ -160,10 +161,8 @@ static int write_value(const char *cgroupfs, const struct throttle *t, const cha
         snprintf(text, sizeof text, "%s", value->quota && t->version == 1 ? "-1" : "max");
     else
         snprintf(text, sizeof text, "%" PRId64, value->bytes_or_us);
-    if (value->quota && t->version == 2) {
-        size_t n = strlen(text);
-        snprintf(text + n, sizeof text - n, " %" PRId64, value->period_us);
-    }
+    if (value->quota && t->version == 2)
+        text_append(text, sizeof text, " %" PRId64, value->period_us);
     struct value is;
     int r = control_write(cgroupfs, directory, name, text, err);
     if (r < 0)
@@ -285,14 +284,11 @@ int throttle_undo(const char *cgroupfs, const char *boot_id, const struct thrott
 
 const char *throttle_format(const struct throttle *t, char *text, size_t size)
 {
-    char high[16];
-    size_t n = 0;
     text[0] = '\0';
     if (fact_known(t->quota_set_us))
-        n = (size_t)snprintf(text, size, "%.0f %% of a core",
-                             100 * (double)t->quota_set_us / (double)t->period_us);
-    if (fact_known(t->high_set) && n < size)
-        snprintf(text + n, size - n, "%smemory.high %s", n ? ", " : "",
-                 size_format(t->high_set, high, sizeof high));
+        text_append(text, size, "%.0f %% of a core",
+                    100 * (double)t->quota_set_us / (double)t->period_us);
+    if (fact_known(t->high_set))
+        text_append(text, size, "%smemory.high %s", *text ? ", " : "", SHOWN(t->high_set));
     return text;
 }

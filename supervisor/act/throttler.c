@@ -3,10 +3,38 @@
 #include "act/throttle_files.h"
 #include "base/clock.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+struct throttled *throttles_find(const struct throttles *throttles, const char *id)
+{
+    for (struct throttled *one = throttles->first; one; one = one->next)
+        if (!strcmp(one->t.container, id))
+            return one;
+    return NULL;
+}
+
+struct throttled *throttles_add(struct throttles *throttles, const struct throttle *t)
+{
+    struct throttled *one = calloc(1, sizeof *one);
+    if (!one)
+        return NULL;
+    one->t = *t;
+    one->next = throttles->first;
+    throttles->first = one;
+    return one;
+}
+
+void throttles_remove(struct throttles *throttles, struct throttled *throttled)
+{
+    struct throttled **at = &throttles->first;
+    while (*at && *at != throttled)
+        at = &(*at)->next;
+    if (*at)
+        *at = throttled->next;
+    free(throttled);
+}
 
 /* What could not be undone, or read, is tried again after this. */
 static const double again_s = 10;
@@ -72,17 +100,15 @@ static void read_throttles(struct throttler *throttler)
     }
 }
 
-int throttler_new(const struct healer_options *options, struct healer *healer,
-                  struct throttler **ret_throttler)
+struct throttler *throttler_new(const struct healer_options *options, struct healer *healer)
 {
     struct throttler *throttler = calloc(1, sizeof *throttler);
     if (!throttler)
-        return -ENOMEM;
+        return NULL;
     throttler->o = *options;
     throttler->healer = healer;
     read_throttles(throttler); /* known by the first look */
-    *ret_throttler = throttler;
-    return 0;
+    return throttler;
 }
 
 /* ---- giving back ---- */
@@ -106,8 +132,7 @@ static void tell(const struct undoing *u, enum heal_event_kind kind, const char 
         heal_event_of(kind, u->t.container, u->t.name, verdict_kind_name(VERDICT_LOW_PRIORITY),
                       "unthrottle", text);
     event.took_s = clock_boottime_s() - u->began_s;
-    if (o->tell)
-        o->tell(o->userdata, &event);
+    o->tell(o->userdata, &event);
 }
 
 static void undo_job(uv_work_t *work)
@@ -192,10 +217,7 @@ static bool is_wanted(const struct throttler *throttler, const struct throttled 
     const struct verdict *v = judgement_find(judgement, one->t.container, VERDICT_LOW_PRIORITY);
     if (v)
         return v->mode == MODE_ENFORCE && !strcmp(v->started_at, one->t.started_at);
-    for (size_t i = 0; i < world->n_containers; i++)
-        if (!strcmp(world->containers[i].id, one->t.container))
-            return false;
-    return !sense_settled(throttler->o.sense);
+    return !world_container(world, one->t.container) && !sense_settled(throttler->o.sense);
 }
 
 void throttler_look(struct throttler *throttler, const struct world *world,

@@ -8,9 +8,8 @@
 
 struct throttler;
 
-/* Takes loop, config, sense, keep, tell and userdata of options. 0 or -ENOMEM. */
-int throttler_new(const struct healer_options *options, struct healer *healer,
-                  struct throttler **ret_throttler);
+/* Takes loop, config, sense, keep, tell and userdata of options. NULL when memory is spent. */
+struct throttler *throttler_new(const struct healer_options *options, struct healer *healer);
 /* When the loop has ended: undoes, and waits for it, what a remedy that was cut short by the end
  * had set. Before healer_delete. */
 void throttler_free(struct throttler *throttler);

@@ -1,12 +1,10 @@
 #include "base/clock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 double clock_boottime_s(void)
 {
@@ -38,40 +36,17 @@ void clock_format(int64_t wall_ms, char *text, size_t size)
              utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, (int)ms);
 }
 
-/* Exactly n digits at *cursor, which moves behind them. */
-static bool digits(const char **cursor, int n, int *ret_value)
+/* 0 of the form is any digit, T what may stand before the time, + a sign. */
+static bool has_form(const char *text, const char *form)
 {
-    int value = 0;
-    for (int i = 0; i < n; i++) {
-        char c = (*cursor)[i];
-        if (c < '0' || c > '9')
+    for (; *form != '\0'; form++, text++) {
+        bool fits = *form == '0'   ? *text >= '0' && *text <= '9'
+                    : *form == 'T' ? *text == 'T' || *text == 't' || *text == ' '
+                    : *form == '+' ? *text == '+' || *text == '-'
+                                   : *text == *form;
+        if (!fits)
             return false;
-        value = value * 10 + (c - '0');
     }
-    *cursor += n;
-    *ret_value = value;
-    return true;
-}
-
-static bool literal(const char **cursor, const char *any_of)
-{
-    if (**cursor == '\0' || !strchr(any_of, **cursor))
-        return false;
-    (*cursor)++;
-    return true;
-}
-
-/* ".972" with any number of digits; what is below a millisecond is cut off. */
-static bool fraction_ms(const char **cursor, int *ret_ms)
-{
-    int ms = 0, weight = 100, value;
-    if (!digits(cursor, 1, &value))
-        return false;
-    do {
-        ms += value * weight;
-        weight /= 10;
-    } while (digits(cursor, 1, &value));
-    *ret_ms = ms;
     return true;
 }
 
@@ -79,20 +54,27 @@ int clock_parse(const char *text, int64_t *ret_wall_ms)
 {
     static const int month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int year, month, day, hour, minute, second, ms = 0, offset_hour = 0, offset_minute = 0;
-    bool west = false;
-    const char *c = text;
-    if (!text || !digits(&c, 4, &year) || !literal(&c, "-") || !digits(&c, 2, &month) ||
-        !literal(&c, "-") || !digits(&c, 2, &day) || !literal(&c, "Tt ") || !digits(&c, 2, &hour) ||
-        !literal(&c, ":") || !digits(&c, 2, &minute) || !literal(&c, ":") ||
-        !digits(&c, 2, &second))
+    static const char form[] = "0000-00-00T00:00:00";
+    if (!text || !has_form(text, form))
         return -EINVAL;
-    if (literal(&c, ".") && !fraction_ms(&c, &ms))
-        return -EINVAL;
-    if (!literal(&c, "Zz")) {
-        west = *c == '-';
-        if (!literal(&c, "+-") || !digits(&c, 2, &offset_hour) || !literal(&c, ":") ||
-            !digits(&c, 2, &offset_minute) || offset_hour > 23 || offset_minute > 59)
+    sscanf(text, "%4d-%2d-%2d%*c%2d:%2d:%2d", &year, &month, &day, &hour, &minute, &second);
+    const char *c = text + strlen(form);
+    if (*c == '.') { /* what is below a millisecond is cut off */
+        if (!has_form(++c, "0"))
             return -EINVAL;
+        for (int weight = 100; has_form(c, "0"); c++, weight /= 10)
+            ms += (*c - '0') * weight;
+    }
+    bool west = *c == '-';
+    if (*c == 'Z' || *c == 'z') {
+        c++;
+    } else {
+        if (!has_form(c, "+00:00"))
+            return -EINVAL;
+        sscanf(c + 1, "%2d:%2d", &offset_hour, &offset_minute);
+        if (offset_hour > 23 || offset_minute > 59)
+            return -EINVAL;
+        c += strlen("+00:00");
     }
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     if (*c != '\0' || month < 1 || month > 12 || day < 1 ||
@@ -117,20 +99,14 @@ void clock_boot_id(const char *procfs, char *text, size_t size)
         return;
     text[0] = '\0';
     enum { BOOT_ID_LENGTH = 36 };
-    char path[512], read_text[BOOT_ID_LENGTH];
+    char path[512], id[BOOT_ID_LENGTH + 1] = "";
     int length = snprintf(path, sizeof(path), "%s/sys/kernel/random/boot_id", procfs);
     if (size <= BOOT_ID_LENGTH || length < 0 || (size_t)length >= sizeof(path))
         return;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    FILE *file = fopen(path, "re");
+    if (!file)
         return;
-    ssize_t n = read(fd, read_text, sizeof(read_text));
-    close(fd);
-    if (n != BOOT_ID_LENGTH)
-        return;
-    for (size_t i = 0; i < BOOT_ID_LENGTH; i++)
-        if (!strchr("0123456789abcdef-", read_text[i]) || read_text[i] == '\0')
-            return;
-    memcpy(text, read_text, BOOT_ID_LENGTH);
-    text[BOOT_ID_LENGTH] = '\0';
+    if (fscanf(file, "%36[0-9a-f-]", id) == 1 && strlen(id) == BOOT_ID_LENGTH)
+        memcpy(text, id, sizeof(id));
+    fclose(file);
 }

@@ -40,7 +40,9 @@ static void resolve_row(struct config *config, int row)
 {
     for (int origin = 0; origin < LAYERS_N; origin++)
         if (config->layers[origin].given[row]) {
-            setting_copy(&settings_table[row], &config->settings, &config->layers[origin].values);
+            const struct setting *setting = &settings_table[row];
+            memcpy((char *)&config->settings + setting->offset,
+                   setting_field(setting, &config->layers[origin].values), setting->size);
             config->origin[row] = (uint8_t)origin;
         }
 }

@@ -14,13 +14,20 @@
 
 enum { PROFILE_SECTION_MAX = 64 }; /* of a section's name that is shown; profiles' are shorter */
 
+/* Sections with a name of their own: [profile "33b"]. */
+enum kind { KIND_PROFILE, KIND_TIER, KINDS_N };
+static const struct {
+    const char *word, *example;
+    int (*add)(struct config *config, const char *name, struct error *err);
+} kinds[KINDS_N] = {{"profile", "33b", config_profile_add}, {"tier", "fast", config_tier_add}};
+_Static_assert((int)TIERS_MAX <= (int)PROFILES_MAX, "one size of what counts them");
+
 struct source {
     const char *name, *text;
     size_t length, at;
     int line; /* of the last that was handed out */
     int line_of[SETTINGS_N];
-    int tier_line[TIERS_MAX], tier_models_line[TIERS_MAX];
-    int profile_line[PROFILES_MAX], profile_key_line[PROFILES_MAX][PROFILE_KEYS_N];
+    int begun_at[KINDS_N][PROFILES_MAX], set_at[KINDS_N][PROFILES_MAX][PROFILE_KEYS_N];
     struct config *config;
     struct error *err;
     int code; /* the first refusal */
@@ -58,44 +65,36 @@ static bool named_of(const char *kind, const char *section, size_t length,
     return true;
 }
 
-static void begin_profile(struct source *source, const char *name)
+/* The error is about a key, or about all, of a section with this name. */
+static void wrap(struct source *source, enum kind kind, const char *name)
 {
-    int at = config_profile_add(source->config, name, source->err);
-    if (at < 0) {
-        source->code = at;
-        error_wrap(source->err, "%s:%d: [profile \"%s\"]", source->name, source->line, name);
-    } else if (source->profile_line[at] > 0) {
-        refuse(source, "[profile \"%s\"] begins a second time, after line %d", name,
-               source->profile_line[at]);
-    } else {
-        source->profile_line[at] = source->line;
-    }
+    error_wrap(source->err, "%s:%d: [%s \"%s\"]", source->name, source->line, kinds[kind].word,
+               name);
 }
 
-static void begin_tier(struct source *source, const char *name)
+static void begin_named(struct source *source, enum kind kind, const char *name)
 {
-    int at = config_tier_add(source->config, name, source->err);
+    int at = kinds[kind].add(source->config, name, source->err);
     if (at < 0) {
         source->code = at;
-        error_wrap(source->err, "%s:%d: [tier \"%s\"]", source->name, source->line, name);
-    } else if (source->tier_line[at] > 0) {
-        refuse(source, "[tier \"%s\"] begins a second time, after line %d", name,
-               source->tier_line[at]);
+        wrap(source, kind, name);
+    } else if (source->begun_at[kind][at] > 0) {
+        refuse(source, "[%s \"%s\"] begins a second time, after line %d", kinds[kind].word, name,
+               source->begun_at[kind][at]);
     } else {
-        source->tier_line[at] = source->line;
+        source->begun_at[kind][at] = source->line;
     }
 }
 
 /* `[profile]`, `[tier fast]`: the right word without a name. True: refused. */
-static bool names_none(struct source *source, const char *line, size_t length, const char *kind,
-                       const char *example)
+static bool names_none(struct source *source, const char *line, size_t length, enum kind kind)
 {
     char shown[PROFILE_SECTION_MAX];
-    size_t word = strlen(kind);
-    if (strncmp(line + 1, kind, word) != 0 || !strchr(" \t\"]", line[1 + word]))
+    const char *word = kinds[kind].word;
+    if (strncmp(line + 1, word, strlen(word)) != 0 || !strchr(" \t\"]", line[1 + strlen(word)]))
         return false;
     refuse(source, "%s names no %s: write it as [%s \"%s\"]", line_up_to(line, length + 2, shown),
-           kind, kind, example);
+           word, word, kinds[kind].example);
     return true;
 }
 
@@ -110,18 +109,15 @@ static void check_section(struct source *source, const char *line)
     }
     size_t length = (size_t)(end - line - 1), n = 0;
     char name[PROFILE_SECTION_MAX];
-    if (named_of("profile", line + 1, length, name)) {
-        begin_profile(source, name);
-        return;
-    }
-    if (named_of("tier", line + 1, length, name)) {
-        begin_tier(source, name);
-        return;
-    }
-    if (names_none(source, line, length, "profile", "33b") ||
-        names_none(source, line, length, "tier", "fast"))
-        return;
-    const char *sections[SETTINGS_N + 2];
+    for (enum kind kind = 0; kind < KINDS_N; kind++)
+        if (named_of(kinds[kind].word, line + 1, length, name)) {
+            begin_named(source, kind, name);
+            return;
+        }
+    for (enum kind kind = 0; kind < KINDS_N; kind++)
+        if (names_none(source, line, length, kind))
+            return;
+    const char *sections[SETTINGS_N + KINDS_N];
     for (int i = 0; i < SETTINGS_N; i++) {
         const char *section = settings_table[i].section;
         if (strlen(section) == length && strncmp(section, line + 1, length) == 0)
@@ -129,8 +125,8 @@ static void check_section(struct source *source, const char *line)
         if (n == 0 || strcmp(sections[n - 1], section) != 0)
             sections[n++] = section;
     }
-    sections[n++] = "profile";
-    sections[n++] = "tier";
+    for (enum kind kind = 0; kind < KINDS_N; kind++)
+        sections[n++] = kinds[kind].word;
     line_up_to(line + 1, length, name);
     char word[PROFILE_SECTION_MAX]; /* of [profil "33b"] */
     line_up_to(name, strcspn(name, " "), word);
@@ -171,7 +167,6 @@ static char *next_line(char *to, int size, void *userdata)
     return to;
 }
 
-/* ini_handler. */
 /* Another server brings its own image, volume and port, but for those that the file has named: in
  * which order they stand does not matter. */
 static int set_profile(struct file_profiles *all, int at, const char *key, const char *value,
@@ -189,39 +184,33 @@ static int set_profile(struct file_profiles *all, int at, const char *key, const
     return code;
 }
 
-static int take_profile(struct source *source, const char *name, const char *key, const char *value)
+static int take_named(struct source *source, enum kind kind, const char *name, const char *key,
+                      const char *value)
 {
-    int at = config_profile_add(source->config, name, source->err), row = profile_key(key);
-    struct file_profiles *all = source->config->profiles;
-    if (at >= 0 && row >= 0 && source->profile_key_line[at][row] > 0)
-        return refuse(source, "[profile \"%s\"]: %s is set a second time, after line %d", name, key,
-                      source->profile_key_line[at][row]) == 0;
-    source->code = at < 0 ? at : set_profile(all, at, key, value, source->err);
-    if (source->code < 0) {
-        error_wrap(source->err, "%s:%d: [profile \"%s\"]", source->name, source->line, name);
+    struct config *config = source->config;
+    int at = kinds[kind].add(config, name, source->err);
+    int row = kind == KIND_PROFILE ? profile_key(key) : strcmp(key, "models") == 0 ? 0 : -1;
+    int *set_at = at >= 0 && row >= 0 ? &source->set_at[kind][at][row] : NULL;
+    if (set_at && *set_at > 0)
+        return refuse(source, "[%s \"%s\"]: %s is set a second time, after line %d",
+                      kinds[kind].word, name, key, *set_at) == 0;
+    if (at < 0)
+        source->code = at;
+    else if (kind == KIND_PROFILE)
+        source->code = set_profile(config->profiles, at, key, value, source->err);
+    else
+        source->code = tier_set(&config->tiers->tiers[at], key, value, source->err);
+    if (source->code < 0 || !set_at) {
+        wrap(source, kind, name);
         return 0;
     }
-    source->profile_key_line[at][row] = source->line;
-    all->given[at] |= UINT32_C(1) << row;
+    *set_at = source->line;
+    if (kind == KIND_PROFILE)
+        config->profiles->given[at] |= UINT32_C(1) << row;
     return 1;
 }
 
-static int take_tier(struct source *source, const char *name, const char *key, const char *value)
-{
-    int at = config_tier_add(source->config, name, source->err);
-    if (at >= 0 && strcmp(key, "models") == 0 && source->tier_models_line[at] > 0)
-        return refuse(source, "[tier \"%s\"]: models is set a second time, after line %d", name,
-                      source->tier_models_line[at]) == 0;
-    source->code =
-        at < 0 ? at : tier_set(&source->config->tiers->tiers[at], key, value, source->err);
-    if (source->code < 0) {
-        error_wrap(source->err, "%s:%d: [tier \"%s\"]", source->name, source->line, name);
-        return 0;
-    }
-    source->tier_models_line[at] = source->line;
-    return 1;
-}
-
+/* ini_handler. */
 static int take(void *userdata, const char *section, const char *key, const char *value)
 {
     struct source *source = userdata;
@@ -230,11 +219,10 @@ static int take(void *userdata, const char *section, const char *key, const char
     if (section[0] == '\0')
         return refuse(source, "\"%.40s\" stands before any section: begin with one, as [leak]",
                       key) == 0;
-    char profile[PROFILE_SECTION_MAX];
-    if (named_of("profile", section, strlen(section), profile))
-        return take_profile(source, profile, key, value ? value : "");
-    if (named_of("tier", section, strlen(section), profile))
-        return take_tier(source, profile, key, value ? value : "");
+    char own[PROFILE_SECTION_MAX];
+    for (enum kind kind = 0; kind < KINDS_N; kind++)
+        if (named_of(kinds[kind].word, section, strlen(section), own))
+            return take_named(source, kind, own, key, value ? value : "");
     char name[SETTING_NAME_MAX * 2];
     snprintf(name, sizeof(name), "%s.%s", section, key);
     int row = setting_find(section, key);

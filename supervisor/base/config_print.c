@@ -4,138 +4,109 @@
 #include <jansson.h>
 #include <string.h>
 
-static const char *profile_origin(const struct config *config, size_t index, const char *key)
-{
-    return config_origin_name(config_profile_given(config, index, key) ? ORIGIN_FILE
-                                                                       : ORIGIN_BUILTIN);
-}
+/* A value as it is shown. */
+struct shown {
+    const char *section; /* as between brackets */
+    const char *key, *text;
+    json_t *value; /* taken over */
+    const char *origin;
+    const struct setting *setting; /* NULL: a profile's or a tier's */
+};
+typedef void show(void *userdata, const struct shown *shown);
 
-static void print_tiers(const struct config *config, FILE *to)
+static void each_setting(const struct config *config, show *each, void *userdata)
 {
-    size_t n;
-    const struct tier *tiers = config_tiers(config, &n);
-    const char *origin = config_origin_name(config->tiers ? ORIGIN_FILE : ORIGIN_PRESET);
-    for (size_t i = 0; i < n; i++)
-        fprintf(to, "\n[tier \"%s\"]\nmodels =%s%s  ; %s\n", tiers[i].name,
-                tiers[i].models[0] == '\0' ? "" : " ", tiers[i].models, origin);
-}
-
-static void print_ini(const struct config *config, FILE *to)
-{
-    const char *section = "";
     for (int i = 0; i < SETTINGS_N; i++) {
         const struct setting *setting = &settings_table[i];
-        char value[512];
-        if (strcmp(section, setting->section) != 0)
-            fprintf(to, "%s[%s]\n", i > 0 ? "\n" : "", setting->section);
-        section = setting->section;
-        setting_format(setting, &config->settings, value, sizeof(value));
-        fprintf(to, "; %s\n%s =%s%s  ; %s\n", setting->reason, setting->key,
-                value[0] == '\0' ? "" : " ", value,
-                config_origin_name((enum config_origin)config->origin[i]));
+        char text[512];
+        setting_format(setting, &config->settings, text, sizeof(text));
+        each(userdata,
+             &(struct shown){.section = setting->section,
+                             .key = setting->key,
+                             .text = text,
+                             .value = setting_json(setting, &config->settings),
+                             .origin = config_origin_name((enum config_origin)config->origin[i]),
+                             .setting = setting});
     }
+}
+
+static void each_value(const struct config *config, show *each, void *userdata)
+{
+    char name[PROFILE_NAME_SIZE + 16], text[PROFILE_TEXT_SIZE];
     size_t n;
+    each_setting(config, each, userdata);
     const struct profile *profiles = config_profiles(config, &n);
     for (size_t i = 0; i < n; i++) {
-        fprintf(to, "\n[profile \"%s\"]\n", profiles[i].name);
+        json_t *values = profile_json(&profiles[i]);
+        snprintf(name, sizeof(name), "profile \"%s\"", profiles[i].name);
         for (const char *const *key = profile_keys; *key; key++) {
-            char value[PROFILE_TEXT_SIZE];
-            profile_format(&profiles[i], *key, value, sizeof(value));
-            fprintf(to, "%s =%s%s  ; %s\n", *key, value[0] == '\0' ? "" : " ", value,
-                    profile_origin(config, i, *key));
-        }
-    }
-    print_tiers(config, to);
-}
-
-static json_t *json_value(const struct setting *setting, const struct settings *settings)
-{
-    const void *value = setting_field(setting, settings);
-    if (!setting_is_set(setting, settings))
-        return json_null();
-    switch (setting->type) {
-    case SETTING_SIZE:
-    case SETTING_COUNT:
-        return json_integer(*(const fact *)value);
-    case SETTING_DURATION:
-    case SETTING_PERCENT:
-        return json_real(*(const double *)value);
-    case SETTING_SWITCH:
-        return json_boolean(*(const bool *)value);
-    default:
-        return json_string(value); /* NULL for what is not UTF-8 */
-    }
-}
-
-static json_t *json_entry(json_t *value, const char *origin)
-{
-    json_t *entry = json_object();
-    json_object_set_new(entry, "value", value);
-    json_object_set_new(entry, "origin", json_string(origin));
-    return entry;
-}
-
-static void add_profiles(json_t *sections, const struct config *config)
-{
-    size_t n;
-    const struct profile *profiles = config_profiles(config, &n);
-    for (size_t i = 0; i < n; i++) {
-        char name[PROFILE_NAME_SIZE + 16];
-        json_t *section = json_object(), *values = profile_json(&profiles[i]), *value;
-        const char *key;
-        json_object_foreach(values, key, value)
-        {
-            json_object_set_new(section, key,
-                                json_entry(json_incref(value), profile_origin(config, i, key)));
+            bool given = config_profile_given(config, i, *key);
+            profile_format(&profiles[i], *key, text, sizeof(text));
+            each(userdata, &(struct shown){
+                               .section = name,
+                               .key = *key,
+                               .text = text,
+                               .value = json_incref(json_object_get(values, *key)),
+                               .origin = config_origin_name(given ? ORIGIN_FILE : ORIGIN_BUILTIN)});
         }
         json_decref(values);
-        snprintf(name, sizeof(name), "profile \"%s\"", profiles[i].name);
-        json_object_set_new(sections, name, section);
     }
-}
-
-static void add_tiers(json_t *sections, const struct config *config)
-{
-    size_t n;
     const struct tier *tiers = config_tiers(config, &n);
-    const char *origin = config_origin_name(config->tiers ? ORIGIN_FILE : ORIGIN_PRESET);
     for (size_t i = 0; i < n; i++) {
-        char name[TIER_NAME_SIZE + 16];
-        json_t *section = json_object();
-        json_object_set_new(section, "models", json_entry(json_string(tiers[i].models), origin));
         snprintf(name, sizeof(name), "tier \"%s\"", tiers[i].name);
-        json_object_set_new(sections, name, section);
+        each(userdata, &(struct shown){.section = name,
+                                       .key = "models",
+                                       .text = tiers[i].models,
+                                       .value = json_string(tiers[i].models),
+                                       .origin = config_origin_name(
+                                           config->tiers ? ORIGIN_FILE : ORIGIN_PRESET)});
     }
 }
 
-static void print_json(const struct config *config, FILE *to)
+struct ini {
+    FILE *to;
+    char section[PROFILE_NAME_SIZE + 16]; /* the last one */
+};
+
+static void print_line(void *userdata, const struct shown *shown)
 {
-    json_t *sections = json_object();
-    for (int i = 0; i < SETTINGS_N; i++) {
-        const struct setting *setting = &settings_table[i];
-        json_t *section = json_object_get(sections, setting->section);
-        if (!section) {
-            section = json_object();
-            json_object_set_new(sections, setting->section, section);
-        }
-        char variable[SETTING_NAME_MAX];
-        json_t *entry = json_entry(json_value(setting, &config->settings),
-                                   config_origin_name((enum config_origin)config->origin[i]));
-        json_object_set_new(entry, "environment",
-                            json_string(setting_environment(setting, variable)));
-        json_object_set_new(section, setting->key, entry);
+    struct ini *ini = userdata;
+    if (strcmp(ini->section, shown->section) != 0)
+        fprintf(ini->to, "%s[%s]\n", ini->section[0] != '\0' ? "\n" : "", shown->section);
+    snprintf(ini->section, sizeof(ini->section), "%s", shown->section);
+    if (shown->setting)
+        fprintf(ini->to, "; %s\n", shown->setting->reason);
+    fprintf(ini->to, "%s =%s%s  ; %s\n", shown->key, shown->text[0] == '\0' ? "" : " ", shown->text,
+            shown->origin);
+    json_decref(shown->value);
+}
+
+static void add_member(void *userdata, const struct shown *shown)
+{
+    json_t *sections = userdata, *section = json_object_get(sections, shown->section);
+    if (!section) {
+        json_object_set_new(sections, shown->section, json_object());
+        section = json_object_get(sections, shown->section);
     }
-    add_profiles(sections, config);
-    add_tiers(sections, config);
-    json_dumpf(sections, to, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
-    fputc('\n', to);
-    json_decref(sections);
+    char variable[SETTING_NAME_MAX];
+    json_t *entry = json_object();
+    json_object_set_new(entry, "value", shown->value);
+    json_object_set_new(entry, "origin", json_string(shown->origin));
+    if (shown->setting)
+        json_object_set_new(entry, "environment",
+                            json_string(setting_environment(shown->setting, variable)));
+    json_object_set_new(section, shown->key, entry);
 }
 
 void config_print(const struct config *config, FILE *to, bool json)
 {
-    if (json)
-        print_json(config, to);
-    else
-        print_ini(config, to);
+    if (!json) {
+        each_value(config, print_line, &(struct ini){.to = to});
+        return;
+    }
+    json_t *sections = json_object();
+    each_value(config, add_member, sections);
+    json_dumpf(sections, to, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+    fputc('\n', to);
+    json_decref(sections);
 }

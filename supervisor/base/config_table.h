@@ -3,14 +3,27 @@
 #define SUPERVISOR_BASE_CONFIG_TABLE_H
 
 #include "base/config.h"
+#include <jansson.h>
 
 enum setting_type {
+    /* char[] */
     SETTING_TEXT,
     SETTING_PATH,   /* absolute */
     SETTING_CHOICE, /* one of `choices` */
-    SETTING_SWITCH,
+    /* What only profiles have, and profile_key.c reads. */
+    SETTING_NAME,
+    SETTING_GPU,
+    SETTING_ADDRESS,
+    SETTING_KEEP_ALIVE,
+    SETTING_PORT, /* uint16_t */
+    SETTING_SWAP, /* fact, bytes */
+    SETTING_CPUS, /* double */
+
+    SETTING_SWITCH,   /* bool */
+    SETTING_WORD,     /* an enum: the place of one of `choices` */
     SETTING_SIZE,     /* fact, bytes */
     SETTING_COUNT,    /* fact; 3B is 3,000,000,000 */
+    SETTING_WHOLE,    /* fact, digits only */
     SETTING_DURATION, /* double, seconds */
     SETTING_PERCENT   /* double */
 };
@@ -20,11 +33,12 @@ struct setting {
     const char *label; /* NULL: not for one container */
     enum setting_type type;
     bool optional;       /* may be unset, by an empty value */
-    const char *initial; /* the built-in value, as text; "" = unset */
+    const char *initial; /* the built-in value, as text; "" = unset; NULL: it has none of its own */
     const char *reason;  /* why that value */
     double min, max;     /* of numbers, in the unit that is stored */
     const char *choices; /* separated by spaces */
     size_t offset, size; /* of its field in struct settings */
+    fact unset;          /* what a fact is then */
 };
 
 enum { SETTINGS_N = 60 };
@@ -51,17 +65,15 @@ const char *setting_environment(const struct setting *setting, char text[static 
 /* FAILURE_USAGE: `unknown setting "leak.hld": did you mean leak.hold?` Returns -EINVAL. */
 int setting_unknown(const char *name, struct error *err);
 
-/* Reads text into the row's field of *to; on error *to is unchanged. The sentence names the value
- * but not the setting. */
-int setting_parse(const struct setting *setting, const char *text, struct settings *to,
-                  struct error *err);
+/* Reads text into the row's field of *to, the struct that it is about; on error *to is unchanged.
+ * The sentence names the value but not the setting. */
+int setting_parse(const struct setting *setting, const char *text, void *to, struct error *err);
 /* The field as text that setting_parse reads back to the same value; "" when unset. */
-void setting_format(const struct setting *setting, const struct settings *from, char *text,
-                    size_t size);
-bool setting_is_set(const struct setting *setting, const struct settings *from);
-void setting_copy(const struct setting *setting, struct settings *to, const struct settings *from);
+void setting_format(const struct setting *setting, const void *from, char *text, size_t size);
+/* In bytes, seconds, per cent; null when unset. */
+json_t *setting_json(const struct setting *setting, const void *from);
 
-static inline const void *setting_field(const struct setting *setting, const struct settings *from)
+static inline const void *setting_field(const struct setting *setting, const void *from)
 {
     return (const char *)from + setting->offset;
 }

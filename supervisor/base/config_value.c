@@ -4,19 +4,26 @@
 #include "base/size.h"
 #include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 enum {
-    SHOWN_MAX = 64, /* of a refused value, in the sentence that refuses it */
+    SHOWN_MAX = VALUE_SHOWN_MAX,
+    CHOICES_MAX = 8,
+    WORD_SIZE = 16, /* of a choice */
     TEXT_MAX = 170 /* with its key and its origin it must fit a line of the file: inih's have 200 */
 };
 
-static void *field(const struct setting *setting, struct settings *to)
+static bool is_fact(enum setting_type type)
 {
-    return (char *)to + setting->offset;
+    return type == SETTING_SIZE || type == SETTING_COUNT || type == SETTING_WHOLE ||
+           type == SETTING_SWAP;
+}
+
+static bool is_real(enum setting_type type)
+{
+    return type == SETTING_DURATION || type == SETTING_PERCENT || type == SETTING_CPUS;
 }
 
 int switch_parse(const char *text, bool *ret_on, struct error *err)
@@ -29,27 +36,33 @@ int switch_parse(const char *text, bool *ret_on, struct error *err)
                 *ret_on = on;
                 return 0;
             }
-    return error_set(err, FAILURE_USAGE, -EINVAL, "\"%.*s\" is no switch: write on or off",
-                     SHOWN_MAX, text);
+    return value_refuse(err, -EINVAL, text, "is no switch: write on or off");
 }
 
-static int parse_choice(const struct setting *setting, const char *text, char *to,
+/* The n'th of words that are separated by spaces; false: there are not so many. */
+static bool word_at(const char *words, unsigned n, char word[static WORD_SIZE])
+{
+    for (; n > 0 && *words != '\0'; n--)
+        words += strcspn(words, " ") + (words[strcspn(words, " ")] == ' ');
+    snprintf(word, WORD_SIZE, "%.*s", (int)strcspn(words, " "), words);
+    return word[0] != '\0';
+}
+
+static int parse_choice(const struct setting *setting, const char *text, void *to,
                         struct error *err)
 {
-    enum { CHOICES_MAX = 8, CHOICE_MAX = 16 };
-    char words[CHOICES_MAX][CHOICE_MAX];
+    char words[CHOICES_MAX][WORD_SIZE];
     const char *list[CHOICES_MAX];
-    size_t n = 0;
-    for (const char *c = setting->choices; *c != '\0' && n < CHOICES_MAX;) {
-        size_t length = strcspn(c, " ");
-        snprintf(words[n], CHOICE_MAX, "%.*s", (int)length, c);
+    unsigned n = 0;
+    for (; n < CHOICES_MAX && word_at(setting->choices, n, words[n]); n++) {
         list[n] = words[n];
-        if (strcmp(words[n], text) == 0) {
+        if (strcmp(words[n], text) != 0)
+            continue;
+        if (setting->type == SETTING_WORD)
+            *(unsigned *)to = n;
+        else
             snprintf(to, setting->size, "%s", text);
-            return 0;
-        }
-        n++;
-        c += length + (c[length] == ' ');
+        return 0;
     }
     const char *meant = nearest(text, list, n);
     return error_set(err, FAILURE_USAGE, -EINVAL, "\"%.*s\" is none of: %s%s%s%s", SHOWN_MAX, text,
@@ -67,15 +80,12 @@ static int parse_text(const struct setting *setting, const char *text, char *to,
                          SHOWN_MAX, text, most);
     for (size_t i = 0; i < length; i++) {
         if (iscntrl((unsigned char)text[i]))
-            return error_set(err, FAILURE_USAGE, -EINVAL, "\"%.*s\" has a control character in it",
-                             SHOWN_MAX, text);
+            return value_refuse(err, -EINVAL, text, "has a control character in it");
         if (i > 0 && text[i] == ';' && text[i - 1] == ' ')
-            return error_set(err, FAILURE_USAGE, -EINVAL,
-                             "\"%.*s\" has \" ;\" in it, which begins a comment", SHOWN_MAX, text);
+            return value_refuse(err, -EINVAL, text, "has \" ;\" in it, which begins a comment");
     }
     if (setting->type == SETTING_PATH && text[0] != '/')
-        return error_set(err, FAILURE_USAGE, -EINVAL,
-                         "\"%.*s\" is not an absolute path: begin it with /", SHOWN_MAX, text);
+        return value_refuse(err, -EINVAL, text, "is not an absolute path: begin it with /");
     memcpy(to, text, length + 1);
     return 0;
 }
@@ -83,10 +93,12 @@ static int parse_text(const struct setting *setting, const char *text, char *to,
 /* A number as people write it, in the setting's own unit; whole numbers are exact. */
 static void format_number(enum setting_type type, double value, char *text, size_t size)
 {
-    if (type == SETTING_SIZE) {
+    if (type == SETTING_SIZE || type == SETTING_SWAP) {
         size_exact((fact)value, text, size);
     } else if (type == SETTING_COUNT) {
         count_exact((fact)value, text, size);
+    } else if (type == SETTING_WHOLE) {
+        snprintf(text, size, "%.0f", value);
     } else { /* to the billionth, as the parser reads; without idle zeros */
         int length = snprintf(text, size, "%.9f", value);
         if (length < 0 || (size_t)length + 2 > size)
@@ -95,8 +107,10 @@ static void format_number(enum setting_type type, double value, char *text, size
             length--;
         if (text[length - 1] == '.')
             length--;
-        text[length] = type == SETTING_PERCENT ? '%' : 's';
-        text[length + 1] = '\0';
+        snprintf(text + length, size - (size_t)length, "%s",
+                 type == SETTING_PERCENT    ? "%"
+                 : type == SETTING_DURATION ? "s"
+                                            : "");
     }
 }
 
@@ -106,18 +120,19 @@ static int parse_number(const struct setting *setting, const char *text, void *t
     fact whole = 0;
     double value = 0;
     int code;
-    if (setting->type == SETTING_DURATION)
+    if (setting->type == SETTING_WHOLE && text[strspn(text, "0123456789")] != '\0')
+        code = value_refuse(err, -EINVAL, text, "is not a whole number");
+    else if (setting->type == SETTING_DURATION)
         code = duration_parse(text, &value, err);
     else if (setting->type == SETTING_PERCENT)
         code = percent_parse(text, &value, err);
-    else if (setting->type == SETTING_SIZE)
+    else if (setting->type == SETTING_SIZE || setting->type == SETTING_SWAP)
         code = size_parse(text, &whole, err);
     else
         code = count_parse(text, &whole, err);
     if (code < 0)
         return code;
-    bool is_fact = setting->type == SETTING_SIZE || setting->type == SETTING_COUNT;
-    if (is_fact)
+    if (is_fact(setting->type))
         value = (double)whole;
     if (value < setting->min || value > setting->max) {
         char least[48], most[48];
@@ -126,43 +141,41 @@ static int parse_number(const struct setting *setting, const char *text, void *t
         return error_set(err, FAILURE_USAGE, -ERANGE, "\"%.*s\" is out of bounds: %s to %s",
                          SHOWN_MAX, text, least, most);
     }
-    if (is_fact)
+    if (is_fact(setting->type))
         *(fact *)to = whole;
     else
         *(double *)to = value;
     return 0;
 }
 
-int setting_parse(const struct setting *setting, const char *text, struct settings *to,
-                  struct error *err)
+static int parse_empty(const struct setting *setting, void *to, struct error *err)
 {
-    void *value = field(setting, to);
-    if (text[0] == '\0') {
-        if (!setting->optional)
-            return error_set(err, FAILURE_USAGE, -EINVAL, "an empty value; the built-in one is %s",
-                             setting->initial);
-        switch (setting->type) {
-        case SETTING_SIZE:
-        case SETTING_COUNT:
-            *(fact *)value = FACT_NONE;
-            return 0;
-        case SETTING_DURATION:
-        case SETTING_PERCENT:
-            *(double *)value = -1;
-            return 0;
-        case SETTING_SWITCH:
-            *(bool *)value = false;
-            return 0;
-        default:
-            *(char *)value = '\0';
-            return 0;
-        }
-    }
+    if (!setting->optional)
+        return error_set(err, FAILURE_USAGE, -EINVAL, "an empty value%s%s",
+                         setting->initial ? "; the built-in one is " : "",
+                         setting->initial ? setting->initial : "");
+    if (is_fact(setting->type))
+        *(fact *)to = setting->unset;
+    else if (is_real(setting->type))
+        *(double *)to = -1;
+    else if (setting->type == SETTING_SWITCH)
+        *(bool *)to = false;
+    else
+        *(char *)to = '\0';
+    return 0;
+}
+
+int setting_parse(const struct setting *setting, const char *text, void *to, struct error *err)
+{
+    void *value = (char *)to + setting->offset;
+    if (text[0] == '\0')
+        return parse_empty(setting, value, err);
     switch (setting->type) {
     case SETTING_TEXT:
     case SETTING_PATH:
         return parse_text(setting, text, value, err);
     case SETTING_CHOICE:
+    case SETTING_WORD:
         return parse_choice(setting, text, value, err);
     case SETTING_SWITCH:
         return switch_parse(text, value, err);
@@ -171,40 +184,43 @@ int setting_parse(const struct setting *setting, const char *text, struct settin
     }
 }
 
-bool setting_is_set(const struct setting *setting, const struct settings *from)
+void setting_format(const struct setting *setting, const void *from, char *text, size_t size)
 {
     const void *value = setting_field(setting, from);
-    switch (setting->type) {
-    case SETTING_SIZE:
-    case SETTING_COUNT:
-        return fact_known(*(const fact *)value);
-    case SETTING_DURATION:
-    case SETTING_PERCENT:
-        return *(const double *)value >= 0;
-    case SETTING_SWITCH:
-        return true;
-    default:
-        return *(const char *)value != '\0';
-    }
-}
-
-void setting_format(const struct setting *setting, const struct settings *from, char *text,
-                    size_t size)
-{
-    const void *value = setting_field(setting, from);
-    if (!setting_is_set(setting, from))
-        snprintf(text, size, "%s", "");
-    else if (setting->type == SETTING_SIZE || setting->type == SETTING_COUNT)
+    char word[WORD_SIZE];
+    if (is_fact(setting->type) && !fact_known(*(const fact *)value))
+        text[0] = '\0';
+    else if (is_fact(setting->type))
         format_number(setting->type, (double)*(const fact *)value, text, size);
-    else if (setting->type == SETTING_DURATION || setting->type == SETTING_PERCENT)
+    else if (is_real(setting->type) && !(*(const double *)value >= 0))
+        text[0] = '\0';
+    else if (is_real(setting->type))
         format_number(setting->type, *(const double *)value, text, size);
     else if (setting->type == SETTING_SWITCH)
         snprintf(text, size, "%s", *(const bool *)value ? "on" : "off");
+    else if (setting->type == SETTING_PORT)
+        snprintf(text, size, "%u", *(const uint16_t *)value);
+    else if (setting->type == SETTING_WORD &&
+             word_at(setting->choices, *(const unsigned *)value, word))
+        snprintf(text, size, "%s", word);
     else
         snprintf(text, size, "%s", (const char *)value);
 }
 
-void setting_copy(const struct setting *setting, struct settings *to, const struct settings *from)
+json_t *setting_json(const struct setting *setting, const void *from)
 {
-    memcpy(field(setting, to), setting_field(setting, from), setting->size);
+    const void *value = setting_field(setting, from);
+    char text[512];
+    setting_format(setting, from, text, sizeof(text));
+    if (text[0] == '\0')
+        return json_null();
+    if (is_fact(setting->type))
+        return json_integer(*(const fact *)value);
+    if (is_real(setting->type))
+        return json_real(*(const double *)value);
+    if (setting->type == SETTING_SWITCH)
+        return json_boolean(*(const bool *)value);
+    if (setting->type == SETTING_PORT)
+        return json_integer(*(const uint16_t *)value);
+    return json_string(text); /* NULL for what is not UTF-8 */
 }

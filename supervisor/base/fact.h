@@ -21,4 +21,10 @@ static inline fact fact_add(fact a, fact b)
     return a < 0 || b < 0 ? FACT_UNKNOWN : a + b;
 }
 
+/* The difference of two counters that need not agree to the page: never below 0. */
+static inline fact fact_less(fact a, fact b)
+{
+    return a < 0 || b < 0 ? FACT_UNKNOWN : a > b ? a - b : 0;
+}
+
 #endif

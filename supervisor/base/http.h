@@ -35,6 +35,11 @@ struct http_response {
 };
 
 typedef void http_done(void *userdata, const struct http_response *response);
+/* An answer that is what was asked for. */
+static inline bool http_good(const struct http_response *response)
+{
+    return response->result == 0 && response->status == 200;
+}
 /* A piece of a streamed body as it arrives. Return false to end the request (-ECANCELED). */
 typedef bool http_data(void *userdata, const char *data, size_t length);
 /* It is connected, from this local port, and nothing is sent yet. Return false to end the request
@@ -45,12 +50,10 @@ struct http_options {
     const char *method;      /* "GET" … */
     const char *unix_socket; /* NULL: TCP */
     const char *url;         /* "http://d/v1.41/…" */
-    const char *body;        /* NULL: none; copied, but for body_borrowed */
+    const char *body;        /* NULL: none; copied */
     size_t body_length;      /* 0: the body is a string */
     const char *body_type;   /* of the body; NULL: application/json */
-    bool body_borrowed;      /* not copied: it must stay until done is called or http_cancel was */
     long timeout_ms;         /* whole request; 0 = no limit (streams) */
-    long connect_timeout_ms; /* 0 = 2000 */
     bool fresh_connection;   /* neither reuses nor keeps a connection (Ollama polls: no idle
                                 connection may look like a client) */
     http_data *on_data;      /* NULL: the body is collected */
@@ -58,7 +61,6 @@ struct http_options {
                                 stream no cap) */
     int netns; /* a descriptor of the network namespace to connect in; duplicated; 0: ours */
     http_connected *on_connected; /* NULL: whoever is there */
-    const char *header;           /* copied extra "Name: value" or NULL */
     const char *answer_header;    /* static name of a header of the answer to give back, or NULL */
 };
 
@@ -81,7 +83,10 @@ size_t http_local_ports(const struct http *http, uint16_t *ports, size_t max);
  * sentence (only unix:// is spoken). */
 int http_unix_path(const char *url, char *ret_path, size_t size, struct error *err);
 
-/* percent-encodes for a query string; -ENOBUFS if it does not fit. */
+/* A piece of a stream: its first bytes into head, as a string, which is "" at first. */
+void http_take_head(char *head, size_t size, const char *data, size_t length);
+
+/* percent-encodes for a query string; -ENOBUFS if it does not fit, -ENOMEM. */
 int http_encode(const char *text, char *ret_text, size_t size);
 
 #endif

@@ -58,15 +58,6 @@ static int connected(void *userdata, char *remote, char *local, int remote_port,
     return request->failure == 0 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
-static int add_header(struct http_request *request, const char *line)
-{
-    struct curl_slist *longer = curl_slist_append(request->headers, line);
-    if (!longer)
-        return -ENOMEM;
-    request->headers = longer;
-    return 0;
-}
-
 static int set_headers(struct http_request *request, const struct http_options *options)
 {
     /* A name with an empty value takes one of curl's own headers out. */
@@ -75,35 +66,11 @@ static int set_headers(struct http_request *request, const struct http_options *
              !options->body       ? ""
              : options->body_type ? options->body_type
                                   : "application/json");
-    int result = add_header(request, "Expect:");
-    if (result == 0)
-        result = add_header(request, type);
-    if (result == 0 && options->header)
-        result = add_header(request, options->header);
-    if (result == 0)
-        curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->headers);
-    return result;
-}
-
-static size_t body_wanted(char *room, size_t size, size_t count, void *userdata)
-{
-    struct http_request *request = userdata;
-    if (request->failure) /* its owner may have freed the body */
-        return CURL_READFUNC_ABORT;
-    size_t length = size * count < request->upload_length ? size * count : request->upload_length;
-    memcpy(room, request->upload, length);
-    request->upload += length;
-    request->upload_length -= length;
-    return length;
-}
-
-static CURLcode set_borrowed(struct http_request *request, const char *body, size_t length)
-{
-    request->upload = body;
-    request->upload_length = length;
-    curl_easy_setopt(request->easy, CURLOPT_READFUNCTION, body_wanted);
-    curl_easy_setopt(request->easy, CURLOPT_READDATA, request);
-    return curl_easy_setopt(request->easy, CURLOPT_POST, 1L);
+    request->headers = curl_slist_append(NULL, "Expect:");
+    if (!request->headers || !curl_slist_append(request->headers, type))
+        return -ENOMEM;
+    curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->headers);
+    return 0;
 }
 
 static CURLcode set_method(struct http_request *request, const struct http_options *options)
@@ -117,8 +84,7 @@ static CURLcode set_method(struct http_request *request, const struct http_optio
     size_t length = options->body_length ? options->body_length : strlen(body);
     CURLcode code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
     if (code == CURLE_OK)
-        code = options->body_borrowed ? set_borrowed(request, body, length)
-                                      : curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
+        code = curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
     if (code == CURLE_OK && strcmp(options->method, "POST") != 0)
         code = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, options->method);
     /* curl sends a request again when a kept connection dies without an answer. What changes
@@ -130,30 +96,28 @@ static CURLcode set_method(struct http_request *request, const struct http_optio
 
 static CURLcode set_target(CURL *easy, const struct http_options *options)
 {
-    CURLcode code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* http_proxy must never matter */
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_USERAGENT, "supervisor/" SUPERVISOR_VERSION);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_URL, options->url);
-    if (code == CURLE_OK && options->unix_socket)
-        code = curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket);
+    const struct {
+        CURLoption option;
+        const char *value;
+    } strings[] = {
+        {CURLOPT_PROTOCOLS_STR, "http"}, {CURLOPT_PROXY, ""}, /* http_proxy must never matter */
+        {CURLOPT_NOPROXY, "*"},          {CURLOPT_USERAGENT, "supervisor/" SUPERVISOR_VERSION},
+        {CURLOPT_URL, options->url},     {CURLOPT_UNIX_SOCKET_PATH, options->unix_socket}};
+    CURLcode code = CURLE_OK;
+    for (size_t i = 0; code == CURLE_OK && i < sizeof strings / sizeof strings[0]; i++)
+        code = curl_easy_setopt(easy, strings[i].option, strings[i].value);
     return code;
 }
 
 static void set_behaviour(struct http_request *request, const struct http_options *options)
 {
     CURL *easy = request->easy;
-    long connect_ms = options->connect_timeout_ms ? options->connect_timeout_ms : HTTP_CONNECT_MS;
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)HTTP_READ_BYTES);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, options->timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MS);
     if (options->fresh_connection) {
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
         curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
@@ -193,35 +157,31 @@ int http_request_prepare(struct http_request *request, const struct http_options
 
 int http_result(CURL *easy, CURLcode code)
 {
+    static const struct {
+        CURLcode code;
+        int result;
+    } results[] = {{CURLE_OK, 0},
+                   {CURLE_COULDNT_CONNECT, -ECONNREFUSED},
+                   {CURLE_COULDNT_RESOLVE_HOST, -EHOSTUNREACH},
+                   {CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT},
+                   {CURLE_GOT_NOTHING, -ECONNRESET},
+                   {CURLE_RECV_ERROR, -ECONNRESET},
+                   {CURLE_SEND_ERROR, -ECONNRESET},
+                   {CURLE_PARTIAL_FILE, -ECONNRESET},
+                   {CURLE_FILESIZE_EXCEEDED, -EMSGSIZE},
+                   {CURLE_ABORTED_BY_CALLBACK, -ECANCELED},
+                   {CURLE_WRITE_ERROR, -ECANCELED},
+                   {CURLE_OUT_OF_MEMORY, -ENOMEM},
+                   {CURLE_URL_MALFORMAT, -EINVAL},
+                   {CURLE_UNSUPPORTED_PROTOCOL, -EPROTO}, /* also an answer that is not HTTP/1 */
+                   {CURLE_WEIRD_SERVER_REPLY, -EPROTO}};
     long os_errno = 0;
-    switch (code) {
-    case CURLE_OK:
-        return 0;
-    case CURLE_COULDNT_CONNECT:
+    if (code == CURLE_COULDNT_CONNECT)
         curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
-        return os_errno > 0 ? -(int)os_errno : -ECONNREFUSED;
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return -EHOSTUNREACH;
-    case CURLE_OPERATION_TIMEDOUT:
-        return -ETIMEDOUT;
-    case CURLE_GOT_NOTHING:
-    case CURLE_RECV_ERROR:
-    case CURLE_SEND_ERROR:
-    case CURLE_PARTIAL_FILE:
-        return -ECONNRESET;
-    case CURLE_FILESIZE_EXCEEDED:
-        return -EMSGSIZE;
-    case CURLE_ABORTED_BY_CALLBACK:
-    case CURLE_WRITE_ERROR:
-        return -ECANCELED;
-    case CURLE_OUT_OF_MEMORY:
-        return -ENOMEM;
-    case CURLE_URL_MALFORMAT:
-        return -EINVAL;
-    case CURLE_UNSUPPORTED_PROTOCOL: /* also an answer that is not HTTP/1 */
-    case CURLE_WEIRD_SERVER_REPLY:
-        return -EPROTO;
-    default:
-        return -EIO;
-    }
+    if (os_errno > 0)
+        return -(int)os_errno;
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++)
+        if (results[i].code == code)
+            return results[i].result;
+    return -EIO;
 }

@@ -42,8 +42,6 @@ struct http_request {
     int netns; /* owned; 0: none */
     void *userdata;
     const char *answer_header;
-    const char *upload; /* a borrowed body, what is left of it to send */
-    size_t upload_length;
     uint64_t started_ns;
     size_t head_bytes, head_lines, stream_bytes, stream_max; /* stream_max 0: no cap */
     size_t counted; /* of the body against HTTP_BODIES_MAX */

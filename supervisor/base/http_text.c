@@ -1,8 +1,7 @@
 /* Addresses and query strings. */
 #include "base/http.h"
-#include <ctype.h>
+#include <curl/curl.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -31,25 +30,21 @@ int http_unix_path(const char *url, char *ret_path, size_t size, struct error *e
     return 0;
 }
 
+void http_take_head(char *head, size_t size, const char *data, size_t length)
+{
+    size_t known = strlen(head), room = size - 1 - known;
+    if (room > 0 && !memchr(data, '\0', length))
+        memcpy(head + known, data, length < room ? length : room);
+}
+
 int http_encode(const char *text, char *ret_text, size_t size)
 {
-    static const char digits[] = "0123456789ABCDEF";
-    size_t used = 0;
-    for (; *text; text++) {
-        unsigned char byte = (unsigned char)*text;
-        bool plain = (isalnum(byte) && byte < 128) || strchr("-._~", byte);
-        if (used + (plain ? 1 : 3) >= size)
-            return -ENOBUFS;
-        if (plain) {
-            ret_text[used++] = (char)byte;
-            continue;
-        }
-        ret_text[used++] = '%';
-        ret_text[used++] = digits[byte >> 4];
-        ret_text[used++] = digits[byte & 15];
-    }
-    if (size == 0)
-        return -ENOBUFS;
-    ret_text[used] = '\0';
-    return 0;
+    char *encoded = curl_easy_escape(NULL, text, 0);
+    if (!encoded)
+        return -ENOMEM;
+    size_t length = strlen(encoded);
+    if (length < size)
+        memcpy(ret_text, encoded, length + 1);
+    curl_free(encoded);
+    return length < size ? 0 : -ENOBUFS;
 }

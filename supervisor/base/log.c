@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/repeats.h"
+#include "base/size.h"
 #include "base/text_clean.h"
 #include <errno.h>
 #include <math.h>
@@ -34,14 +35,11 @@ void log_configure(enum log_level least, enum log_format format)
 int log_configure_named(const char *level, const char *format)
 {
     bool json = strcmp(format, "json") == 0;
-    if (!json && strcmp(format, "logfmt") != 0)
+    int least = word_find(level_names, sizeof(level_names) / sizeof(level_names[0]), level);
+    if (least < 0 || (!json && strcmp(format, "logfmt") != 0))
         return -EINVAL;
-    for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++)
-        if (strcmp(level, level_names[i]) == 0) {
-            log_configure((enum log_level)i, json ? LOG_FORMAT_JSON : LOG_FORMAT_LOGFMT);
-            return 0;
-        }
-    return -EINVAL;
+    log_configure((enum log_level)least, json ? LOG_FORMAT_JSON : LOG_FORMAT_LOGFMT);
+    return 0;
 }
 
 static void put(struct line *line, const char *bytes, size_t n)
@@ -59,15 +57,11 @@ static void put_text(struct line *line, const char *text)
     put(line, text, strlen(text));
 }
 
-/* A character of length bytes by its number, of those beyond the first plane only that one was. */
-static void put_escaped(struct line *line, const unsigned char *s, size_t length)
+/* A character by its number, of those beyond the first plane only that one was. */
+static void put_escaped(struct line *line, const char *s, size_t length)
 {
-    unsigned code = length == 1   ? s[0]
-                    : length == 2 ? (s[0] & 0x1Fu) << 6 | (s[1] & 0x3Fu)
-                    : length == 3 ? (s[0] & 0xFu) << 12 | (s[1] & 0x3Fu) << 6 | (s[2] & 0x3Fu)
-                                  : 0xFFFD;
     char escape[8];
-    snprintf(escape, sizeof escape, "\\u%04x", code);
+    snprintf(escape, sizeof escape, "\\u%04x", length < 4 ? text_code(s, length) : 0xFFFD);
     put_text(line, escape);
 }
 
@@ -88,7 +82,7 @@ static void put_quoted(struct line *line, const char *string, size_t n)
         } else if (*s == '\n' || *s == '\r' || *s == '\t') {
             put_text(line, *s == '\n' ? "\\n" : *s == '\r' ? "\\r" : "\\t");
         } else if (!harmless) {
-            put_escaped(line, (const unsigned char *)s, length);
+            put_escaped(line, s, length);
         } else {
             put(line, s, length);
         }

@@ -1,5 +1,6 @@
 #include "base/profile.h"
 
+#include "base/size.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,10 +16,12 @@
  * - A context of 4096, one request at a time, one model: the KV cache grows with each of them, and
  *   these are what Ollama itself takes on a host without a large GPU. Its 3 models at once are not:
  *   the limit is made for one. */
+#define ANY                                                                                        \
+    .address = "127.0.0.1", .context = 4096, .parallel = 1, .max_loaded = 1, .keep_alive = "5m",   \
+    .cache_ram = FACT_UNKNOWN, .disk = FACT_UNKNOWN, .reserve = FACT_UNKNOWN
 #define OLLAMA                                                                                     \
     .server = SERVER_OLLAMA, .image = "ollama/ollama:latest", .volume = "ollama", .gpu = "auto",   \
-    .address = "127.0.0.1", .port = 11434, .context = 4096, .parallel = 1, .max_loaded = 1,        \
-    .keep_alive = "5m", .cache_ram = FACT_UNKNOWN, .disk = FACT_UNKNOWN, .reserve = FACT_UNKNOWN
+    .port = 11434, ANY
 
 /* Large ones for a host of 32 GB: alone, and the others give way. */
 #define EXCLUSIVE .exclusive = true, .priority = PRIORITY_HIGH
@@ -49,15 +52,8 @@ const struct profile profiles_builtin_table[PROFILES_BUILTIN_N] = {
      .container = "localai",
      .image = "localai/localai:latest-gpu-nvidia-cuda-12",
      .volume = "localai-models",
-     .address = "127.0.0.1",
      .port = 8080, /* LocalAI's own */
-     .context = 4096,
-     .parallel = 1,
-     .max_loaded = 1,
-     .keep_alive = "5m",
-     .cache_ram = FACT_UNKNOWN,
-     .disk = FACT_UNKNOWN,
-     .reserve = FACT_UNKNOWN},
+     ANY},
 };
 
 static const char *const priorities[] = {"low", "normal", "high"};
@@ -70,12 +66,10 @@ const char *priority_name(enum priority priority)
 
 int priority_parse(const char *text, enum priority *ret_priority)
 {
-    for (size_t i = 0; i < sizeof(priorities) / sizeof(priorities[0]); i++)
-        if (strcmp(priorities[i], text) == 0) {
-            *ret_priority = (enum priority)i;
-            return 0;
-        }
-    return -EINVAL;
+    int at = word_find(priorities, sizeof(priorities) / sizeof(priorities[0]), text);
+    if (at >= 0)
+        *ret_priority = (enum priority)at;
+    return at < 0 ? -EINVAL : 0;
 }
 
 const char *server_kind_name(enum server_kind server)
@@ -85,12 +79,10 @@ const char *server_kind_name(enum server_kind server)
 
 int server_kind_parse(const char *text, enum server_kind *ret_server)
 {
-    for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++)
-        if (strcmp(servers[i], text) == 0) {
-            *ret_server = (enum server_kind)i;
-            return 0;
-        }
-    return -EINVAL;
+    int at = word_find(servers, sizeof(servers) / sizeof(servers[0]), text);
+    if (at >= 0)
+        *ret_server = (enum server_kind)at;
+    return at < 0 ? -EINVAL : 0;
 }
 
 size_t profiles_builtin(struct profile *profiles)

@@ -1,7 +1,7 @@
 /* One key of a profile: from text, to text. */
 #include "base/profile.h"
 
-#include "base/config.h"
+#include "base/config_table.h"
 #include "base/size.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,113 +13,62 @@
 #define DIGITS  "0123456789"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-enum { SHOWN_MAX = 64 }; /* of a refused value */
-
-#define LIMIT_MIN ((fact)6 << 20) /* the engine takes no less */
-#define SIZE_MOST ((fact)1 << 53) /* size_parse takes no more */
+#define LIMIT_MIN (6.0 * (1 << 20))          /* the engine takes no less */
+#define SIZE_MOST (double)(INT64_C(1) << 53) /* size_parse takes no more */
 #define CPUS_MAX  4096
+#define UNLIMITED "unlimited"
 static const double cpus_min = 0.01; /* the engine takes no less */
-
-enum type {
-    TYPE_SERVER,
-    TYPE_SIZE,
-    TYPE_SWAP,
-    TYPE_CPUS,
-    TYPE_GPU,
-    TYPE_TEXT,
-    TYPE_SWITCH,
-    TYPE_PRIORITY,
-    TYPE_ADDRESS,
-    TYPE_PORT,
-    TYPE_COUNT,
-    TYPE_KEEP_ALIVE
-};
-
-struct key {
-    enum type type;
-    size_t offset, size;
-    fact min, max;      /* TYPE_SIZE, TYPE_COUNT */
-    bool optional;      /* "" unsets it */
-    const char *others; /* TYPE_TEXT: what it may hold beside letters and digits, which begin it */
-    size_t least;       /* TYPE_TEXT: so many letters at least */
-    const char *what;   /* TYPE_TEXT: what it is no name of */
-};
 
 const char *const profile_keys[PROFILE_KEYS_N + 1] = {
     "server",   "memory",     "swap",   "cpus",    "gpu",       "model",      "exclusive",
     "priority", "image",      "volume", "address", "port",      "container",  "context",
     "parallel", "max_loaded", "disk",   "reserve", "cache_ram", "keep_alive", NULL};
 
-#define FIELD(f) .offset = offsetof(struct profile, f), .size = sizeof(((struct profile *)0)->f)
+#define FIELD(f)                                                                                   \
+    .offset = offsetof(struct profile, f), .size = sizeof(((struct profile *)0)->f),               \
+    .unset = FACT_UNKNOWN
+/* Letters and digits, at least so many, and then also those others. */
+#define NAME(f, least, others, what)                                                               \
+    {                                                                                              \
+        .type = SETTING_NAME, FIELD(f), .min = least, .choices = others, .reason = what            \
+    }
+#define NUMBER(type_, f, least, most, may)                                                         \
+    {                                                                                              \
+        .type = type_, FIELD(f), .min = least, .max = most, .optional = may                        \
+    }
 
 /* In the order of profile_keys. */
-static const struct key keys[PROFILE_KEYS_N] = {
-    {TYPE_SERVER, FIELD(server)},
-    {TYPE_SIZE, FIELD(memory), .min = LIMIT_MIN, .max = SIZE_MOST},
-    {TYPE_SWAP, FIELD(swap)},
-    {TYPE_CPUS, FIELD(cpus)},
-    {TYPE_GPU, FIELD(gpu)},
-    {TYPE_TEXT, FIELD(model), .optional = true, .others = "._:/@-", .least = 1, .what = "a model"},
-    {TYPE_SWITCH, FIELD(exclusive)},
-    {TYPE_PRIORITY, FIELD(priority)},
-    {TYPE_TEXT, FIELD(image), .others = "._:/@-", .least = 1, .what = "an image"},
-    {TYPE_TEXT, FIELD(volume), .others = "._-", .least = 2, .what = "a volume"},
-    {TYPE_ADDRESS, FIELD(address)},
-    {TYPE_PORT, FIELD(port)},
-    {TYPE_TEXT, FIELD(container), .others = "._-", .least = 2, .what = "a container"},
-    {TYPE_COUNT, FIELD(context), .min = 1, .max = 1 << 24},
-    {TYPE_COUNT, FIELD(parallel), .min = 1, .max = 256},
-    {TYPE_COUNT, FIELD(max_loaded), .min = 1, .max = 64},
-    {TYPE_SIZE, FIELD(disk), .max = SIZE_MOST, .optional = true},
-    {TYPE_SIZE, FIELD(reserve), .max = SIZE_MOST, .optional = true},
-    {TYPE_SIZE, FIELD(cache_ram), .max = SIZE_MOST, .optional = true},
-    {TYPE_KEEP_ALIVE, FIELD(keep_alive)},
+static const struct setting keys[PROFILE_KEYS_N] = {
+    {.type = SETTING_WORD, FIELD(server), .choices = "ollama localai"},
+    NUMBER(SETTING_SIZE, memory, LIMIT_MIN, SIZE_MOST, false),
+    NUMBER(SETTING_SWAP, swap, 0, SIZE_MOST, false),
+    {.type = SETTING_CPUS, FIELD(cpus)},
+    {.type = SETTING_GPU, FIELD(gpu)},
+    {.type = SETTING_NAME,
+     FIELD(model),
+     .optional = true,
+     .choices = "._:/@-",
+     .min = 1,
+     .reason = "a model"},
+    {.type = SETTING_SWITCH, FIELD(exclusive)},
+    {.type = SETTING_WORD, FIELD(priority), .choices = "low normal high"},
+    NAME(image, 1, "._:/@-", "an image"),
+    NAME(volume, 2, "._-", "a volume"),
+    {.type = SETTING_ADDRESS, FIELD(address)},
+    {.type = SETTING_PORT, FIELD(port)},
+    NAME(container, 2, "._-", "a container"),
+    NUMBER(SETTING_WHOLE, context, 1, 1 << 24, false),
+    NUMBER(SETTING_WHOLE, parallel, 1, 256, false),
+    NUMBER(SETTING_WHOLE, max_loaded, 1, 64, false),
+    NUMBER(SETTING_SIZE, disk, 0, SIZE_MOST, true),
+    NUMBER(SETTING_SIZE, reserve, 0, SIZE_MOST, true),
+    NUMBER(SETTING_SIZE, cache_ram, 0, SIZE_MOST, true),
+    {.type = SETTING_KEEP_ALIVE, FIELD(keep_alive)},
 };
 
 static int refuse(struct error *err, const char *value, const char *why)
 {
-    return error_set(err, FAILURE_USAGE, -EINVAL, "\"%.*s\"%s %s", SHOWN_MAX, value,
-                     strlen(value) > SHOWN_MAX ? "..." : "", why);
-}
-
-static int set_server(struct profile *profile, const char *value, struct error *err)
-{
-    enum server_kind server;
-    if (server_kind_parse(value, &server) < 0)
-        return refuse(err, value, "is none of: ollama localai");
-    profile_take_server(profile, server);
-    return 0;
-}
-
-static int set_size(const struct key *key, fact *to, const char *value, struct error *err)
-{
-    fact size;
-    int code = size_parse(value, &size, err);
-    if (code < 0)
-        return code;
-    if (size < key->min || size > key->max) {
-        char least[32], most[32];
-        return error_set(err, FAILURE_USAGE, -ERANGE, "\"%.*s\" is out of bounds: %s to %s",
-                         SHOWN_MAX, value, size_exact(key->min, least, sizeof(least)),
-                         size_exact(key->max, most, sizeof(most)));
-    }
-    *to = size;
-    return 0;
-}
-
-static int set_count(const struct key *key, fact *to, const char *value, struct error *err)
-{
-    if (value[strspn(value, DIGITS)] != '\0')
-        return refuse(err, value, "is not a whole number");
-    fact count;
-    int code = size_parse(value, &count, err);
-    if (code < 0)
-        return code;
-    if (count < key->min || count > key->max)
-        return error_set(err, FAILURE_USAGE, -ERANGE, "\"%.*s\" is out of bounds: %lld to %lld",
-                         SHOWN_MAX, value, (long long)key->min, (long long)key->max);
-    *to = count;
-    return 0;
+    return value_refuse(err, -EINVAL, value, why);
 }
 
 static int set_cpus(double *to, const char *value, struct error *err)
@@ -132,7 +81,7 @@ static int set_cpus(double *to, const char *value, struct error *err)
     double cpus = strtod(value, NULL);
     if (cpus > CPUS_MAX || (cpus < cpus_min && cpus > 0))
         return error_set(err, FAILURE_USAGE, -ERANGE,
-                         "\"%.*s\" is out of bounds: %g to %d, or 0: all", SHOWN_MAX, value,
+                         "\"%.*s\" is out of bounds: %g to %d, or 0: all", VALUE_SHOWN_MAX, value,
                          cpus_min, CPUS_MAX);
     *to = cpus;
     return 0;
@@ -148,13 +97,14 @@ static bool is_word(const char *value, const char *others, size_t least, size_t 
            strspn(value, all) == length;
 }
 
-static int set_text(const struct key *key, char *to, const char *value, struct error *err)
+static int set_name(const struct setting *key, char *to, const char *value, struct error *err)
 {
-    if (!is_word(value, key->others, key->least, key->size))
+    size_t least = (size_t)key->min;
+    if (!is_word(value, key->choices, least, key->size))
         return error_set(err, FAILURE_USAGE, -EINVAL,
                          "\"%.*s\"%s is no name of %s: %zu to %zu letters, digits and %s",
-                         SHOWN_MAX, value, strlen(value) > SHOWN_MAX ? "..." : "", key->what,
-                         key->least, key->size - 1, key->others);
+                         VALUE_SHOWN_MAX, value, strlen(value) > VALUE_SHOWN_MAX ? "..." : "",
+                         key->reason, least, key->size - 1, key->choices);
     memcpy(to, value, strlen(value) + 1);
     return 0;
 }
@@ -175,7 +125,7 @@ static bool is_gpus(const char *value)
     }
 }
 
-static int set_gpu(const struct key *key, char *to, const char *value, struct error *err)
+static int set_gpu(const struct setting *key, char *to, const char *value, struct error *err)
 {
     bool word =
         strcmp(value, "auto") == 0 || strcmp(value, "all") == 0 || strcmp(value, "none") == 0;
@@ -241,7 +191,7 @@ static bool is_keep_alive(const char *value)
     return true;
 }
 
-static int set_keep_alive(const struct key *key, char *to, const char *value, struct error *err)
+static int set_keep_alive(const struct setting *key, char *to, const char *value, struct error *err)
 {
     if (strlen(value) >= key->size || !is_keep_alive(value))
         return refuse(err, value,
@@ -250,58 +200,45 @@ static int set_keep_alive(const struct key *key, char *to, const char *value, st
     return 0;
 }
 
-static int set(struct profile *profile, const struct key *key, const char *value, struct error *err)
+static int set(struct profile *profile, const struct setting *key, const char *value,
+               struct error *err)
 {
     void *to = (char *)profile + key->offset;
-    if (value[0] == '\0') {
-        if (!key->optional)
-            return error_set(err, FAILURE_USAGE, -EINVAL, "an empty value");
-        if (key->type == TYPE_TEXT)
-            *(char *)to = '\0';
+    switch (value[0] == '\0' ? SETTING_TEXT : key->type) {
+    case SETTING_CPUS:
+        return set_cpus(to, value, err);
+    case SETTING_GPU:
+        return set_gpu(key, to, value, err);
+    case SETTING_NAME:
+        return set_name(key, to, value, err);
+    case SETTING_ADDRESS:
+        return set_address(to, key->size, value, err);
+    case SETTING_PORT:
+        return set_port(profile, value, err);
+    case SETTING_KEEP_ALIVE:
+        return set_keep_alive(key, to, value, err);
+    case SETTING_SWAP:
+        if (strcmp(value, UNLIMITED) != 0)
+            return setting_parse(key, value, profile, err);
+        profile->swap = FACT_NONE;
+        return 0;
+    default: {
+        struct profile fresh = *profile;
+        int code = setting_parse(key, value, &fresh, err);
+        if (code < 0)
+            return code;
+        if (to == &profile->server)
+            profile_take_server(profile, fresh.server);
         else
-            *(fact *)to = FACT_UNKNOWN;
+            *profile = fresh;
         return 0;
     }
-    switch (key->type) {
-    case TYPE_SERVER:
-        return set_server(profile, value, err);
-    case TYPE_SWAP:
-        if (strcmp(value, "unlimited") == 0) {
-            *(fact *)to = FACT_NONE;
-            return 0;
-        }
-        return size_parse(value, to, err);
-    case TYPE_SIZE:
-        return set_size(key, to, value, err);
-    case TYPE_CPUS:
-        return set_cpus(to, value, err);
-    case TYPE_GPU:
-        return set_gpu(key, to, value, err);
-    case TYPE_TEXT:
-        return set_text(key, to, value, err);
-    case TYPE_SWITCH:
-        return switch_parse(value, to, err);
-    case TYPE_PRIORITY:
-        return priority_parse(value, to) == 0 ? 0
-                                              : refuse(err, value, "is none of: low normal high");
-    case TYPE_ADDRESS:
-        return set_address(to, key->size, value, err);
-    case TYPE_PORT:
-        return set_port(profile, value, err);
-    case TYPE_COUNT:
-        return set_count(key, to, value, err);
-    case TYPE_KEEP_ALIVE:
-        return set_keep_alive(key, to, value, err);
     }
-    return -EINVAL;
 }
 
 int profile_key(const char *key)
 {
-    for (int i = 0; i < PROFILE_KEYS_N; i++)
-        if (strcmp(profile_keys[i], key) == 0)
-            return i;
-    return -1;
+    return word_find(profile_keys, PROFILE_KEYS_N, key);
 }
 
 int profile_set(struct profile *profile, const char *key, const char *value, struct error *err)
@@ -309,10 +246,11 @@ int profile_set(struct profile *profile, const char *key, const char *value, str
     int at = profile_key(key);
     if (at < 0) {
         const char *meant = nearest(key, profile_keys, PROFILE_KEYS_N);
-        return error_set(
-            err, FAILURE_USAGE, -EINVAL, "unknown key \"%.*s\" of a profile: %s%s%s", SHOWN_MAX,
-            key, meant ? "did you mean " : "`supervisor config show` lists all that there are",
-            meant ? meant : "", meant ? "?" : "");
+        return error_set(err, FAILURE_USAGE, -EINVAL, "unknown key \"%.*s\" of a profile: %s%s%s",
+                         VALUE_SHOWN_MAX, key,
+                         meant ? "did you mean "
+                               : "`supervisor config show` lists all that there are",
+                         meant ? meant : "", meant ? "?" : "");
     }
     int code = set(profile, &keys[at], value, err);
     if (code < 0)
@@ -320,80 +258,20 @@ int profile_set(struct profile *profile, const char *key, const char *value, str
     return code;
 }
 
-static void format_cpus(double cpus, char *text, size_t size)
-{
-    int length = snprintf(text, size, "%.9f", cpus);
-    if (length < 0 || (size_t)length >= size)
-        return;
-    while (text[length - 1] == '0')
-        length--;
-    text[text[length - 1] == '.' ? length - 1 : length] = '\0';
-}
-
 void profile_format(const struct profile *profile, const char *key, char *text, size_t size)
 {
     int at = profile_key(key);
     text[0] = '\0';
-    if (at < 0)
-        return;
-    const void *from = (const char *)profile + keys[at].offset;
-    switch (keys[at].type) {
-    case TYPE_SERVER:
-        snprintf(text, size, "%s", server_kind_name(profile->server));
-        break;
-    case TYPE_PRIORITY:
-        snprintf(text, size, "%s", priority_name(profile->priority));
-        break;
-    case TYPE_SWITCH:
-        snprintf(text, size, "%s", *(const bool *)from ? "on" : "off");
-        break;
-    case TYPE_CPUS:
-        format_cpus(*(const double *)from, text, size);
-        break;
-    case TYPE_PORT:
-        snprintf(text, size, "%u", profile->port);
-        break;
-    case TYPE_COUNT:
-        snprintf(text, size, "%lld", (long long)*(const fact *)from);
-        break;
-    case TYPE_SIZE:
-    case TYPE_SWAP:
-        if (*(const fact *)from == FACT_NONE)
-            snprintf(text, size, "unlimited");
-        else if (fact_known(*(const fact *)from))
-            size_exact(*(const fact *)from, text, size);
-        break;
-    default:
-        snprintf(text, size, "%s", (const char *)from);
-    }
-}
-
-static json_t *value_json(const struct profile *profile, const struct key *key, const char *text)
-{
-    const void *from = (const char *)profile + key->offset;
-    switch (key->type) {
-    case TYPE_SWITCH:
-        return json_boolean(*(const bool *)from);
-    case TYPE_CPUS:
-        return json_real(*(const double *)from);
-    case TYPE_PORT:
-        return json_integer(profile->port);
-    case TYPE_COUNT:
-    case TYPE_SIZE:
-    case TYPE_SWAP:
-        return fact_known(*(const fact *)from) ? json_integer(*(const fact *)from) : json_null();
-    default:
-        return text[0] == '\0' ? json_null() : json_string(text);
-    }
+    if (at >= 0 && keys[at].type == SETTING_SWAP && profile->swap == FACT_NONE)
+        snprintf(text, size, UNLIMITED);
+    else if (at >= 0)
+        setting_format(&keys[at], profile, text, size);
 }
 
 json_t *profile_json(const struct profile *profile)
 {
     json_t *json = json_object();
-    for (size_t i = 0; i < PROFILE_KEYS_N; i++) {
-        char text[PROFILE_TEXT_SIZE];
-        profile_format(profile, profile_keys[i], text, sizeof(text));
-        json_object_set_new(json, profile_keys[i], value_json(profile, &keys[i], text));
-    }
+    for (size_t i = 0; i < PROFILE_KEYS_N; i++)
+        json_object_set_new(json, profile_keys[i], setting_json(&keys[i], profile));
     return json;
 }

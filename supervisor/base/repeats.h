@@ -4,7 +4,6 @@
 #define SUPERVISOR_BASE_REPEATS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 enum {

@@ -10,34 +10,7 @@
 static const double duration_max_s = 1e9;  /* 31 years */
 static const double percent_max = 1e6;     /* a bound against nonsense; who asks has a closer one */
 
-enum { TEXT_MAX = 64 }; /* of a value, and of a word that is compared with others */
-
-/* "28", "1.5": the number as whole and billionths. Digits beyond the ninth place are dropped. The
- * cursor moves behind it; -EINVAL if there is none there. */
-static int number(const char **cursor, uint64_t *ret_whole, uint32_t *ret_billionths)
-{
-    const char *c = *cursor;
-    uint64_t whole = 0;
-    uint32_t billionths = 0;
-    if (!isdigit((unsigned char)*c))
-        return -EINVAL;
-    for (; isdigit((unsigned char)*c); c++) {
-        whole = whole * 10 + (uint64_t)(*c - '0');
-        if (whole > SIZE_MAX_BYTES)
-            return -ERANGE;
-    }
-    if (*c == '.') {
-        c++;
-        if (!isdigit((unsigned char)*c))
-            return -EINVAL;
-        for (uint32_t weight = 100000000; isdigit((unsigned char)*c); c++, weight /= 10)
-            billionths += (uint32_t)(*c - '0') * weight;
-    }
-    *cursor = c;
-    *ret_whole = whole;
-    *ret_billionths = billionths;
-    return 0;
-}
+enum { TEXT_MAX = 64 }; /* of a word that is compared with others */
 
 static const char *skip_spaces(const char *c)
 {
@@ -46,10 +19,47 @@ static const char *skip_spaces(const char *c)
     return c;
 }
 
-static int refuse(struct error *err, int code, const char *text, const char *why)
+int value_refuse(struct error *err, int code, const char *value, const char *why)
 {
-    return error_set(err, FAILURE_USAGE, code, "\"%.*s\"%s %s", TEXT_MAX, text,
-                     strlen(text) > TEXT_MAX ? "..." : "", why);
+    return error_set(err, FAILURE_USAGE, code, "\"%.*s\"%s %s", VALUE_SHOWN_MAX, value,
+                     strlen(value) > VALUE_SHOWN_MAX ? "..." : "", why);
+}
+
+/* A number as it is written. */
+struct number {
+    uint64_t whole;
+    uint32_t billionths; /* digits beyond the ninth place are dropped */
+};
+
+/* "28", "1.5" at the cursor, which moves behind it and the blanks. -EINVAL: `text`, in which it
+ * stands, is refused as no_number; -ERANGE: as too_much. */
+static int number(const char **cursor, struct number *ret_number, const char *text,
+                  const char *too_much, const char *no_number, struct error *err)
+{
+    const char *c = *cursor;
+    struct number n = {0};
+    if (!isdigit((unsigned char)*c))
+        return value_refuse(err, -EINVAL, text, no_number);
+    for (; isdigit((unsigned char)*c); c++) {
+        n.whole = n.whole * 10 + (uint64_t)(*c - '0');
+        if (n.whole > SIZE_MAX_BYTES)
+            return value_refuse(err, -ERANGE, text, too_much);
+    }
+    if (*c == '.') {
+        c++;
+        if (!isdigit((unsigned char)*c))
+            return value_refuse(err, -EINVAL, text, no_number);
+        for (uint32_t weight = 100000000; isdigit((unsigned char)*c); c++, weight /= 10)
+            n.billionths += (uint32_t)(*c - '0') * weight;
+    }
+    *cursor = skip_spaces(c);
+    *ret_number = n;
+    return 0;
+}
+
+static double real_of(const struct number *number)
+{
+    return (double)number->whole + (double)number->billionths / 1e9;
 }
 
 int size_parse(const char *text, fact *ret_bytes, struct error *err)
@@ -61,28 +71,26 @@ int size_parse(const char *text, fact *ret_bytes, struct error *err)
                  {"m", 20},   {"mb", 20}, {"mib", 20}, {"g", 30},  {"gb", 30},
                  {"gib", 30}, {"t", 40},  {"tb", 40},  {"tib", 40}};
     const char *c = skip_spaces(text);
-    uint64_t whole;
-    uint32_t billionths;
-    int code = number(&c, &whole, &billionths);
-    if (code == -ERANGE)
-        return refuse(err, code, text, "is more than 8192t");
+    struct number n;
+    int code = number(&c, &n, text, "is more than 8192t",
+                      "is not a size: write it as 28g, 512m or a number of bytes", err);
     if (code < 0)
-        return refuse(err, code, text, "is not a size: write it as 28g, 512m or a number of bytes");
-    c = skip_spaces(c);
+        return code;
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (strcasecmp(c, units[i].name) != 0)
             continue;
         int shift = units[i].shift;
-        if (shift == 0 && billionths != 0)
-            return refuse(err, -EINVAL, text, "is not a whole number of bytes: add k, m, g or t");
-        if (whole > SIZE_MAX_BYTES >> shift ||
-            (whole == SIZE_MAX_BYTES >> shift && billionths != 0))
-            return refuse(err, -ERANGE, text, "is more than 8192t");
-        double part = (double)billionths / 1e9 * (double)((uint64_t)1 << shift);
-        *ret_bytes = (fact)((whole << shift) + (uint64_t)part);
+        if (shift == 0 && n.billionths != 0)
+            return value_refuse(err, -EINVAL, text,
+                                "is not a whole number of bytes: add k, m, g or t");
+        if (n.whole > SIZE_MAX_BYTES >> shift ||
+            (n.whole == SIZE_MAX_BYTES >> shift && n.billionths != 0))
+            return value_refuse(err, -ERANGE, text, "is more than 8192t");
+        double part = (double)n.billionths / 1e9 * (double)((uint64_t)1 << shift);
+        *ret_bytes = (fact)((n.whole << shift) + (uint64_t)part);
         return 0;
     }
-    return refuse(err, -EINVAL, text, "has no unit I know: use k, m, g or t");
+    return value_refuse(err, -EINVAL, text, "has no unit I know: use k, m, g or t");
 }
 
 /* The unit at *cursor in seconds, 0 if there is none that is known; the cursor moves behind it. */
@@ -106,25 +114,23 @@ int duration_parse(const char *text, double *ret_seconds, struct error *err)
     double sum = 0, last = 0;
     const char *c = skip_spaces(text);
     do {
-        uint64_t whole;
-        uint32_t billionths;
-        int code = number(&c, &whole, &billionths);
-        if (code == -ERANGE)
-            return refuse(err, code, text, "is more than 11574d");
+        struct number n;
+        int code = number(&c, &n, text, "is more than 11574d",
+                          "is not a duration: write it as 60s, 500ms, 5m or 1h", err);
         if (code < 0)
-            return refuse(err, code, text, "is not a duration: write it as 60s, 500ms, 5m or 1h");
-        c = skip_spaces(c);
+            return code;
         double unit = *c == '\0' && last <= 0 ? 1 : duration_unit(&c);
         if (unit <= 0)
-            return refuse(err, -EINVAL, text, "has no unit I know: use ms, s, m, h or d");
+            return value_refuse(err, -EINVAL, text, "has no unit I know: use ms, s, m, h or d");
         if (last > 0 && unit >= last)
-            return refuse(err, -EINVAL, text, "has its units in no order: write 1h30m, not 30m1h");
+            return value_refuse(err, -EINVAL, text,
+                                "has its units in no order: write 1h30m, not 30m1h");
         last = unit;
-        sum += ((double)whole + (double)billionths / 1e9) * unit;
+        sum += real_of(&n) * unit;
         c = skip_spaces(c);
     } while (*c != '\0');
     if (sum > duration_max_s)
-        return refuse(err, -ERANGE, text, "is more than 11574d");
+        return value_refuse(err, -ERANGE, text, "is more than 11574d");
     *ret_seconds = sum;
     return 0;
 }
@@ -132,17 +138,16 @@ int duration_parse(const char *text, double *ret_seconds, struct error *err)
 int percent_parse(const char *text, double *ret_percent, struct error *err)
 {
     const char *c = skip_spaces(text);
-    uint64_t whole = 0;
-    uint32_t billionths = 0;
-    int code = number(&c, &whole, &billionths);
-    if (code < 0 && code != -ERANGE)
-        return refuse(err, code, text, "is not a percentage: write it as 5 or 5%");
-    double value = (double)whole + (double)billionths / 1e9;
-    if (code == -ERANGE || value > percent_max)
-        return refuse(err, -ERANGE, text, "is too much for a percentage");
-    c = skip_spaces(c);
+    struct number n;
+    int code = number(&c, &n, text, "is too much for a percentage",
+                      "is not a percentage: write it as 5 or 5%", err);
+    if (code < 0)
+        return code;
+    double value = real_of(&n);
+    if (value > percent_max)
+        return value_refuse(err, -ERANGE, text, "is too much for a percentage");
     if (strcmp(skip_spaces(*c == '%' ? c + 1 : c), "") != 0)
-        return refuse(err, -EINVAL, text, "is not a percentage: write it as 5 or 5%");
+        return value_refuse(err, -EINVAL, text, "is not a percentage: write it as 5 or 5%");
     *ret_percent = value;
     return 0;
 }
@@ -151,35 +156,41 @@ int count_parse(const char *text, fact *ret_count, struct error *err)
 {
     static const char units[] = "KMBT";
     const char *c = skip_spaces(text);
-    uint64_t whole, factor = 1;
-    uint32_t billionths;
-    int code = number(&c, &whole, &billionths);
-    if (code == -ERANGE)
-        return refuse(err, code, text, "is too much for a count");
-    c = skip_spaces(c);
-    const char *unit = code < 0 || *c == '\0' ? NULL : strchr(units, toupper((unsigned char)*c));
-    if (code < 0 || (*c != '\0' && (!unit || c[1] != '\0')) || (*c == '\0' && billionths != 0))
-        return refuse(err, -EINVAL, text, "is not a whole number");
+    uint64_t factor = 1;
+    struct number n;
+    int code = number(&c, &n, text, "is too much for a count", "is not a whole number", err);
+    if (code < 0)
+        return code;
+    const char *unit = *c == '\0' ? NULL : strchr(units, toupper((unsigned char)*c));
+    if ((*c != '\0' && (!unit || c[1] != '\0')) || (*c == '\0' && n.billionths != 0))
+        return value_refuse(err, -EINVAL, text, "is not a whole number");
     for (ptrdiff_t i = 0; unit && i <= unit - units; i++)
         factor *= 1000;
-    if (whole > SIZE_MAX_BYTES / factor)
-        return refuse(err, -ERANGE, text, "is too much for a count");
+    if (n.whole > SIZE_MAX_BYTES / factor)
+        return value_refuse(err, -ERANGE, text, "is too much for a count");
     *ret_count =
-        (fact)(whole * factor + (uint64_t)((double)billionths / 1e9 * (double)factor + 0.5));
+        (fact)(n.whole * factor + (uint64_t)((double)n.billionths / 1e9 * (double)factor + 0.5));
     return 0;
+}
+
+/* With the largest of the units, each `step` times the one before, in which it is whole. */
+static const char *exact(fact value, const char *units, fact step, char *text, size_t size)
+{
+    size_t unit = 0;
+    for (; value > 0 && value % step == 0 && units[unit] != '\0'; unit++)
+        value /= step;
+    snprintf(text, size, "%lld%.*s", (long long)value, unit > 0, units + (unit > 0 ? unit - 1 : 0));
+    return text;
 }
 
 const char *count_exact(fact count, char *text, size_t size)
 {
-    static const char units[] = {'T', 'B', 'M', 'K'};
-    fact unit = INT64_C(1000000000000);
-    for (int i = 0; i < 4; i++, unit /= 1000)
-        if (count > 0 && count % unit == 0) {
-            snprintf(text, size, "%lld%c", (long long)(count / unit), units[i]);
-            return text;
-        }
-    snprintf(text, size, "%lld", (long long)count);
-    return text;
+    return exact(count, "KMBT", 1000, text, size);
+}
+
+const char *size_exact(fact bytes, char *text, size_t size)
+{
+    return exact(bytes, "kmgt", 1024, text, size);
 }
 
 const char *size_format(fact bytes, char *text, size_t size)
@@ -201,20 +212,6 @@ const char *size_format(fact bytes, char *text, size_t size)
     return text;
 }
 
-const char *size_exact(fact bytes, char *text, size_t size)
-{
-    static const char units[] = {'t', 'g', 'm', 'k'};
-    for (int i = 0; i < 4; i++) {
-        fact unit = (fact)1 << (40 - 10 * i);
-        if (bytes > 0 && bytes % unit == 0) {
-            snprintf(text, size, "%lld%c", (long long)(bytes / unit), units[i]);
-            return text;
-        }
-    }
-    snprintf(text, size, "%lld", (long long)bytes);
-    return text;
-}
-
 const char *duration_format(double seconds, char *text, size_t size)
 {
     if (!(seconds >= 0 && seconds < 1e12))
@@ -233,6 +230,14 @@ const char *duration_format(double seconds, char *text, size_t size)
             snprintf(text, size, "%lldd %02dh", (long long)(h / 24), (int)(h % 24));
     }
     return text;
+}
+
+int word_find(const char *const *words, size_t n, const char *word)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(words[i], word) == 0)
+            return (int)i;
+    return -1;
 }
 
 static size_t least(size_t a, size_t b)

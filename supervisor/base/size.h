@@ -6,6 +6,10 @@
 #include "base/fact.h"
 #include <stddef.h>
 
+/* -EINVAL or such, FAILURE_USAGE: `"VALUE" WHY`, of the value's first characters. */
+enum { VALUE_SHOWN_MAX = 64 };
+int value_refuse(struct error *err, int code, const char *value, const char *why);
+
 /* "28g", "512M", "1.5GiB", "8GB" (all binary: 1 GB of a limit is 1 GiB, JUDGEMENT, Deploying),
  * "1048576" (bytes). -EINVAL with a sentence
  * ("28x" has no unit I know: use k, m, g or t), -ERANGE above 2^53. */
@@ -34,6 +38,8 @@ const char *duration_format(double seconds, char *text, size_t size);
 #define SHOWN(bytes)     size_format((bytes), (char[16]){0}, 16)
 #define SHOWN_S(seconds) duration_format((seconds), (char[24]){0}, 24)
 
+/* The place of the word among these, or -1. */
+int word_find(const char *const *words, size_t n, const char *word);
 /* Edit distance based: the candidate nearest to word, NULL if none is near enough to be meant (more
  * than a third of the letters of the longer one differ; neighbours that are swapped count once) and
  * it is not the beginning (3 letters or more) of exactly one of them. */

@@ -1,5 +1,4 @@
 #include "base/text_clean.h"
-#include <stdint.h>
 #include <string.h>
 
 /* Length of a well-formed character, 0 if there is none. Bounds of the second byte: Unicode 15,
@@ -36,13 +35,19 @@ static const struct {
                {0x180E, 0x180E}, {0x200B, 0x200F}, {0x2028, 0x202E},  {0x2060, 0x206F},
                {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F}};
 
-size_t text_character(const char *text, size_t n, bool *ret_harmless)
+uint32_t text_code(const char *text, size_t length)
 {
     const unsigned char *s = (const unsigned char *)text;
-    size_t length = well_formed(s, n);
     uint32_t code = length < 2 ? s[0] : s[0] & (0x7Fu >> length);
     for (size_t i = 1; i < length; i++)
         code = code << 6 | (s[i] & 0x3Fu);
+    return code;
+}
+
+size_t text_character(const char *text, size_t n, bool *ret_harmless)
+{
+    size_t length = well_formed((const unsigned char *)text, n);
+    uint32_t code = text_code(text, length);
     *ret_harmless = length > 0;
     for (size_t i = 0; i < sizeof harmful / sizeof harmful[0]; i++) {
         if (code >= harmful[i].first && code <= harmful[i].last)
@@ -69,4 +74,14 @@ void text_clean(char *text)
         if (!harmless)
             memset(text, '?', length);
     }
+}
+
+void text_copy(char *text, size_t size, const char *from)
+{
+    size_t n = from ? strnlen(from, size - 1) : 0;
+    while (n > 0 && ((unsigned char)from[n] & 0xC0) == 0x80)
+        n--;
+    if (n > 0)
+        memcpy(text, from, n);
+    text[n] = '\0';
 }

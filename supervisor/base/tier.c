@@ -1,6 +1,7 @@
 #include "base/tier.h"
 
 #include "base/model_name.h"
+#include "base/size.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -15,10 +16,8 @@ static const char *const names[] = {"ultra-fast", "fast", "medium", "other", "no
 
 enum tier_rank tier_rank(const char *name)
 {
-    for (int i = 0; i < TIER_OTHER; i++)
-        if (strcmp(names[i], name) == 0)
-            return (enum tier_rank)i;
-    return TIER_OTHER;
+    int at = word_find(names, TIER_OTHER, name);
+    return at < 0 ? TIER_OTHER : (enum tier_rank)at;
 }
 
 const char *tier_rank_name(enum tier_rank rank)

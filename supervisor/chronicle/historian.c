@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const double write_every_s = 60, retry_after_s = 10;
 
@@ -42,8 +41,6 @@ static void free_events(struct pending_event *event)
 
 static void free_parcel(struct parcel *p)
 {
-    if (!p)
-        return;
     free_events(p->first_event);
     free(p->subjects);
     free(p->runners);
@@ -66,7 +63,9 @@ int historian_new(const struct historian_options *options, struct historian **re
     h->begun_s = clock_boottime_s();
     clock_boot_id(config_settings(h->o.config)->procfs, h->boot_id, sizeof h->boot_id);
     if (h->o.daemon)
-        historian_add(h, "supervisor-started", "", "", "", "", SUPERVISOR_VERSION, NULL);
+        historian_add(
+            h, &(struct history_event){.kind = "supervisor-started", .outcome = SUPERVISOR_VERSION},
+            NULL);
     *ret_historian = h;
     return 0;
 }
@@ -86,12 +85,7 @@ static void take_back(struct historian *h, struct parcel *p)
     h->first_event = p->first_event;
     h->n_events += n;
     p->first_event = NULL;
-    while (h->first_event && h->n_events > PENDING_EVENTS_MAX) {
-        struct pending_event *oldest = h->first_event;
-        h->first_event = oldest->next;
-        h->n_events--;
-        free(oldest);
-    }
+    historian_drop_oldest(h);
 }
 
 static void tell(struct historian *h, const struct error *err, const char *set_aside)
@@ -150,56 +144,34 @@ static void parcel_written(uv_work_t *work, int status)
         historian_write(h, h->stopping);
 }
 
-static bool pack_events(struct historian *h, struct parcel *p)
+static void pack_events(const struct historian *h, struct parcel *p)
 {
-    struct history_event *events = calloc(h->n_events + 1, sizeof *events);
-    if (!events)
-        return false;
-    p->events = events;
-    size_t n = 0;
     for (const struct pending_event *e = h->first_event; e; e = e->next)
-        events[n++] = e->event;
-    p->batch.events = events;
-    p->batch.n_events = n;
-    return true;
+        p->events[p->batch.n_events++] = e->event;
+    p->batch.events = p->events;
 }
 
-static bool pack_samples(struct historian *h, struct parcel *p)
+static void pack_samples(const struct historian *h, struct parcel *p)
 {
-    size_t n = h->n_subjects;
-    p->subjects = calloc(n + 1, sizeof *p->subjects);
-    p->names = calloc(n + 1, sizeof *p->names);
-    p->minutes = calloc(n + 1, sizeof *p->minutes);
-    if (!p->subjects || !p->names || !p->minutes)
-        return false;
-    if (n > 0)
-        memcpy(p->subjects, h->subjects, n * sizeof *p->subjects);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < h->n_subjects; i++) {
+        p->subjects[i] = h->subjects[i];
         p->names[i] = (struct history_subject){p->subjects[i].id, p->subjects[i].name};
         if (historian_minute(&h->subjects[i], (unsigned)i, &p->minutes[p->batch.n_minutes]))
             p->batch.n_minutes++;
     }
     p->batch.subjects = p->names;
-    p->batch.n_subjects = n;
+    p->batch.n_subjects = h->n_subjects;
     p->batch.minutes = p->minutes;
     p->batch.samples = h->samples;
     p->batch.n_samples = h->n_samples;
-    return true;
 }
 
 /* Runners that are new, have held more than was written, or were used. */
-static bool pack_runners(struct historian *h, struct parcel *p)
+static void pack_runners(const struct historian *h, struct parcel *p)
 {
-    size_t n = h->n_runners;
-    p->runners = calloc(n + 1, sizeof *p->runners);
-    p->footprints = calloc(n + 1, sizeof *p->footprints);
-    p->uses = calloc(n + 1, sizeof *p->uses);
-    if (!p->runners || !p->footprints || !p->uses)
-        return false;
-    if (n > 0)
-        memcpy(p->runners, h->runners, n * sizeof *p->runners);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < h->n_runners; i++) {
         const struct runner_seen *r = &p->runners[i];
+        p->runners[i] = h->runners[i];
         if (fact_known(r->held) && (r->is_new || r->held > r->told))
             p->footprints[p->batch.n_footprints++] =
                 (struct history_footprint){.digest = r->digest,
@@ -215,7 +187,27 @@ static bool pack_runners(struct historian *h, struct parcel *p)
     }
     p->batch.footprints = p->footprints;
     p->batch.uses = p->uses;
-    return true;
+}
+
+/* With room for all that is pending; NULL when memory is spent. */
+static struct parcel *parcel_new(const struct historian *h, bool all)
+{
+    size_t subjects = all ? h->n_subjects + 1 : 1, runners = all ? h->n_runners + 1 : 1;
+    struct parcel *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->events = calloc(h->n_events + 1, sizeof *p->events);
+    p->subjects = calloc(subjects, sizeof *p->subjects);
+    p->names = calloc(subjects, sizeof *p->names);
+    p->minutes = calloc(subjects, sizeof *p->minutes);
+    p->runners = calloc(runners, sizeof *p->runners);
+    p->footprints = calloc(runners, sizeof *p->footprints);
+    p->uses = calloc(runners, sizeof *p->uses);
+    if (p->events && p->subjects && p->names && p->minutes && p->runners && p->footprints &&
+        p->uses)
+        return p;
+    free_parcel(p);
+    return NULL;
 }
 
 void historian_write(struct historian *h, bool all)
@@ -223,7 +215,7 @@ void historian_write(struct historian *h, bool all)
     if (h->parcel || (h->n_events == 0 && !all))
         return;
     const struct settings *s = config_settings(h->o.config);
-    struct parcel *p = calloc(1, sizeof *p);
+    struct parcel *p = parcel_new(h, all);
     if (!p)
         return;
     p->work.data = p;
@@ -236,8 +228,12 @@ void historian_write(struct historian *h, bool all)
                                       .boot_id = h->boot_id,
                                       .keep_seconds_s = s->history_keep_samples_s,
                                       .keep_minutes_s = s->history_keep_minutes_s};
-    if (!pack_events(h, p) || (all && (!pack_samples(h, p) || !pack_runners(h, p))) ||
-        uv_queue_work(h->o.loop, &p->work, write_parcel, parcel_written) < 0) {
+    pack_events(h, p);
+    if (all) {
+        pack_samples(h, p);
+        pack_runners(h, p);
+    }
+    if (uv_queue_work(h->o.loop, &p->work, write_parcel, parcel_written) < 0) {
         free_parcel(p);
         return;
     }
@@ -275,7 +271,7 @@ void historian_stop(struct historian *h)
         return;
     historian_take_repeated(h, INFINITY);
     if (h->o.daemon)
-        historian_add(h, "supervisor-ended", "", "", "", "", "", NULL);
+        historian_add(h, &(struct history_event){.kind = "supervisor-ended"}, NULL);
     h->stopping = true;
     historian_write(h, h->o.daemon);
 }

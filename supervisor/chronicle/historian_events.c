@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "chronicle/historian_private.h"
 #include "judge/verdict_json.h"
+#include "sense/json_put.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,14 +10,14 @@
 
 enum { NUMBERS_MAX = 2048 };
 
-/* Copies text behind the event; where it went. */
-static const char *store(char **at, const char *text)
+void historian_drop_oldest(struct historian *h)
 {
-    size_t n = strlen(text) + 1;
-    char *to = *at;
-    memcpy(to, text, n);
-    *at += n;
-    return to;
+    while (h->n_events > PENDING_EVENTS_MAX) {
+        struct pending_event *oldest = h->first_event;
+        h->first_event = oldest->next;
+        h->n_events--;
+        free(oldest);
+    }
 }
 
 static void append(struct historian *h, struct pending_event *e)
@@ -27,54 +28,38 @@ static void append(struct historian *h, struct pending_event *e)
         h->first_event = e;
     h->last_event = e;
     h->n_events++;
-    if (h->n_events > PENDING_EVENTS_MAX) {
-        struct pending_event *oldest = h->first_event;
-        h->first_event = oldest->next;
-        h->n_events--;
-        free(oldest);
-    }
+    historian_drop_oldest(h);
     if (!h->stopped) /* else it waits until that is tried again */
         historian_write(h, false);
 }
 
-void historian_add(struct historian *h, const char *kind, const char *id, const char *name,
-                   const char *verdict, const char *step, const char *outcome, json_t *numbers)
+void historian_add(struct historian *h, const struct history_event *event, json_t *numbers)
 {
-    char *text = numbers ? json_dumps(numbers, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    char *dump = numbers ? json_dumps(numbers, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(numbers);
-    const char *numbers_text = text && strlen(text) <= NUMBERS_MAX ? text : "{}";
-    const char *const texts[] = {kind, id, name, verdict, step, outcome, numbers_text};
+    struct history_event copy = *event;
+    copy.numbers = dump && strlen(dump) <= NUMBERS_MAX ? dump : "{}";
+    const char **const texts[] = {&copy.kind, &copy.container, &copy.name,   &copy.verdict,
+                                  &copy.step, &copy.outcome,   &copy.numbers};
+    enum { TEXTS = sizeof texts / sizeof texts[0] };
     size_t size = 0;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        size += strlen(texts[i]) + 1;
+    for (size_t i = 0; i < TEXTS; i++)
+        size += *texts[i] ? strlen(*texts[i]) + 1 : 1;
     struct pending_event *e = h->stopping ? NULL : calloc(1, sizeof *e + size);
+    char *at = e ? e->text : NULL;
+    for (size_t i = 0; e && i < TEXTS; i++) { /* they lie behind the event */
+        size_t n = *texts[i] ? strlen(*texts[i]) + 1 : 1;
+        *texts[i] = memcpy(at, *texts[i] ? *texts[i] : "", n);
+        at += n;
+    }
     if (e) {
-        char *at = e->text;
-        e->event.wall_ms = clock_wall_ms();
-        e->event.boot_id = h->boot_id;
-        e->event.boottime_s = clock_boottime_s();
-        e->event.kind = store(&at, kind);
-        e->event.container = store(&at, id);
-        e->event.name = store(&at, name);
-        e->event.verdict = store(&at, verdict);
-        e->event.step = store(&at, step);
-        e->event.outcome = store(&at, outcome);
-        e->event.numbers = store(&at, numbers_text);
+        copy.wall_ms = clock_wall_ms();
+        copy.boot_id = h->boot_id;
+        copy.boottime_s = clock_boottime_s();
+        e->event = copy;
         append(h, e);
     }
-    free(text);
-}
-
-static void put_fact(json_t *object, const char *name, fact value)
-{
-    if (fact_known(value))
-        json_object_set_new(object, name, json_integer(value));
-}
-
-static void put_text(json_t *object, const char *name, const char *value)
-{
-    if (value && *value)
-        json_object_set_new(object, name, json_string(value));
+    free(dump);
 }
 
 /* What others can cause as often as they like leaves room for what was done: at this pace it fills
@@ -82,10 +67,11 @@ static void put_text(json_t *object, const char *name, const char *value)
 static const struct repeats_rule repeats_rule = {
     .one_burst = 16, .one_every_s = 600, .all_burst = 512, .all_every_s = 300};
 
-static bool may(struct historian *h, const char *kind, const char *name, const char *more)
+static bool may(struct historian *h, const struct history_event *event)
 {
     h->repeats.rule = &repeats_rule;
-    return repeats_may(&h->repeats, kind, name, more, clock_boottime_s());
+    return repeats_may(&h->repeats, event->kind, event->name ? event->name : "",
+                       event->verdict ? event->verdict : "", clock_boottime_s());
 }
 
 void historian_take_repeated(struct historian *h, double now_s)
@@ -96,8 +82,9 @@ void historian_take_repeated(struct historian *h, double now_s)
     h->repeats.rule = &repeats_rule;
     while ((r = repeats_due(&h->repeats, now_s, &n)) != NULL) {
         snprintf(text, sizeof text, "%u more times", n);
-        historian_add(h, r->kind, "", r->about, r->more, "", text,
-                      json_pack("{s:i}", "repeated", n));
+        struct history_event event = {
+            .kind = r->kind, .name = r->about, .verdict = r->more, .outcome = text};
+        historian_add(h, &event, json_pack("{s:i}", "repeated", n));
     }
 }
 
@@ -108,18 +95,23 @@ void historian_take_verdicts(struct historian *h, const struct judgement *judgem
         if (!v->changed || v->state == VERDICT_SUSPECT)
             continue;
         bool raised = v->state == VERDICT_RAISED;
-        if (!may(h, raised ? "raised" : "cleared", v->name, verdict_kind_name(v->kind)))
+        struct history_event event = {
+            .kind = raised ? "raised" : "cleared",
+            .container = v->id,
+            .name = v->name,
+            .verdict = verdict_kind_name(v->kind),
+            .step = raised && v->remedy != REMEDY_NONE ? remedy_name(v->remedy) : NULL,
+            .outcome = raised ? v->why : NULL};
+        if (!may(h, &event))
             continue;
         json_t *numbers = raised ? evidence_to_json(v) : json_object();
         put_text(numbers, "model", v->model);
-        put_fact(numbers, "pid", v->pid);
+        put_known(numbers, "pid", v->pid);
         if (raised) {
             put_text(numbers, "severity", severity_name(v->severity));
             json_object_set_new(numbers, "hold_s", json_real(v->hold_s));
         }
-        historian_add(h, raised ? "raised" : "cleared", v->id, v->name, verdict_kind_name(v->kind),
-                      raised && v->remedy != REMEDY_NONE ? remedy_name(v->remedy) : "",
-                      raised ? v->why : "", numbers);
+        historian_add(h, &event, numbers);
     }
 }
 
@@ -140,20 +132,24 @@ void historian_note(struct historian *h, enum sense_note note, const struct cont
         [NOTE_UNREAD] = "unread",
         [NOTE_TOO_MANY] = "too-many",
     };
-    if ((size_t)note >= sizeof kinds / sizeof kinds[0] ||
-        !may(h, kinds[note], c ? c->name : "", ""))
+    if ((size_t)note >= sizeof kinds / sizeof kinds[0])
+        return;
+    struct history_event event = {.kind = kinds[note],
+                                  .container = c ? c->id : NULL,
+                                  .name = c ? c->name : NULL,
+                                  .outcome = text};
+    if (!may(h, &event))
         return;
     json_t *numbers = json_object();
     if (c && note == NOTE_DIED) {
-        put_fact(numbers, "exit_code", c->exit_code);
-        put_fact(numbers, "oom_killed", c->oom_killed);
+        put_known(numbers, "exit_code", c->exit_code);
+        put_known(numbers, "oom_killed", c->oom_killed);
     }
     if (c && (note == NOTE_FOUND || note == NOTE_STARTED))
         put_text(numbers, "started_at", c->started_at);
     if (c && note == NOTE_FOUND)
         put_text(numbers, "mode", c->mode == MODE_ENFORCE ? "enforce" : "observe");
-    historian_add(h, kinds[note], c ? c->id : "", c ? c->name : "", "", "", text ? text : "",
-                  numbers);
+    historian_add(h, &event, numbers);
 }
 
 void historian_heal(struct historian *h, const struct heal_event *e)
@@ -178,30 +174,34 @@ void historian_heal(struct historian *h, const struct heal_event *e)
                                          "unthrottle"}; /* heal nothing */
     if ((size_t)e->kind >= sizeof kinds / sizeof kinds[0] || !kinds[e->kind])
         return;
-    const char *kind = kinds[e->kind];
+    struct history_event event = {.kind = kinds[e->kind],
+                                  .container = e->id,
+                                  .name = e->name,
+                                  .verdict = e->verdict,
+                                  .step = e->step,
+                                  .outcome = e->text};
     for (size_t i = 0; i < sizeof beside / sizeof beside[0] && e->kind == HEAL_DONE; i++)
         if (!strcmp(e->step, beside[i]))
-            kind = "applied";
+            event.kind = "applied";
     if (e->kind == HEAL_DONE && !strcmp(e->step, "stop"))
-        kind = "stopped";
+        event.kind = "stopped";
     bool ended = e->kind == HEAL_DONE || e->kind == HEAL_NOT_DONE || e->kind == HEAL_RECOVERED;
     bool told_only = e->kind == HEAL_WOULD_ACT || e->kind == HEAL_DROPPED ||
                      e->kind == HEAL_PENDING || e->kind == HEAL_WAITING || e->kind == HEAL_LOCKED;
-    if (told_only && !may(h, kind, e->name ? e->name : "", e->verdict ? e->verdict : ""))
+    if (told_only && !may(h, &event))
         return;
     json_t *numbers = json_object();
     put_text(numbers, "model", e->model);
-    put_fact(numbers, "before", e->before);
-    put_fact(numbers, "after", e->after);
-    put_fact(numbers, "expected", e->expected);
-    put_fact(numbers, "page_cache_before", e->page_cache_before);
-    put_fact(numbers, "page_cache_after", e->page_cache_after);
+    put_known(numbers, "before", e->before);
+    put_known(numbers, "after", e->after);
+    put_known(numbers, "expected", e->expected);
+    put_known(numbers, "page_cache_before", e->page_cache_before);
+    put_known(numbers, "page_cache_after", e->page_cache_after);
     if (e->kind == HEAL_ACTING)
-        put_fact(numbers, "attempt", e->attempt);
+        put_known(numbers, "attempt", e->attempt);
     if (ended)
         json_object_set_new(numbers, "took_s", json_real(e->took_s));
     if (e->evidence && verdict_evidence(e->evidence, "wanted") >= 0)
-        put_fact(numbers, "wanted", (fact)verdict_evidence(e->evidence, "wanted"));
-    historian_add(h, kind, e->id ? e->id : "", e->name ? e->name : "", e->verdict ? e->verdict : "",
-                  e->step ? e->step : "", e->text ? e->text : "", numbers);
+        put_known(numbers, "wanted", (fact)verdict_evidence(e->evidence, "wanted"));
+    historian_add(h, &event, numbers);
 }

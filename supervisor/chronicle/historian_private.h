@@ -65,9 +65,11 @@ struct historian {
     struct keep_history *db; /* the worker's while a parcel is under way */
 };
 
-/* Queues one; numbers: a new reference, taken over, or NULL. container may be "". */
-void historian_add(struct historian *historian, const char *kind, const char *id, const char *name,
-                   const char *verdict, const char *step, const char *outcome, json_t *numbers);
+/* Queues a copy of its texts, of which a NULL is ""; the times are now's. numbers: a new reference,
+ * taken over, or NULL. */
+void historian_add(struct historian *historian, const struct history_event *event, json_t *numbers);
+/* Those beyond PENDING_EVENTS_MAX. */
+void historian_drop_oldest(struct historian *historian);
 /* The counts that are due of what happened too often to be taken down each time; as repeats_due. */
 void historian_take_repeated(struct historian *historian, double now_s);
 /* Of this look: the verdicts that changed. */

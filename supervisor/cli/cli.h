@@ -32,6 +32,8 @@ struct options {
 };
 
 struct cli;
+typedef int command_function(struct cli *cli);
+
 struct command {
     const char *name, *summary; /* the summary: at most 60 columns */
     const char *operands;       /* "[CONTAINER]", "MODEL..."; "" for none */
@@ -43,14 +45,15 @@ struct command {
     const char *examples;              /* one a line, "supervisor ...\n" */
     const char *exits;                 /* "0  healthy\n1  ...\n"; NULL: the usual ones. 2 and, for
                                           those with a configuration, 3 are added */
-    int (*function)(struct cli *cli, int argc, char **argv);
+    command_function *function;
 };
 
-/* What a command gets. Its options are read already; argc and argv are its operands, argv[0] is its
- * name, argv[argc] is NULL. It returns the exit status: 0, or an enum failure (cli_fail). */
+/* What a command gets. It returns the exit status: 0, or an enum failure (cli_fail). */
 struct cli {
     const struct command *command;
     struct options options;
+    char **operands; /* of options, behind the command's name; NULL after the last */
+    int n_operands;
     struct config *config;   /* main's; NULL for commands with no_config */
     const char *config_path; /* the file that was read, or NULL where none was: for SIGHUP */
 };
@@ -88,6 +91,17 @@ int cli_config_new(const struct options *options, const char *path, struct confi
                    const char **ret_path, struct error *err);
 /* Prints "supervisor: MESSAGE" on stderr; returns the exit status that belongs to it. */
 int cli_fail(const struct error *err);
+/* The same for a message of one's own. */
+int cli_refuse(enum failure failure, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static inline bool cli_has(const struct cli *cli, const char *option)
+{
+    return options_has(&cli->options, option);
+}
+static inline const char *cli_value(const struct cli *cli, const char *option)
+{
+    return options_value(&cli->options, option);
+}
 
 void help_print(FILE *to, int width);                                  /* all commands */
 void help_command(const struct command *command, FILE *to, int width); /* one of them */
@@ -102,33 +116,11 @@ bool cli_colour(FILE *to);
 /* Columns of the terminal on stdout, else $COLUMNS, else 80; 20 to 1000. */
 int cli_width(void);
 
-/* One for each command, in a file of its own. */
-int cmd_status(struct cli *cli, int argc, char **argv);
-int cmd_fix_ollama(struct cli *cli, int argc, char **argv);
-int cmd_run(struct cli *cli, int argc, char **argv);
-int cmd_enforce(struct cli *cli, int argc, char **argv);
-int cmd_unload(struct cli *cli, int argc, char **argv);
-int cmd_flush(struct cli *cli, int argc, char **argv);
-int cmd_load(struct cli *cli, int argc, char **argv);
-int cmd_preload(struct cli *cli, int argc, char **argv);
-int cmd_optimize(struct cli *cli, int argc, char **argv);
-int cmd_emergency_restart(struct cli *cli, int argc, char **argv);
-int cmd_record(struct cli *cli, int argc, char **argv);
-int cmd_replay(struct cli *cli, int argc, char **argv);
-int cmd_config(struct cli *cli, int argc, char **argv);
-int cmd_full_optimization(struct cli *cli, int argc, char **argv);
-int cmd_health(struct cli *cli, int argc, char **argv);
-int cmd_profiles(struct cli *cli, int argc, char **argv);
-int cmd_create(struct cli *cli, int argc, char **argv);
-int cmd_events(struct cli *cli, int argc, char **argv);
-int cmd_explain(struct cli *cli, int argc, char **argv);
-int cmd_release(struct cli *cli, int argc, char **argv);
-int cmd_complete(struct cli *cli, int argc, char **argv);
-int cmd_completion(struct cli *cli, int argc, char **argv);
-int cmd_manual(struct cli *cli, int argc, char **argv);
-int cmd_test(struct cli *cli, int argc, char **argv);
-int cmd_probe_memory(struct cli *cli, int argc, char **argv);
-int cmd_version(struct cli *cli, int argc, char **argv);
-int cmd_help(struct cli *cli, int argc, char **argv);
+/* One for each command. */
+command_function cmd_status, cmd_fix_ollama, cmd_run, cmd_enforce, cmd_unload, cmd_load,
+    cmd_preload, cmd_optimize, cmd_emergency_restart, cmd_record, cmd_replay, cmd_config,
+    cmd_full_optimization, cmd_health, cmd_profiles, cmd_create, cmd_events, cmd_explain,
+    cmd_release, cmd_complete, cmd_completion, cmd_manual, cmd_test, cmd_probe_memory, cmd_version,
+    cmd_help;
 
 #endif

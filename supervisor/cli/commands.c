@@ -6,63 +6,61 @@
 #include <string.h>
 
 static const struct option_spec status_options[] = {
-    JSON, {"watch", 'w', "[SECONDS]", "repeats, every 2 seconds or as said"}, END};
+    {JSON}, {"watch", 'w', "[SECONDS]", "repeats, every 2 seconds or as said"}, {0}};
 
 static const struct option_spec fix_options[] = {
     {"hold", 0, "DURATION", "how long it must hold, 5s"},
-    DRY,
+    {DRY},
     {"force", 0, NULL, "although it is busy"},
-    JSON,
-    END};
+    {JSON},
+    {0}};
 
-static const struct option_spec enforce_options[] = {DRY, JSON, END};
+static const struct option_spec enforce_options[] = {{DRY}, {JSON}, {0}};
 
 static const struct option_spec unload_options[] = {
     {"container", 0, "CONTAINER", "only in this one"},
     {"wait", 0, NULL, "waits for what is busy or loading"},
     {"force", 0, NULL, "ends the runner that does not go"},
-    DRY,
-    JSON,
-    END};
+    {DRY},
+    {JSON},
+    {0}};
 
 static const struct option_spec load_options[] = {
     {"container", 0, "CONTAINER", "into this one"},
     {"keep-alive", 0, "DURATION", "how long it stays unused, or forever"},
     {"force", 0, NULL, "although it does not fit"},
-    DRY,
-    JSON,
-    END};
+    {DRY},
+    {JSON},
+    {0}};
 
 static const struct option_spec preload_options[] = {
-    {"keep-alive", 0, "DURATION", "how long each stays unused, or forever"}, DRY, JSON, END};
+    {"keep-alive", 0, "DURATION", "how long each stays unused, or forever"}, {DRY}, {JSON}, {0}};
 
 static const struct option_spec optimize_options[] = {
-    {"now", 0, NULL, "unloads what is idle at any pressure"}, DRY, JSON, END};
+    {"now", 0, NULL, "unloads what is idle at any pressure"}, {DRY}, {JSON}, {0}};
 
 static const struct option_spec emergency_options[] = {
-    {"yes", 'y', NULL, "does not ask"}, DRY, JSON, END};
+    {"yes", 'y', NULL, "does not ask"}, {DRY}, {JSON}, {0}};
 
 static const struct option_spec record_options[] = {
     {"output", 'o', "FILE", "appends to it, instead of standard output"},
     {"seconds", 0, "N", "ends after so long; else by Ctrl-C"},
-    END};
+    {0}};
 
 static const struct option_spec events_options[] = {
     {"since", 0, "WHEN", "90m, 2d, 10:15, 2026-11-21; all of them"},
     {"limit", 0, "N", "the newest N; 50 without --since"},
     {"follow", 'f', NULL, "goes on with those that come, until Ctrl-C"},
-    JSON,
-    END};
+    {JSON},
+    {0}};
 
 static const struct option_spec replay_options[] = {
-    {"summary", 0, NULL, "only the counts at the end"}, END};
+    {"summary", 0, NULL, "only the counts at the end"}, {0}};
 
-static const struct option_spec json_options[] = {JSON, END};
+const struct option_spec json_options[] = {{JSON}, {0}};
 
 static const struct command table[] = {
-    {.name = "status",
-     .summary = "shows the host, the containers, their models and verdicts",
-     .operands = "",
+    {COMMAND("status", "shows the host, the containers, their models and verdicts", "", 0, 0),
      .options = status_options,
      .details = "One look at everything: the host's memory, swap and pressure, and for each Ollama "
                 "container its mode and why, state, limit, what it holds, page cache, models, "
@@ -73,10 +71,7 @@ static const struct command table[] = {
                  "supervisor status --watch 5\n"
                  "supervisor status --json | jq .containers[].verdicts\n",
      .function = cmd_status},
-    {.name = "explain",
-     .summary = "says what holds the memory, and what was ruled out",
-     .operands = "[CONTAINER]",
-     .operands_max = 1,
+    {COMMAND("explain", "says what holds the memory, and what was ruled out", "[CONTAINER]", 0, 1),
      .options = json_options,
      .details = "The ledger of a container: weights, KV cache, prompt cache, the server's own and "
                 "what is left, each with where the figure comes from; together they are what it "
@@ -85,10 +80,7 @@ static const struct command table[] = {
      .examples = "supervisor explain\n"
                  "supervisor explain ollama --json | jq .containers[0].ledger\n",
      .function = cmd_explain},
-    {.name = "fix-ollama",
-     .summary = "finds what leaks in a container and heals it",
-     .operands = "[CONTAINER]",
-     .operands_max = 1,
+    {COMMAND("fix-ollama", "finds what leaks in a container and heals it", "[CONTAINER]", 0, 1),
      .options = fix_options,
      .details =
          "Looks for some seconds, names what it found with the numbers, takes the smallest "
@@ -103,9 +95,7 @@ static const struct command table[] = {
                  "supervisor fix-ollama ollama --hold 30s\n",
      .exits = "0  healed, or nothing to heal\n1  busy, unknown or not healed\n",
      .function = cmd_fix_ollama},
-    {.name = "run",
-     .summary = "supervises until it is told to end: the daemon",
-     .operands = "",
+    {COMMAND("run", "supervises until it is told to end: the daemon", "", 0, 0),
      .details = "Follows all Ollama containers as they come and go, samples, judges, and acts in "
                 "those in mode enforce; in mode observe it only tells. Logs one line for each "
                 "verdict and action. SIGHUP reads the configuration anew, SIGTERM ends it. Only "
@@ -113,12 +103,9 @@ static const struct command table[] = {
      .examples = "supervisor run\n"
                  "supervisor run --mode observe --state /tmp/try\n"
                  "supervisor -c my.conf run\n",
-     .exits = "0  ended by SIGTERM or SIGINT\n1  could not start or go on\n",
-     .function = cmd_run},
-    {.name = "enforce",
-     .summary = "applies memory limits and the single-model policy, once",
-     .operands = "[CONTAINER]",
-     .operands_max = 1,
+     .exits = "0  ended by SIGTERM or SIGINT\n1  could not start or go on\n", .function = cmd_run},
+    {COMMAND("enforce", "applies memory limits and the single-model policy, once", "[CONTAINER]", 0,
+             1),
      .options = enforce_options,
      .details =
          "Applies the wanted memory limit (memory.limit, label supervisor.memory) and, where "
@@ -126,13 +113,8 @@ static const struct command table[] = {
          "the container needs is refused with the reason.",
      .examples = "supervisor enforce --dry-run\n"
                  "supervisor --set memory.limit=28g enforce ollama\n",
-     .exits = "0  applied, or nothing to apply\n1  refused or failed\n",
-     .function = cmd_enforce},
-    {.name = "unload",
-     .summary = "unloads models and shows what came back",
-     .operands = "MODEL...",
-     .operands_min = 1,
-     .operands_max = OPERANDS_MAX,
+     .exits = "0  applied, or nothing to apply\n1  refused or failed\n", .function = cmd_enforce},
+    {COMMAND("unload", "unloads models and shows what came back", "MODEL...", 1, OPERANDS_MAX),
      .options = unload_options,
      .details =
          "Asks Ollama to unload the models, and is done when they are gone from its list and "
@@ -142,21 +124,15 @@ static const struct command table[] = {
                  "supervisor unload qwen3:8b gpt-oss:20b --container ollama --wait\n",
      .exits = "0  unloaded, or was not loaded\n1  busy, pending or failed\n",
      .function = cmd_unload},
-    {.name = "flush",
-     .summary = "unloads all models and shows what came back",
-     .operands = "",
+    {COMMAND("flush", "unloads all models and shows what came back", "", 0, 0),
      .options = unload_options,
      .details = "As unload, for every model that is loaded: at most 10 seconds for one and 30 for "
                 "all.",
      .examples = "supervisor flush\n"
                  "supervisor flush --container ollama --dry-run\n",
      .exits = "0  nothing is loaded any more\n1  busy, pending or failed\n",
-     .function = cmd_flush},
-    {.name = "load",
-     .summary = "loads a model if there is room for it",
-     .operands = "MODEL",
-     .operands_min = 1,
-     .operands_max = 1,
+     .function = cmd_unload},
+    {COMMAND("load", "loads a model if there is room for it", "MODEL", 1, 1),
      .options = load_options,
      .details =
          "What it needs (measured before, by its metadata, or by the table of known models, with "
@@ -170,10 +146,7 @@ static const struct command table[] = {
                  "supervisor load llama3.1:70b --dry-run\n",
      .exits = "0  loaded, or was loaded\n1  it does not fit, or the load failed\n",
      .function = cmd_load},
-    {.name = "preload",
-     .summary = "loads the tiers and the pinned models, if they fit",
-     .operands = "[CONTAINER]",
-     .operands_max = 1,
+    {COMMAND("preload", "loads the tiers and the pinned models, if they fit", "[CONTAINER]", 0, 1),
      .options = preload_options,
      .details = "The models of the tiers ([tier \"fast\"] models), ultra-fast first, then fast, "
                 "medium and the others, then those of models.pin, which stay for ever unless "
@@ -182,10 +155,7 @@ static const struct command table[] = {
                  "supervisor preload ollama --keep-alive 1h --dry-run\n",
      .exits = "0  all are loaded\n1  some do not fit, are not installed, or failed\n",
      .function = cmd_preload},
-    {.name = "optimize",
-     .summary = "unloads idle models, as far as the pressure asks",
-     .operands = "[CONTAINER]",
-     .operands_max = 1,
+    {COMMAND("optimize", "unloads idle models, as far as the pressure asks", "[CONTAINER]", 0, 1),
      .options = optimize_options,
      .details = "One pass. From medium pressure (of the host, the container's limit or "
                 "memory.max_model_memory) large idle models go, from high on small ones too, until "
@@ -195,12 +165,9 @@ static const struct command table[] = {
                 "configuration.",
      .examples = "supervisor optimize --dry-run\n"
                  "supervisor optimize ollama --now\n",
-     .exits = "0  done, or nothing to do\n1  a model did not go\n",
-     .function = cmd_optimize},
-    {.name = "emergency-restart",
-     .summary = "unloads all, restarts, loads what is wanted at hand",
-     .operands = "[CONTAINER]",
-     .operands_max = 1,
+     .exits = "0  done, or nothing to do\n1  a model did not go\n", .function = cmd_optimize},
+    {COMMAND("emergency-restart", "unloads all, restarts, loads what is wanted at hand",
+             "[CONTAINER]", 0, 1),
      .options = emergency_options,
      .details = "Unloads all models of the container, restarts it, waits until Ollama answers, "
                 "loads what preload would, and prints the final state. It asks first. The restart "
@@ -210,19 +177,13 @@ static const struct command table[] = {
      .exits = "0  restarted, and all wanted models are loaded\n1  not restarted, or some are not "
               "loaded\n",
      .function = cmd_emergency_restart},
-    {.name = "record",
-     .summary = "writes what is seen as JSON lines",
-     .operands = "[CONTAINER]",
-     .operands_max = 1,
+    {COMMAND("record", "writes what is seen as JSON lines", "[CONTAINER]", 0, 1),
      .options = record_options,
      .details = "One line a sample, every supervisor.interval. Without a name: all containers.",
      .examples = "supervisor record -o leak.jsonl --seconds 300\n"
                  "supervisor record ollama --set supervisor.interval=200ms | gzip >leak.jsonl.gz\n",
      .function = cmd_record},
-    {.name = "events",
-     .summary = "shows what happened: verdicts, remedies, deaths",
-     .operands = "[CONTAINER]",
-     .operands_max = 1,
+    {COMMAND("events", "shows what happened: verdicts, remedies, deaths", "[CONTAINER]", 0, 1),
      .options = events_options,
      .details = "What supervisors took down in the state directory: verdicts raised and cleared, "
                 "remedies with the memory before and after, containers found, started, died and "
@@ -232,25 +193,15 @@ static const struct command table[] = {
                  "supervisor events ollama --since 2d\n"
                  "supervisor events --json --since 1h | jq -r .event\n",
      .function = cmd_events},
-    {.name = "replay",
-     .summary = "judges a recording and prints what would have been done",
-     .operands = "FILE",
-     .operands_min = 1,
-     .operands_max = 1,
+    {COMMAND("replay", "judges a recording and prints what would have been done", "FILE", 1, 1),
      .options = replay_options,
      .details = "Reads the lines that record wrote (- is standard input) and prints one JSON line "
                 "for each change of a verdict and each action. Touches nothing else.",
      .examples = "supervisor replay leak.jsonl\n"
                  "supervisor replay leak.jsonl --set leak.hold=10s --set leak.threshold=512m\n",
-     .exits = "0  replayed\n1  could not be read to its end\n",
-     .function = cmd_replay},
-    {.name = "config",
-     .summary = "shows or checks the configuration",
-     .operands = "show|check [FILE]",
-     .operands_min = 1,
-     .operands_max = 2,
-     .no_config = true,
-     .options = json_options,
+     .exits = "0  replayed\n1  could not be read to its end\n", .function = cmd_replay},
+    {COMMAND("config", "shows or checks the configuration", "show|check [FILE]", 1, 2),
+     .no_config = true, .options = json_options,
      .details = "show prints every setting with its reason and with where its value came from: "
                 "command line before environment before file before preset before built-in. Its "
                 "output is a configuration file. check only reads: FILE, or the file that would be "
@@ -258,32 +209,17 @@ static const struct command table[] = {
      .examples = "supervisor config show >my.conf\n"
                  "supervisor config show --json --set leak.hold=5m\n"
                  "supervisor config check my.conf\n",
-     .exits = "0  good\n",
-     .function = cmd_config},
-    {.name = "release",
-     .summary = "ends the hold of a container whose restarts were used up",
-     .operands = "CONTAINER",
-     .operands_min = 1,
-     .operands_max = 1,
+     .exits = "0  good\n", .function = cmd_config},
+    {COMMAND("release", "ends the hold of a container whose restarts were used up", "CONTAINER", 1,
+             1),
      .details = "After remedy.budget_per_hour restarts within an hour a container is left as it is "
                 "until the hour frees one, or until this command.",
      .examples = "supervisor release ollama\n",
-     .exits = "0  released, or was not held\n1  failed\n",
-     .function = cmd_release},
-    {.name = "version",
-     .summary = "prints the version",
-     .operands = "",
-     .no_config = true,
-     .options = json_options,
-     .examples = "supervisor version --json\n",
-     .function = cmd_version},
-    {.name = "help",
-     .summary = "explains a command",
-     .operands = "[COMMAND]",
-     .operands_max = 1,
-     .no_config = true,
-     .examples = "supervisor help fix-ollama\n",
-     .function = cmd_help},
+     .exits = "0  released, or was not held\n1  failed\n", .function = cmd_release},
+    {COMMAND("version", "prints the version", "", 0, 0), .no_config = true, .options = json_options,
+     .examples = "supervisor version --json\n", .function = cmd_version},
+    {COMMAND("help", "explains a command", "[COMMAND]", 0, 1), .no_config = true,
+     .examples = "supervisor help fix-ollama\n", .function = cmd_help},
 };
 
 enum { TABLE_N = sizeof(table) / sizeof(table[0]), COMMANDS_N = TABLE_N + COMMANDS_DEPLOY_N };
@@ -295,7 +231,7 @@ const struct command *const *commands(size_t *ret_n)
     size_t n = 0;
     for (size_t i = 0; i < TABLE_N; i++) {
         for (size_t d = 0; strcmp(table[i].name, "config") == 0 && d < COMMANDS_DEPLOY_N; d++)
-            if (commands_deploy[d].function && !commands_deploy[d].hidden)
+            if (!commands_deploy[d].hidden)
                 present[n++] = &commands_deploy[d];
         present[n++] = &table[i];
     }
@@ -311,7 +247,7 @@ const struct command *command_find(const char *name)
         if (strcmp(list[i]->name, name) == 0)
             return list[i];
     for (size_t d = 0; d < COMMANDS_DEPLOY_N; d++)
-        if (commands_deploy[d].hidden && strcmp(commands_deploy[d].name, name) == 0)
+        if (strcmp(commands_deploy[d].name, name) == 0)
             return &commands_deploy[d];
     return NULL;
 }
@@ -324,9 +260,7 @@ int command_unknown(const char *name, struct error *err)
     for (size_t i = 0; i < n; i++)
         names[i] = list[i]->name;
     const char *meant = nearest(name, names, n);
-    if (meant)
-        return error_set(err, FAILURE_USAGE, -EINVAL, "unknown command \"%.64s\": did you mean %s?",
-                         name, meant);
-    return error_set(err, FAILURE_USAGE, -EINVAL,
-                     "unknown command \"%.64s\": `supervisor help` lists them", name);
+    return error_set(err, FAILURE_USAGE, -EINVAL, "unknown command \"%.64s\": %s%s%s", name,
+                     meant ? "did you mean " : "`supervisor help` lists them", meant ? meant : "",
+                     meant ? "?" : "");
 }

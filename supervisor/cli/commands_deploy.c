@@ -16,21 +16,19 @@ static const struct option_spec create_options[] = {
     {"evict", 0, NULL, "stops Ollama containers of lower priority"},
     {"wait", 0, NULL, "until it answers; so by default"},
     {"no-wait", 0, NULL, "only until it is started"},
-    DRY,
-    JSON,
-    END};
+    {DRY},
+    {JSON},
+    {0}};
 
 static const struct option_spec full_options[] = {
     {"skip-test", 0, NULL, "leaves the test of memory out"},
     {"reserve", 0, "SIZE", "of the host's memory, never touched by it; 4g"},
-    DRY,
-    JSON,
-    END};
-
-static const struct option_spec json_options[] = {JSON, END};
+    {DRY},
+    {JSON},
+    {0}};
 
 static const struct option_spec test_options[] = {
-    {"reserve", 0, "SIZE", "of the host's memory, never touched; 4g"}, JSON, END};
+    {"reserve", 0, "SIZE", "of the host's memory, never touched; 4g"}, {JSON}, {0}};
 
 #define CREATE_EXITS                                                                               \
     "0  it runs, or ran already\n"                                                                 \
@@ -49,48 +47,26 @@ static const struct option_spec test_options[] = {
 
 /* The functions are in cli/create.c, profiles.c, test.c, full_optimization.c, health.c. */
 const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
-    {.name = "create-standard",
-     .summary = "makes a container with Ollama in 8 GiB",
-     .operands = "",
-     CREATE,
+    {COMMAND("create-standard", "makes a container with Ollama in 8 GiB", "", 0, 0), CREATE,
      .examples = "supervisor create-standard\n"
                  "supervisor create-standard --model qwen2.5:3b --pull\n"},
-    {.name = "create-33b",
-     .summary = "makes a container for a 33B model, in 28 GiB",
-     .operands = "",
-     CREATE,
+    {COMMAND("create-33b", "makes a container for a 33B model, in 28 GiB", "", 0, 0), CREATE,
      .examples = "supervisor create-33b --dry-run\n"
                  "supervisor create-33b --model deepseek-coder:33b --pull --evict\n"},
-    {.name = "create-70b",
-     .summary = "makes a container for a 70B model, in 30 GiB",
-     .operands = "",
-     CREATE,
+    {COMMAND("create-70b", "makes a container for a 70B model, in 30 GiB", "", 0, 0), CREATE,
      .examples = "supervisor create-70b --gpu all --model llama3.1:70b --pull\n"},
-    {.name = "create-localai",
-     .summary = "makes a container with LocalAI and the GPUs, in 12 GiB",
-     .operands = "",
-     CREATE,
-     .examples = "supervisor create-localai --port 8081\n"},
-    {.name = "create",
-     .summary = "makes a container by a profile of one's own",
-     .operands = "PROFILE",
-     .operands_min = 1,
-     .operands_max = 1,
-     CREATE,
+    {COMMAND("create-localai", "makes a container with LocalAI and the GPUs, in 12 GiB", "", 0, 0),
+     CREATE, .examples = "supervisor create-localai --port 8081\n"},
+    {COMMAND("create", "makes a container by a profile of one's own", "PROFILE", 1, 1), CREATE,
      .examples = "supervisor create 33b --name coder --port 11435\n"
                  "supervisor -c my.conf create small\n"},
-    {.name = "profiles",
-     .summary = "lists the profiles that create can make",
-     .operands = "",
+    {COMMAND("profiles", "lists the profiles that create can make", "", 0, 0),
      .options = json_options,
      .details = "The built-in ones and those of [profile \"NAME\"] in the configuration, with what "
                 "each makes.",
-     .examples = "supervisor profiles\nsupervisor profiles --json\n",
-     .function = cmd_profiles},
-    {.name = "full-optimization",
-     .summary = "status, fix, limits, policy, test, status: one report",
-     .operands = "[SIZE...]",
-     .operands_max = 16,
+     .examples = "supervisor profiles\nsupervisor profiles --json\n", .function = cmd_profiles},
+    {COMMAND("full-optimization", "status, fix, limits, policy, test, status: one report",
+             "[SIZE...]", 0, 16),
      .options = full_options,
      .details =
          "Looks, heals what leaks, applies the wanted limits and the single-model policy, proves "
@@ -103,9 +79,7 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .exits =
          "0  all of it is done, or there was nothing to do\n1  a step needs a person, or failed\n",
      .function = cmd_full_optimization},
-    {.name = "health",
-     .summary = "tells whether a daemon looks, for a HEALTHCHECK",
-     .operands = "",
+    {COMMAND("health", "tells whether a daemon looks, for a HEALTHCHECK", "", 0, 0),
      .options = json_options,
      .details = "Reads the heartbeat that the daemon writes into the state directory, and nothing "
                 "else: it needs no shell, no engine and no Ollama, and takes milliseconds. One "
@@ -114,10 +88,7 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .exits =
          "0  a daemon of this state directory looked lately\n1  none did; the reason is told\n",
      .function = cmd_health},
-    {.name = "test",
-     .summary = "proves that so much memory can be had",
-     .operands = "[SIZE...]",
-     .operands_max = 16,
+    {COMMAND("test", "proves that so much memory can be had", "[SIZE...]", 0, 16),
      .options = test_options,
      .details = "For each size (10g 20g 25g without one) a container with that limit, in which the "
                 "program itself touches the memory and reads it back, step by step, and never into "
@@ -131,27 +102,13 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
                  "supervisor test 512m 1g --json | jq .sizes[].had\n",
      .exits = "0  every size could be had\n1  one could not; the number that is short is told\n",
      .function = cmd_test},
-    {.name = "probe-memory",
-     .summary = "touches memory, in the container of `supervisor test`",
-     .operands = "BYTES RESERVE",
-     .operands_min = 2,
-     .operands_max = 2,
-     .no_config = true,
-     .hidden = true,
-     .function = cmd_probe_memory},
-    {.name = "complete",
-     .summary = "names what can stand as the last word, for the shells",
-     .operands = "WORD...",
-     .operands_min = 1,
-     .operands_max = OPERANDS_MAX,
-     .no_config = true,
-     .hidden = true,
-     .function = cmd_complete},
-    {.name = "completion",
-     .summary = "prints the completion for a shell",
-     .operands = "bash|zsh|fish",
-     .operands_min = 1,
-     .operands_max = 1,
+    {COMMAND("probe-memory", "touches memory, in the container of `supervisor test`",
+             "BYTES RESERVE", 2, 2),
+     .no_config = true, .hidden = true, .function = cmd_probe_memory},
+    {COMMAND("complete", "names what can stand as the last word, for the shells", "WORD...", 1,
+             OPERANDS_MAX),
+     .no_config = true, .hidden = true, .function = cmd_complete},
+    {COMMAND("completion", "prints the completion for a shell", "bash|zsh|fish", 1, 1),
      .no_config = true,
      .details = "Of commands, options, settings and, where the engine answers within a second, "
                 "containers: the shell asks the program itself at every word. Packages install it; "
@@ -159,13 +116,7 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
                 "looks for it.",
      .examples = "source <(supervisor completion bash)\n"
                  "supervisor completion fish >~/.config/fish/completions/supervisor.fish\n",
-     .exits = "0  printed\n",
-     .function = cmd_completion},
-    {.name = "manual",
-     .summary = "prints the manual page",
-     .operands = "",
-     .no_config = true,
-     .hidden = true,
-     .details = "As roff, for man: supervisor manual | man -l -",
-     .function = cmd_manual},
+     .exits = "0  printed\n", .function = cmd_completion},
+    {COMMAND("manual", "prints the manual page", "", 0, 0), .no_config = true, .hidden = true,
+     .details = "As roff, for man: supervisor manual | man -l -", .function = cmd_manual},
 };

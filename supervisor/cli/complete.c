@@ -24,6 +24,7 @@ struct line {
     bool only_operands;
 };
 
+/* length < 0: all of the word. */
 static void say(const char *prefix, const char *word, int length, const char *about)
 {
     printf("%s%.*s%s%s\n", prefix, length, word, about[0] ? "\t" : "", about);
@@ -34,7 +35,7 @@ static void say_commands(const char *prefix)
     size_t n;
     const struct command *const *list = commands(&n);
     for (size_t i = 0; i < n; i++)
-        say(prefix, list[i]->name, (int)strlen(list[i]->name), list[i]->summary);
+        say(prefix, list[i]->name, -1, list[i]->summary);
 }
 
 /* Those parts of "auto|all|none|ID", or of "on off", that are to be written as they stand. */
@@ -95,7 +96,7 @@ static void say_containers(const char *prefix, struct line *line)
         const char *name =
             json_string_value(json_array_get(json_object_get(container, "Names"), 0));
         if (name)
-            say(prefix, name + (name[0] == '/'), (int)strlen(name), "");
+            say(prefix, name + (name[0] == '/'), -1, "");
     }
     json_decref(list);
     await_free(await);
@@ -123,8 +124,7 @@ static void say_placeholder(struct line *line, const char *prefix, const char *w
     else if (strcmp(name, "MODE") == 0)
         say_values(prefix, &settings_table[setting_find("supervisor", "mode")]);
     for (size_t i = 0; strcmp(name, "PROFILE") == 0 && i < PROFILES_BUILTIN_N; i++)
-        say(prefix, profiles_builtin_table[i].name, (int)strlen(profiles_builtin_table[i].name),
-            "");
+        say(prefix, profiles_builtin_table[i].name, -1, "");
 }
 
 /* "MODEL...", "[FILE]": the one of that number, from 0 on. */
@@ -155,7 +155,7 @@ static void say_options(const struct line *line, const struct option_spec *optio
     for (; option && option->name; option++) {
         if (given(line, option))
             continue;
-        say("--", option->name, (int)strlen(option->name), option->help);
+        say("--", option->name, -1, option->help);
         if (option->letter)
             say("-", &option->letter, 1, option->help);
     }
@@ -205,10 +205,11 @@ static void read_words(struct line *line)
     }
 }
 
-int cmd_complete(struct cli *cli, int argc, char **argv)
+int cmd_complete(struct cli *cli)
 {
-    (void)cli;
-    struct line line = {.n = argc - 1, .words = argv, .last = argv[argc - 1]};
+    struct line line = {.n = cli->n_operands,
+                        .words = cli->options.operands,
+                        .last = cli->operands[cli->n_operands - 1]};
     const char *attached = NULL;
     read_words(&line);
     const struct option_spec *option = line.pending;

@@ -3,7 +3,6 @@
 #include "base/size.h"
 #include "cli/cli.h"
 
-#include <errno.h>
 #include <string.h>
 
 static const char bash[] =
@@ -80,20 +79,17 @@ static const char fish[] =
     "end\n"
     "complete -c supervisor -f -a '(__supervisor_complete)'\n";
 
-int cmd_completion(struct cli *cli, int argc, char **argv)
+int cmd_completion(struct cli *cli)
 {
     static const char *const names[] = {"bash", "zsh", "fish"}, *const shims[] = {bash, zsh, fish};
     enum { SHELLS_N = sizeof(names) / sizeof(names[0]) };
-    (void)cli, (void)argc;
     for (size_t i = 0; i < SHELLS_N; i++)
-        if (strcmp(argv[1], names[i]) == 0) {
+        if (strcmp(cli->operands[0], names[i]) == 0) {
             fputs(shims[i], stdout);
             return 0;
         }
-    const char *meant = nearest(argv[1], names, SHELLS_N);
-    struct error err;
-    error_set(&err, FAILURE_USAGE, -EINVAL, "no completion for \"%.64s\": %s%s%s", argv[1],
-              meant ? "did you mean " : "there are bash, zsh and fish", meant ? meant : "",
-              meant ? "?" : "");
-    return cli_fail(&err);
+    const char *meant = nearest(cli->operands[0], names, SHELLS_N);
+    return cli_refuse(FAILURE_USAGE, "no completion for \"%.64s\": %s%s%s", cli->operands[0],
+                      meant ? "did you mean " : "there are bash, zsh and fish", meant ? meant : "",
+                      meant ? "?" : "");
 }

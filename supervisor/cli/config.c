@@ -3,35 +3,30 @@
 #include "base/size.h"
 #include "cli/cli.h"
 
-#include <errno.h>
 #include <string.h>
 
 static int unknown_word(const char *word)
 {
     static const char *const words[] = {"show", "check"};
     const char *meant = nearest(word, words, sizeof(words) / sizeof(words[0]));
-    struct error err;
-    error_set(&err, FAILURE_USAGE, -EINVAL, "config %.64s is not known: %s%s", word,
-              meant ? "did you mean config " : "there are show and check", meant ? meant : "");
-    if (meant)
-        strncat(err.message, "?", sizeof(err.message) - strlen(err.message) - 1);
-    return cli_fail(&err);
+    return cli_refuse(FAILURE_USAGE, "config %.64s is not known: %s%s%s", word,
+                      meant ? "did you mean config " : "there are show and check",
+                      meant ? meant : "", meant ? "?" : "");
 }
 
-int cmd_config(struct cli *cli, int argc, char **argv)
+int cmd_config(struct cli *cli)
 {
-    bool show = strcmp(argv[1], "show") == 0, json = options_has(&cli->options, "json");
+    const char *word = cli->operands[0];
+    bool show = strcmp(word, "show") == 0, json = cli_has(cli, "json");
     struct error err;
-    if (!show && strcmp(argv[1], "check") != 0)
-        return unknown_word(argv[1]);
-    if ((show && argc > 2) || (!show && json)) {
-        error_set(&err, FAILURE_USAGE, -EINVAL, "config %s takes no %s", argv[1],
-                  show ? "FILE: name it by -c" : "--json");
-        return cli_fail(&err);
-    }
+    if (!show && strcmp(word, "check") != 0)
+        return unknown_word(word);
+    if ((show && cli->operands[1]) || (!show && json))
+        return cli_refuse(FAILURE_USAGE, "config %s takes no %s", word,
+                          show ? "FILE: name it by -c" : "--json");
     struct config *config;
     const char *path;
-    if (cli_config_new(&cli->options, argv[2], &config, &path, &err) < 0)
+    if (cli_config_new(&cli->options, cli->operands[1], &config, &path, &err) < 0)
         return cli_fail(&err);
     char socket[256];
     int code =

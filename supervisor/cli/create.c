@@ -1,11 +1,241 @@
 /* create-standard, create-33b, create-70b, create-localai and create PROFILE. */
 #include "deploy/create.h"
+#include "base/size.h"
 #include "cli/cli.h"
-#include "cli/create_print.h"
-#include "cli/progress.h"
+#include "cli/say.h"
+#include "sense/json_member.h"
+#include "sense/json_put.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+/* ---- what it says, for a person and for a program */
+
+static void row(const char *what, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void row(const char *what, const char *format, ...)
+{
+    va_list arguments;
+    printf("  %-9s", what);
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+}
+
+static void print_memory(const struct create_seen *seen, const struct deploy_plan *plan)
+{
+    const struct deploy_facts *facts = &seen->facts;
+    row("memory", "limit %s, and %s for others, of the host's %s; %s available now",
+        SHOWN(plan->profile.memory), SHOWN(plan->reserve), SHOWN(facts->memory_total),
+        SHOWN(facts->memory_available));
+    if (plan->profile.swap == FACT_NONE)
+        row("swap", "as much as it likes");
+    else
+        row("swap", "%s", plan->profile.swap ? SHOWN(plan->profile.swap) : "none");
+}
+
+static void print_model(const struct create_seen *seen, const struct deploy_plan *plan)
+{
+    const struct deploy_ledger *ledger = &plan->ledger;
+    const char *model = plan->profile.model;
+    if (!model[0] || !fact_known(ledger->needed))
+        return;
+    row("model", "%s: weights %s, KV cache %s, buffers %s, server %s, prompt cache %s", model,
+        SHOWN(ledger->weights), SHOWN(ledger->kv), SHOWN(ledger->compute), SHOWN(ledger->server),
+        SHOWN(ledger->prompt_cache));
+    if (ledger->weights_vram > 0)
+        row("", "of the weights %s in VRAM, %s mapped from the disk", SHOWN(ledger->weights_vram),
+            SHOWN(ledger->weights_file));
+    row("", "%s needed of the limit's %s%s", SHOWN(ledger->needed), SHOWN(ledger->limit),
+        seen->facts.model_present ? "; it is in the volume" : "");
+}
+
+static void print_gpu(const struct create_seen *seen, const struct deploy_plan *plan)
+{
+    const struct gpu_list *gpus = &seen->facts.gpus;
+    if (!plan->gpu) {
+        row("GPU", "none");
+        return;
+    }
+    if (gpus->n == 0)
+        row("GPU", "%s, unseen from here", plan->profile.gpu);
+    for (size_t i = 0; i < gpus->n; i++)
+        row(i == 0 ? "GPU" : "", "%u %s, %s of %s VRAM in use", gpus->gpus[i].index,
+            gpus->gpus[i].name, SHOWN(gpus->gpus[i].vram_used), SHOWN(gpus->gpus[i].vram_total));
+}
+
+static void print_place(const struct create_seen *seen, const struct deploy_plan *plan)
+{
+    const struct profile *profile = &plan->profile;
+    row("disk", "%s free in %s%s%s", SHOWN(seen->facts.disk_free),
+        seen->volume_path[0] ? seen->volume_path : "the volume's disk",
+        fact_known(plan->footprint.download) && !seen->facts.model_present ? "; the model is " : "",
+        fact_known(plan->footprint.download) && !seen->facts.model_present
+            ? SHOWN(plan->footprint.download)
+            : "");
+    row("volume", "%s, %s", profile->volume, seen->volume_present ? "there already" : "to be made");
+    row("image", "%s, %s", profile->image, seen->image_present ? "there" : "to be pulled");
+    if (profile->port)
+        row("port", strchr(profile->address, ':') ? "[%s]:%u" : "%s:%u", profile->address,
+            profile->port);
+    else
+        row("port", "not published");
+}
+
+/* The checks with their numbers, then the findings. */
+static void print_checks(const struct create_seen *seen, const struct deploy_plan *plan)
+{
+    static const char *const words[] = {"note", "warning", "refused"};
+    printf("%s, profile %s\n", plan->profile.container, plan->profile.name);
+    print_memory(seen, plan);
+    print_model(seen, plan);
+    print_gpu(seen, plan);
+    print_place(seen, plan);
+    if (seen->leftover[0])
+        printf("note: %s\n", seen->leftover);
+    for (size_t i = 0; i < plan->n_findings; i++)
+        printf("%s: %s\n", words[plan->findings[i].severity], plan->findings[i].text);
+    fflush(stdout);
+}
+
+static void print_differs(const struct create_result *result)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(result->differs, i, one)
+    {
+        printf("  %s is %s, would be %s\n", member_string(one, "what"), member_string(one, "is"),
+               member_string(one, "would_be"));
+    }
+    if (json_array_size(result->differs) > 0)
+        printf("  to make it so: --replace (its volume stays)\n");
+}
+
+/* What the dry run would ask of the engine, with the ledger. */
+static void print_request(const struct create_result *result)
+{
+    if (result->seen.exists) {
+        printf("%s is there already, %s; this would start it and say what differs:\n",
+               result->plan.profile.container, result->seen.running ? "running" : "stopped");
+        print_differs(result);
+    }
+    printf("POST /containers/create?name=%s\n", result->plan.profile.container);
+    say_json_by(json_incref(result->request), JSON_INDENT(2));
+}
+
+static void print_next(const struct create_result *result)
+{
+    const struct profile *profile = &result->plan.profile;
+    bool localai = profile->server == SERVER_LOCALAI;
+    if (!result->address[0])
+        return;
+    if (localai)
+        printf("next: curl %s/v1/models\n", result->address);
+    else if (result->seen.facts.model_present || !profile->model[0])
+        printf("next: docker exec -it %s ollama run %s\n", profile->container,
+               profile->model[0] ? profile->model : "MODEL");
+    else
+        printf("next: docker exec -it %s ollama run %s (pulls it if it is not there)\n",
+               profile->container, profile->model);
+    printf("      supervisor run supervises it; supervisor status shows it\n");
+}
+
+/* How it ended and what to do next. */
+static void print_end(const struct create_result *result)
+{
+    const char *name = result->plan.profile.container;
+    char limit[64] = "unknown";
+    if (fact_known(result->limit))
+        snprintf(limit, sizeof limit, "%s", SHOWN(result->limit));
+    else if (result->limit == FACT_NONE)
+        snprintf(limit, sizeof limit, "none");
+    const char *at = result->address[0] ? " at " : "";
+    switch (result->outcome) {
+    case CREATE_MADE:
+        printf("%s runs%s%s, limit %s\n", name, at, result->address, limit);
+        print_next(result);
+        break;
+    case CREATE_THERE:
+        printf("%s %s%s%s, limit %s\n", name,
+               result->seen.running ? "runs already" : "was there, and runs now", at,
+               result->address, limit);
+        print_differs(result);
+        break;
+    case CREATE_REFUSED:
+        printf("%s: refused, nothing was changed\n", name);
+        break;
+    case CREATE_PLANNED:
+    case CREATE_FAILED:
+        break;
+    }
+    fflush(stdout);
+}
+
+static json_t *ledger_json(const struct deploy_ledger *l)
+{
+    return json_pack("{s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*}", "weights",
+                     json_known(l->weights), "weights_vram", json_known(l->weights_vram),
+                     "weights_file", json_known(l->weights_file), "weights_anon",
+                     json_known(l->weights_anon), "kv", json_known(l->kv), "compute",
+                     json_known(l->compute), "server", json_known(l->server), "prompt_cache",
+                     json_known(l->prompt_cache), "needed", json_known(l->needed), "limit",
+                     json_known(l->limit));
+}
+
+static json_t *plan_json(const struct create_result *result)
+{
+    const struct deploy_plan *plan = &result->plan;
+    json_t *evict = json_array();
+    for (size_t i = 0; i < plan->n_evict; i++)
+        json_array_append_new(evict, json_string(result->seen.facts.others[plan->evict[i]].name));
+    return json_pack("{s:o, s:o*, s:b, s:o, s:o, s:b}", "profile", profile_json(&plan->profile),
+                     "reserve", json_known(plan->reserve), "gpu", plan->gpu, "ledger",
+                     ledger_json(&plan->ledger), "evict", evict, "refused", plan->refused);
+}
+
+static json_t *facts_json(const struct create_seen *seen)
+{
+    const struct deploy_facts *facts = &seen->facts;
+    return json_pack("{s:o*, s:o*, s:o*, s:o*, s:b, s:I, s:b, s:b, s:b}", "memory_total",
+                     json_known(facts->memory_total), "memory_available",
+                     json_known(facts->memory_available), "disk_free", json_known(facts->disk_free),
+                     "disk_path", json_string(facts->disk_path), "gpu_runtime", facts->gpu_runtime,
+                     "gpus", (json_int_t)facts->gpus.n, "image_present", seen->image_present,
+                     "volume_present", seen->volume_present, "model_present", facts->model_present);
+}
+
+static json_t *findings_json(const struct deploy_plan *plan)
+{
+    static const char *const words[] = {"note", "warning", "refusal"};
+    json_t *list = json_array();
+    for (size_t i = 0; i < plan->n_findings; i++) {
+        const struct deploy_finding *finding = &plan->findings[i];
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:o*}", "severity",
+                                        words[finding->severity], "about", finding->about, "text",
+                                        finding->text, "missing", json_known(finding->missing)));
+    }
+    return list;
+}
+
+/* Everything on one line. */
+static void print_json(const struct create_result *result)
+{
+    static const char *const outcomes[] = {"made", "there", "refused", "planned", "failed"};
+    bool failed = result->outcome == CREATE_FAILED;
+    say_json(json_pack("{s:s, s:s, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o, s:O*, s:o, s:O*}",
+                       "outcome", outcomes[result->outcome], "container",
+                       result->plan.profile.container, "id", json_told(failed ? NULL : result->id),
+                       "address", json_told(result->address), "limit", json_known(result->limit),
+                       "error", json_told(failed ? result->error.message : NULL), "leftover",
+                       json_told(result->seen.leftover), "facts", facts_json(&result->seen), "plan",
+                       plan_json(result), "request", result->request, "findings",
+                       findings_json(&result->plan), "differs", result->differs));
+}
+
+/* ---- the command */
 
 struct creating {
     bool json, dry_run;
@@ -25,7 +255,7 @@ static void tell(void *userdata, const struct create_event *event)
     if (creating->json)
         return;
     if (event->kind == CREATE_LOOKED)
-        create_print_checks(event->seen, event->plan);
+        print_checks(event->seen, event->plan);
     if (event->kind == CREATE_STEP)
         printf("%s\n", event->text);
     fflush(stdout);
@@ -78,15 +308,11 @@ static int read_wish(struct cli *cli, const char *name, struct create_wish *wish
     const struct options *options = &cli->options;
     const struct profile *profile = config_profile(cli->config, name);
     if (!profile) {
-        const char *names[PROFILES_MAX];
         char list[PROFILES_MAX * (PROFILE_NAME_SIZE + 2)] = "";
-        size_t n, used = 0;
+        size_t n;
         const struct profile *profiles = config_profiles(cli->config, &n);
-        for (size_t i = 0; i < n && i < PROFILES_MAX; i++) {
-            names[i] = profiles[i].name;
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? " " : "",
-                                     names[i]);
-        }
+        for (size_t i = 0; i < n && i < PROFILES_MAX; i++)
+            text_append(list, sizeof list, "%s%s", *list ? " " : "", profiles[i].name);
         return error_set(err, FAILURE_USAGE, -EINVAL,
                          "there is no profile \"%.64s\": there are %s; [profile \"NAME\"] of the "
                          "configuration adds one",
@@ -107,28 +333,19 @@ static int read_wish(struct cli *cli, const char *name, struct create_wish *wish
 
 static int status_of(const struct create_result *result)
 {
-    switch (result->outcome) {
-    case CREATE_MADE:
-    case CREATE_THERE:
-        return 0;
-    case CREATE_PLANNED:
-        return result->plan.refused ? FAILURE_JOB : 0;
-    case CREATE_REFUSED:
-        return FAILURE_JOB;
-    case CREATE_FAILED:
-        break;
-    }
-    return result->signal ? 128 + result->signal : (int)result->error.failure;
+    if (result->outcome == CREATE_FAILED)
+        return result->signal ? 128 + result->signal : (int)result->error.failure;
+    bool planned = result->outcome == CREATE_PLANNED;
+    return result->outcome == CREATE_REFUSED || (planned && result->plan.refused) ? FAILURE_JOB : 0;
 }
 
-int cmd_create(struct cli *cli, int argc, char **argv)
+int cmd_create(struct cli *cli)
 {
     static struct create_result result; /* large, and there is one */
     static struct create_wish wish;
-    struct creating creating = {.json = options_has(&cli->options, "json"),
-                                .dry_run = options_has(&cli->options, "dry-run")};
+    struct creating creating = {.json = cli_has(cli, "json"), .dry_run = cli_has(cli, "dry-run")};
     struct error err = {0};
-    const char *name = argc > 1 ? argv[1] : argv[0] + strlen("create-");
+    const char *name = cli->operands[0] ? cli->operands[0] : cli->command->name + strlen("create-");
     if (read_wish(cli, name, &wish, &err) < 0)
         return cli_fail(&err);
     int code = create_container(cli->config, &wish, tell, &creating, &result, &err);
@@ -142,11 +359,11 @@ int cmd_create(struct cli *cli, int argc, char **argv)
         fprintf(stderr, "supervisor: %s\n", result.error.message);
     }
     if (creating.json)
-        create_print_json(&result);
+        print_json(&result);
     else if (creating.dry_run)
-        create_print_request(&result);
+        print_request(&result);
     else
-        create_print_end(&result);
+        print_end(&result);
     int status = status_of(&result);
     create_result_clear(&result);
     return status;

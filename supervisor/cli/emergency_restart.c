@@ -2,11 +2,11 @@
  * wanted at hand, print the final state. A person's word: it passes the restart budget, and is
  * counted in it. */
 #include "base/clock.h"
-#include "base/size.h"
-#include "cli/preload.h"
+#include "cli/loading.h"
 #include "cli/say.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,17 +23,22 @@ struct emergency {
     char skipped[CONTAINER_NAME_SIZE]; /* the model that did not go */
     double until_s, locked_until_s;
     fact before;
-    json_t *steps; /* owned */
 };
 
-static void say_step(struct emergency *e, const char *step, bool good, const char *text)
+static void __attribute__((format(printf, 4, 5)))
+say_step(struct emergency *e, const char *step, bool good, const char *format, ...)
 {
+    char text[700];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
     if (e->task.json) {
         json_array_append_new(
-            e->steps, json_pack("{s:s, s:b, s:s}", "step", step, "good", good, "text", text));
+            e->task.rows, json_pack("{s:s, s:b, s:s}", "step", step, "good", good, "text", text));
         return;
     }
-    say_progress(NULL);
+    say_clear();
     fprintf(good ? stdout : stderr, "%s: %s: %s\n", e->name, step, text);
     fflush(stdout);
 }
@@ -41,18 +46,15 @@ static void say_step(struct emergency *e, const char *step, bool good, const cha
 static void end(struct emergency *e, int status)
 {
     e->phase = OVER;
-    if (e->task.json) {
-        json_t *all = json_pack("{s:s, s:O, s:O}", "container", e->name, "steps", e->steps,
-                                "models", e->preload.rows);
-        say_json(all);
-        json_decref(all);
-    }
+    if (e->task.json)
+        say_json(json_pack("{s:s, s:O, s:O}", "container", e->name, "steps", e->task.rows, "models",
+                           e->preload.rows));
     task_end(&e->task, status);
 }
 
 static void fail(struct emergency *e, const char *step, const char *text)
 {
-    say_step(e, step, false, text);
+    say_step(e, step, false, "%s", text);
     end(e, FAILURE_JOB);
 }
 
@@ -93,13 +95,11 @@ static void restart(struct emergency *e, const struct container *c)
 
 static void say_state(struct emergency *e, const struct container *c, const struct world *world)
 {
-    char text[400], change[160];
-    snprintf(text, sizeof text, "%s, Ollama %s %s, %zu model%s loaded, held %s",
+    say_step(e, "state", c->ollama.reachable, "%s, Ollama %s %s, %zu model%s loaded, held %s",
              container_status_name(c->status), c->ollama.version,
              c->ollama.reachable ? "answers" : "does not answer", c->ollama.n_models,
              c->ollama.n_models == 1 ? "" : "s",
-             say_change(e->before, container_held(c, &world->host), change, sizeof change));
-    say_step(e, "state", c->ollama.reachable, text);
+             SHOWN_CHANGE(e->before, container_held(c, &world->host)));
 }
 
 static void preload(struct emergency *e, const struct container *c, const struct world *world,
@@ -114,12 +114,10 @@ static void preload(struct emergency *e, const struct container *c, const struct
 
 static void would(struct emergency *e, const struct container *c)
 {
-    char text[300];
-    snprintf(text, sizeof text,
+    say_step(e, "dry run", true,
              "would unload %zu model%s, restart it, and load %zu model%s that %s wanted at hand",
              c->ollama.n_models, c->ollama.n_models == 1 ? "" : "s", e->preload.n,
              e->preload.n == 1 ? "" : "s", e->preload.n == 1 ? "is" : "are");
-    say_step(e, "dry run", true, text);
     end(e, 0);
 }
 
@@ -128,26 +126,21 @@ static void would(struct emergency *e, const struct container *c)
 static void begin(struct task *task)
 {
     struct emergency *e = task->userdata;
-    struct error err;
-    if (task->targets.n > 1)
-        error_set(&err, FAILURE_USAGE, -EINVAL,
-                  "%zu containers are in enforce mode: name the one that is meant",
-                  task->targets.n);
-    else if (preload_begin(&e->preload, task, 0) < 0)
-        error_set(&err, FAILURE_JOB, -ENOMEM, "not enough memory");
-    else
-        return;
     e->phase = OVER;
-    task_end(task, cli_fail(&err));
+    if (task->targets.n > 1)
+        task_refuse(task, FAILURE_USAGE,
+                    "%zu containers are in enforce mode: name the one that is meant",
+                    task->targets.n);
+    else if (preload_begin(&e->preload, task, 0) < 0)
+        task_refuse(task, FAILURE_JOB, "not enough memory");
+    else
+        e->phase = TO_UNLOAD;
 }
 
 static void look(struct task *task, const struct world *world, const struct judgement *judgement)
 {
     struct emergency *e = task->userdata;
-    const struct container *c = NULL;
-    for (size_t i = 0; i < world->n_containers; i++)
-        if (!strcmp(world->containers[i].id, task->targets.ids[0]))
-            c = &world->containers[i];
+    const struct container *c = world_container(world, task->targets.ids[0]);
     if (e->phase == OVER)
         return;
     if (!c) {
@@ -183,25 +176,21 @@ static void look(struct task *task, const struct world *world, const struct judg
 
 static void after_restart(struct emergency *e, const struct heal_event *h)
 {
-    char text[500], change[160];
     if (h->kind == HEAL_DONE || h->kind == HEAL_NOT_DONE) {
-        snprintf(text, sizeof text, "%s in %.1f s%s%s",
-                 say_change(h->before, h->after, change, sizeof change), h->took_s,
-                 h->text[0] ? "; " : "", h->text);
-        say_step(e, "restart", h->kind == HEAL_DONE, text);
+        say_step(e, "restart", h->kind == HEAL_DONE, "%s in %.1f s%s%s",
+                 SHOWN_CHANGE(h->before, h->after), h->took_s, h->text[0] ? "; " : "", h->text);
         e->phase = TO_ANSWER;
         e->until_s = clock_boottime_s() + answer_s;
     } else {
-        snprintf(text, sizeof text, "not restarted: %.400s", h->text);
-        fail(e, "restart", text);
+        say_step(e, "restart", false, "not restarted: %.400s", h->text);
+        end(e, FAILURE_JOB);
     }
 }
 
 static void heal(struct task *task, const struct heal_event *h)
 {
     struct emergency *e = task->userdata;
-    char text[500], change[160];
-    preload_heal(&e->preload, h);
+    loading_heal(&e->preload.loading, h);
     if (h->kind == HEAL_ACTING || h->kind == HEAL_LOCKED || strcmp(h->id, e->id) != 0 ||
         e->phase > TO_RESTART)
         return;
@@ -214,13 +203,11 @@ static void heal(struct task *task, const struct heal_event *h)
     }
     bool gone = h->kind == HEAL_DONE;
     if (gone)
-        snprintf(text, sizeof text, "%.200s, %s", h->model,
-                 say_change(h->before, h->after, change, sizeof change));
+        say_step(e, "unload", true, "%.200s, %s", h->model, SHOWN_CHANGE(h->before, h->after));
     else
-        snprintf(text, sizeof text,
+        say_step(e, "unload", true,
                  "%.200s does not go by itself and goes with the restart: %.200s", h->model,
                  h->text);
-    say_step(e, "unload", true, text);
     if (!gone && e->skipped[0])
         e->skip_unloads = true;
     if (!gone)
@@ -229,19 +216,18 @@ static void heal(struct task *task, const struct heal_event *h)
 
 static void interrupted(struct task *task)
 {
-    preload_interrupted(&((struct emergency *)task->userdata)->preload);
+    loading_interrupted(&((struct emergency *)task->userdata)->preload.loading);
 }
 
 /* A person at a terminal is asked; elsewhere --yes must have been said. */
 static bool confirmed(const struct cli *cli, const char *name)
 {
     char answer[16] = "";
-    if (options_has(&cli->options, "yes") || options_has(&cli->options, "dry-run"))
+    if (cli_has(cli, "yes") || cli_has(cli, "dry-run"))
         return true;
     if (!isatty(STDIN_FILENO)) {
-        fputs("supervisor: emergency-restart ends every request that is under way: say --yes where "
-              "nobody can be asked\n",
-              stderr);
+        cli_refuse(FAILURE_USAGE, "emergency-restart ends every request that is under way: say "
+                                  "--yes where nobody can be asked");
         return false;
     }
     fprintf(stderr,
@@ -254,18 +240,16 @@ static bool confirmed(const struct cli *cli, const char *name)
     return true;
 }
 
-int cmd_emergency_restart(struct cli *cli, int argc, char **argv)
+int cmd_emergency_restart(struct cli *cli)
 {
-    struct emergency e = {.before = FACT_UNKNOWN, .steps = json_array()};
-    const char *name = argc > 1 ? argv[1] : NULL;
-    if (!confirmed(cli, name)) {
-        json_decref(e.steps);
+    struct emergency e = {.before = FACT_UNKNOWN};
+    const char *name = cli->operands[0];
+    if (!confirmed(cli, name))
         return isatty(STDIN_FILENO) ? FAILURE_JOB : FAILURE_USAGE;
-    }
-    e.task = TASK(cli, "emergency-restart", name, &e, .begin = begin, .look = look, .heal = heal,
-                  .interrupted = interrupted);
+    e.task = TASK(cli, "emergency-restart", name, &e, ACTS(cli), .rows = json_array(),
+                  .begin = begin, .look = look, .heal = heal, .interrupted = interrupted);
     int status = task_run(&e.task);
     preload_end(&e.preload);
-    json_decref(e.steps);
+    json_decref(e.task.rows);
     return status;
 }

@@ -4,8 +4,8 @@
 #include "cli/say.h"
 #include "cli/steps.h"
 #include "cli/task.h"
+#include "sense/json_put.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* A verdict on a limit takes two looks, which a slow machine may make late. */
@@ -19,35 +19,15 @@ struct enforce {
     bool high_dropped;         /* memory.high cannot be written here */
     bool no_limits, no_policy; /* which part is left out */
     bool quiet;                /* the rows are the caller's */
-    json_t *rows;
 };
 
-static bool is_policy(enum verdict_kind kind)
+/* Whether it is what this run is to enforce. */
+static bool is_ours(const struct enforce *e, enum verdict_kind kind)
 {
-    return kind == VERDICT_TOO_MANY_MODELS;
-}
-
-static bool is_limit(enum verdict_kind kind)
-{
-    return kind == VERDICT_LIMIT_DRIFT || kind == VERDICT_NO_LIMIT || kind == VERDICT_HIGH_DRIFT;
-}
-
-static void say(struct enforce *e, const char *container, const char *what, const char *result,
-                const char *text)
-{
-    if (e->task.json)
-        json_array_append_new(e->rows, json_pack("{s:s, s:s, s:s, s:s}", "container", container,
-                                                 "verdict", what, "result", result, "text", text));
-    else
-        fprintf(strcmp(result, "failed") ? stdout : stderr, "%s: %s: %s\n", container, what, text);
-}
-
-static bool is_target(const struct task *task, const char *id)
-{
-    for (size_t i = 0; i < task->targets.n; i++)
-        if (!strcmp(task->targets.ids[i], id))
-            return true;
-    return false;
+    return kind == VERDICT_TOO_MANY_MODELS ? !e->no_policy
+           : kind == VERDICT_HIGH_DRIFT    ? !e->no_limits && !e->high_dropped
+           : kind == VERDICT_LIMIT_DRIFT || kind == VERDICT_NO_LIMIT ? !e->no_limits
+                                                                     : false;
 }
 
 static void begin(struct task *task)
@@ -65,11 +45,7 @@ static void look(struct task *task, const struct world *world, const struct judg
     e->looks++;
     for (size_t i = 0; i < judgement->n_verdicts; i++) {
         const struct verdict *v = &judgement->verdicts[i];
-        char text[600];
-        bool ours = (is_policy(v->kind) && !e->no_policy) ||
-                    (is_limit(v->kind) && !e->no_limits &&
-                     (v->kind != VERDICT_HIGH_DRIFT || !e->high_dropped));
-        if (!ours || !is_target(task, v->id))
+        if (!is_ours(e, v->kind) || !targets_have(&task->targets, v->id))
             continue;
         more |=
             v->state == VERDICT_SUSPECT || (v->state == VERDICT_RAISED && v->remedy != REMEDY_NONE);
@@ -79,12 +55,10 @@ static void look(struct task *task, const struct world *world, const struct judg
             bool refused = v->kind == VERDICT_LIMIT_DRIFT || v->kind == VERDICT_HIGH_DRIFT;
             e->failed += refused;
             e->told++;
-            say(e, v->name, verdict_kind_name(v->kind), refused ? "failed" : "told",
-                say_verdict(v, text, sizeof text));
-            json_t *row = json_array_get(e->rows, json_array_size(e->rows) - 1);
-            if (task->json && v->kind == VERDICT_LIMIT_DRIFT && verdict_evidence(v, "floor") >= 0)
-                json_object_set_new(row, "floor",
-                                    json_integer((json_int_t)verdict_evidence(v, "floor")));
+            json_t *row = task_row(task, v->name, "verdict", verdict_kind_name(v->kind),
+                                   refused ? "failed" : "told", SHOWN_VERDICT(v));
+            if (v->kind == VERDICT_LIMIT_DRIFT)
+                put_known(row, "floor", (fact)verdict_evidence(v, "floor"));
         } else if (v->remedy != REMEDY_NONE && (!task->dry_run || v->changed)) {
             healer_heal(flow_healer(task->flow), v, false);
         }
@@ -96,33 +70,29 @@ static void look(struct task *task, const struct world *world, const struct judg
         say_progress("watching which model is used ...");
         return;
     }
-    if (e->quiet) {
-        say_progress(NULL);
-    } else if (task->json) {
-        say_json(e->rows);
-    } else if (!e->done && !e->failed && !e->told) {
-        say_progress(NULL);
+    say_clear();
+    if (task->json && !e->quiet)
+        say_json(json_incref(task->rows));
+    else if (!task->json && !e->done && !e->failed && !e->told)
         puts("nothing to enforce: limits and loaded models are as wanted");
-    }
     task_end(task, e->failed ? FAILURE_JOB : 0);
 }
 
 static void heal(struct task *task, const struct heal_event *h)
 {
     struct enforce *e = task->userdata;
-    char text[400], size[16], change[160];
+    char text[400];
     bool high = !strcmp(h->step, "high"), limit = high || !strcmp(h->step, "limit");
     const char *what = high ? "memory.high" : "the limit";
     fact wanted = h->evidence ? (fact)verdict_evidence(h->evidence, "wanted") : FACT_UNKNOWN;
-    say_progress(NULL);
+    say_clear();
     if (h->kind == HEAL_DONE && limit)
-        snprintf(text, sizeof text, "%s is %s now", what, size_format(wanted, size, sizeof size));
+        snprintf(text, sizeof text, "%s is %s now", what, SHOWN(wanted));
     else if (h->kind == HEAL_DONE)
         snprintf(text, sizeof text, "%.100s unloaded: %s", h->model,
-                 say_change(h->before, h->after, change, sizeof change));
+                 SHOWN_CHANGE(h->before, h->after));
     else if (h->kind == HEAL_WOULD_ACT && limit)
-        snprintf(text, sizeof text, "%s would become %s", what,
-                 size_format(wanted, size, sizeof size));
+        snprintf(text, sizeof text, "%s would become %s", what, SHOWN(wanted));
     else if (h->kind == HEAL_WOULD_ACT)
         snprintf(text, sizeof text, "%.100s would be unloaded", h->model);
     else
@@ -134,37 +104,38 @@ static void heal(struct task *task, const struct heal_event *h)
     bool dropped = high && h->kind == HEAL_DROPPED;
     e->high_dropped |= dropped;
     e->failed += h->kind == HEAL_NOT_DONE || h->kind == HEAL_NO_MEMORY_OF_IT || dropped;
-    say(e, h->name, h->verdict, h->kind == HEAL_DONE ? "done" : good ? "would" : "failed", text);
+    task_row(&e->task, h->name, "verdict", h->verdict,
+             h->kind == HEAL_DONE ? "done"
+             : good               ? "would"
+                                  : "failed",
+             text);
 }
 
-static int enforce(struct enforce *e, struct cli *cli, const char *named, bool json)
+static int enforce(struct enforce e, struct cli *cli, const char *named, json_t **ret_rows)
 {
-    e->rows = json_array();
-    e->task = TASK(cli, "enforce", named, e, .begin = begin, .look = look, .heal = heal);
-    e->task.json = json;
-    return task_run(&e->task);
-}
-
-int cmd_enforce(struct cli *cli, int argc, char **argv)
-{
-    struct enforce e = {0};
-    int status = enforce(&e, cli, argc > 1 ? argv[1] : NULL, options_has(&cli->options, "json"));
-    json_decref(e.rows);
+    e.quiet = ret_rows != NULL;
+    e.task = TASK(cli, "enforce", named, &e, ACTS(cli), .rows = json_array(), .begin = begin,
+                  .look = look, .heal = heal);
+    e.task.json |= e.quiet;
+    int status = task_run(&e.task);
+    if (ret_rows)
+        *ret_rows = e.task.rows;
+    else
+        json_decref(e.task.rows);
     return status;
+}
+
+int cmd_enforce(struct cli *cli)
+{
+    return enforce((struct enforce){0}, cli, cli->operands[0], NULL);
 }
 
 int step_limits(struct cli *cli, json_t **ret_rows)
 {
-    struct enforce e = {.no_policy = true, .quiet = true};
-    int status = enforce(&e, cli, NULL, true);
-    *ret_rows = e.rows;
-    return status;
+    return enforce((struct enforce){.no_policy = true}, cli, NULL, ret_rows);
 }
 
 int step_policy(struct cli *cli, json_t **ret_rows)
 {
-    struct enforce e = {.no_limits = true, .quiet = true};
-    int status = enforce(&e, cli, NULL, true);
-    *ret_rows = e.rows;
-    return status;
+    return enforce((struct enforce){.no_limits = true}, cli, NULL, ret_rows);
 }

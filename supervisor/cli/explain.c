@@ -1,16 +1,184 @@
 /* supervisor explain: the ledger of what a container holds, and what was ruled out. */
 #include "base/clock.h"
-#include "cli/explain_text.h"
+#include "base/size.h"
+#include "cli/cli.h"
+#include "cli/say.h"
 #include "cli/task.h"
-#include "judge/judge.h"
+#include "judge/ledger.h"
 #include "keep/history.h"
-#include "sense/policy.h"
+#include "sense/json_member.h"
+#include "sense/json_put.h"
 #include "sense/world_json.h"
 #include "tell/local.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- one container, for a person and as JSON */
+
+struct explained {
+    const struct container *container;
+    struct ledger *ledger;
+    const json_t *verdicts; /* of all containers, as `status --json` has them */
+    const json_t *seen;     /* the container's own, there: activity, ruled_out */
+    size_t samples;         /* of the last hour, from the history: least and most held */
+    fact least, most;
+};
+
+enum { PART_COLUMNS = 17, BYTES_COLUMNS = 11, FROM_COLUMNS = 13, TEXT_MAX = 512 };
+
+/* Verdicts about this container, and those about the host, which has none. */
+static bool is_ours(const struct explained *x, const json_t *verdict)
+{
+    const char *name = member_string(verdict, "container");
+    return !name || !strcmp(name, x->container->name);
+}
+
+static void print_row(FILE *to, int width, const char *part, const char *bytes, const char *from,
+                      const char *text)
+{
+    int column = 2 + PART_COLUMNS + BYTES_COLUMNS + 2 + FROM_COLUMNS;
+    if (!*text) {
+        fprintf(to, "  %-*s%*s  %s\n", PART_COLUMNS, part, BYTES_COLUMNS, bytes, from);
+        return;
+    }
+    fprintf(to, "  %-*s%*s  %-*s", PART_COLUMNS, part, BYTES_COLUMNS, bytes, FROM_COLUMNS, from);
+    help_wrap(to, text, column, column, width > column + 20 ? width : column + 20);
+}
+
+static void describe(const struct ledger_part *p, char *text, size_t size)
+{
+    char bound[32] = "", pid[32] = "", seen[48] = "";
+    if (p->bound == FACT_NONE)
+        snprintf(bound, sizeof bound, ", without a bound");
+    else if (fact_known(p->bound))
+        snprintf(bound, sizeof bound, ", at most %s", SHOWN(p->bound));
+    if (p->kind == LEDGER_RUNNER)
+        snprintf(pid, sizeof pid, "pid %lld, no listed model", (long long)p->pid);
+    if (fact_known(p->seen))
+        snprintf(seen, sizeof seen, "the most, of %lld load%s", (long long)p->seen,
+                 p->seen == 1 ? "" : "s");
+    bool told = *p->note || *seen;
+    snprintf(text, size, "%s%s%s%s%s%s", p->model, *p->model && told ? ": " : "", pid, p->note,
+             seen, bound);
+}
+
+static void print_part(const struct ledger_part *p, int width, FILE *to)
+{
+    char text[TEXT_MAX], bytes[20];
+    snprintf(bytes, sizeof bytes, "%s%s", p->negative ? "-" : "", SHOWN(p->bytes));
+    describe(p, text, sizeof text);
+    print_row(to, width, ledger_kind_name(p->kind), bytes, ledger_source_name(p->source), text);
+}
+
+static void print_ledger(const struct explained *x, int width, FILE *to)
+{
+    const struct ledger *l = x->ledger;
+    fprintf(to, "  %-*s%*s  %-*s%s\n", PART_COLUMNS, "PART", BYTES_COLUMNS, "BYTES", FROM_COLUMNS,
+            "FROM", "OF");
+    for (size_t i = 0; i < l->n_parts; i++)
+        if (ledger_is_held(l->parts[i].kind) &&
+            (l->parts[i].bytes > 0 || l->parts[i].kind == LEDGER_PROMPT_CACHE ||
+             l->parts[i].kind == LEDGER_RESIDUAL))
+            print_part(&l->parts[i], width, to);
+    print_row(to, width, "= held", SHOWN(l->held), "cgroup", "what nobody can take back");
+    fputs("  beside it, or in it already:\n", to);
+    for (size_t i = 0; i < l->n_parts; i++)
+        if (!ledger_is_held(l->parts[i].kind))
+            print_part(&l->parts[i], width, to);
+}
+
+static void print_verdicts(const struct explained *x, int width, FILE *to)
+{
+    char text[TEXT_MAX];
+    bool any = false;
+    fputs("  verdicts:\n", to);
+    for (size_t i = 0; i < json_array_size(x->verdicts); i++) {
+        const json_t *v = json_array_get(x->verdicts, i);
+        if (!is_ours(x, v))
+            continue;
+        any = true;
+        fprintf(to, "    %-20s ", member_string_or(v, "verdict", ""));
+        snprintf(text, sizeof text, "%s%s%s%s%s", member_string_or(v, "state", ""),
+                 *member_string_or(v, "why", "") ? ": " : "", member_string_or(v, "why", ""),
+                 *member_string_or(v, "missing", "") ? "; unknown: " : "",
+                 member_string_or(v, "missing", ""));
+        help_wrap(to, text, 25, 25, width > 45 ? width : 45);
+    }
+    if (!any)
+        fputs("    none\n", to);
+    fputs("  ruled out:\n", to);
+    const json_t *out = json_object_get(x->seen, "ruled_out");
+    if (!out)
+        fputs("    all: it does not run\n", to);
+    for (size_t i = 0; i < json_array_size(out); i++) {
+        const json_t *one = json_array_get(out, i);
+        fprintf(to, "    %-20s ", member_string_or(one, "verdict", ""));
+        help_wrap(to, member_string_or(one, "why", ""), 25, 25, width > 45 ? width : 45);
+    }
+}
+
+/* next: it is not the first one. */
+static void explain_print(const struct explained *x, bool next, int width, FILE *to)
+{
+    const struct container *c = x->container;
+    fact bound = c->cgroup.limit;
+    fprintf(to, "%s%s holds %s %s%s\n", next ? "\n" : "", c->name, SHOWN(x->ledger->held),
+            bound == FACT_NONE ? "and has no limit" : "of a limit of ",
+            bound == FACT_NONE ? "" : SHOWN(bound));
+    if (*member_string_or(x->seen, "activity", ""))
+        fprintf(to, "  it is %s\n", member_string_or(x->seen, "activity", ""));
+    if (x->samples > 1)
+        fprintf(to, "  within the last hour it held %s to %s\n", SHOWN(x->least), SHOWN(x->most));
+    print_ledger(x, width, to);
+    print_verdicts(x, width, to);
+}
+
+static json_t *part_json(const struct ledger_part *p)
+{
+    json_t *part =
+        json_pack("{s:s, s:b}", "part", ledger_kind_name(p->kind), "held", ledger_is_held(p->kind));
+    if (p->negative)
+        json_object_set_new(part, "bytes", json_integer(-p->bytes));
+    else
+        put_fact(part, "bytes", p->bytes);
+    json_object_set_new(part, "from", json_string(ledger_source_name(p->source)));
+    put_text(part, "model", p->model);
+    put_fact(part, "pid", p->pid);
+    put_fact(part, "bound", p->bound);
+    put_fact(part, "seen", p->seen);
+    put_text(part, "note", p->note);
+    return part;
+}
+
+/* {"name":…,"id":…,"held":…,"ledger":[{"part":…,"held":true,"bytes":…,"from":…,"model":…,"pid":…}],
+ * "verdicts":[…],"ruled_out":[{"verdict":…,"why":…}]}; a new reference. */
+static json_t *explain_json(const struct explained *x)
+{
+    json_t *ledger = json_array(), *ours = json_array();
+    json_t *out = json_object_get(x->seen, "ruled_out");
+    json_t *json = json_pack("{s:s, s:s, s:s}", "name", x->container->name, "id", x->container->id,
+                             "activity", member_string_or(x->seen, "activity", ""));
+    put_fact(json, "held", x->ledger->held);
+    put_fact(json, "limit", x->container->cgroup.limit);
+    if (x->samples > 1) {
+        put_fact(json, "least_in_hour", x->least);
+        put_fact(json, "most_in_hour", x->most);
+    }
+    for (size_t i = 0; i < x->ledger->n_parts; i++)
+        json_array_append_new(ledger, part_json(&x->ledger->parts[i]));
+    for (size_t i = 0; i < json_array_size(x->verdicts); i++)
+        if (is_ours(x, json_array_get(x->verdicts, i)))
+            json_array_append(ours, json_array_get(x->verdicts, i));
+    json_object_set_new(json, "ledger", ledger);
+    json_object_set_new(json, "verdicts", ours);
+    json_object_set_new(json, "ruled_out", out ? json_incref(out) : json_array());
+    return json;
+}
+
+/* ---- the command */
 
 enum { DAEMON_TIMEOUT_MS = 2000, HOUR_MS = 3600000 };
 
@@ -18,8 +186,6 @@ struct explain {
     struct task task;
     json_t *state; /* a world with verdicts, as `status --json` prints it */
     struct world world;
-    struct judge *judge;
-    struct judgement judgement;
     struct keep_history *history; /* NULL: there is none */
     json_t *said;                 /* one of each container, for --json */
     size_t shown;
@@ -44,39 +210,30 @@ static int read_world(struct explain *e)
     return kind == WORLD_LINE_WORLD ? 0 : -EBADMSG;
 }
 
-static int no_world(void)
-{
-    struct error err;
-    error_set(&err, FAILURE_JOB, -EBADMSG, "what was seen cannot be read back");
-    return cli_fail(&err);
-}
-
 /* From the daemon, which knows more; from a look of our own where none runs, or where it does not
  * follow the container that was named. The exit status. */
 static int get_world(struct explain *e, struct targets *targets)
 {
-    struct error err = {0};
     const struct settings *s = config_settings(e->task.cli->config);
-    if (local_ask(s->state, s->docker_host, DAEMON_TIMEOUT_MS, &e->state) == 0) {
-        json_object_set_new(e->state, "source", json_string("daemon"));
-        if (read_world(e) < 0)
-            return no_world();
+    bool daemon = local_ask(s->state, s->docker_host, DAEMON_TIMEOUT_MS, &e->state) == 0;
+    for (;;) {
+        struct error err = {0};
+        int status = daemon ? 0 : task_run(&e->task);
+        if (status != 0)
+            return status;
+        if (daemon)
+            json_object_set_new(e->state, "source", json_string("daemon"));
+        if (!e->state || read_world(e) < 0)
+            return cli_refuse(FAILURE_JOB, "what was seen cannot be read back");
         if (!e->task.named ||
-            targets_choose(&e->world, e->task.named, "explain", NULL, targets, &err) == 0 ||
-            err.failure == FAILURE_JOB)
-            return err.code ? cli_fail(&err) : 0;
+            targets_choose(&e->world, e->task.named, "explain", NULL, targets, &err) == 0)
+            return 0;
+        if (!daemon || err.failure == FAILURE_JOB)
+            return cli_fail(&err);
+        daemon = false;
         json_decref(e->state);
         e->state = NULL;
     }
-    int status = task_run(&e->task);
-    if (status != 0)
-        return status;
-    if (!e->state || read_world(e) < 0)
-        return no_world();
-    if (e->task.named &&
-        targets_choose(&e->world, e->task.named, "explain", NULL, targets, &err) < 0)
-        return cli_fail(&err);
-    return 0;
 }
 
 static int ask_history(void *userdata, const struct container *c, const struct model *m,
@@ -107,25 +264,17 @@ static void span_sample(void *userdata, const struct history_sample *sample)
 
 static int explain_one(struct explain *e, size_t i)
 {
-    struct settings settings;
     struct explained x = {.container = &e->world.containers[i],
                           .least = FACT_UNKNOWN,
                           .most = FACT_UNKNOWN,
                           .ledger = calloc(1, sizeof *x.ledger)};
-    const char *activity = json_string_value(
-        json_object_get(json_array_get(json_object_get(e->state, "containers"), i), "activity"));
     if (!x.ledger)
         return -ENOMEM;
-    policy_for(e->task.cli->config, x.container, &settings, NULL);
     ledger_of(x.container, &e->world.host, ask_history, e, x.ledger);
     if (e->history)
         keep_history_samples(e->history, x.container->id, clock_wall_ms() - HOUR_MS, span_sample,
                              &x, NULL);
-    x.seen = (struct ruled_case){.world = &e->world,
-                                 .container = x.container,
-                                 .assessment = &e->judgement.assessments[i],
-                                 .settings = &settings,
-                                 .activity = activity ? activity : ""};
+    x.seen = json_array_get(json_object_get(e->state, "containers"), i);
     x.verdicts = json_object_get(e->state, "verdicts");
     if (e->task.json)
         json_array_append_new(e->said, explain_json(&x));
@@ -136,54 +285,30 @@ static int explain_one(struct explain *e, size_t i)
     return 0;
 }
 
-static bool is_target(const struct targets *targets, const struct container *c)
-{
-    for (size_t i = 0; i < targets->n; i++)
-        if (!strcmp(targets->ids[i], c->id))
-            return true;
-    return false;
-}
-
 static int explain_all(struct explain *e, const struct targets *targets)
 {
-    struct error err = {0};
-    int r = judge_new(e->task.cli->config, &e->judge);
-    if (r == 0)
-        r = judge_look(e->judge, &e->world, &e->judgement);
+    int r = 0;
     for (size_t i = 0; r == 0 && i < e->world.n_containers; i++)
-        if (e->task.named ? is_target(targets, &e->world.containers[i])
+        if (e->task.named ? targets_have(targets, e->world.containers[i].id)
                           : e->world.containers[i].status == STATUS_RUNNING)
             r = explain_one(e, i);
-    if (r < 0) {
-        error_set(&err, FAILURE_JOB, r, "not enough memory");
-        return cli_fail(&err);
-    }
-    if (e->shown == 0) {
-        error_set(&err, FAILURE_JOB, -ENOENT, "no Ollama container is running");
-        return cli_fail(&err);
-    }
-    if (e->task.json) {
-        json_t *line = json_pack("{s:O, s:O}", "source", json_object_get(e->state, "source"),
-                                 "containers", e->said);
-        json_dumpf(line, stdout, WORLD_JSON_FLAGS);
-        putchar('\n');
-        json_decref(line);
-    }
+    if (r < 0)
+        return cli_refuse(FAILURE_JOB, "not enough memory");
+    if (e->shown == 0)
+        return cli_refuse(FAILURE_JOB, "no Ollama container is running");
+    if (e->task.json)
+        say_json_by(json_pack("{s:O, s:O}", "source", json_object_get(e->state, "source"),
+                              "containers", e->said),
+                    WORLD_JSON_FLAGS);
     return ferror(stdout) ? FAILURE_JOB : 0;
 }
 
-int cmd_explain(struct cli *cli, int argc, char **argv)
+int cmd_explain(struct cli *cli)
 {
     struct targets targets = {0};
     struct explain e = {.said = json_array()};
-    e.task = (struct task){.cli = cli,
-                           .command = "explain",
-                           .named = argc > 1 ? argv[1] : NULL,
-                           .json = options_has(&cli->options, "json"),
-                           .everything = true,
-                           .gpus = true,
-                           .look = look,
-                           .userdata = &e};
+    e.task =
+        TASK(cli, "explain", cli->operands[0], &e, .everything = true, .gpus = true, .look = look);
     world_init(&e.world);
     int status = get_world(&e, &targets);
     if (status == 0) {
@@ -191,8 +316,6 @@ int cmd_explain(struct cli *cli, int argc, char **argv)
         status = explain_all(&e, &targets);
     }
     keep_history_close(e.history);
-    judge_free(e.judge);
-    judgement_clear(&e.judgement);
     world_clear(&e.world);
     json_decref(e.said);
     json_decref(e.state);

@@ -28,27 +28,16 @@ struct fix {
     struct fix_target *list;
     bool force;
     double started_s, hold_s;
-    json_t **rows; /* where they go instead of to stdout; NULL: nowhere else */
+    json_t **ret_rows; /* where they go instead of to stdout; NULL: nowhere else */
 };
 
-/* The target's end, printed unless rows are wanted; text is copied. */
-void fix_end(struct fix *fix, struct fix_target *target, enum fix_end end, const char *text);
+/* The target's end, printed unless rows are wanted. */
+void fix_end(struct fix *fix, struct fix_target *target, enum fix_end end, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* Heals the target of the verdict: the healer is asked, its events tell the rest. */
 void fix_begin(struct fix *fix, struct fix_target *target, const struct verdict *verdict);
 /* One look at a target that is not being healed: begins a remedy, ends it, or watches on. */
 void fix_look(struct fix *fix, struct fix_target *target, const struct world *world,
               const struct judgement *judgement);
-
-/* fix_say.c */
-/* Whether the server itself holds enough to be a leak. */
-bool fix_leak_in_the_way(const struct assessment *assessment);
-/* What may become a verdict that this command heals; NULL: nothing. */
-const struct verdict *fix_suspicion(const struct judgement *judgement, const char *id);
-/* A model that stays although its time is over, and what ends it at once. Returns text. */
-const char *fix_stuck_text(const struct fix_target *target, const struct verdict *stuck, char *text,
-                           size_t size);
-/* The time is over, and it is not healed: why, and what a person can do. */
-void fix_not_healable(struct fix *fix, struct fix_target *target, const struct container *container,
-                      const struct assessment *assessment, const struct judgement *judgement);
 
 #endif

@@ -1,12 +1,71 @@
-/* fix-ollama: one look at one container. */
+/* fix-ollama: one look at one container, and what is said where nothing can be done. */
 #include "base/clock.h"
 #include "base/size.h"
 #include "cli/fix.h"
 #include "cli/say.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+
+/* Whether the server itself holds enough to be a leak. */
+static bool leak_in_the_way(const struct assessment *a)
+{
+    return fact_known(a->serve_held) && fact_known(a->threshold) &&
+           a->serve_held - a->baseline >= a->threshold;
+}
+
+/* What may become a verdict that this command heals; NULL: nothing. */
+static const struct verdict *suspicion(const struct judgement *j, const char *id)
+{
+    const struct verdict *v = judgement_find(j, id, VERDICT_IDLE_LEAK);
+    if (!v)
+        v = judgement_find(j, id, VERDICT_ORPHAN_RUNNER);
+    return v ? v : judgement_find(j, id, VERDICT_STUCK_STOPPING);
+}
+
+/* A model that stays although its time is over, and what ends it at once. Returns text. */
+static const char *stuck_text(const struct fix_target *t, const struct verdict *v, char *text,
+                              size_t size)
+{
+    snprintf(text, size,
+             "%s%s%.100s; `supervisor unload --force --container %.100s %.100s` ends it now",
+             SHOWN_VERDICT(v), v->missing[0] ? "; unknown is " : "", v->missing, t->name,
+             v->model[0] ? v->model : "MODEL");
+    return text;
+}
+
+/* The time is over, and it is not healed: why, and what a person can do. */
+static void not_healable(struct fix *fix, struct fix_target *t, const struct container *c,
+                         const struct assessment *a, const struct judgement *j)
+{
+    const struct verdict *v = suspicion(j, t->id);
+    const struct verdict *elsewhere = judgement_find(j, t->id, VERDICT_HELD_ELSEWHERE),
+                         *stalled = judgement_find(j, t->id, VERDICT_STALLED_LOAD);
+    if (t->climbs)
+        fix_end(fix, t, FIX_NOT, "not healed: %.600s", t->text);
+    else if (elsewhere)
+        fix_end(fix, t, FIX_NOT, "nothing to heal here: %s", SHOWN_VERDICT(elsewhere));
+    else if (stalled)
+        fix_end(fix, t, FIX_NOT, "not healed: %s", SHOWN_VERDICT(stalled));
+    else if (v && v->missing[0])
+        fix_end(fix, t, FIX_NOT,
+                "not healed: the server holds %s, and nothing is done on a guess; unknown is %s",
+                SHOWN(a->serve_held), v->missing);
+    else if (v && verdict_evidence(v, "connections") > 0)
+        fix_end(fix, t, FIX_NOT,
+                "not healed: the server holds %s, but a client is connected; `supervisor "
+                "fix-ollama --force %.200s` restarts it all the same",
+                SHOWN(a->serve_held), t->name);
+    else if (leak_in_the_way(a))
+        fix_end(fix, t, FIX_NOT,
+                "not healed: the server itself holds %s, but it is %s%s%s; `supervisor fix-ollama "
+                "--force %.200s` restarts it all the same",
+                SHOWN(a->serve_held), c->ollama.n_models ? "in use" : activity_name(a->activity),
+                *a->why ? ": " : "", c->ollama.n_models ? "a model is loaded" : a->why, t->name);
+    else
+        fix_end(fix, t, FIX_NOT, "cannot tell: %s",
+                *a->why ? a->why : "the picture did not settle");
+}
 
 /* Beyond the hold: two samples, a poll and the five seconds that tell busy from idle. */
 static const double slack_s = 12;
@@ -36,11 +95,9 @@ static void forced_verdict(const struct fix *fix, const struct container *c,
 
 void fix_begin(struct fix *fix, struct fix_target *t, const struct verdict *v)
 {
-    char text[600];
     if (!fix->task.json) {
-        say_progress(NULL);
-        printf("%s: %s: %s\n", t->name, verdict_kind_name(v->kind),
-               say_verdict(v, text, sizeof text));
+        say_clear();
+        printf("%s: %s: %s\n", t->name, verdict_kind_name(v->kind), SHOWN_VERDICT(v));
         fflush(stdout);
     }
     t->healing = true;
@@ -92,26 +149,22 @@ static void watch_stuck(struct fix *fix, struct fix_target *t, const struct verd
                         double now_s)
 {
     char text[700];
+    stuck_text(t, v, text, sizeof text);
     if (t->watch_s <= 0) {
         t->watched_s = now_s;
         t->watch_s = v->hold_s + slack_s;
         if (!fix->task.json) {
-            fix_stuck_text(t, v, text, sizeof text);
-            say_progress(NULL);
+            say_clear();
             printf("%s: watched for up to %.0f s: %s\n", t->name, t->watch_s, text);
             fflush(stdout);
         }
     }
-    if (now_s - t->watched_s >= t->watch_s) {
-        char more[600];
-        snprintf(text, sizeof text, "not healed: %s", fix_stuck_text(t, v, more, sizeof more));
-        fix_end(fix, t, FIX_NOT, text);
-        return;
-    }
     fact runner = (fact)verdict_evidence(v, "runner");
-    snprintf(text, sizeof text, "%s: watching, %.0f s of %.0f s: perhaps %s, %s in its runner",
-             t->name, now_s - t->watched_s, t->watch_s, verdict_kind_name(v->kind), SHOWN(runner));
-    say_progress(text);
+    if (now_s - t->watched_s >= t->watch_s)
+        fix_end(fix, t, FIX_NOT, "not healed: %s", text);
+    else
+        say_progress("%s: watching, %.0f s of %.0f s: perhaps %s, %s in its runner", t->name,
+                     now_s - t->watched_s, t->watch_s, verdict_kind_name(v->kind), SHOWN(runner));
 }
 
 void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
@@ -119,7 +172,6 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
 {
     const struct container *c = sense_container(flow_sense(fix->task.flow), t->id);
     const struct assessment *a = judgement_assessment(j, t->id);
-    char text[600], held[16];
     double now_s = world->monotonic_s;
     if (c && a && c->status != STATUS_RUNNING) { /* perhaps another supervisor restarts it */
         if (t->stopped_s <= 0)
@@ -133,7 +185,7 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
     }
     t->stopped_s = 0;
     const struct verdict *v = worth_healing(j, t->id);
-    if (t->locked_until_s > 0 && !v && !fix_leak_in_the_way(a) && fact_known(a->serve_held)) {
+    if (t->locked_until_s > 0 && !v && !leak_in_the_way(a) && fact_known(a->serve_held)) {
         fix_end(fix, t, FIX_HEALED, "healed by another supervisor");
         return;
     }
@@ -142,24 +194,21 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
         return;
     }
     if (v) {
-        snprintf(text, sizeof text, "%s: ", verdict_kind_name(v->kind));
-        char more[500];
-        snprintf(text + strlen(text), sizeof text - strlen(text), "%s; it would be healed by: %s",
-                 say_verdict(v, more, sizeof more), remedy_name(v->remedy));
         t->before = a->held;
         t->verdict = verdict_kind_name(v->kind);
         t->step = remedy_name(v->remedy);
-        fix_end(fix, t, FIX_TOLD, text);
+        fix_end(fix, t, FIX_TOLD, "%s: %s; it would be healed by: %s", t->verdict, SHOWN_VERDICT(v),
+                t->step);
         return;
     }
     bool loading = a->activity == ACTIVITY_LOADING || a->live_runners > c->ollama.n_models;
     bool climbs = t->climbs && judgement_find(j, t->id, t->kind);
-    bool suspect = fix_suspicion(j, t->id) != NULL || loading || fix_leak_in_the_way(a) || climbs;
+    bool suspect = suspicion(j, t->id) != NULL || loading || leak_in_the_way(a) || climbs;
     if (!t->looked) { /* twice, so that rates are known */
         t->looked = true;
         return;
     }
-    if (fix->force && fix_leak_in_the_way(a) && a->activity != ACTIVITY_UNKNOWN &&
+    if (fix->force && leak_in_the_way(a) && a->activity != ACTIVITY_UNKNOWN &&
         now_s - fix->started_s >= fix->hold_s) {
         struct verdict forced;
         forced_verdict(fix, c, a, &forced);
@@ -179,18 +228,17 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
             t->after = a->held;
             fix_end(fix, t, FIX_HEALED, "healed");
         } else if (elsewhere) {
-            fix_not_healable(fix, t, c, a, j);
+            not_healable(fix, t, c, a, j);
         } else {
-            snprintf(text, sizeof text,
-                     "nothing to heal: it holds %s (%zu model%s loaded), and %s of page cache, "
-                     "which the kernel takes back by itself",
-                     size_format(a->held, held, sizeof held), c->ollama.n_models,
-                     c->ollama.n_models == 1 ? "" : "s", SHOWN(c->cgroup.file));
-            fix_end(fix, t, FIX_HEALTHY, text);
+            fix_end(fix, t, FIX_HEALTHY,
+                    "nothing to heal: it holds %s (%zu model%s loaded), and %s of page cache, "
+                    "which the kernel takes back by itself",
+                    SHOWN(a->held), c->ollama.n_models, c->ollama.n_models == 1 ? "" : "s",
+                    SHOWN(c->cgroup.file));
         }
         return;
     }
-    v = fix_suspicion(j, t->id);
+    v = suspicion(j, t->id);
     if (v && v->kind == VERDICT_STUCK_STOPPING) {
         watch_stuck(fix, t, v, now_s);
         return;
@@ -200,18 +248,16 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
     double hold_s =
         orphan && s->leak_orphan_hold_s > fix->hold_s ? s->leak_orphan_hold_s : fix->hold_s;
     double deadline_s = fix->started_s + hold_s + slack_s;
-    double young_s = fix_leak_in_the_way(a) ? grace_left_s(c, s->leak_grace_s, now_s) : 0;
+    double young_s = leak_in_the_way(a) ? grace_left_s(c, s->leak_grace_s, now_s) : 0;
     if (young_s > 0 && t->deadline_s < now_s + young_s + hold_s + slack_s)
         t->deadline_s = now_s + young_s + hold_s + slack_s;
     if (t->deadline_s > deadline_s)
         deadline_s = t->deadline_s;
     if (now_s >= deadline_s) {
-        fix_not_healable(fix, t, c, a, j);
+        not_healable(fix, t, c, a, j);
         return;
     }
-    snprintf(text, sizeof text, "%s: watching, %.0f s of %.0f s: holds %s%s%s", t->name,
-             now_s - fix->started_s, deadline_s - slack_s - fix->started_s,
-             size_format(a->held, held, sizeof held), v ? ", perhaps " : "",
-             v ? verdict_kind_name(v->kind) : "");
-    say_progress(text);
+    say_progress("%s: watching, %.0f s of %.0f s: holds %s%s%s", t->name, now_s - fix->started_s,
+                 deadline_s - slack_s - fix->started_s, SHOWN(a->held), v ? ", perhaps " : "",
+                 v ? verdict_kind_name(v->kind) : "");
 }

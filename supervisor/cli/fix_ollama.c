@@ -5,7 +5,9 @@
 #include "cli/fix.h"
 #include "cli/say.h"
 #include "cli/steps.h"
+#include "sense/json_put.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,20 +22,20 @@ static struct fix_target *target_of(struct fix *fix, const char *id)
     return NULL;
 }
 
-void fix_end(struct fix *fix, struct fix_target *t, enum fix_end end, const char *text)
+void fix_end(struct fix *fix, struct fix_target *t, enum fix_end end, const char *format, ...)
 {
+    char text[sizeof t->text]; /* what is said may be of t->text */
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
     t->end = end;
-    snprintf(t->text, sizeof t->text, "%s", text);
+    memcpy(t->text, text, sizeof t->text);
     if (fix->task.json)
         return;
-    say_progress(NULL);
+    say_clear();
     FILE *to = end == FIX_NOT ? stderr : stdout;
     fprintf(to, "%s: %s\n", t->name, text);
-}
-
-static json_t *fact_json(fact f)
-{
-    return fact_known(f) ? json_integer(f) : json_null();
 }
 
 static void finish(struct fix *fix)
@@ -45,20 +47,20 @@ static void finish(struct fix *fix)
         struct fix_target *t = &fix->list[i];
         if (t->end == FIX_NOT || t->end == FIX_NONE)
             status = FAILURE_JOB;
-        json_t *row = json_pack("{s:s, s:s, s:s, s:s}", "container", t->name, "result",
-                                names[t->end], "verdict", t->verdict, "step", t->step);
-        json_object_set_new(row, "before", fact_json(t->before));
-        json_object_set_new(row, "after", fact_json(t->after));
-        json_object_set_new(row, "took_s", json_real(t->took_s));
+        json_t *row =
+            json_pack("{s:s, s:s, s:s, s:s, s:o?, s:o?, s:f}", "container", t->name, "result",
+                      names[t->end], "verdict", t->verdict, "step", t->step, "before",
+                      json_known(t->before), "after", json_known(t->after), "took_s", t->took_s);
         json_object_set_new(row, "text", json_string(t->text));
         json_array_append_new(rows, row);
     }
-    say_progress(NULL);
-    if (fix->rows) {
-        *fix->rows = json_incref(rows);
-    } else if (fix->task.json)
+    say_clear();
+    if (fix->ret_rows)
+        *fix->ret_rows = rows;
+    else if (fix->task.json)
         say_json(rows);
-    json_decref(rows);
+    else
+        json_decref(rows);
     task_end(&fix->task, status);
 }
 
@@ -73,7 +75,7 @@ static void begin(struct task *task)
         return;
     }
     for (size_t i = 0; i < task->targets.n; i++) {
-        const struct container *c = sense_container(flow_sense(task->flow), task->targets.ids[i]);
+        const struct container *c = task_container(task, i);
         fix->list[i] = (struct fix_target){
             .before = FACT_UNKNOWN, .after = FACT_UNKNOWN, .verdict = "", .step = ""};
         snprintf(fix->list[i].id, sizeof fix->list[i].id, "%s", task->targets.ids[i]);
@@ -102,7 +104,7 @@ static void go_on(const struct fix *fix, struct fix_target *t, const struct heal
     snprintf(t->text, sizeof t->text, "%s: %.600s", e->step, e->text);
     if (fix->task.json)
         return;
-    say_progress(NULL);
+    say_clear();
     printf("%s: %s\n", t->name, t->text);
     fflush(stdout);
 }
@@ -111,12 +113,10 @@ static void heal(struct task *task, const struct heal_event *e)
 {
     struct fix *fix = task->userdata;
     struct fix_target *t = target_of(fix, e->id);
-    char text[700], change[160];
     if (!t || e->kind == HEAL_WOULD_ACT)
         return;
     if (e->kind == HEAL_ACTING) {
-        snprintf(text, sizeof text, "%s: %s under way", t->name, e->step);
-        say_progress(text);
+        say_progress("%s: %s under way", t->name, e->step);
         return;
     }
     t->healing = false;
@@ -131,8 +131,7 @@ static void heal(struct task *task, const struct heal_event *e)
         fix->started_s = clock_boottime_s();
         if (!fix->task.json)
             printf("%s: %s: %s in %.1f s%s%s\n", t->name, e->step,
-                   say_change(e->before, e->after, change, sizeof change), e->took_s,
-                   *e->text ? "; " : "", e->text);
+                   SHOWN_CHANGE(e->before, e->after), e->took_s, *e->text ? "; " : "", e->text);
         break;
     case HEAL_RECOVERED: /* an earlier supervisor's remedy reached its end: look again what is left
                             to do */
@@ -147,36 +146,36 @@ static void heal(struct task *task, const struct heal_event *e)
             go_on(fix, t, e);
             break;
         }
-        snprintf(text, sizeof text, "not healed: %.600s", e->text);
-        fix_end(fix, t, FIX_NOT, text);
+        fix_end(fix, t, FIX_NOT, "not healed: %.600s", e->text);
         break;
     }
 }
 
-static int fix_ollama(struct cli *cli, const char *named, bool json, json_t **ret_rows)
+static int fix_ollama(struct cli *cli, const char *named, json_t **ret_rows)
 {
     struct error err = {0};
-    const char *hold = options_value(&cli->options, "hold");
+    const char *hold = cli_value(cli, "hold");
     char assignment[64];
     snprintf(assignment, sizeof assignment, "leak.hold=%.40s", hold ? hold : "5s");
     if (config_set(cli->config, assignment, ORIGIN_COMMAND_LINE, &err) < 0)
         return cli_fail(&err);
-    struct fix fix = {.force = options_has(&cli->options, "force"),
+    struct fix fix = {.force = cli_has(cli, "force"),
                       .hold_s = config_settings(cli->config)->leak_hold_s,
-                      .rows = ret_rows};
-    fix.task = TASK(cli, "fix-ollama", named, &fix, .begin = begin, .look = look, .heal = heal);
-    fix.task.json = json;
+                      .ret_rows = ret_rows};
+    fix.task =
+        TASK(cli, "fix-ollama", named, &fix, ACTS(cli), .begin = begin, .look = look, .heal = heal);
+    fix.task.json |= ret_rows != NULL;
     int status = task_run(&fix.task);
     free(fix.list);
     return status;
 }
 
-int cmd_fix_ollama(struct cli *cli, int argc, char **argv)
+int cmd_fix_ollama(struct cli *cli)
 {
-    return fix_ollama(cli, argc > 1 ? argv[1] : NULL, options_has(&cli->options, "json"), NULL);
+    return fix_ollama(cli, cli->operands[0], NULL);
 }
 
 int step_fix(struct cli *cli, json_t **ret_rows)
 {
-    return fix_ollama(cli, NULL, true, ret_rows);
+    return fix_ollama(cli, NULL, ret_rows);
 }

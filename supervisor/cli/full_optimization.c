@@ -4,21 +4,19 @@
 #include "base/profile.h"
 #include "base/size.h"
 #include "cli/full_report.h"
+#include "cli/say.h"
 #include "cli/steps.h"
-#include "cli/test.h"
 #include "deploy/probe.h"
 #include "sense/host.h"
 #include "sense/json_member.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
 struct optimization {
     struct cli *cli;
     struct full_report report;
-    fact sizes[TEST_SIZES_MAX], reserve;
-    size_t n_sizes; /* 0: what the host can have now */
+    struct test_wish test; /* no size: what the host can have now */
     bool skip_test;
     int signal;    /* Ctrl-C */
     int status;    /* of what failed */
@@ -41,7 +39,7 @@ static void catch_signals(void)
 }
 
 /* Ends the step: what its status says, then the report. true: go on. */
-static bool end_step(struct optimization *o, struct full_step *step, double began_s, int status)
+static bool end_step(struct optimization *o, struct full_step *step, int status)
 {
     catch_signals();
     if (status >= 128 || caught) {
@@ -51,17 +49,14 @@ static bool end_step(struct optimization *o, struct full_step *step, double bega
         o->status = status;
         step->end = STEP_FAILED;
     }
-    step->took_s = clock_boottime_s() - began_s;
     full_report_add(&o->report, step);
     return step->end < STEP_PERSON;
 }
 
 static bool run_status(struct optimization *o, json_t **ret_world)
 {
-    struct full_step step = {.name = "status", .end = STEP_DONE};
-    double began_s = clock_boottime_s();
-    int status = step_status(o->cli, &step.result);
-    bool go_on = end_step(o, &step, began_s, status);
+    struct full_step step = {.name = "status", .end = STEP_DONE, .began_s = clock_boottime_s()};
+    bool go_on = end_step(o, &step, step_status(o->cli, &step.result));
     *ret_world = step.result;
     return go_on;
 }
@@ -123,15 +118,19 @@ static void judge_enforce(struct full_step *step, int status)
     }
 }
 
-static bool run_rows(struct optimization *o, const char *name,
-                     int (*function)(struct cli *, json_t **),
-                     void (*judge)(struct full_step *, int))
+/* A step that gives rows. */
+struct row_step {
+    const char *name;
+    int (*function)(struct cli *cli, json_t **ret_rows);
+    void (*judge)(struct full_step *step, int status);
+};
+
+static bool run_rows(struct optimization *o, const struct row_step *kind)
 {
-    struct full_step step = {.name = name};
-    double began_s = clock_boottime_s();
-    int status = function(o->cli, &step.result);
-    judge(&step, status);
-    bool go_on = end_step(o, &step, began_s, status);
+    struct full_step step = {.name = kind->name, .began_s = clock_boottime_s()};
+    int status = kind->function(o->cli, &step.result);
+    kind->judge(&step, status);
+    bool go_on = end_step(o, &step, status);
     json_decref(step.result);
     return go_on;
 }
@@ -139,16 +138,12 @@ static bool run_rows(struct optimization *o, const char *name,
 /* Which containers the next three steps work on, as the commands without a name choose them. */
 static bool run_on_containers(struct optimization *o)
 {
-    static const struct {
-        const char *name;
-        int (*function)(struct cli *, json_t **);
-        void (*judge)(struct full_step *, int);
-    } steps[] = {{"fix", step_fix, judge_fix},
-                 {"limits", step_limits, judge_enforce},
-                 {"policy", step_policy, judge_enforce}};
+    static const struct row_step steps[] = {{"fix", step_fix, judge_fix},
+                                            {"limits", step_limits, judge_enforce},
+                                            {"policy", step_policy, judge_enforce}};
     const json_t *c, *observed = NULL;
     size_t i, running = 0, enforced = 0;
-    struct full_step step = {.name = "fix", .end = STEP_SKIPPED};
+    struct full_step step = {.name = "fix", .end = STEP_SKIPPED, .began_s = clock_boottime_s()};
 
     json_array_foreach(json_object_get(o->world, "containers"), i, c)
     {
@@ -161,7 +156,7 @@ static bool run_on_containers(struct optimization *o)
     }
     if (running == 0) {
         snprintf(step.note, sizeof step.note, "no Ollama container runs");
-        return end_step(o, &step, clock_boottime_s(), 0);
+        return end_step(o, &step, 0);
     }
     if (enforced == 0 && running > 1) {
         step.end = STEP_PERSON;
@@ -170,23 +165,18 @@ static bool run_on_containers(struct optimization *o)
                  running);
         snprintf(step.command, sizeof step.command, "supervisor fix-ollama %.256s",
                  member_string_or(observed, "name", ""));
-        return end_step(o, &step, clock_boottime_s(), 0);
+        return end_step(o, &step, 0);
     }
     for (i = 0; i < sizeof steps / sizeof steps[0]; i++)
-        if (!run_rows(o, steps[i].name, steps[i].function, steps[i].judge))
+        if (!run_rows(o, &steps[i]))
             return false;
     return true;
 }
 
 static fact available_now(const struct optimization *o)
 {
-    struct host_reader *reader;
     struct host host;
-    if (host_open(config_settings(o->cli->config)->procfs, &reader, NULL) < 0)
-        return FACT_UNKNOWN;
-    if (host_read(reader, &host) < 0)
-        host.available = FACT_UNKNOWN;
-    host_close(reader);
+    host_read_once(config_settings(o->cli->config)->procfs, &host, NULL);
     return host.available;
 }
 
@@ -195,24 +185,22 @@ static fact available_now(const struct optimization *o)
 static void choose_sizes(struct optimization *o, struct full_step *step)
 {
     static const int usual_gib[] = {10, 20, 25}, smaller_mib[] = {8192, 4096, 2048, 1024, 512};
-    fact available = available_now(o), room = available - o->reserve;
-    char reserve[16];
-    size_t not_tried = 0, used = 0;
+    fact available = available_now(o), room = available - o->test.reserve;
+    char *note = step->note;
 
     for (size_t i = 0; i < sizeof usual_gib / sizeof usual_gib[0]; i++) {
         if ((fact)usual_gib[i] << 30 <= room)
-            o->sizes[o->n_sizes++] = (fact)usual_gib[i] << 30;
+            o->test.sizes[o->test.n++] = (fact)usual_gib[i] << 30;
         else
-            used += (size_t)snprintf(step->note + used, sizeof step->note - used, "%s%d GiB",
-                                     not_tried++ ? ", " : "", usual_gib[i]);
+            text_append(note, sizeof step->note, "%s%d GiB", *note ? ", " : "", usual_gib[i]);
     }
-    for (size_t i = 0; i < sizeof smaller_mib / sizeof smaller_mib[0] && o->n_sizes == 0; i++)
+    for (size_t i = 0; i < sizeof smaller_mib / sizeof smaller_mib[0] && o->test.n == 0; i++)
         if ((fact)smaller_mib[i] << 20 <= room)
-            o->sizes[o->n_sizes++] = (fact)smaller_mib[i] << 20;
-    if (not_tried)
-        snprintf(step->note + used, sizeof step->note - used,
-                 ": not tried: the host has %s available, of which %s stay reserved",
-                 SHOWN(available), size_format(o->reserve, reserve, sizeof reserve));
+            o->test.sizes[o->test.n++] = (fact)smaller_mib[i] << 20;
+    if (*note)
+        text_append(note, sizeof step->note,
+                    ": not tried: the host has %s available, of which %s stay reserved",
+                    SHOWN(available), SHOWN(o->test.reserve));
 }
 
 static void judge_test(struct full_step *step, int status)
@@ -236,31 +224,30 @@ static void judge_test(struct full_step *step, int status)
 
 static bool run_test(struct optimization *o)
 {
-    struct full_step step = {.name = "test", .end = STEP_DONE};
-    double began_s = clock_boottime_s();
-    bool usual = o->n_sizes == 0;
+    struct full_step step = {.name = "test", .end = STEP_DONE, .began_s = clock_boottime_s()};
     int status = 0;
 
     if (o->skip_test) {
         step.end = STEP_SKIPPED;
-        return end_step(o, &step, began_s, 0);
+        return end_step(o, &step, 0);
     }
-    if (usual)
+    if (o->test.n == 0)
         choose_sizes(o, &step);
-    if (o->n_sizes == 0) {
+    if (o->test.n == 0) {
         step.end = STEP_SKIPPED;
     } else if (o->report.dry_run) {
-        size_t n = 0;
+        /* What was not tried makes room for what would be. */
+        step.note[0] = '\0';
         step.end = STEP_WOULD;
-        for (size_t i = 0; i < o->n_sizes && n < sizeof step.note - 40; i++)
-            n += (size_t)snprintf(step.note + n, sizeof step.note - n, "%s%s", i ? ", " : "",
-                                  SHOWN(o->sizes[i]));
-        snprintf(step.note + n, sizeof step.note - n, " would be tested");
+        for (size_t i = 0; i < o->test.n; i++) /* 16 of them take 200 bytes */
+            text_append(step.note, sizeof step.note, "%s%s", i ? ", " : "",
+                        SHOWN(o->test.sizes[i]));
+        text_append(step.note, sizeof step.note, " would be tested");
     } else {
-        status = test_sizes(o->cli->config, o->sizes, o->n_sizes, o->reserve, true, &step.result);
+        status = test_sizes(o->cli->config, &o->test, true, &step.result);
         judge_test(&step, status);
     }
-    bool go_on = end_step(o, &step, began_s, status);
+    bool go_on = end_step(o, &step, status);
     json_decref(step.result);
     return go_on;
 }
@@ -281,30 +268,18 @@ static int run(struct optimization *o)
     return o->status ? o->status : whole ? 0 : FAILURE_JOB;
 }
 
-int cmd_full_optimization(struct cli *cli, int argc, char **argv)
+int cmd_full_optimization(struct cli *cli)
 {
-    struct error err = {0};
-    const char *reserve = options_value(&cli->options, "reserve");
     struct optimization o = {.cli = cli,
-                             .reserve = RESERVE_STANDARD,
-                             .n_sizes = (size_t)(argc - 1),
-                             .skip_test = options_has(&cli->options, "skip-test"),
-                             .report = {.json = options_has(&cli->options, "json"),
-                                        .dry_run = options_has(&cli->options, "dry-run"),
+                             .skip_test = cli_has(cli, "skip-test"),
+                             .report = {.json = cli_has(cli, "json"),
+                                        .dry_run = cli_has(cli, "dry-run"),
                                         .width = cli_width() > 120 ? 120 : cli_width(),
                                         .available_before = FACT_UNKNOWN,
                                         .available_after = FACT_UNKNOWN}};
-    if (reserve && size_parse(reserve, &o.reserve, &err) < 0) {
-        error_wrap(&err, "--reserve");
-        return cli_fail(&err);
-    }
-    for (size_t i = 0; i < o.n_sizes; i++) {
-        if (size_parse(argv[i + 1], &o.sizes[i], &err) == 0 && o.sizes[i] < PROBE_SIZE_MIN)
-            error_set(&err, FAILURE_USAGE, -ERANGE, "%.64s is too little to test: 32m is the least",
-                      argv[i + 1]);
-        if (err.code < 0)
-            return cli_fail(&err);
-    }
+    int status = test_wish_read(cli, "", &o.test);
+    if (status != 0)
+        return status;
     o.report.steps = json_array();
     catch_signals();
     return run(&o);

@@ -1,8 +1,10 @@
 #include "cli/full_report.h"
+#include "base/clock.h"
 #include "base/size.h"
 #include "cli/cli.h"
 #include "cli/say.h"
 #include "sense/json_member.h"
+#include "sense/json_put.h"
 
 #include <string.h>
 
@@ -29,17 +31,14 @@ static void line(const struct full_report *report, const char *label, const char
 
 const char *full_row_text(const json_t *row, char *text, size_t size)
 {
-    char change[160];
-    const char *name = member_string_or(row, "container", ""),
+    const char *name = member_string_or(row, "container", ""), *step = member_string(row, "step"),
                *verdict = member_string_or(row, "verdict", "");
 
-    if (is(row, "result", "healed") && *member_string_or(row, "step", ""))
-        snprintf(text, size, "%.200s: %s, healed by %s in %.1f s: %s", name, verdict,
-                 member_string_or(row, "step", ""),
+    if (is(row, "result", "healed") && step && *step)
+        snprintf(text, size, "%.200s: %s, healed by %s in %.1f s: %s", name, verdict, step,
                  json_number_value(json_object_get(row, "took_s")),
-                 say_change(member_fact(row, "before"), member_fact(row, "after"), change,
-                            sizeof change));
-    else if (json_object_get(row, "step") != NULL) /* a row of fix-ollama names it by itself */
+                 SHOWN_CHANGE(member_fact(row, "before"), member_fact(row, "after")));
+    else if (step) /* a row of fix-ollama names it by itself */
         snprintf(text, size, "%.200s: %s", name, member_string_or(row, "text", ""));
     else
         snprintf(text, size, "%.200s: %s: %s", name, verdict, member_string_or(row, "text", ""));
@@ -51,14 +50,13 @@ static void print_world(const struct full_report *report, const json_t *world)
 {
     const json_t *containers = json_object_get(world, "containers"),
                  *host = json_object_get(world, "host"), *value;
-    char text[600], available[16], total[16];
+    char text[600];
     size_t i, n = json_array_size(containers), enforced = 0;
 
     json_array_foreach(containers, i, value) enforced += is(value, "mode", "enforce");
     snprintf(text, sizeof text, "%zu container%s, %zu in mode enforce; %s of %s available", n,
-             n == 1 ? "" : "s", enforced,
-             size_format(member_fact(host, "available"), available, sizeof available),
-             size_format(member_fact(host, "total"), total, sizeof total));
+             n == 1 ? "" : "s", enforced, SHOWN(member_fact(host, "available")),
+             SHOWN(member_fact(host, "total")));
     line(report, "status", text);
     json_array_foreach(json_object_get(world, "verdicts"), i, value)
     {
@@ -71,15 +69,15 @@ static void print_world(const struct full_report *report, const json_t *world)
 static void print_test(const struct full_report *report, const json_t *result)
 {
     const json_t *row;
-    char text[900], size[16], touched[16];
+    char text[900];
     size_t i;
 
     json_array_foreach(json_object_get(result, "sizes"), i, row)
     {
-        size_format(member_fact(row, "size"), size, sizeof size);
+        const char *size = SHOWN(member_fact(row, "size"));
         if (json_is_true(json_object_get(row, "had")))
             snprintf(text, sizeof text, "%s: had; %s touched in %.1f s", size,
-                     size_format(member_fact(row, "touched"), touched, sizeof touched),
+                     SHOWN(member_fact(row, "touched")),
                      json_number_value(json_object_get(row, "seconds")));
         else
             snprintf(text, sizeof text, "%s: %s: %.700s", size,
@@ -116,18 +114,12 @@ static void print_step(const struct full_report *report, const struct full_step 
     fflush(stdout);
 }
 
-/* For json_pack, which leaves a NULL out. */
-static json_t *told(const char *text)
-{
-    return text[0] ? json_string(text) : NULL;
-}
-
 static void add_json(struct full_report *report, const struct full_step *step)
 {
-    json_t *object =
-        json_pack("{s:s, s:s, s:f, s:o*, s:o*, s:o*}", "step", step->name, "result",
-                  end_name(step->end), "took_s", step->took_s, "note", told(step->note), "why",
-                  told(step->why), "command", told(step->command));
+    json_t *object = json_pack("{s:s, s:s, s:f, s:o*, s:o*, s:o*}", "step", step->name, "result",
+                               end_name(step->end), "took_s", clock_boottime_s() - step->began_s,
+                               "note", json_told(step->note), "why", json_told(step->why),
+                               "command", json_told(step->command));
     const char *name = json_is_array(step->result)         ? "rows"
                        : strcmp(step->name, "status") == 0 ? "world"
                                                            : "report";
@@ -148,11 +140,8 @@ void full_report_add(struct full_report *report, const struct full_step *step)
     }
     report->changed |= !world && !test && step->end == STEP_DONE;
     report->would |= !world && !test && step->end == STEP_WOULD;
-    if (step->end >= STEP_PERSON && report->stopped.step == NULL) {
-        report->stopped.step = step->name;
-        snprintf(report->stopped.why, sizeof report->stopped.why, "%s", step->why);
-        snprintf(report->stopped.command, sizeof report->stopped.command, "%s", step->command);
-    }
+    if (step->end >= STEP_PERSON && report->stopped.name == NULL)
+        report->stopped = *step;
     add_json(report, step);
     if (!report->json)
         print_step(report, step);
@@ -160,40 +149,38 @@ void full_report_add(struct full_report *report, const struct full_step *step)
 
 static void end_json(const struct full_report *report, int signal)
 {
-    json_t *object =
-        json_pack("{s:b, s:b, s:O, s:s*, s:o*, s:o*}", "dry_run", report->dry_run, "changed",
-                  report->changed, "steps", report->steps, "stopped_at", report->stopped.step,
-                  "why", told(report->stopped.why), "command", told(report->stopped.command));
-    if (fact_known(report->available_before) && fact_known(report->available_after)) {
-        json_object_set_new(object, "available_before", json_integer(report->available_before));
-        json_object_set_new(object, "available_after", json_integer(report->available_after));
-        json_object_set_new(object, "available_change",
-                            json_integer(report->available_after - report->available_before));
+    fact before = report->available_before, after = report->available_after;
+    json_t *object = json_pack("{s:b, s:b, s:O, s:s*, s:o*, s:o*}", "dry_run", report->dry_run,
+                               "changed", report->changed, "steps", report->steps, "stopped_at",
+                               report->stopped.name, "why", json_told(report->stopped.why),
+                               "command", json_told(report->stopped.command));
+    if (fact_known(before) && fact_known(after)) {
+        put_known(object, "available_before", before);
+        put_known(object, "available_after", after);
+        json_object_set_new(object, "available_change", json_integer(after - before));
     }
     if (signal)
         json_object_set_new(object, "signal", json_integer(signal));
     say_json(object);
-    json_decref(object);
 }
 
 void full_report_end(struct full_report *report, int signal)
 {
-    char text[1400], change[160];
+    char text[1400];
 
     if (report->json) {
         end_json(report, signal);
         return;
     }
     if (fact_known(report->available_before) && fact_known(report->available_after)) {
-        snprintf(
-            text, sizeof text, "available: %s",
-            say_change(report->available_before, report->available_after, change, sizeof change));
+        snprintf(text, sizeof text, "available: %s",
+                 SHOWN_CHANGE(report->available_before, report->available_after));
         line(report, "memory", text);
     }
     if (signal)
         line(report, "stopped", "interrupted; what was done until then stands above");
-    else if (report->stopped.step) {
-        snprintf(text, sizeof text, "at %s%s%s", report->stopped.step,
+    else if (report->stopped.name) {
+        snprintf(text, sizeof text, "at %s%s%s", report->stopped.name,
                  report->stopped.why[0] ? ", which needs a person: "
                                         : ", which failed: the reason is told on stderr",
                  report->stopped.why);

@@ -20,7 +20,7 @@ enum step_end {
 struct full_step {
     const char *name; /* "status" "fix" "limits" "policy" "test" */
     enum step_end end;
-    double took_s;
+    double began_s;    /* boottime */
     json_t *result;    /* owned by the caller: a world, rows, or test's report; NULL: none */
     char note[400];    /* one sentence more, "" none */
     char why[700];     /* with STEP_PERSON */
@@ -30,15 +30,11 @@ struct full_step {
 struct full_report {
     bool json, dry_run;
     int width;
-    json_t *steps; /* owned: those so far */
-    bool changed;  /* some step did something */
-    bool would;    /* or would do something */
-    size_t shown;
+    json_t *steps;                          /* owned: those so far */
+    bool changed;                           /* some step did something */
+    bool would;                             /* or would do something */
     fact available_before, available_after; /* of the host, bytes */
-    struct {
-        const char *step; /* NULL: it went to its end */
-        char why[700], command[400];
-    } stopped;
+    struct full_step stopped;               /* a copy; no name: it went to its end */
 };
 
 /* Takes the step into the report and, for a person, prints it. */

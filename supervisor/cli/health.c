@@ -4,11 +4,12 @@
 #include "base/clock.h"
 #include "base/size.h"
 #include "cli/cli.h"
+#include "cli/say.h"
 #include "keep/heartbeat.h"
 #include "sense/json_member.h"
+#include "sense/json_put.h"
 #include "tell/local.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 /* Less than the usual time-out of a HEALTHCHECK. */
@@ -37,44 +38,32 @@ static void ask_daemon(const char *state, struct heartbeat_seen *seen)
 static void print_json(const struct heartbeat_seen *seen)
 {
     json_t *object = json_pack("{s:b}", "healthy", seen->fresh);
-    if (fact_known(seen->pid))
-        json_object_set_new(object, "pid", json_integer(seen->pid));
-    if (seen->age_s >= 0)
-        json_object_set_new(object, "looked_ago_s", json_real(seen->age_s));
-    if (seen->interval_s >= 0)
-        json_object_set_new(object, "interval_s", json_real(seen->interval_s));
-    if (seen->bound_s >= 0)
-        json_object_set_new(object, "bound_s", json_real(seen->bound_s));
+    put_known(object, "pid", seen->pid);
+    put_real(object, "looked_ago_s", seen->age_s);
+    put_real(object, "interval_s", seen->interval_s);
+    put_real(object, "bound_s", seen->bound_s);
     if (!seen->fresh)
         json_object_set_new(object, "why", json_string(seen->why));
-    json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    putchar('\n');
-    json_decref(object);
+    say_json_by(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
 }
 
-int cmd_health(struct cli *cli, int argc, char **argv)
+int cmd_health(struct cli *cli)
 {
-    (void)argc, (void)argv;
     const struct settings *s = config_settings(cli->config);
     struct heartbeat_seen seen;
-    struct error err = {0};
-    char age[32];
-
     heartbeat_see(s->state, s->procfs, clock_boottime_s(), &seen);
     if (!seen.fresh && !seen.forgets && (seen.alive || seen.missing))
         ask_daemon(s->state, &seen);
-    if (options_has(&cli->options, "json")) {
+    if (cli_has(cli, "json")) {
         print_json(&seen);
         return seen.fresh ? 0 : FAILURE_JOB;
     }
-    if (!seen.fresh) {
-        error_set(&err, FAILURE_JOB, -ESRCH, "%s", seen.why);
-        return cli_fail(&err);
-    }
-    duration_format(seen.age_s, age, sizeof age);
+    if (!seen.fresh)
+        return cli_refuse(FAILURE_JOB, "%s", seen.why);
     if (fact_known(seen.pid))
-        printf("healthy: the supervisor (pid %lld) looked %s ago\n", (long long)seen.pid, age);
+        printf("healthy: the supervisor (pid %lld) looked %s ago\n", (long long)seen.pid,
+               SHOWN_S(seen.age_s));
     else
-        printf("healthy: the supervisor looked %s ago\n", age);
+        printf("healthy: the supervisor looked %s ago\n", SHOWN_S(seen.age_s));
     return 0;
 }

@@ -1,7 +1,6 @@
 /* The help texts, made from the table of commands. */
 #include "cli/cli.h"
 
-#include <errno.h>
 #include <string.h>
 
 enum { WIDTH_MIN = 40, WIDTH_MAX = 80, LEFT_MAX = 26, LEFT_TEXT = 64 };
@@ -136,19 +135,27 @@ void help_command(const struct command *command, FILE *to, int width)
         lines(to, "3  the engine, the cgroups or the state cannot be reached\n");
 }
 
-int cmd_help(struct cli *cli, int argc, char **argv)
+int cmd_help(struct cli *cli)
 {
-    (void)cli;
-    if (argc < 2) {
+    if (!cli->operands[0]) {
         help_print(stdout, cli_width());
         return 0;
     }
-    const struct command *command = command_find(argv[1]);
+    const struct command *command = command_find(cli->operands[0]);
     if (!command) {
         struct error err;
-        command_unknown(argv[1], &err);
+        command_unknown(cli->operands[0], &err);
         return cli_fail(&err);
     }
     help_command(command, stdout, cli_width());
+    return 0;
+}
+
+int cmd_version(struct cli *cli)
+{
+    if (cli_has(cli, "json"))
+        puts("{\"version\": \"" SUPERVISOR_VERSION "\"}");
+    else
+        puts("supervisor " SUPERVISOR_VERSION);
     return 0;
 }

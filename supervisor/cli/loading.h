@@ -1,9 +1,11 @@
-/* The loader of a command: with what was learned of models, and with its progress on the terminal.
- */
+/* The loader of a command: with what was learned of models, its progress on the terminal, and what
+ * the commands that load models say. */
 #ifndef SUPERVISOR_CLI_LOADING_H
 #define SUPERVISOR_CLI_LOADING_H
 
-#include "cli/load_say.h"
+#include "act/load.h"
+#include "act/wanted.h"
+#include "cli/say.h"
 #include "cli/task.h"
 
 struct loading {
@@ -17,8 +19,39 @@ struct loading {
 
 /* In a task's begin. 0 or -ENOMEM. */
 int loading_begin(struct loading *loading, struct task *task);
+/* Every event of the healer. */
+void loading_heal(struct loading *loading, const struct heal_event *event);
 /* Ctrl-C: what Ollama does about the load that is under way. */
 void loading_interrupted(struct loading *loading);
 void loading_end(struct loading *loading); /* after task_run */
+
+/* "loaded in 1.2 s; …": one sentence for a person. text: at least 800 bytes. */
+const char *load_say(const struct load_report *report, char *text, size_t size);
+/* The same with every number; a new reference. */
+json_t *load_json(const struct load_report *report);
+/* --keep-alive: "10m", "forever" or "-1"; absent: as the server has it. -EINVAL with a sentence. */
+int load_keep_alive(const char *text, int64_t *ret_keep_alive_s, struct error *err);
+
+/* ---- what is wanted at hand, loaded one after another: the tiers in their order, then what is
+ * pinned (row C14). Only what fits: nothing is unloaded for it. For the commands preload and
+ * emergency-restart. */
+
+enum { PRELOAD_MAX = 256 }; /* rows; of one container TIERS_MAX lists of models and the pins */
+
+struct preload {
+    struct task *task;
+    struct loading loading;
+    struct wanted_model *items; /* owned */
+    size_t n, at, short_of;     /* short_of: rows that were refused or failed */
+    bool over, row_open, titled;
+    json_t *rows; /* owned */
+};
+
+/* After targets were chosen: which models, and the loader. 0 or -ENOMEM. */
+int preload_begin(struct preload *preload, struct task *task, int64_t keep_alive_s);
+/* In each look; for each event of the healer: loading_heal. over is set when all rows are done. */
+void preload_look(struct preload *preload, const struct world *world,
+                  const struct judgement *judgement);
+void preload_end(struct preload *preload); /* after task_run */
 
 #endif

@@ -5,6 +5,7 @@
 #include "cli/say.h"
 #include "cli/task.h"
 #include "keep/history.h"
+#include "sense/json_put.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,22 +30,12 @@ struct optimize {
     size_t done, failed;
     fact freed;
     struct room room;
-    json_t *rows;
 };
 
 static void row(struct optimize *o, const char *container, const char *model, const char *result,
                 fact freed, const char *text)
 {
-    if (o->task.json) {
-        json_t *json = json_pack("{s:s, s:s, s:s, s:s}", "container", container, "model", model,
-                                 "result", result, "text", text);
-        if (fact_known(freed))
-            json_object_set_new(json, "freed", json_integer(freed));
-        json_array_append_new(o->rows, json);
-        return;
-    }
-    say_progress(NULL);
-    fprintf(!strcmp(result, "failed") ? stderr : stdout, "%s: %s: %s\n", container, model, text);
+    put_known(task_row(&o->task, container, "model", model, result, text), "freed", freed);
 }
 
 static bool was_tried(const struct optimize *o, const char *id, const char *model)
@@ -58,22 +49,18 @@ static bool was_tried(const struct optimize *o, const char *id, const char *mode
 static bool room_here(struct optimize *o, const struct world *world,
                       const struct judgement *judgement, size_t target)
 {
-    for (size_t i = 0; i < world->n_containers; i++) {
-        const struct container *c = &world->containers[i];
-        if (strcmp(c->id, o->task.targets.ids[target]) || c->status != STATUS_RUNNING ||
-            !c->ollama.reachable)
-            continue;
-        struct room_options options = {.world = world,
-                                       .container = c,
-                                       .judgement = judgement,
-                                       .config = o->task.cli->config,
-                                       .uses = o->uses,
-                                       .last_used_ms = keep_history_last_used_ms,
-                                       .userdata = o->history};
-        room_of(&options, &o->room);
-        return true;
-    }
-    return false;
+    const struct container *c = world_container(world, o->task.targets.ids[target]);
+    if (!c || c->status != STATUS_RUNNING || !c->ollama.reachable)
+        return false;
+    struct room_options options = {.world = world,
+                                   .container = c,
+                                   .judgement = judgement,
+                                   .config = o->task.cli->config,
+                                   .uses = o->uses,
+                                   .last_used_ms = keep_history_last_used_ms,
+                                   .userdata = o->history};
+    room_of(&options, &o->room);
+    return true;
 }
 
 static void try_it(struct optimize *o, const struct container *c, const struct loaded_model *m)
@@ -87,7 +74,7 @@ static void try_it(struct optimize *o, const struct container *c, const struct l
     size_t at = o->n_tried++;
     memcpy(o->tried[at].id, c->id, sizeof o->tried[at].id);
     memcpy(o->tried[at].model, m->name, sizeof o->tried[at].model);
-    char held[16], text[128];
+    char text[128];
     if (r < 0) {
         o->failed++;
         row(o, c->name, m->name, "failed", FACT_UNKNOWN,
@@ -95,8 +82,7 @@ static void try_it(struct optimize *o, const struct container *c, const struct l
     } else if (o->task.dry_run) {
         o->freed += m->held;
         o->done++;
-        snprintf(text, sizeof text, "would be unloaded: its runner holds %s",
-                 size_format(m->held, held, sizeof held));
+        snprintf(text, sizeof text, "would be unloaded: its runner holds %s", SHOWN(m->held));
         row(o, c->name, m->name, "would", m->held, text);
     } else {
         o->under_way = true;
@@ -121,12 +107,11 @@ static void say_stays(struct optimize *o, const struct container *c,
 static void finish(struct optimize *o, const struct world *world, const struct judgement *judgement)
 {
     struct task *task = &o->task;
-    char freed[16];
     json_t *containers = json_array();
     for (size_t i = 0; i < task->targets.n; i++) {
         if (!room_here(o, world, judgement, i))
             continue;
-        const struct container *c = sense_container(flow_sense(task->flow), task->targets.ids[i]);
+        const struct container *c = task_container(task, i);
         struct optimize_plan plan;
         optimize_plan(&o->room, o->now, &plan);
         if (plan.level > LEVEL_LOW || o->now)
@@ -141,17 +126,13 @@ static void finish(struct optimize *o, const struct world *world, const struct j
         else
             printf("%s: the pressure was %s and is %s\n", c->name, before, after);
     }
-    size_format(o->freed, freed, sizeof freed);
-    if (task->json) {
-        json_t *all = json_pack("{s:o, s:O, s:I}", "containers", containers, "models", o->rows,
-                                "freed", (json_int_t)o->freed);
-        say_json(all);
-        json_decref(all);
-    } else {
-        json_decref(containers);
-        printf("%s%s (%lld bytes)\n", task->dry_run ? "would free " : "freed ", freed,
+    if (task->json)
+        say_json(json_pack("{s:O, s:O, s:I}", "containers", containers, "models", task->rows,
+                           "freed", (json_int_t)o->freed));
+    else
+        printf("%s%s (%lld bytes)\n", task->dry_run ? "would free " : "freed ", SHOWN(o->freed),
                (long long)o->freed);
-    }
+    json_decref(containers);
     task_end(task, o->failed ? FAILURE_JOB : 0);
 }
 
@@ -164,7 +145,7 @@ static bool pass(struct optimize *o, const struct world *world, const struct jud
         struct optimize_plan plan;
         if (!room_here(o, world, judgement, i))
             continue;
-        const struct container *c = sense_container(flow_sense(task->flow), task->targets.ids[i]);
+        const struct container *c = task_container(task, i);
         optimize_plan(&o->room, o->now, &plan);
         if (plan.waits && clock_boottime_s() < o->until_s) {
             waits = true;
@@ -202,7 +183,7 @@ static void look(struct task *task, const struct world *world, const struct judg
 static void heal(struct task *task, const struct heal_event *h)
 {
     struct optimize *o = task->userdata;
-    char text[500], change[160];
+    char text[500];
     if (h->kind == HEAL_ACTING || h->kind == HEAL_LOCKED || !o->under_way)
         return;
     o->under_way = false;
@@ -216,8 +197,8 @@ static void heal(struct task *task, const struct heal_event *h)
     o->freed += freed;
     if (h->kind == HEAL_DONE) {
         o->done++;
-        snprintf(text, sizeof text, "unloaded, %s in %.1f s",
-                 say_change(h->before, h->after, change, sizeof change), h->took_s);
+        snprintf(text, sizeof text, "unloaded, %s in %.1f s", SHOWN_CHANGE(h->before, h->after),
+                 h->took_s);
         row(o, h->name, h->model, "done", freed, text);
     } else {
         o->failed++;
@@ -226,22 +207,20 @@ static void heal(struct task *task, const struct heal_event *h)
     }
 }
 
-int cmd_optimize(struct cli *cli, int argc, char **argv)
+int cmd_optimize(struct cli *cli)
 {
     struct optimize *o = calloc(1, sizeof *o);
-    struct error err;
     if (!o || runner_uses_new(&o->uses) < 0) {
         free(o);
-        error_set(&err, FAILURE_JOB, -ENOMEM, "not enough memory");
-        return cli_fail(&err);
+        return cli_refuse(FAILURE_JOB, "not enough memory");
     }
-    o->now = options_has(&cli->options, "now");
-    o->rows = json_array();
-    o->task = TASK(cli, "optimize", argc > 1 ? argv[1] : NULL, o, .look = look, .heal = heal);
+    o->now = cli_has(cli, "now");
+    o->task = TASK(cli, "optimize", cli->operands[0], o, ACTS(cli), .rows = json_array(),
+                   .look = look, .heal = heal);
     keep_history_open_reader(config_settings(cli->config)->state, &o->history, NULL);
     int status = task_run(&o->task);
     keep_history_close(o->history);
-    json_decref(o->rows);
+    json_decref(o->task.rows);
     runner_uses_free(o->uses);
     free(o);
     return status;

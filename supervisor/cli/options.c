@@ -59,12 +59,14 @@ static int unknown(const struct reader *reader, const char *word)
     if (name[0] == '-' && name[1] == '-')
         meant = nearest(name + 2, known, n);
     const char *command = reader->command ? reader->command->name : NULL;
-    if (meant)
-        return error_set(reader->err, FAILURE_USAGE, -EINVAL,
-                         "unknown option %s: did you mean --%s?", name, meant);
     return error_set(reader->err, FAILURE_USAGE, -EINVAL,
-                     "unknown option %s: `supervisor help%s%s` lists those that there are", name,
-                     command ? " " : "", command ? command : "");
+                     meant ? "unknown option %s: did you mean --%s%s?"
+                           : "unknown option %s: `supervisor help%s%s` lists those that there are",
+                     name,
+                     meant     ? meant
+                     : command ? " "
+                               : "",
+                     meant || !command ? "" : command);
 }
 
 static int add(const struct reader *reader, const struct option_spec *spec, const char *value)

@@ -1,5 +1,5 @@
 /* supervisor preload: the tiers and the pinned models, as far as they fit (row C14). */
-#include "cli/preload.h"
+#include "cli/loading.h"
 #include "cli/say.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ static void say_row(struct preload *preload, const struct wanted_model *item,
         return;
     }
     progress_end(&preload->loading.progress);
-    say_progress(NULL);
+    say_clear();
     if (!preload->titled)
         printf("%-20s %-12s %-28s %-14s %s\n", "CONTAINER", "TIER", "MODEL", "RESULT", "");
     preload->titled = true;
@@ -55,7 +55,7 @@ int preload_begin(struct preload *preload, struct task *task, int64_t keep_alive
     if (!preload->items || !preload->rows || loading_begin(&preload->loading, task) < 0)
         return -ENOMEM;
     for (size_t i = 0; i < task->targets.n; i++) {
-        const struct container *c = sense_container(flow_sense(task->flow), task->targets.ids[i]);
+        const struct container *c = task_container(task, i);
         if (c)
             preload->n = wanted_list(task->cli->config, c, keep_alive_s, preload->items, preload->n,
                                      PRELOAD_MAX);
@@ -81,17 +81,6 @@ void preload_look(struct preload *preload, const struct world *world,
     loader_begin(preload->loading.loader, &wish);
 }
 
-void preload_heal(struct preload *preload, const struct heal_event *event)
-{
-    if (preload->loading.loader)
-        loader_heal(preload->loading.loader, event);
-}
-
-void preload_interrupted(struct preload *preload)
-{
-    loading_interrupted(&preload->loading);
-}
-
 void preload_end(struct preload *preload)
 {
     loading_end(&preload->loading);
@@ -110,48 +99,44 @@ struct command_preload {
 static void begin(struct task *task)
 {
     struct command_preload *p = task->userdata;
-    struct error err;
     if (preload_begin(&p->preload, task, p->keep_alive_s) == 0)
         return;
-    error_set(&err, FAILURE_JOB, -ENOMEM, "not enough memory");
     p->preload.over = true;
-    task_end(task, cli_fail(&err));
+    task_refuse(task, FAILURE_JOB, "not enough memory");
 }
 
 static void look(struct task *task, const struct world *world, const struct judgement *judgement)
 {
     struct command_preload *p = task->userdata;
-    bool was_over = p->preload.over;
-    if (was_over)
+    if (p->preload.over)
         return;
     preload_look(&p->preload, world, judgement);
     if (!p->preload.over)
         return;
-    if (task->json) {
-        say_json(p->preload.rows);
-    } else if (p->preload.n == 0) {
+    if (task->json)
+        say_json(json_incref(p->preload.rows));
+    else if (p->preload.n == 0)
         puts("nothing to preload: neither a tier ([tier \"fast\"] models) nor models.pin is set");
-    }
     task_end(task, p->preload.short_of ? FAILURE_JOB : 0);
 }
 
 static void heal(struct task *task, const struct heal_event *event)
 {
-    preload_heal(&((struct command_preload *)task->userdata)->preload, event);
+    loading_heal(&((struct command_preload *)task->userdata)->preload.loading, event);
 }
 
 static void interrupted(struct task *task)
 {
-    preload_interrupted(&((struct command_preload *)task->userdata)->preload);
+    loading_interrupted(&((struct command_preload *)task->userdata)->preload.loading);
 }
 
-int cmd_preload(struct cli *cli, int argc, char **argv)
+int cmd_preload(struct cli *cli)
 {
     struct error err;
     struct command_preload p = {.keep_alive_s = 0};
-    if (load_keep_alive(options_value(&cli->options, "keep-alive"), &p.keep_alive_s, &err) < 0)
+    if (load_keep_alive(cli_value(cli, "keep-alive"), &p.keep_alive_s, &err) < 0)
         return cli_fail(&err);
-    p.task = TASK(cli, "preload", argc > 1 ? argv[1] : NULL, &p, .begin = begin, .look = look,
+    p.task = TASK(cli, "preload", cli->operands[0], &p, ACTS(cli), .begin = begin, .look = look,
                   .heal = heal, .interrupted = interrupted);
     int status = task_run(&p.task);
     preload_end(&p.preload);

@@ -1,6 +1,6 @@
 /* supervisor profiles: what `create` can make. */
-#include "base/size.h"
 #include "cli/cli.h"
+#include "cli/say.h"
 
 #include <string.h>
 
@@ -70,25 +70,18 @@ static void print_json(const struct profile *profiles, size_t n)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++) {
-        json_t *one = json_object(), *values = profile_json(&profiles[i]);
-        json_object_set_new(one, "name", json_string(profiles[i].name));
-        json_object_update(one, values);
-        json_decref(values);
+        json_t *one = json_pack("{s:s}", "name", profiles[i].name);
+        json_object_update_new(one, profile_json(&profiles[i]));
         json_array_append_new(list, one);
     }
-    json_t *all = json_pack("{s:o}", "profiles", list);
-    json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
-    putchar('\n');
-    json_decref(all);
+    say_json_by(json_pack("{s:o}", "profiles", list), JSON_INDENT(2) | JSON_REAL_PRECISION(12));
 }
 
-int cmd_profiles(struct cli *cli, int argc, char **argv)
+int cmd_profiles(struct cli *cli)
 {
-    (void)argc;
-    (void)argv;
     size_t n;
     const struct profile *profiles = config_profiles(cli->config, &n);
-    if (options_has(&cli->options, "json"))
+    if (cli_has(cli, "json"))
         print_json(profiles, n);
     else
         print_table(profiles, n);

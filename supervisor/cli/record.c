@@ -1,5 +1,4 @@
 /* supervisor record: worlds as JSON lines (row B11). */
-#include "base/clock.h"
 #include "base/size.h"
 #include "cli/task.h"
 #include "sense/world_json.h"
@@ -40,35 +39,26 @@ static void look(struct task *task, const struct world *world, const struct judg
               fflush(r->to) == 0;
     json_decref(json);
     if (!ok) {
-        struct error err;
-        error_set(&err, FAILURE_JOB, -EIO, "the recording cannot be written: %s", strerror(errno));
-        task_end(task, cli_fail(&err));
+        task_refuse(task, FAILURE_JOB, "the recording cannot be written: %s", strerror(errno));
     } else if (r->until_s > 0 && world->monotonic_s >= r->until_s) {
         task_end(task, 0);
     }
 }
 
-int cmd_record(struct cli *cli, int argc, char **argv)
+int cmd_record(struct cli *cli)
 {
     struct error err = {0};
     struct record r = {.to = stdout};
-    const char *path = options_value(&cli->options, "output"),
-               *seconds = options_value(&cli->options, "seconds");
+    const char *path = cli_value(cli, "output"), *seconds = cli_value(cli, "seconds");
     if (seconds && duration_parse(seconds, &r.seconds, &err) < 0) {
         error_wrap(&err, "--seconds");
         return cli_fail(&err);
     }
-    if (path && !(r.to = fopen(path, "we"))) {
-        error_set(&err, FAILURE_JOB, -errno, "%s: %s", path, strerror(errno));
-        return cli_fail(&err);
-    }
-    r.task = (struct task){.cli = cli,
-                           .command = "record",
-                           .named = argc > 1 ? argv[1] : NULL,
-                           .everything = argc < 2,
-                           .json = true,
-                           .look = look,
-                           .userdata = &r};
+    if (path && !(r.to = fopen(path, "we")))
+        return cli_refuse(FAILURE_JOB, "%s: %s", path, strerror(errno));
+    r.task =
+        TASK(cli, "record", cli->operands[0], &r, .everything = !cli->operands[0], .look = look);
+    r.task.json = true;
     int status = task_run(&r.task);
     if (path && fclose(r.to) != 0 && status == 0)
         status = FAILURE_JOB;

@@ -5,7 +5,6 @@
 #include "keep/keep.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* Beside the point where it cannot be: the hold is over all the same. */
 static void remember(const struct settings *s, const char *name)
@@ -34,11 +33,11 @@ static void remember(const struct settings *s, const char *name)
     keep_history_close(history);
 }
 
-int cmd_release(struct cli *cli, int argc, char **argv)
+int cmd_release(struct cli *cli)
 {
-    (void)argc;
     struct error err = {0};
     struct keep *keep;
+    const char *name = cli->operands[0];
     if (keep_open(config_settings(cli->config)->state, false, &keep, &err) < 0)
         return cli_fail(&err);
     char key[CONTAINER_NAME_SIZE];
@@ -47,7 +46,7 @@ int cmd_release(struct cli *cli, int argc, char **argv)
     /* A container has one budget for each way it was labelled (docs/judgement.md, acting 10). */
     static const char *const enables[] = {NULL, "true", "false"};
     for (size_t i = 0; r == 0 && i < sizeof enables / sizeof enables[0]; i++) {
-        healer_key(argv[1], enables[i], key, sizeof key);
+        healer_key(name, enables[i], key, sizeof key);
         r = keep_release(keep, key, clock_wall_ms(), &err);
         held |= r == 0;
         r = r == -ENOENT ? 0 : r;
@@ -55,10 +54,10 @@ int cmd_release(struct cli *cli, int argc, char **argv)
     keep_close(keep);
     if (r < 0)
         return cli_fail(&err);
-    remember(config_settings(cli->config), argv[1]);
+    remember(config_settings(cli->config), name);
     if (held)
-        printf("%s: the hold is over, its restarts are forgotten\n", argv[1]);
+        printf("%s: the hold is over, its restarts are forgotten\n", name);
     else
-        printf("%s was not held; its restarts are forgotten\n", argv[1]);
+        printf("%s was not held; its restarts are forgotten\n", name);
     return 0;
 }

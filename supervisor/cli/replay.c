@@ -3,6 +3,7 @@
 #include "cli/say.h"
 #include "judge/judge.h"
 #include "judge/verdict_json.h"
+#include "sense/json_put.h"
 #include "sense/world_json.h"
 
 #include <errno.h>
@@ -13,12 +14,6 @@ struct replay {
     size_t worlds, events, foreign, verdicts, actions;
     bool summary;
 };
-
-static void print(json_t *json)
-{
-    say_json(json);
-    json_decref(json);
-}
 
 static void print_changes(struct replay *r, const struct world *world, const struct judgement *j)
 {
@@ -32,18 +27,16 @@ static void print_changes(struct replay *r, const struct world *world, const str
                                  "verdict", verdict_kind_name(v->kind), "state",
                                  verdict_state_name(v->state), "since", v->since_s, "evidence",
                                  evidence_to_json(v), "remedy", remedy_name(v->remedy));
-        if (json && v->model[0])
-            json_object_set_new(json, "model", json_string(v->model));
-        if (json && fact_known(v->pid))
-            json_object_set_new(json, "pid", json_integer(v->pid));
-        print(json);
+        put_text(json, "model", v->model);
+        put_known(json, "pid", v->pid);
+        say_json(json);
         if (v->state != VERDICT_RAISED || v->remedy == REMEDY_NONE || v->mode != MODE_ENFORCE)
             continue;
         r->actions++;
         json =
             json_pack("{s:f, s:s, s:s, s:s}", "monotonic", world->monotonic_s, "container", v->name,
                       "action", remedy_name(v->remedy), "why", verdict_kind_name(v->kind));
-        print(json);
+        say_json(json);
     }
 }
 
@@ -81,17 +74,14 @@ static int replay_file(FILE *from, struct judge *judge, struct replay *r)
     return result;
 }
 
-int cmd_replay(struct cli *cli, int argc, char **argv)
+int cmd_replay(struct cli *cli)
 {
-    (void)argc;
-    struct error err = {0};
-    struct replay r = {.summary = options_has(&cli->options, "summary")};
-    bool standard_input = !strcmp(argv[1], "-");
-    FILE *from = standard_input ? stdin : fopen(argv[1], "re");
-    if (!from) {
-        error_set(&err, FAILURE_USAGE, -errno, "%s: %s", argv[1], strerror(errno));
-        return cli_fail(&err);
-    }
+    const char *path = cli->operands[0];
+    struct replay r = {.summary = cli_has(cli, "summary")};
+    bool standard_input = !strcmp(path, "-");
+    FILE *from = standard_input ? stdin : fopen(path, "re");
+    if (!from)
+        return cli_refuse(FAILURE_USAGE, "%s: %s", path, strerror(errno));
     struct judge *judge;
     int result = judge_new(cli->config, &judge);
     if (result == 0) {
@@ -102,17 +92,16 @@ int cmd_replay(struct cli *cli, int argc, char **argv)
     if (!standard_input)
         fclose(from);
     if (result < 0)
-        error_set(&err, FAILURE_JOB, result, "not enough memory to judge %s", argv[1]);
-    else if (unreadable)
-        error_set(&err, FAILURE_USAGE, -EIO, "%s cannot be read", argv[1]);
-    else if (!r.worlds)
-        error_set(&err, FAILURE_USAGE, -EINVAL,
-                  "%s has no world in it (a recording has one JSON object with \"world\" a line)",
-                  argv[1]);
-    if (err.code)
-        return cli_fail(&err);
+        return cli_refuse(FAILURE_JOB, "not enough memory to judge %s", path);
+    if (unreadable)
+        return cli_refuse(FAILURE_USAGE, "%s cannot be read", path);
+    if (!r.worlds)
+        return cli_refuse(FAILURE_USAGE,
+                          "%s has no world in it (a recording has one JSON object with \"world\" a "
+                          "line)",
+                          path);
     if (r.foreign)
-        fprintf(stderr, "supervisor: %s: %zu line%s skipped that %s no world\n", argv[1], r.foreign,
+        fprintf(stderr, "supervisor: %s: %zu line%s skipped that %s no world\n", path, r.foreign,
                 r.foreign == 1 ? "" : "s", r.foreign == 1 ? "is" : "are");
     if (r.summary)
         fprintf(stderr, "%zu worlds, %zu remarks, %zu changes of a verdict, %zu actions\n",

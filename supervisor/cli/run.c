@@ -7,9 +7,8 @@ static int configure(void *userdata, struct config **ret_config, struct error *e
     return cli_config_new(&cli->options, cli->config_path, ret_config, NULL, err);
 }
 
-int cmd_run(struct cli *cli, int argc, char **argv)
+int cmd_run(struct cli *cli)
 {
-    (void)argc, (void)argv;
     struct error err = {0};
     struct config *config = cli->config;
     cli->config = NULL; /* the daemon frees it */

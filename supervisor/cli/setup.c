@@ -1,8 +1,11 @@
-/* From the command line to the configuration. */
+/* From the command line to the configuration; what is told of a failure; the terminal. */
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static int apply(struct config *config, const char *name, const char *value, struct error *err)
@@ -56,4 +59,41 @@ int cli_fail(const struct error *err)
     fflush(stdout);
     fprintf(stderr, "supervisor: %s\n", err->message);
     return (int)err->failure;
+}
+
+int cli_refuse(enum failure failure, const char *format, ...)
+{
+    struct error err = {.failure = failure};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(err.message, sizeof err.message, format, arguments);
+    va_end(arguments);
+    return cli_fail(&err);
+}
+
+/* ---- what the terminal is and can */
+
+bool cli_colour(FILE *to)
+{
+    const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(fileno(to)) && (!no_colour || no_colour[0] == '\0') && term && term[0] != '\0' &&
+           strcmp(term, "dumb") != 0;
+}
+
+int cli_width(void)
+{
+    enum { WIDTH_USUAL = 80, WIDTH_MIN = 20, WIDTH_MAX = 1000 };
+    long width = 0;
+    struct winsize window;
+    const char *columns = getenv("COLUMNS");
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0)
+        width = window.ws_col;
+    if (width <= 0 && columns) {
+        char *end;
+        width = strtol(columns, &end, 10);
+        width = end == columns || *end != '\0' ? 0 : width;
+    }
+    if (width <= 0)
+        return WIDTH_USUAL;
+    return (int)(width < WIDTH_MIN ? WIDTH_MIN : width > WIDTH_MAX ? WIDTH_MAX : width);
 }

@@ -5,8 +5,26 @@
 #define SUPERVISOR_CLI_TASK_H
 
 #include "cli/cli.h"
-#include "cli/targets.h"
 #include "flow.h"
+
+/* ---- which containers a command without a name acts on (JUDGEMENT, acting 9): those in enforce
+ * mode, or the only Ollama container there is. */
+
+enum { TARGETS_MAX = 256 };
+
+struct targets {
+    char ids[TARGETS_MAX][CONTAINER_ID_SIZE];
+    size_t n;
+};
+
+/* named: the name or id of the command line, or NULL. Running ones only. -ENOENT: none (a sentence,
+ * with the nearest name). What is left out is told on `told` with the command that would do it
+ * ("supervisor fix-ollama NAME"); NULL: it is not told. */
+int targets_choose(const struct world *world, const char *named, const char *command, FILE *told,
+                   struct targets *ret_targets, struct error *err);
+bool targets_have(const struct targets *targets, const char *id);
+
+/* ---- the task */
 
 struct task {
     struct cli *cli;
@@ -27,19 +45,31 @@ struct task {
     struct flow *flow;
     struct targets targets;
     bool chosen;
+    json_t *rows; /* owned by the command: task_row */
 };
 
-/* One that acts, with the usual options; behind them more of its members. */
+/* With --json as it was said; behind the arguments more of its members, ACTS(cli) of one that acts.
+ */
 #define TASK(its_cli, word, name, data, ...)                                                       \
     (struct task)                                                                                  \
     {                                                                                              \
-        .cli = (its_cli), .command = (word), .named = (name), .userdata = (data), .act = true,     \
-        .dry_run = options_has(&(its_cli)->options, "dry-run"),                                    \
-        .json = options_has(&(its_cli)->options, "json"), __VA_ARGS__                              \
+        .cli = (its_cli), .command = (word), .named = (name), .userdata = (data),                  \
+        .json = cli_has((its_cli), "json"), __VA_ARGS__                                            \
     }
+#define ACTS(its_cli) .act = true, .dry_run = cli_has((its_cli), "dry-run")
 
 /* Returns the exit status given to task_end, or that of what went wrong (said on stderr). */
 int task_run(struct task *task);
 void task_end(struct task *task, int status);
+/* What ends it, said on stderr. */
+#define task_refuse(task, failure, ...) task_end((task), cli_refuse((failure), __VA_ARGS__))
+
+/* The target of that number; NULL: it is gone. */
+const struct container *task_container(const struct task *task, size_t target);
+/* One result, "CONTAINER: ABOUT: TEXT", on stderr where it is "failed" or "pending". With --json an
+ * object in rows, in which `about` is named by key: returned, so that numbers can be put into it;
+ * else NULL. */
+json_t *task_row(struct task *task, const char *container, const char *key, const char *about,
+                 const char *result, const char *text);
 
 #endif

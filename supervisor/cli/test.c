@@ -1,28 +1,28 @@
 /* supervisor test [SIZE...]: proves that so much memory can be had. */
-#include "cli/test.h"
 #include "base/profile.h"
 #include "base/size.h"
 #include "cli/say.h"
+#include "cli/steps.h"
 #include "deploy/probe.h"
+#include "deploy/probe_inside.h"
 #include "sense/host.h"
 #include "sense/json_member.h"
+#include "sense/json_put.h"
 
 #include <errno.h>
-#include <string.h>
+
+static const char row_format[] = "%-11s %-11s %-11s %-8s %-11s %-4s %s\n";
 
 struct test {
+    const struct settings *settings;
+    const struct test_wish *wish;
+    struct await *await;
+    struct probe probe;
+    struct host host;
     bool quiet;
-    json_t *rows, *left; /* owned */
+    json_t *rows, *left; /* borrowed */
     size_t failed;
 };
-
-static void add_number(json_t *object, const char *name, fact value)
-{
-    if (fact_known(value))
-        json_object_set_new(object, name, json_integer(value));
-    else if (value == FACT_NONE)
-        json_object_set_new(object, name, json_null());
-}
 
 static void on_left(void *userdata, const char *sentence)
 {
@@ -34,51 +34,42 @@ static void on_left(void *userdata, const char *sentence)
 
 static void on_progress(void *userdata, fact size, fact touched, fact wanted, fact available)
 {
-    char text[160];
     (void)userdata;
-    snprintf(text, sizeof text, "%s: %s of %s touched, the host has %s available ...", SHOWN(size),
-             SHOWN(touched), SHOWN(wanted), SHOWN(available));
-    say_progress(text);
+    say_progress("%s: %s of %s touched, the host has %s available ...", SHOWN(size), SHOWN(touched),
+                 SHOWN(wanted), SHOWN(available));
 }
 
 static json_t *row_of(const struct probe_result *r)
 {
     json_t *row = json_pack("{s:I, s:b, s:s}", "size", (json_int_t)r->size, "had",
                             r->end == PROBE_HAD, "outcome", probe_end_name(r->end));
-    add_number(row, "limit_engine", r->limit_engine);
-    add_number(row, "limit_cgroup", r->limit_cgroup);
-    add_number(row, "wanted", r->end == PROBE_TOO_LARGE ? FACT_UNKNOWN : r->wanted);
-    add_number(row, "touched", r->touched);
-    add_number(row, "peak", r->peak);
-    add_number(row, "available", r->available);
-    add_number(row, "missing", r->missing);
-    if (r->touch_s >= 0)
-        json_object_set_new(row, "seconds", json_real(r->touch_s));
+    put_fact(row, "limit_engine", r->limit_engine);
+    put_fact(row, "limit_cgroup", r->limit_cgroup);
+    put_fact(row, "wanted", r->end == PROBE_TOO_LARGE ? FACT_UNKNOWN : r->wanted);
+    put_fact(row, "touched", r->touched);
+    put_fact(row, "peak", r->peak);
+    put_fact(row, "available", r->available);
+    put_fact(row, "missing", r->missing);
+    put_real(row, "seconds", r->touch_s);
     if (r->end != PROBE_TOO_LARGE && r->end != PROBE_REFUSED)
         json_object_set_new(row, "oom_killed", json_boolean(r->oom_killed));
-    if (r->reason[0])
-        json_object_set_new(row, "reason", json_string(r->reason));
-    if (r->warning[0])
-        json_object_set_new(row, "warning", json_string(r->warning));
+    put_text(row, "reason", r->reason);
+    put_text(row, "warning", r->warning);
     return row;
 }
 
-static const char *size_or_dash(fact bytes, char *text, size_t size)
+/* What is unknown was not come to: "-", as for none. */
+static fact come_to(fact bytes)
 {
-    return bytes == FACT_UNKNOWN ? "-" : size_format(bytes, text, size);
+    return bytes == FACT_UNKNOWN ? FACT_NONE : bytes;
 }
 
 static void print_row(const struct probe_result *r)
 {
-    char size[16], limit[16], touched[16], peak[16];
     bool ran = r->end != PROBE_TOO_LARGE && r->end != PROBE_REFUSED;
-    printf("%-11s %-11s %-11s %-8s %-11s %-4s %s\n", size_format(r->size, size, sizeof size),
-           size_or_dash(r->limit_cgroup, limit, sizeof limit),
-           size_or_dash(r->touched, touched, sizeof touched),
-           r->touch_s >= 0 ? SHOWN_S(r->touch_s) : "-", size_or_dash(r->peak, peak, sizeof peak),
-           !ran            ? "-"
-           : r->oom_killed ? "yes"
-                           : "no",
+    const char *oom = !ran ? "-" : r->oom_killed ? "yes" : "no";
+    printf(row_format, SHOWN(r->size), SHOWN(come_to(r->limit_cgroup)), SHOWN(come_to(r->touched)),
+           r->touch_s >= 0 ? SHOWN_S(r->touch_s) : "-", SHOWN(come_to(r->peak)), oom,
            probe_end_name(r->end));
     if (r->reason[0])
         printf("  %s\n", r->reason);
@@ -87,21 +78,18 @@ static void print_row(const struct probe_result *r)
     fflush(stdout);
 }
 
-static int run_sizes(struct test *test, struct probe *probe, const fact *sizes, size_t n,
-                     struct error *err)
+static int run_sizes(struct test *test, struct error *err)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < test->wish->n && !test->probe.signal; i++) {
         struct probe_result result;
-        int code = probe_size(probe, sizes[i], on_progress, test, &result, err);
-        say_progress(NULL);
+        int code = probe_size(&test->probe, test->wish->sizes[i], on_progress, test, &result, err);
+        say_clear();
         if (code < 0)
             return code;
         test->failed += result.end != PROBE_HAD;
         json_array_append_new(test->rows, row_of(&result));
         if (!test->quiet)
             print_row(&result);
-        if (probe->signal)
-            return 0;
     }
     return 0;
 }
@@ -120,36 +108,28 @@ static int check_engine(struct await *await, struct error *err)
 
 static void print_head(const struct host *host, const struct probe *probe)
 {
-    char available[16], total[16], reserve[16];
     printf("The host has %s of %s available; %s stay reserved. Image: %s\n\n",
-           size_format(host->available, available, sizeof available),
-           size_format(host->total, total, sizeof total),
-           size_format(probe->reserve, reserve, sizeof reserve), probe->image.name);
-    printf("%-11s %-11s %-11s %-8s %-11s %-4s %s\n", "SIZE", "LIMIT", "TOUCHED", "TIME", "PEAK",
-           "OOM", "RESULT");
+           SHOWN(host->available), SHOWN(host->total), SHOWN(probe->reserve), probe->image.name);
+    printf(row_format, "SIZE", "LIMIT", "TOUCHED", "TIME", "PEAK", "OOM", "RESULT");
     fflush(stdout);
 }
 
-static int run(struct test *test, struct probe *probe, struct await *await,
-               const struct settings *settings, const fact *sizes, size_t n, fact reserve,
-               struct host *host, struct error *err)
+static int run(struct test *test, struct error *err)
 {
-    struct host_reader *reader = NULL;
-    int code = check_engine(await, err);
+    struct probe *probe = &test->probe;
+    int code = check_engine(test->await, err);
     if (code == 0)
-        code = host_open(settings->procfs, &reader, err);
+        code = host_read_once(test->settings->procfs, &test->host, err);
     if (code < 0)
         return code;
-    host_read(reader, host);
-    host_close(reader);
-    code = probe_begin(probe, await, settings, reserve, on_left, test, err);
-    if (code == 0 && !await_signal(await))
+    code = probe_begin(probe, test->await, test->settings, test->wish->reserve, on_left, test, err);
+    if (code == 0 && !await_signal(test->await))
         code = probe_image_find(probe, err);
-    probe->signal = await_signal(await);
+    probe->signal = await_signal(test->await);
     if (code == 0 && !probe->signal) {
         if (!test->quiet)
-            print_head(host, probe);
-        code = run_sizes(test, probe, sizes, n, err);
+            print_head(&test->host, probe);
+        code = run_sizes(test, err);
     }
     struct error finishing;
     if (probe_finish(probe, &finishing) < 0 && code == 0) {
@@ -159,68 +139,79 @@ static int run(struct test *test, struct probe *probe, struct await *await,
     return code;
 }
 
-int test_sizes(const struct config *config, const fact *sizes, size_t n, fact reserve, bool quiet,
+int test_sizes(const struct config *config, const struct test_wish *wish, bool quiet,
                json_t **ret_report)
 {
     struct error err = {0};
-    struct host host = {.total = FACT_UNKNOWN, .available = FACT_UNKNOWN};
-    struct probe probe = {.lock = -1};
     CLEANUP_AWAIT struct await *await = NULL;
-    CLEANUP_JSON json_t *report = json_object(), *rows = json_array(), *left = json_array();
-    struct test test = {.quiet = quiet, .rows = rows, .left = left};
+    json_t *rows = json_array(), *left = json_array();
     int code = await_new(config, &await, &err);
+    struct test test = {.settings = config_settings(config),
+                        .wish = wish,
+                        .await = await,
+                        .probe.lock = -1,
+                        .host = {.total = FACT_UNKNOWN, .available = FACT_UNKNOWN},
+                        .quiet = quiet,
+                        .rows = rows,
+                        .left = left};
     if (code == 0)
-        code = run(&test, &probe, await, config_settings(config), sizes, n, reserve, &host, &err);
-    add_number(report, "memory_total", host.total);
-    add_number(report, "memory_available", host.available);
-    add_number(report, "reserve", reserve);
-    if (probe.image.name[0])
-        json_object_set_new(report, "image", json_string(probe.image.name));
-    json_object_set(report, "taken_away", left);
-    json_object_set(report, "sizes", rows);
-    if (ret_report)
-        *ret_report = json_incref(report);
-    if (probe.signal)
+        code = run(&test, &err);
+    *ret_report = json_pack(
+        "{s:o*, s:o*, s:o*, s:o*, s:o, s:o}", "memory_total", json_known(test.host.total),
+        "memory_available", json_known(test.host.available), "reserve", json_known(wish->reserve),
+        "image", json_told(test.probe.image.name), "taken_away", left, "sizes", rows);
+    if (test.probe.signal)
         fputs("supervisor: interrupted; what was made is taken away again\n", stderr);
     if (code < 0)
         return cli_fail(&err);
-    return probe.signal ? 128 + probe.signal : test.failed > 0 ? FAILURE_JOB : 0;
+    return test.probe.signal ? 128 + test.probe.signal : test.failed > 0 ? FAILURE_JOB : 0;
 }
 
-static int read_sizes(int n, char **words, fact *sizes, struct error *err)
+int test_wish_read(const struct cli *cli, const char *more, struct test_wish *ret_wish)
 {
-    for (int i = 0; i < n; i++) {
-        int code = size_parse(words[i], &sizes[i], err);
-        if (code < 0)
-            return code;
-        if (sizes[i] < PROBE_SIZE_MIN)
-            return error_set(err, FAILURE_USAGE, -ERANGE,
-                             "%.64s is too little to test: 32m is the least, the program itself "
-                             "needs some",
-                             words[i]);
-    }
-    return 0;
-}
-
-int cmd_test(struct cli *cli, int argc, char **argv)
-{
-    static const fact usual[] = {INT64_C(10) << 30, INT64_C(20) << 30, INT64_C(25) << 30};
-    fact sizes[TEST_SIZES_MAX], reserve = RESERVE_STANDARD;
+    struct test_wish wish = {.reserve = RESERVE_STANDARD, .n = (size_t)cli->n_operands};
+    const char *reserve = cli_value(cli, "reserve");
     struct error err;
-    json_t *report = NULL;
-    const char *text = options_value(&cli->options, "reserve");
-    bool json = options_has(&cli->options, "json");
-    if (text && size_parse(text, &reserve, &err) < 0) {
+    if (reserve && size_parse(reserve, &wish.reserve, &err) < 0) {
         error_wrap(&err, "--reserve");
         return cli_fail(&err);
     }
-    if (read_sizes(argc - 1, argv + 1, sizes, &err) < 0)
-        return cli_fail(&err);
-    int status = test_sizes(cli->config, argc > 1 ? sizes : usual,
-                            argc > 1 ? (size_t)argc - 1 : sizeof usual / sizeof usual[0], reserve,
-                            json, &report);
+    for (size_t i = 0; i < wish.n; i++) {
+        if (size_parse(cli->operands[i], &wish.sizes[i], &err) < 0)
+            return cli_fail(&err);
+        if (wish.sizes[i] < PROBE_SIZE_MIN)
+            return cli_refuse(FAILURE_USAGE, "%.64s is too little to test: 32m is the least%s",
+                              cli->operands[i], more);
+    }
+    *ret_wish = wish;
+    return 0;
+}
+
+int cmd_test(struct cli *cli)
+{
+    static const fact usual_gib[] = {10, 20, 25};
+    struct test_wish wish;
+    json_t *report = NULL;
+    bool json = cli_has(cli, "json");
+    int status = test_wish_read(cli, ", the program itself needs some", &wish);
+    if (status != 0)
+        return status;
+    for (size_t i = 0; cli->n_operands == 0 && i < sizeof usual_gib / sizeof usual_gib[0]; i++)
+        wish.sizes[wish.n++] = usual_gib[i] << 30;
+    status = test_sizes(cli->config, &wish, json, &report);
     if (json && json_array_size(json_object_get(report, "sizes")) > 0)
-        say_json(report);
+        say_json(json_incref(report));
     json_decref(report);
     return status;
+}
+
+/* supervisor probe-memory BYTES RESERVE: the inner half, in its container. */
+int cmd_probe_memory(struct cli *cli)
+{
+    fact wanted, reserve;
+    struct error err;
+    if (size_parse(cli->operands[0], &wanted, &err) < 0 ||
+        size_parse(cli->operands[1], &reserve, &err) < 0)
+        return cli_fail(&err);
+    return probe_inside(wanted, reserve, "/proc", "/sys/fs/cgroup");
 }

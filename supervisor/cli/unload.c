@@ -2,9 +2,9 @@
  * C6). Neither ever restarts anything. */
 #include "base/clock.h"
 #include "base/model_name.h"
-#include "base/size.h"
 #include "cli/say.h"
 #include "cli/task.h"
+#include "sense/json_put.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,26 +28,12 @@ struct unload {
     size_t n;
     double until_s;
     size_t failed, pending, unreachable;
-    fact before;
-    json_t *rows;
 };
 
-static void say(struct unload *u, const char *container, const char *model, const char *result,
-                fact before, fact after, const char *text)
+static json_t *say(struct unload *u, const char *container, const char *model, const char *result,
+                   const char *text)
 {
-    if (u->task.json) {
-        json_t *row = json_pack("{s:s, s:s, s:s, s:s}", "container", container, "model", model,
-                                "result", result, "text", text);
-        if (fact_known(before))
-            json_object_set_new(row, "before", json_integer(before));
-        if (fact_known(after))
-            json_object_set_new(row, "after", json_integer(after));
-        json_array_append_new(u->rows, row);
-        return;
-    }
-    say_progress(NULL);
-    bool bad = !strcmp(result, "failed") || !strcmp(result, "pending");
-    fprintf(bad ? stderr : stdout, "%s: %s: %s\n", container, model, text);
+    return task_row(&u->task, container, "model", model, result, text);
 }
 
 static void add(struct unload *u, const struct container *c, const char *model)
@@ -67,10 +53,9 @@ static void begin(struct task *task)
     u->jobs = calloc(JOBS_MAX, sizeof *u->jobs);
     bool found[OPERANDS_MAX] = {false};
     for (size_t i = 0; u->jobs && i < task->targets.n; i++) {
-        const struct container *c = sense_container(flow_sense(task->flow), task->targets.ids[i]);
+        const struct container *c = task_container(task, i);
         if (!c->ollama.reachable) {
-            say(u, c->name, u->flush ? "flush" : "unload", "failed", FACT_UNKNOWN, FACT_UNKNOWN,
-                "its Ollama does not answer");
+            say(u, c->name, u->flush ? "flush" : "unload", "failed", "its Ollama does not answer");
             u->unreachable++;
             continue;
         }
@@ -83,13 +68,12 @@ static void begin(struct task *task)
                 add(u, c, c->ollama.models[k].name);
         }
         if (u->flush && !c->ollama.n_models)
-            say(u, c->name, "flush", "done", FACT_UNKNOWN, FACT_UNKNOWN, "nothing is loaded");
+            say(u, c->name, "flush", "done", "nothing is loaded");
     }
     for (int o = 0; !u->flush && !u->unreachable && o < u->n_models; o++) {
-        const struct container *c = sense_container(flow_sense(task->flow), task->targets.ids[0]);
+        const char *name = task->targets.n == 1 ? task_container(task, 0)->name : "supervisor";
         if (!found[o])
-            say(u, task->targets.n == 1 ? c->name : "supervisor", u->models[o], "done",
-                FACT_UNKNOWN, FACT_UNKNOWN,
+            say(u, name, u->models[o], "done",
                 "it is not loaded (a model that is still loading is not listed yet)");
     }
 }
@@ -122,7 +106,7 @@ static void look(struct task *task, const struct world *world, const struct judg
                                                             : JOB_ENDED;
             if (r < 0 && job->state == JOB_ENDED) {
                 u->failed++;
-                say(u, c ? c->name : job->id, job->model, "failed", FACT_UNKNOWN, FACT_UNKNOWN,
+                say(u, c ? c->name : job->id, job->model, "failed",
                     r == -ETIMEDOUT ? "not begun: the time for all of them is over"
                     : r == -ENOENT  ? "its container is gone"
                                     : "it could not be remembered");
@@ -135,7 +119,7 @@ static void look(struct task *task, const struct world *world, const struct judg
         return;
     }
     if (task->json)
-        say_json(u->rows);
+        say_json(json_incref(task->rows));
     task_end(task, u->failed || u->pending ? FAILURE_JOB
                    : u->unreachable        ? FAILURE_UNREACHABLE
                                            : 0);
@@ -144,19 +128,21 @@ static void look(struct task *task, const struct world *world, const struct judg
 static void heal(struct task *task, const struct heal_event *h)
 {
     struct unload *u = task->userdata;
-    char text[500], change[160];
-    if (h->kind == HEAL_ACTING || h->kind == HEAL_LOCKED || h->kind == HEAL_RECOVERED)
-        goto again;
+    char text[500];
+    bool again = h->kind == HEAL_RECOVERED; /* what an earlier one had begun; then our own */
+    if (h->kind == HEAL_ACTING || h->kind == HEAL_LOCKED)
+        return;
     for (size_t i = 0; i < u->n; i++)
         if (u->jobs[i].state == JOB_UNDER_WAY && !strcmp(u->jobs[i].id, h->id) &&
-            !strcmp(u->jobs[i].model, h->model))
-            u->jobs[i].state = JOB_ENDED;
+            (again || !strcmp(u->jobs[i].model, h->model)))
+            u->jobs[i].state = again ? JOB_TO_DO : JOB_ENDED;
+    if (again)
+        return;
     const char *result = "failed";
     if (h->kind == HEAL_DONE) {
         result = "done";
-        snprintf(text, sizeof text, "unloaded, %s in %.1f s%s%s",
-                 say_change(h->before, h->after, change, sizeof change), h->took_s,
-                 *h->text ? "; " : "", h->text);
+        snprintf(text, sizeof text, "unloaded, %s in %.1f s%s%s", SHOWN_CHANGE(h->before, h->after),
+                 h->took_s, *h->text ? "; " : "", h->text);
     } else if (h->kind == HEAL_PENDING) {
         result = "pending";
         u->pending++;
@@ -168,37 +154,24 @@ static void heal(struct task *task, const struct heal_event *h)
         u->failed++;
         snprintf(text, sizeof text, "not unloaded: %.400s", h->text);
     }
-    say(u, h->name, h->model, result, h->before, h->after, text);
-    return;
-again:
-    for (size_t i = 0; h->kind == HEAL_RECOVERED && i < u->n; i++)
-        if (u->jobs[i].state == JOB_UNDER_WAY && !strcmp(u->jobs[i].id, h->id))
-            u->jobs[i].state = JOB_TO_DO;
+    json_t *row = say(u, h->name, h->model, result, text);
+    put_known(row, "before", h->before);
+    put_known(row, "after", h->after);
 }
 
-static int run(struct cli *cli, bool flush, int n_models, char **models)
+int cmd_unload(struct cli *cli)
 {
+    bool flush = !strcmp(cli->command->name, "flush");
     struct unload u = {.flush = flush,
-                       .models = models,
-                       .n_models = n_models,
-                       .wait = options_has(&cli->options, "wait"),
-                       .force = options_has(&cli->options, "force"),
-                       .rows = json_array()};
+                       .models = cli->operands,
+                       .n_models = cli->n_operands,
+                       .wait = cli_has(cli, "wait"),
+                       .force = cli_has(cli, "force")};
     u.task = TASK(cli, flush ? "flush --container" : "unload MODEL --container",
-                  options_value(&cli->options, "container"), &u, .begin = begin, .look = look,
-                  .heal = heal);
+                  cli_value(cli, "container"), &u, ACTS(cli), .rows = json_array(), .begin = begin,
+                  .look = look, .heal = heal);
     int status = task_run(&u.task);
-    json_decref(u.rows);
+    json_decref(u.task.rows);
     free(u.jobs);
     return status;
-}
-
-int cmd_unload(struct cli *cli, int argc, char **argv)
-{
-    return run(cli, false, argc - 1, argv + 1);
-}
-
-int cmd_flush(struct cli *cli, int argc, char **argv)
-{
-    return run(cli, true, argc - 1, argv + 1);
 }

@@ -1,9 +1,11 @@
 #include "deploy/await.h"
 #include "deploy/await_private.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/un.h>
 
 static const int64_t second_ms = 1000;
@@ -84,6 +86,15 @@ void await_free(struct await *await)
     free(await);
 }
 
+int await_token(char ret_token[AWAIT_TOKEN_SIZE])
+{
+    uint64_t number;
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+        return -EIO;
+    snprintf(ret_token, AWAIT_TOKEN_SIZE, "%016" PRIx64, number);
+    return 0;
+}
+
 int await_signal(const struct await *await)
 {
     return await->signal;
@@ -133,9 +144,9 @@ int await_answer(struct await *await, struct answer *answer)
 /* Something that tells how far it is, and can be ended. */
 struct watched {
     struct answer answer;
-    void *job;
-    void (*stop)(void *job);
-    bool stopped, refused; /* refused: the caller's progress said so */
+    struct docker_call *call;
+    struct ollama_pull *pull; /* one of the two */
+    bool stopped, refused;    /* refused: the caller's progress said so */
     uint64_t moved_ns;
     docker_pulling *image;
     await_model_pulling *model;
@@ -165,7 +176,10 @@ static int watch(struct await *await, struct watched *watched, const char *what)
         stalled = stalled || uv_hrtime() - watched->moved_ns > stall_ns;
         if ((await->signal || stalled || watched->refused) && !watched->stopped) {
             watched->stopped = true;
-            watched->stop(watched->job);
+            if (watched->pull)
+                ollama_pull_stop(watched->pull);
+            else
+                docker_stream_stop(watched->call);
         }
         if (!watched->answer.done)
             turn(await, &watched->answer.done);
@@ -194,19 +208,13 @@ static void on_image(void *userdata, const struct docker_pull_progress *progress
         watched->image(watched->userdata, progress);
 }
 
-static void stop_image(void *job)
-{
-    docker_stream_stop(job);
-}
-
 int await_pull(struct await *await, const char *image, docker_pulling *progress, void *userdata,
                struct error *err)
 {
     char what[300];
-    struct watched watched = {
-        .answer.err = err, .stop = stop_image, .image = progress, .userdata = userdata};
+    struct watched watched = {.answer.err = err, .image = progress, .userdata = userdata};
     snprintf(what, sizeof what, "the pull of %.200s", image);
-    watched.job = docker_pull(await->docker, image, on_image, on_done, &watched);
+    watched.call = docker_pull(await->docker, image, on_image, on_done, &watched);
     return watch(await, &watched, what);
 }
 
@@ -218,23 +226,16 @@ static void on_model(void *userdata, const struct ollama_pull_progress *progress
         watched->refused = true;
 }
 
-static void stop_model(void *job)
-{
-    ollama_pull_stop(job);
-}
-
 int await_model_pull(struct await *await, const char *address, uint16_t port, const char *model,
                      await_model_pulling *progress, void *userdata, struct error *err)
 {
     char what[300];
-    struct watched watched = {
-        .answer.err = err, .stop = stop_model, .model = progress, .userdata = userdata};
-    struct ollama_pull *pull;
+    struct watched watched = {.answer.err = err, .model = progress, .userdata = userdata};
     snprintf(what, sizeof what, "the pull of %.200s", model);
-    int r = ollama_pull(await->http, address, port, model, on_model, on_done, &watched, &pull);
+    int r =
+        ollama_pull(await->http, address, port, model, on_model, on_done, &watched, &watched.pull);
     if (r < 0)
         return error_set(err, FAILURE_JOB, r, "cannot ask for a pull of %.200s: %s", model,
                          strerror(-r));
-    watched.job = pull;
     return watch(await, &watched, what);
 }

@@ -22,6 +22,10 @@ static inline void await_cleanup(struct await **await)
 }
 #define CLEANUP_AWAIT __attribute__((cleanup(await_cleanup)))
 
+/* 16 hexadecimal digits, by chance. 0 or -EIO. */
+enum { AWAIT_TOKEN_SIZE = 17 };
+int await_token(char ret_token[AWAIT_TOKEN_SIZE]);
+
 /* The signal that came; 0: none. */
 int await_signal(const struct await *await);
 /* Forgets it: what comes next (an undo) is waited for all the same. */
@@ -39,9 +43,14 @@ int await_engine(struct await *await, int64_t timeout_ms, struct error *err);
 /* *ret_json is a new reference. */
 int await_info(struct await *await, json_t **ret_json, struct error *err);
 int await_list(struct await *await, json_t **ret_json, struct error *err);
-int await_inspect(struct await *await, const char *id, json_t **ret_json, struct error *err);
-int await_image(struct await *await, const char *image, json_t **ret_json, struct error *err);
-int await_volume(struct await *await, const char *name, json_t **ret_json, struct error *err);
+/* Of one thing: docker_inspect_json, docker_image_json, docker_volume_json. */
+typedef void await_question(struct docker *docker, const char *name, docker_json_read *done,
+                            void *userdata);
+int await_json(struct await *await, await_question *call, const char *name, json_t **ret_json,
+               struct error *err);
+/* With one thing: docker_start, docker_remove, docker_volume_remove … */
+typedef void await_deed(struct docker *docker, const char *name, docker_done *done, void *userdata);
+int await_call(struct await *await, await_deed *call, const char *name, struct error *err);
 /* Where Ollama answers, "" unknown: "http://ADDRESS:PORT". */
 int await_address(struct await *await, const char *id, char *ret_address, size_t size,
                   uint16_t *ret_port, struct error *err);
@@ -50,16 +59,10 @@ int await_address(struct await *await, const char *id, char *ret_address, size_t
 int await_create(struct await *await, const char *name, const json_t *request,
                  char ret_id[CONTAINER_ID_SIZE], char *ret_warnings, size_t size,
                  struct error *err);
-int await_start(struct await *await, const char *id, struct error *err);
 int await_stop(struct await *await, const char *id, int64_t grace_s, struct error *err);
 int await_rename(struct await *await, const char *id, const char *name, struct error *err);
-int await_remove(struct await *await, const char *id, struct error *err);
 int await_volume_create(struct await *await, const char *name, const json_t *labels,
                         struct error *err);
-int await_volume_remove(struct await *await, const char *name, struct error *err);
-int await_image_remove(struct await *await, const char *image, struct error *err);
-/* "repository:tag", with nothing in it. */
-int await_empty_image(struct await *await, const char *image, struct error *err);
 /* The last lines it said, "" where that cannot be had. */
 void await_logs(struct await *await, const char *id, int lines, char *text, size_t size);
 

@@ -52,142 +52,75 @@ int await_engine(struct await *await, int64_t timeout_ms, struct error *err)
     }
 }
 
-/* The calls that name one thing, begun, and waited for. */
-typedef void json_call(struct docker *docker, const char *name, docker_json_read *done,
-                       void *userdata);
-typedef void named_call(struct docker *docker, const char *name, docker_done *done, void *userdata);
-
-static int ask_json(struct await *await, json_call *call, const char *name, json_t **ret_json,
-                    struct error *err)
+int await_json(struct await *await, await_question *call, const char *name, json_t **ret_json,
+               struct error *err)
 {
     struct answer answer = {.err = err, .ret_json = ret_json};
     call(await->docker, name, on_json, &answer);
     return await_answer(await, &answer);
 }
 
-static int ask(struct await *await, named_call *call, const char *name, struct error *err)
+int await_call(struct await *await, await_deed *call, const char *name, struct error *err)
 {
     struct answer answer = {.err = err};
     call(await->docker, name, on_done, &answer);
     return await_answer(await, &answer);
 }
 
-static void info(struct docker *docker, const char *name, docker_json_read *done, void *userdata)
-{
-    (void)name;
-    docker_info_json(docker, done, userdata);
-}
-
-static void list(struct docker *docker, const char *name, docker_json_read *done, void *userdata)
-{
-    (void)name;
-    docker_list_json(docker, done, userdata);
-}
-
 int await_info(struct await *await, json_t **ret_json, struct error *err)
 {
-    return ask_json(await, info, NULL, ret_json, err);
+    struct answer answer = {.err = err, .ret_json = ret_json};
+    docker_info_json(await->docker, on_json, &answer);
+    return await_answer(await, &answer);
 }
 
 int await_list(struct await *await, json_t **ret_json, struct error *err)
 {
-    return ask_json(await, list, NULL, ret_json, err);
+    struct answer answer = {.err = err, .ret_json = ret_json};
+    docker_list_json(await->docker, on_json, &answer);
+    return await_answer(await, &answer);
 }
-
-int await_inspect(struct await *await, const char *id, json_t **ret_json, struct error *err)
-{
-    return ask_json(await, docker_inspect_json, id, ret_json, err);
-}
-
-int await_image(struct await *await, const char *image, json_t **ret_json, struct error *err)
-{
-    return ask_json(await, docker_image_json, image, ret_json, err);
-}
-
-int await_volume(struct await *await, const char *name, json_t **ret_json, struct error *err)
-{
-    return ask_json(await, docker_volume_json, name, ret_json, err);
-}
-
-struct address {
-    struct answer answer; /* first */
-    char *text;
-    size_t size;
-    uint16_t port;
-};
 
 static void on_inspected(void *userdata, int result, const struct container *container,
                          const struct docker_details *details, const struct error *err)
 {
-    struct address *address = userdata;
+    struct answer *answer = userdata;
     (void)container;
-    answer_take(&address->answer, result, err);
+    answer_take(answer, result, err);
     if (result < 0)
         return;
-    snprintf(address->text, address->size, "%s", details->address);
-    address->port = details->port;
+    snprintf(answer->text, answer->size, "%s", details->address);
+    answer->number = details->port;
 }
 
 int await_address(struct await *await, const char *id, char *ret_address, size_t size,
                   uint16_t *ret_port, struct error *err)
 {
-    struct address address = {.answer.err = err, .text = ret_address, .size = size};
-    docker_inspect(await->docker, id, on_inspected, &address);
-    int r = await_answer(await, &address.answer);
+    struct answer answer = {.err = err, .text = ret_address, .size = size};
+    docker_inspect(await->docker, id, on_inspected, &answer);
+    int r = await_answer(await, &answer);
     if (r == 0)
-        *ret_port = address.port;
+        *ret_port = (uint16_t)answer.number;
     return r;
 }
-
-struct created {
-    struct answer answer; /* first */
-    char *id, *warnings;
-    size_t size;
-};
 
 static void on_created(void *userdata, int result, const char *id, const char *warnings,
                        const struct error *err)
 {
-    struct created *created = userdata;
-    answer_take(&created->answer, result, err);
+    struct answer *answer = userdata;
+    answer_take(answer, result, err);
     if (result < 0)
         return;
-    snprintf(created->id, CONTAINER_ID_SIZE, "%s", id);
-    snprintf(created->warnings, created->size, "%s", warnings);
+    snprintf(answer->id, CONTAINER_ID_SIZE, "%s", id);
+    snprintf(answer->text, answer->size, "%s", warnings);
 }
 
 int await_create(struct await *await, const char *name, const json_t *request,
                  char ret_id[CONTAINER_ID_SIZE], char *ret_warnings, size_t size, struct error *err)
 {
-    struct created created = {
-        .answer.err = err, .id = ret_id, .warnings = ret_warnings, .size = size};
-    docker_create(await->docker, name, request, on_created, &created);
-    return await_answer(await, &created.answer);
-}
-
-int await_start(struct await *await, const char *id, struct error *err)
-{
-    return ask(await, docker_start, id, err);
-}
-
-int await_remove(struct await *await, const char *id, struct error *err)
-{
-    return ask(await, docker_remove, id, err);
-}
-
-int await_volume_remove(struct await *await, const char *name, struct error *err)
-{
-    return ask(await, docker_volume_remove, name, err);
-}
-
-int await_image_remove(struct await *await, const char *image, struct error *err)
-{
-    return ask(await, docker_image_remove, image, err);
-}
-
-int await_empty_image(struct await *await, const char *image, struct error *err)
-{
-    return ask(await, docker_import_empty, image, err);
+    struct answer answer = {.err = err, .id = ret_id, .text = ret_warnings, .size = size};
+    docker_create(await->docker, name, request, on_created, &answer);
+    return await_answer(await, &answer);
 }
 
 int await_stop(struct await *await, const char *id, int64_t grace_s, struct error *err)
@@ -212,52 +145,40 @@ int await_volume_create(struct await *await, const char *name, const json_t *lab
     return await_answer(await, &answer);
 }
 
-struct said {
-    struct answer answer; /* first */
-    char *text;
-    size_t size;
-};
-
 static void on_said(void *userdata, int result, const char *text, const struct error *err)
 {
-    struct said *said = userdata;
-    answer_take(&said->answer, result, err);
+    struct answer *answer = userdata;
+    answer_take(answer, result, err);
     if (result == 0)
-        snprintf(said->text, said->size, "%s", text);
+        snprintf(answer->text, answer->size, "%s", text);
 }
 
 void await_logs(struct await *await, const char *id, int lines, char *text, size_t size)
 {
-    struct said said = {.text = text, .size = size};
+    struct answer answer = {.text = text, .size = size};
     text[0] = '\0';
-    docker_logs(await->docker, id, lines, on_said, &said);
-    await_answer(await, &said.answer);
+    docker_logs(await->docker, id, lines, on_said, &answer);
+    await_answer(await, &answer);
 }
-
-struct got {
-    struct answer answer; /* first */
-    long status;
-};
 
 static void on_got(void *userdata, const struct http_response *response)
 {
-    struct got *got = userdata;
-    answer_take(&got->answer, response->result, NULL);
-    got->status = response->status;
+    struct answer *answer = userdata;
+    answer_take(answer, response->result, NULL);
+    answer->number = response->status;
 }
 
 int await_get(struct await *await, const char *address, uint16_t port, const char *path,
               long timeout_ms)
 {
     char url[192];
-    struct got got = {.status = 0};
+    struct answer answer = {.number = 0};
     const char *format = strchr(address, ':') ? "http://[%s]:%u%s" : "http://%s:%u%s";
     snprintf(url, sizeof url, format, address, (unsigned)port, path);
     struct http_options options = {
         .method = "GET", .url = url, .timeout_ms = timeout_ms, .fresh_connection = true};
-    int r = http_start(await->http, &options, on_got, &got, NULL);
-    if (r < 0)
-        return r;
-    r = await_answer(await, &got.answer);
-    return r < 0 ? r : (int)got.status;
+    int r = http_start(await->http, &options, on_got, &answer, NULL);
+    if (r == 0)
+        r = await_answer(await, &answer);
+    return r < 0 ? r : (int)answer.number;
 }

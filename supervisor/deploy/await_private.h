@@ -23,7 +23,11 @@ struct answer {
     bool done;
     int result;
     struct error *err; /* may be NULL */
+    /* What of the answer is wanted. */
     json_t **ret_json;
+    char *id, *text; /* text: size bytes */
+    size_t size;
+    long number;
     uv_loop_t *loop; /* await_answer's, while it turns */
 };
 

@@ -2,11 +2,16 @@
 #include "deploy/create_private.h"
 #include "sense/json_member.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+
+static void emit(struct create *create, enum create_event_kind kind, const char *text, fact current,
+                 fact total)
+{
+    struct create_event event = {kind, text, current, total, create->seen, create->plan};
+    create->tell(create->userdata, &event);
+}
 
 void create_say(struct create *create, enum create_event_kind kind, const char *format, ...)
 {
@@ -15,14 +20,12 @@ void create_say(struct create *create, enum create_event_kind kind, const char *
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    struct create_event event = {.kind = kind,
-                                 .text = text,
-                                 .current = FACT_UNKNOWN,
-                                 .total = FACT_UNKNOWN,
-                                 .seen = create->seen,
-                                 .plan = create->plan};
-    if (create->tell)
-        create->tell(create->userdata, &event);
+    emit(create, kind, text, FACT_UNKNOWN, FACT_UNKNOWN);
+}
+
+void create_say_progress(struct create *create, const char *what, fact current, fact total)
+{
+    emit(create, CREATE_PROGRESS, what, current, total);
 }
 
 void create_result_clear(struct create_result *result)
@@ -30,15 +33,6 @@ void create_result_clear(struct create_result *result)
     json_decref(result->request);
     json_decref(result->differs);
     result->request = result->differs = NULL;
-}
-
-static int new_token(struct create *create)
-{
-    uint64_t number;
-    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-        return -EIO;
-    snprintf(create->token, sizeof create->token, "%016" PRIx64, number);
-    return 0;
 }
 
 /* Those that an interrupted run of this name stopped, by its container's label: they are stopped
@@ -102,7 +96,7 @@ static void find_out_address(struct create *create)
     uint16_t port = 0;
     struct create_result *result = create->result;
     CLEANUP_JSON json_t *json = NULL;
-    if (await_inspect(create->await, result->id, &json, NULL) < 0)
+    if (await_json(create->await, docker_inspect_json, result->id, &json, NULL) < 0)
         return;
     const char *key;
     json_t *bindings;
@@ -185,7 +179,7 @@ int create_container(const struct config *config, const struct create_wish *wish
     snprintf(create->name, sizeof create->name, "%s", wish->deploy.profile.container);
     snprintf(create->old_name, sizeof create->old_name, "%s" CREATE_REPLACED_SUFFIX,
              wish->deploy.profile.container);
-    int r = new_token(create);
+    int r = await_token(create->token);
     if (r < 0)
         error_set(err, FAILURE_JOB, r, "no random number can be had");
     if (r == 0)

@@ -1,4 +1,5 @@
 /* What of a container that is there is not as it would be made now. */
+#include "base/append.h"
 #include "base/size.h"
 #include "deploy/create_private.h"
 #include "sense/json_member.h"
@@ -31,12 +32,6 @@ static void compare_bytes(json_t *list, const char *what, const char *key, const
     bytes(is, key, a, sizeof a);
     bytes(would_be, key, b, sizeof b);
     compare(list, what, a, b);
-}
-
-static const char *text_or(const json_t *object, const char *key, const char *otherwise)
-{
-    const char *text = member_string(object, key);
-    return text ? text : otherwise;
 }
 
 static const char *env_value(const json_t *env, const char *name, size_t length)
@@ -74,17 +69,15 @@ static void ports(const json_t *bindings, char *text, size_t size)
 {
     const char *key;
     json_t *list, *binding;
-    size_t used = 0, i;
+    size_t i;
     text[0] = '\0';
     json_object_foreach((json_t *)bindings, key, list)
     {
         json_array_foreach(list, i, binding)
         {
-            int n = used < size ? snprintf(text + used, size - used, "%s%s:%s", used ? ", " : "",
-                                           text_or(binding, "HostIp", ""),
-                                           text_or(binding, "HostPort", "?"))
-                                : 0;
-            used += n > 0 ? (size_t)n : 0;
+            text_append(text, size, "%s%s:%s", *text ? ", " : "",
+                        member_string_or(binding, "HostIp", ""),
+                        member_string_or(binding, "HostPort", "?"));
         }
     }
     if (!text[0])
@@ -98,8 +91,8 @@ static const char *mounted(const json_t *container, const char *target)
     json_t *mount;
     json_array_foreach(json_object_get(container, "Mounts"), i, mount)
     {
-        if (strcmp(text_or(mount, "Destination", ""), target) == 0)
-            return text_or(mount, "Name", text_or(mount, "Source", "?"));
+        if (strcmp(member_string_or(mount, "Destination", ""), target) == 0)
+            return member_string_or(mount, "Name", member_string_or(mount, "Source", "?"));
     }
     return "none";
 }
@@ -109,15 +102,14 @@ static void gpus(const json_t *host, char *text, size_t size)
     const json_t *request = json_array_get(json_object_get(host, "DeviceRequests"), 0);
     const json_t *ids = json_object_get(request, "DeviceIDs");
     const json_t *device = json_array_get(json_object_get(host, "Devices"), 0);
-    size_t used = 0, i;
+    size_t i;
     json_t *id;
-    snprintf(text, size, "%s", request || json_is_object(device) ? "all" : "none");
+    bool all = json_array_size(ids) == 0 && (request || json_is_object(device));
+    snprintf(text, size, "%s", all ? "all" : json_array_size(ids) > 0 ? "" : "none");
     json_array_foreach((json_t *)ids, i, id)
     {
-        int n = used < size ? snprintf(text + used, size - used, "%s%s", used ? "," : "",
-                                       json_is_string(id) ? json_string_value(id) : "?")
-                            : 0;
-        used += n > 0 ? (size_t)n : 0;
+        text_append(text, size, "%s%s", *text ? "," : "",
+                    json_is_string(id) ? json_string_value(id) : "?");
     }
 }
 
@@ -126,8 +118,9 @@ static void compare_host(json_t *list, const json_t *is, const json_t *would_be)
     char a[VALUE_SIZE], b[VALUE_SIZE];
     compare_bytes(list, "limit", "Memory", is, would_be);
     compare_bytes(list, "limit with swap", "MemorySwap", is, would_be);
-    compare(list, "restart policy", text_or(json_object_get(is, "RestartPolicy"), "Name", "no"),
-            text_or(json_object_get(would_be, "RestartPolicy"), "Name", "no"));
+    compare(list, "restart policy",
+            member_string_or(json_object_get(is, "RestartPolicy"), "Name", "no"),
+            member_string_or(json_object_get(would_be, "RestartPolicy"), "Name", "no"));
     double cpus_is = (double)member_fact(is, "NanoCpus") / 1e9,
            cpus_would_be = (double)member_fact(would_be, "NanoCpus") / 1e9;
     snprintf(a, sizeof a, cpus_is > 0 ? "%g" : "all", cpus_is);
@@ -146,7 +139,8 @@ static void compare_labels(json_t *list, const json_t *is, const json_t *would_b
     static const char *const keys[] = {"supervisor.profile", "supervisor.memory",
                                        "supervisor.priority", "supervisor.exclusive"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        compare(list, keys[i], text_or(is, keys[i], "unset"), text_or(would_be, keys[i], "unset"));
+        compare(list, keys[i], member_string_or(is, keys[i], "unset"),
+                member_string_or(would_be, keys[i], "unset"));
 }
 
 json_t *create_differs(const json_t *container, const json_t *request)
@@ -155,10 +149,11 @@ json_t *create_differs(const json_t *container, const json_t *request)
     const json_t *config = json_object_get(container, "Config");
     const json_t *host = json_object_get(request, "HostConfig");
     const json_t *mount = json_array_get(json_object_get(host, "Mounts"), 0);
-    compare(list, "image", text_or(config, "Image", "?"), text_or(request, "Image", "?"));
+    compare(list, "image", member_string_or(config, "Image", "?"),
+            member_string_or(request, "Image", "?"));
     compare_host(list, json_object_get(container, "HostConfig"), host);
-    compare(list, "volume", mounted(container, text_or(mount, "Target", "")),
-            text_or(mount, "Source", "?"));
+    compare(list, "volume", mounted(container, member_string_or(mount, "Target", "")),
+            member_string_or(mount, "Source", "?"));
     compare_env(list, json_object_get(config, "Env"), json_object_get(request, "Env"));
     compare_labels(list, json_object_get(config, "Labels"), json_object_get(request, "Labels"));
     return list;

@@ -2,10 +2,12 @@
 #include "deploy/create_private.h"
 #include "sense/host.h"
 #include "sense/json_member.h"
-#include "sense/text.h"
+#include "sense/proc_file.h"
+#include "sense/process_parse.h"
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,14 +62,10 @@ bool create_amd_devices(const struct create *create)
 int create_look_at_host(struct create *create, struct error *err)
 {
     struct deploy_facts *facts = &create->seen->facts;
-    struct host_reader *reader;
     struct host host;
-    int r = host_open(create->settings->procfs, &reader, err);
+    int r = host_read_once(create->settings->procfs, &host, err);
     if (r < 0)
         return r;
-    host_init(&host);
-    host_read(reader, &host);
-    host_close(reader);
     facts->memory_total = host.total;
     facts->memory_available = host.available;
     struct gpu_reader *gpus;
@@ -182,34 +180,32 @@ static bool same_address(const char *hex, const char *address)
     return words == (six ? 4 : 1) && memcmp(wanted, theirs, sizeof theirs) == 0;
 }
 
-static bool listens(const char *line, const char *address, uint16_t port)
+struct listening {
+    const char *address;
+    uint16_t port;
+    bool taken;
+};
+
+static int take_row(struct text line, void *userdata)
 {
-    struct text text = text_of(line, strlen(line)), slot, local, remote, state;
-    uint64_t number;
-    if (!text_word(&text, &slot) || !text_word(&text, &local) || !text_word(&text, &remote) ||
-        !text_word(&text, &state) || !text_is(state, "0A"))
-        return false;
-    const char *colon = memchr(local.at, ':', text_left(&local));
-    if (!colon)
-        return false;
-    struct text digits = {colon + 1, local.end};
-    return text_hex(&digits, &number) && number == port && same_address(local.at, address);
+    struct listening *search = userdata;
+    struct tcp_row row;
+    struct text slot, local;
+    if (tcp_row_parse(line, &row) && row.state == TCP_LISTEN_STATE &&
+        row.local_port == search->port && text_word(&line, &slot) && text_word(&line, &local))
+        search->taken |= same_address(local.at, search->address);
+    return 0;
 }
 
 /* 1, 0, -errno. */
 static int listens_in(const struct create *create, const char *file, const char *address,
                       uint16_t port)
 {
-    char path[300], line[512];
+    char path[300];
+    struct listening search = {address, port, false};
     snprintf(path, sizeof path, "%s/1/net/%s", create->settings->procfs, file);
-    FILE *stream = fopen(path, "re");
-    if (!stream)
-        return -errno;
-    int taken = 0;
-    while (!taken && fgets(line, sizeof line, stream))
-        taken = listens(line, address, port);
-    fclose(stream);
-    return taken;
+    int r = proc_file_lines(AT_FDCWD, path, take_row, &search);
+    return r < 0 ? r : search.taken;
 }
 
 int create_port_taken(const struct create *create, const char *address, uint16_t port)

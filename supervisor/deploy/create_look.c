@@ -1,9 +1,7 @@
 /* What the engine says before anything is made. */
 #include "deploy/create_private.h"
 #include "sense/json_member.h"
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 const char *create_label(const json_t *container, const char *key)
@@ -16,17 +14,25 @@ bool create_is_running(const json_t *container)
     return member_truth(json_object_get(container, "State"), "Running") == 1;
 }
 
+int create_find(struct create *create, await_question *call, const char *name, json_t **ret_json,
+                struct error *err)
+{
+    struct error own;
+    int r = await_json(create->await, call, name, ret_json, &own);
+    if (r == 0)
+        return 1;
+    if (create_absent(r, &own))
+        return 0;
+    *err = own;
+    return r;
+}
+
 static int inspect_named(struct create *create, const char *name, struct create_container *ret,
                          struct error *err)
 {
-    struct error own;
-    int r = await_inspect(create->await, name, &ret->json, &own);
-    if (r < 0 && !create_absent(r, &own)) {
-        *err = own;
+    int r = create_find(create, docker_inspect_json, name, &ret->json, err);
+    if (r <= 0)
         return r;
-    }
-    if (r < 0)
-        return 0;
     member_text(ret->json, "Id", ret->id, sizeof ret->id);
     const char *found = member_string(ret->json, "Name");
     if (!found || strcmp(found + (found[0] == '/'), name) != 0) { /* the engine also takes ids */
@@ -73,14 +79,10 @@ static void choose_image(struct create *create)
 
 static int look_at_image(struct create *create, struct error *err)
 {
-    struct error own;
     CLEANUP_JSON json_t *image = NULL;
-    int r = await_image(create->await, create->plan->profile.image, &image, &own);
-    create->seen->image_present = r == 0;
-    if (r == 0 || create_absent(r, &own))
-        return 0;
-    *err = own;
-    return r;
+    int r = create_find(create, docker_image_json, create->plan->profile.image, &image, err);
+    create->seen->image_present = r > 0;
+    return r < 0 ? r : 0;
 }
 
 /* Where the container that is replaced keeps its models: its volume goes to the new one. */
@@ -105,14 +107,11 @@ static void take_over_volume(struct create *create)
 
 static int look_at_volume(struct create *create, const json_t *info, struct error *err)
 {
-    struct error own;
     CLEANUP_JSON json_t *volume = NULL;
-    int r = await_volume(create->await, create->plan->profile.volume, &volume, &own);
-    if (r < 0 && !create_absent(r, &own)) {
-        *err = own;
+    int r = create_find(create, docker_volume_json, create->plan->profile.volume, &volume, err);
+    if (r < 0)
         return r;
-    }
-    create->seen->volume_present = r == 0;
+    create->seen->volume_present = r > 0;
     create_look_at_disk(create, volume, member_string(info, "DockerRootDir"));
     return 0;
 }

@@ -3,7 +3,6 @@
 #include "sense/cgroup.h"
 #include "sense/json_member.h"
 #include "sense/policy.h"
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,11 +10,11 @@
 static bool has_ollama(const struct create *create, const json_t *entry)
 {
     const json_t *labels = json_object_get(entry, "Labels");
-    const char *image = member_string(entry, "Image");
+    const char *image = member_string_or(entry, "Image", "");
     const char *enable = member_string(labels, create->settings->docker_label);
     struct pair pair = {.key = (char *)create->settings->docker_label, .value = (char *)enable};
     return member_string(labels, "supervisor.profile") ||
-           policy_chosen(create->settings, image ? image : "", &pair, enable ? 1 : 0);
+           policy_chosen(create->settings, image, &pair, enable ? 1 : 0);
 }
 
 fact create_held(struct create *create, const json_t *container)
@@ -74,19 +73,15 @@ int create_look_at_others(struct create *create, struct error *err)
     json_array_foreach(create->list, i, entry)
     {
         CLEANUP_JSON json_t *container = NULL;
-        struct error own;
         const char *id = member_string(entry, "Id");
         if (!id || strcmp(id, create->existing.id) == 0 || strcmp(id, create->old.id) == 0 ||
             !has_ollama(create, entry) || facts->n_others == DEPLOY_OTHERS_MAX)
             continue;
-        int r = await_inspect(create->await, id, &container, &own);
-        if (create_absent(r, &own))
-            continue; /* gone meanwhile */
-        if (r < 0) {
-            *err = own;
+        int r = create_find(create, docker_inspect_json, id, &container, err);
+        if (r < 0)
             return r;
-        }
-        read_other(create, container, &facts->others[facts->n_others++]);
+        if (r > 0) /* else it is gone meanwhile */
+            read_other(create, container, &facts->others[facts->n_others++]);
     }
     return 0;
 }

@@ -5,12 +5,10 @@
 #include "deploy/create.h"
 #include "keep/keep.h"
 #include <errno.h>
-#include <stdarg.h>
 
 enum {
     CREATE_OLLAMA_PORT = 11434,
     CREATE_LOCALAI_PORT = 8080, /* LocalAI's default */
-    CREATE_TOKEN_SIZE = 17,
     CREATE_HELD_LOCKS = DEPLOY_OTHERS_MAX + 1,
 };
 
@@ -35,10 +33,10 @@ struct create {
     struct create_container existing; /* of the name that is wanted */
     struct create_container old;      /* of that name with CREATE_REPLACED_SUFFIX */
     char name[CONTAINER_NAME_SIZE], old_name[CONTAINER_NAME_SIZE];
-    bool unfinished;               /* existing was created by us and never started: made anew */
-    bool replacing;                /* existing goes, or old is there without the new one */
-    char volume_root[600];         /* volume_path as this process reaches it; "" unreachable */
-    char token[CREATE_TOKEN_SIZE]; /* label supervisor.create: is it the one that we asked for? */
+    bool unfinished;              /* existing was created by us and never started: made anew */
+    bool replacing;               /* existing goes, or old is there without the new one */
+    char volume_root[600];        /* volume_path as this process reaches it; "" unreachable */
+    char token[AWAIT_TOKEN_SIZE]; /* label supervisor.create: is it the one that we asked for? */
 
     /* what was done, and is taken back */
     bool volume_made, old_was_running, set_aside, made;
@@ -51,9 +49,13 @@ struct create {
 /* create.c */
 void create_say(struct create *create, enum create_event_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+void create_say_progress(struct create *create, const char *what, fact current, fact total);
 
 /* create_look.c: everything that the plan wants to know, and what is there of that name. */
 int create_look(struct create *create, struct error *err);
+/* One thing by its name: 1 and a new reference; 0: the engine has no such thing; or -errno. */
+int create_find(struct create *create, await_question *call, const char *name, json_t **ret_json,
+                struct error *err);
 const char *create_label(const json_t *container, const char *key);
 bool create_is_running(const json_t *container);
 /* create_others.c: the containers with Ollama beside it; the one that is replaced. */
@@ -94,6 +96,15 @@ static inline bool create_absent(int result, const struct error *err)
 /* create_undo.c */
 /* Removes it, also where the answer is lost; 0 where it is gone already. */
 int create_remove(struct create *create, const char *id, struct error *err);
+/* A call about one thing, whose answer may be lost. */
+struct create_deed {
+    enum { DEED_START, DEED_START_AGAIN, DEED_STOP, DEED_REMOVE, DEED_REMOVE_VOLUME } what;
+    const char *id;
+    int64_t grace_s; /* of a stop */
+};
+/* Makes it, again where the answer was lost and it was not carried out; 0 too where it is so
+ * already: gone, or of that name. */
+int create_do(struct create *create, const struct create_deed *deed, struct error *err);
 void create_undo(struct create *create);
 int create_settle(struct create *create, const char *id, json_t **ret_json, struct error *err);
 /* create_ready.c: limit read back; waited until it answers; the model pulled. */

@@ -23,7 +23,7 @@ static int read_limit(struct create *create, fact *ret_limit, struct error *err)
     CLEANUP_JSON json_t *json = NULL;
     struct cgroup *cgroup;
     struct cgroup_memory memory;
-    int r = await_inspect(create->await, create->result->id, &json, err);
+    int r = await_json(create->await, docker_inspect_json, create->result->id, &json, err);
     fact pid = member_fact(json_object_get(json, "State"), "Pid");
     if (r < 0)
         return r;
@@ -44,7 +44,6 @@ static int read_limit(struct create *create, fact *ret_limit, struct error *err)
 int create_verify(struct create *create, struct error *err)
 {
     struct error own = {0};
-    char wanted[32], has[16];
     fact limit = FACT_UNKNOWN, page = sysconf(_SC_PAGESIZE);
     double end_s = clock_boottime_s() + (double)verify_ms / 1000;
     int r;
@@ -61,14 +60,12 @@ int create_verify(struct create *create, struct error *err)
     if (create->seen->exists)
         return 0; /* what differs is told, not mended */
     fact asked = create->plan->profile.memory;
-    size_format(asked, wanted, sizeof wanted);
     if (limit == FACT_NONE || limit / page != asked / page)
         return error_set(err, FAILURE_JOB, -EIO,
-                         "the engine took the limit of %s, but the cgroup of %s has %s", wanted,
-                         create->name,
-                         limit == FACT_NONE ? "none" : size_format(limit, has, sizeof has));
-    create_say(create, CREATE_STEP, "limit %s, read back from its cgroup (%lld bytes)", wanted,
-               (long long)limit);
+                         "the engine took the limit of %s, but the cgroup of %s has %s",
+                         SHOWN(asked), create->name, limit == FACT_NONE ? "none" : SHOWN(limit));
+    create_say(create, CREATE_STEP, "limit %s, read back from its cgroup (%lld bytes)",
+               SHOWN(asked), (long long)limit);
     return 0;
 }
 
@@ -168,19 +165,12 @@ static bool on_progress(void *userdata, const struct ollama_pull_progress *progr
 {
     struct pulling *pulling = userdata;
     struct create *create = pulling->create;
-    struct create_event event = {.kind = CREATE_PROGRESS,
-                                 .text = create->plan->profile.model,
-                                 .current = progress->completed,
-                                 .total = progress->total,
-                                 .seen = create->seen,
-                                 .plan = create->plan};
     fact free_bytes = create_disk_free(create), left = progress->total - progress->completed;
     if (fact_known(free_bytes) && left > free_bytes) {
         pulling->missing = left - free_bytes;
         return false;
     }
-    if (create->tell)
-        create->tell(create->userdata, &event);
+    create_say_progress(create, create->plan->profile.model, progress->completed, progress->total);
     return true;
 }
 
@@ -188,7 +178,7 @@ int create_pull_model(struct create *create, struct error *err)
 {
     struct pulling pulling = {create, FACT_UNKNOWN};
     const char *model = create->plan->profile.model;
-    char address[64] = "", missing[16];
+    char address[64] = "";
     uint16_t port = 0;
     if (!create->wish->deploy.pull || !model[0])
         return 0;
@@ -205,8 +195,8 @@ int create_pull_model(struct create *create, struct error *err)
         return error_set(err, FAILURE_JOB, -ENOSPC,
                          "%s does not fit: %s more are needed where volume %s lies (%s); remove a "
                          "model that is not used (docker exec %s ollama rm MODEL)",
-                         model, size_format(pulling.missing, missing, sizeof missing),
-                         create->plan->profile.volume, create->seen->volume_path, create->name);
+                         model, SHOWN(pulling.missing), create->plan->profile.volume,
+                         create->seen->volume_path, create->name);
     if (r == 0)
         create_say(create, CREATE_STEP, "model %s pulled in %.0f s", model,
                    clock_boottime_s() - start_s);

@@ -9,6 +9,9 @@ enum { PORTS_TRIED = 64 }; /* for one that is free */
 
 /* ---- the name */
 
+#define refuse_name(create, ...)                                                                   \
+    deploy_find((create)->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN, __VA_ARGS__)
+
 /* Of the repository, without registry, tag and digest. */
 static void repository(const char *image, char *text, size_t size)
 {
@@ -28,8 +31,7 @@ static bool serves_the_same(const struct create *create, const char *image)
 
 static const char *image_of(const json_t *container)
 {
-    const char *image = member_string(json_object_get(container, "Config"), "Image");
-    return image ? image : "";
+    return member_string_or(json_object_get(container, "Config"), "Image", "");
 }
 
 static void judge_name(struct create *create)
@@ -41,15 +43,15 @@ static void judge_name(struct create *create)
     bool ours = create_label(there, "supervisor.profile") != NULL;
     bool same = serves_the_same(create, image_of(there));
     if (!ours && !same) {
-        deploy_find(create->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN,
+        refuse_name(create,
                     "%.64s is there already and is somebody else's: image %.100s, no label "
                     "supervisor.profile. It is left alone; take another name: --name",
                     name, image_of(there));
         return;
     }
     if (!ours && !create->wish->replace) {
-        deploy_find(
-            create->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN,
+        refuse_name(
+            create,
             "%.64s is there already and was not made by supervisor (image %.100s). --replace puts "
             "the new one in its place and keeps its volume; --name takes another name",
             name, image_of(there));
@@ -58,14 +60,14 @@ static void judge_name(struct create *create)
     if (!create->replacing || create->unfinished)
         return;
     if (member_truth(json_object_get(there, "HostConfig"), "AutoRemove") == 1)
-        deploy_find(
-            create->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN,
+        refuse_name(
+            create,
             "%.64s was started with --rm: stopping it would delete it, and it could not be put "
             "back. Stop it yourself, or take another name: --name",
             name);
     if (create_label(there, "com.docker.swarm.task.id"))
-        deploy_find(
-            create->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN,
+        refuse_name(
+            create,
             "%.64s is a task of a Swarm service, which its manager would start again. Remove the "
             "service, or take another name: --name",
             name);
@@ -81,15 +83,14 @@ static void judge_models(struct create *create)
         return;
     json_array_foreach(json_object_get(there, "Mounts"), i, mount)
     {
-        const char *target = member_string(mount, "Destination"),
-                   *type = member_string(mount, "Type"), *source = member_string(mount, "Source");
-        if (target && type && strcmp(type, "bind") == 0 &&
-            strcmp(target, create_models_path(create->plan->profile.server)) == 0)
-            deploy_find(
-                create->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN,
+        if (strcmp(member_string_or(mount, "Type", ""), "bind") == 0 &&
+            strcmp(member_string_or(mount, "Destination", ""),
+                   create_models_path(create->plan->profile.server)) == 0)
+            refuse_name(
+                create,
                 "%.64s keeps its models in the host's directory %.128s, which is no volume. Name "
                 "the volume for the new one: --volume",
-                create->name, source ? source : "?");
+                create->name, member_string_or(mount, "Source", "?"));
     }
 }
 
@@ -99,14 +100,14 @@ static void judge_old(struct create *create)
     if (!old)
         return;
     if (!create_label(old, "supervisor.profile") && !serves_the_same(create, image_of(old)))
-        deploy_find(
-            create->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN,
+        refuse_name(
+            create,
             "%.100s is there and is somebody else's (image %.100s): a replaced container would get "
             "that name. Rename or remove it, or take another name: --name",
             create->old_name, image_of(old));
     else if (create->wish->replace && create->existing.json && !create->unfinished)
-        deploy_find(
-            create->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN,
+        refuse_name(
+            create,
             "an earlier run left %.100s behind. Run it once without --replace, which finishes that",
             create->old_name);
 }

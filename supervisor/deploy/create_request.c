@@ -1,4 +1,5 @@
 /* The request to the engine (facts on Docker, 1.5). */
+#include "base/append.h"
 #include "base/size.h"
 #include "deploy/create_private.h"
 #include <stdio.h>
@@ -52,17 +53,12 @@ static json_t *labels(const struct create *create)
 static void label_evicted(const struct create *create, json_t *list)
 {
     char text[DEPLOY_OTHERS_MAX * 14] = "";
-    size_t used = 0;
     for (size_t i = 0; i < create->plan->n_evict; i++) {
         const struct deploy_other *other = &create->seen->facts.others[create->plan->evict[i]];
-        int n = snprintf(text + used, sizeof text - used, "%s%.12s", used ? "," : "", other->id);
-        used += n > 0 ? (size_t)n : 0;
+        text_append(text, sizeof text, "%s%.12s", *text ? "," : "", other->id);
     }
-    for (size_t i = 0; i < create->n_evicted; i++) { /* those of the run before */
-        int n = snprintf(text + used, sizeof text - used, "%s%.12s", used ? "," : "",
-                         create->evicted[i]);
-        used += n > 0 && used + (size_t)n < sizeof text ? (size_t)n : 0;
-    }
+    for (size_t i = 0; i < create->n_evicted; i++) /* those of the run before */
+        text_append(text, sizeof text, "%s%.12s", *text ? "," : "", create->evicted[i]);
     if (text[0])
         set(list, "supervisor.evicted", text);
 }

@@ -16,14 +16,7 @@ enum {
 static void on_image(void *userdata, const struct docker_pull_progress *progress)
 {
     struct create *create = userdata;
-    struct create_event event = {.kind = CREATE_PROGRESS,
-                                 .text = create->plan->profile.image,
-                                 .current = progress->current,
-                                 .total = progress->total,
-                                 .seen = create->seen,
-                                 .plan = create->plan};
-    if (create->tell)
-        create->tell(create->userdata, &event);
+    create_say_progress(create, create->plan->profile.image, progress->current, progress->total);
 }
 
 static int pull_image(struct create *create, struct error *err)
@@ -56,7 +49,7 @@ static int make_volume(struct create *create, struct error *err)
     create->volume_made = true;
     create_say(create, CREATE_STEP, "volume %s made", volume);
     CLEANUP_JSON json_t *json = NULL;
-    if (await_volume(create->await, volume, &json, NULL) == 0)
+    if (await_json(create->await, docker_volume_json, volume, &json, NULL) == 0)
         create_look_at_disk(create, json, NULL);
     return 0;
 }
@@ -72,23 +65,14 @@ static int lock(struct create *create, const char *id, struct error *err)
     return r;
 }
 
-/* With its own grace. A lost answer: it is looked whether it still runs. */
+/* With its own grace. */
 static int stop(struct create *create, const json_t *container, struct error *err)
 {
-    const char *id = member_string(container, "Id");
     fact grace_s = member_fact(json_object_get(container, "Config"), "StopTimeout");
-    int r = -EIO;
-    for (int i = 0; i < ATTEMPTS; i++) {
-        CLEANUP_JSON json_t *now = NULL;
-        r = await_stop(create->await, id, fact_known(grace_s) ? grace_s : STOP_GRACE_S, err);
-        if (!await_lost(r, err))
-            return r;
-        if (create_settle(create, id, &now, err) < 0)
-            return r;
-        if (!create_is_running(now))
-            return 0;
-    }
-    return r;
+    const struct create_deed deed = {.what = DEED_STOP,
+                                     .id = member_string(container, "Id"),
+                                     .grace_s = fact_known(grace_s) ? grace_s : STOP_GRACE_S};
+    return create_do(create, &deed, err);
 }
 
 int create_rename(struct create *create, const char *id, const char *name, struct error *err)
@@ -205,13 +189,12 @@ static int make_container(struct create *create, struct error *err)
 
 static int evict(struct create *create, struct error *err)
 {
-    char held[16];
     for (size_t i = 0; i < create->plan->n_evict; i++) {
         const struct deploy_other *other = &create->seen->facts.others[create->plan->evict[i]];
         CLEANUP_JSON json_t *json = NULL;
         int r = lock(create, other->id, err);
         if (r == 0)
-            r = await_inspect(create->await, other->id, &json, err);
+            r = await_json(create->await, docker_inspect_json, other->id, &json, err);
         if (r < 0)
             return r;
         if (create->n_evicted < DEPLOY_OTHERS_MAX) /* noted first: a stop that fails half-way */
@@ -220,29 +203,15 @@ static int evict(struct create *create, struct error *err)
         if (r < 0)
             return r;
         create_say(create, CREATE_STEP, "%s stopped, which held %s", other->name,
-                   size_format(other->held, held, sizeof held));
+                   SHOWN(other->held));
     }
     return 0;
 }
 
 static int start(struct create *create, struct error *err)
 {
-    int r = -EIO;
-    for (int i = 0; i < ATTEMPTS; i++) {
-        CLEANUP_JSON json_t *json = NULL;
-        struct error own = {0};
-        r = await_start(create->await, create->result->id, err);
-        if (r == 0)
-            break;
-        bool lost = await_lost(r, err);
-        int found = lost ? create_settle(create, create->result->id, &json, &own) : -EIO;
-        if (found == 0 && create_is_running(json)) {
-            r = 0;
-            break;
-        }
-        if (!lost || found < 0)
-            return r;
-    }
+    const struct create_deed deed = {.what = DEED_START, .id = create->result->id};
+    int r = create_do(create, &deed, err);
     if (r == 0)
         create_say(create, CREATE_STEP, "%s started", create->name);
     return r;

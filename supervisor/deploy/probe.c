@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum {
     LOOK_EVERY_MS = 150,
@@ -53,21 +51,15 @@ static json_t *request(const struct probe *probe, fact size, fact wanted)
 /* Whether it is not worth an attempt. */
 static bool too_large(const struct probe *probe, struct probe_result *r)
 {
-    struct host_reader *reader;
     struct host host;
-    if (host_open(probe->procfs, &reader, NULL) < 0)
+    host_read_once(probe->procfs, &host, NULL);
+    if (!fact_known(host.total) || r->size <= host.total)
         return false;
-    int result = host_read(reader, &host);
-    host_close(reader);
-    if (result < 0 || !fact_known(host.total) || r->size <= host.total)
-        return false;
-    char total[16], missing[16];
     r->end = PROBE_TOO_LARGE;
     r->missing = r->size - host.total;
     snprintf(r->reason, sizeof r->reason,
-             "not attempted: the host has %s in all, %s less than that",
-             size_format(host.total, total, sizeof total),
-             size_format(r->missing, missing, sizeof missing));
+             "not attempted: the host has %s in all, %s less than that", SHOWN(host.total),
+             SHOWN(r->missing));
     return true;
 }
 
@@ -102,7 +94,7 @@ static int follow(struct run *run, json_t **ret_state, struct error *err)
     run->moved_s = clock_boottime_s();
     for (;;) {
         CLEANUP_JSON json_t *seen = NULL;
-        int result = await_inspect(run->probe->await, run->name, &seen, err);
+        int result = await_json(run->probe->await, docker_inspect_json, run->name, &seen, err);
         if (result < 0)
             return result;
         r->limit_engine = member_fact(json_object_get(seen, "HostConfig"), "Memory");
@@ -139,7 +131,7 @@ static int attempt(struct run *run, struct error *err)
         r->end = PROBE_INTERRUPTED;
         return 0;
     }
-    result = await_start(probe->await, run->name, err);
+    result = await_call(probe->await, docker_start, run->name, err);
     if (result < 0)
         return refused(r, PROBE_REFUSED, result, err);
     result = follow(run, &state, err);

@@ -12,7 +12,6 @@
 #define PROBE_EMPTY PROBE_IMAGE ":empty"
 
 enum {
-    PROBE_TOKEN_SIZE = 17,                   /* 16 hexadecimal digits, by chance */
     PROBE_SIZE_MIN = 32 * 1024 * 1024,       /* the program and what the kernel needs for it */
     PROBE_OVERHEAD_BYTES = 16 * 1024 * 1024, /* of a limit, not touched: the program itself ... */
     PROBE_OVERHEAD_PART = 256,               /* ... and a 256th: page tables, a 512th of it */
@@ -57,7 +56,7 @@ struct probe {
     const char *docker_label; /* setting docker.label: "false" in it keeps the daemon away */
     const char *procfs;       /* of the host */
     fact reserve;             /* bytes */
-    char token[PROBE_TOKEN_SIZE];
+    char token[AWAIT_TOKEN_SIZE];
     int lock;        /* a descriptor; -1: none */
     int signal;      /* that came meanwhile, 0: none */
     unsigned number; /* of the containers so far */

@@ -57,35 +57,28 @@ static bool is_limit(fact limit, fact size)
 
 static void judge_short(const struct probe *probe, struct probe_result *r)
 {
-    char touched[16], wanted[16], available[16], reserve[16], missing[16];
     r->end = PROBE_SHORT;
     if (fact_known(r->available))
         r->missing = r->wanted - r->touched + probe->reserve - r->available;
     snprintf(r->reason, sizeof r->reason,
              "stopped at the reserve with %s of %s touched: the host had %s available then, %s are "
              "reserved, %s more must be free",
-             size_format(r->touched, touched, sizeof touched),
-             size_format(r->wanted, wanted, sizeof wanted),
-             size_format(r->available, available, sizeof available),
-             size_format(probe->reserve, reserve, sizeof reserve),
-             size_format(r->missing, missing, sizeof missing));
+             SHOWN(r->touched), SHOWN(r->wanted), SHOWN(r->available), SHOWN(probe->reserve),
+             SHOWN(r->missing));
 }
 
 static void judge_limit(struct probe_result *r)
 {
-    char size[16];
     r->end = PROBE_NOT_LIMITED;
     snprintf(r->reason, sizeof r->reason,
              "the limit of %s did not come about: the engine says %s, the cgroup %s",
-             size_format(r->size, size, sizeof size),
-             r->limit_engine == FACT_NONE ? "none" : SHOWN(r->limit_engine),
+             SHOWN(r->size), r->limit_engine == FACT_NONE ? "none" : SHOWN(r->limit_engine),
              r->limit_cgroup == FACT_NONE ? "none" : SHOWN(r->limit_cgroup));
 }
 
 static void judge_failed(const struct probe_answer *answer, fact exit_code, const char *text,
                          struct probe_result *r)
 {
-    char wanted[16];
     r->end = PROBE_FAILED;
     if (fact_known(answer->wrong_pages) && answer->wrong_pages > 0)
         snprintf(r->reason, sizeof r->reason,
@@ -94,7 +87,7 @@ static void judge_failed(const struct probe_answer *answer, fact exit_code, cons
     else if (strcmp(answer->stopped, "overcommit") == 0)
         snprintf(r->reason, sizeof r->reason,
                  "the kernel promises no %s: vm.overcommit_memory or a ulimit is in the way",
-                 size_format(r->wanted, wanted, sizeof wanted));
+                 SHOWN(r->wanted));
     else if (answer->stopped[0])
         snprintf(r->reason, sizeof r->reason,
                  "/proc/meminfo cannot be read in the container: without it nobody knows when to "
@@ -107,7 +100,6 @@ static void judge_failed(const struct probe_answer *answer, fact exit_code, cons
 void probe_judge(const struct probe *probe, const json_t *state, const struct probe_answer *answer,
                  const char *text, struct probe_result *r)
 {
-    char touched[16], wanted[16];
     fact exit_code = member_fact(state, "ExitCode");
     r->oom_killed = member_truth(state, "OOMKilled") == 1;
     r->limit_cgroup = answer->limit;
@@ -120,8 +112,7 @@ void probe_judge(const struct probe *probe, const json_t *state, const struct pr
         r->end = PROBE_KILLED;
         snprintf(r->reason, sizeof r->reason, "%s with %s of %s touched",
                  r->oom_killed ? "the kernel killed it, out of memory," : "it was killed",
-                 size_format(r->touched, touched, sizeof touched),
-                 size_format(r->wanted, wanted, sizeof wanted));
+                 SHOWN(r->touched), SHOWN(r->wanted));
     } else if (!ended || answer->wrong_pages > 0) {
         judge_failed(answer, exit_code, text, r);
     } else if (!is_limit(r->limit_engine, r->size) || !is_limit(r->limit_cgroup, r->size)) {

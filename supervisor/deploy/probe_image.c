@@ -36,7 +36,7 @@ static bool find_own(struct probe *probe)
     char id[CONTAINER_ID_SIZE];
     CLEANUP_JSON json_t *container = NULL;
     own_container(id);
-    if (!id[0] || await_inspect(probe->await, id, &container, NULL) < 0)
+    if (!id[0] || await_json(probe->await, docker_inspect_json, id, &container, NULL) < 0)
         return false;
     const char *name = member_string(container, "Image");
     if (name)
@@ -76,7 +76,7 @@ int probe_image_find(struct probe *probe, struct error *err)
         bind_file(probe->image.mounts, "/etc/ld.so.cache", "/etc/ld.so.cache");
     snprintf(program, sizeof probe->image.program, "%s", bound_program);
     snprintf(probe->image.name, sizeof probe->image.name, PROBE_EMPTY);
-    int result = await_empty_image(probe->await, PROBE_EMPTY, err);
+    int result = await_call(probe->await, docker_import_empty, PROBE_EMPTY, err);
     return result < 0 ? error_wrap(err, "importing an empty image") : 0;
 }
 
@@ -84,5 +84,5 @@ int probe_image_remove(struct probe *probe, struct error *err)
 {
     json_decref(probe->image.mounts);
     probe->image.mounts = NULL;
-    return await_image_remove(probe->await, PROBE_EMPTY, err);
+    return await_call(probe->await, docker_image_remove, PROBE_EMPTY, err);
 }

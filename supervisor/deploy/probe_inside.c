@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "sense/host.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

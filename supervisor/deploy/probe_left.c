@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -41,18 +40,9 @@ static int take_lock(struct probe *probe, const char *docker_host, struct error 
     return error_set(err, FAILURE_JOB, result, "cannot begin a test: %s", strerror(-result));
 }
 
-static int take_token(struct probe *probe, struct error *err)
-{
-    uint64_t number;
-    if (getrandom(&number, sizeof number, 0) != sizeof number)
-        return error_set(err, FAILURE_JOB, -EIO, "cannot begin a test: no random number");
-    snprintf(probe->token, sizeof probe->token, "%016" PRIx64, number);
-    return 0;
-}
-
 int probe_container_remove(struct probe *probe, const char *name, struct error *err)
 {
-    int result = await_remove(probe->await, name, err);
+    int result = await_call(probe->await, docker_remove, name, err);
     return result == -ENOENT || result == -EALREADY ? 0 : result;
 }
 
@@ -98,7 +88,11 @@ int probe_begin(struct probe *probe, struct await *await, const struct settings 
     result = probe_image_remove(probe, err);
     if (result == 0)
         left(userdata, "the image " PROBE_EMPTY " of an earlier test is taken away");
-    return result == 0 || result == -ENOENT ? take_token(probe, err) : result;
+    if (result < 0 && result != -ENOENT)
+        return result;
+    if (await_token(probe->token) < 0)
+        return error_set(err, FAILURE_JOB, -EIO, "cannot begin a test: no random number");
+    return 0;
 }
 
 int probe_finish(struct probe *probe, struct error *err)

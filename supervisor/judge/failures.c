@@ -1,5 +1,5 @@
-#include "judge/history.h"
 #include "judge/kinds.h"
+#include "judge/look.h"
 
 #include <string.h>
 

@@ -1,7 +1,12 @@
-/* growth-leak and prompt-cache: what is held rises while the same models are loaded
+/* What growth-leak and prompt-cache rest on: what is held rises while the same models are loaded
  * (docs/judgement.md). A step moves neither the median of the slopes nor their lower bound: a load,
  * another context or one big request is no growth. */
 #include "judge/growth.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* By chance in less than one window of a million: a day has seven thousand, and memory that goes up
  * and down rose in most days by one of a thousand. What was found stays while it is not doubtful.
@@ -75,33 +80,33 @@ static enum tri take(struct look *look, struct growth *g, fact held)
     return grows ? TRI_TRUE : TRI_FALSE;
 }
 
-static void judge_one(struct look *look, struct growth *g, const struct runner *r,
-                      const struct process *p, fact held)
+static void take_one(struct look *look, struct growth *g, fact held)
 {
     enum tri grows = fact_known(held) ? take(look, g, held) : TRI_UNKNOWN;
-    condition_take(&g->condition, grows, g->slope.from_s, look->now_s, look->allowance_s);
-    growth_settle(look, g, r, p, held);
+    look_take(look, &g->condition,
+              grows == TRI_TRUE    ? YES(g->slope.from_s)
+              : grows == TRI_FALSE ? NO("no lasting growth was seen; one look, or a daemon that "
+                                        "has just started, sees none")
+                                   : UNKNOWN("processes or their memory"));
 }
 
 /* The runner's segment begins when its load is over: it is listed then. */
-static void judge_runner(struct look *look, struct runner *r, const struct process *p)
+static void take_runner(struct look *look, struct runner *r)
 {
     struct growth *g = &r->growth;
-    double asked_s = look->asked_s;
-    enum tri listed = runner_listed(look, p);
-    fact held = process_held(p);
+    enum tri listed = runner_listed(look, r->now);
+    fact held = process_held(r->now);
     if (g->begun_s < 0) {
-        if (listed != TRI_TRUE || asked_s < r->first_s || !fact_known(held))
+        if (listed != TRI_TRUE || look->asked_s < r->first_s || !fact_known(held))
             return;
         begin(look, g, held); /* this look is its first point: the hold runs from here */
     }
     if (listed == TRI_FALSE) { /* an orphan is another matter */
         growth_forget(g);
-        condition_take(&g->condition, TRI_FALSE, look->now_s, look->now_s, look->allowance_s);
-        growth_settle(look, g, r, p, held);
+        look_take(look, &g->condition, NO("it is not listed, see orphan-runner"));
         return;
     }
-    judge_one(look, g, r, p, held);
+    take_one(look, g, held);
 }
 
 /* Which models are loaded, and by which server: the same sum in any order. */
@@ -118,7 +123,7 @@ static uint64_t loaded_sum(const struct look *look)
     return sum + look->live_runners * 1000003u;
 }
 
-static void judge_serve(struct look *look)
+static void take_serve(struct look *look)
 {
     struct growth *g = &look->history->growth;
     fact held = look->answered == TRI_TRUE && look->serve && look->container->processes_known
@@ -129,21 +134,117 @@ static void judge_serve(struct look *look)
         g->loaded = loaded_sum(look);
     }
     if (g->begun_s >= 0)
-        judge_one(look, g, NULL, look->serve, held);
+        take_one(look, g, held);
 }
 
-void judge_growth(struct look *look)
+void growth_look(struct look *look)
 {
     struct history *h = look->history;
-    const struct container *c = look->container;
-    for (size_t i = 0; !c->processes_known && i < h->n_runners; i++)
-        if (h->runners[i].growth.begun_s >= 0)
-            judge_one(look, &h->runners[i].growth, &h->runners[i], NULL, FACT_UNKNOWN);
-    for (size_t i = 0; c->processes_known && i < c->n_processes; i++) {
-        const struct process *p = &c->processes[i];
-        struct runner *r = process_is_live_runner(p) ? history_runner(h, p) : NULL;
-        if (r)
-            judge_runner(look, r, p);
+    for (size_t i = 0; i < h->n_runners; i++)
+        if (h->runners[i].now)
+            take_runner(look, &h->runners[i]);
+        else if (h->runners[i].growth.begun_s >= 0)
+            take_one(look, &h->runners[i].growth, FACT_UNKNOWN);
+    take_serve(look);
+}
+
+/* llama-server's own default of --cache-ram, in MiB; Ollama sets none (facts on Ollama, 3). */
+static const fact cache_default_mib = 8192;
+
+/* Since 0.30 every model is served by llama-server, which has a prompt cache. A build that was not
+ * released calls itself 0.0.0: then the program's name tells. */
+static bool has_cache(const struct look *look, const struct process *p)
+{
+    char *end;
+    errno = 0;
+    long major = strtol(look->container->ollama.version, &end, 10);
+    long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+    if (errno || (major == 0 && minor == 0))
+        return p && !strncmp(p->comm, "llama-server", 12);
+    return major > 0 || minor >= 30;
+}
+
+fact growth_bound(const struct look *look, const struct process *p)
+{
+    const char *text = container_env(look->container, "LLAMA_ARG_CACHE_RAM");
+    char *end = NULL;
+    if (!has_cache(look, p))
+        return 0;
+    errno = 0;
+    long mib = text ? strtol(text, &end, 10) : 0;
+    if (!text || end == text || *end || errno)
+        return cache_default_mib << 20;
+    return mib < 0 ? FACT_NONE : (fact)mib << 20;
+}
+
+fact growth_room(const struct look *look)
+{
+    fact limit = look->container->cgroup.limit;
+    return limit == FACT_NONE ? fact_add(look->held, look->world->host.available) : limit;
+}
+
+/* Where the runner cannot be seen, what stands stays. */
+static bool is_cache(const struct look *look, const struct growth *g, const struct runner *r)
+{
+    if (!r)
+        return false;
+    fact held = r->now ? process_held(r->now) : FACT_UNKNOWN, bound = growth_bound(look, r->now);
+    return !fact_known(held)
+               ? r->own[VERDICT_PROMPT_CACHE].standing.raised
+               : bound == FACT_NONE || (bound > 0 && held - g->begun <= bound + bound / 10);
+}
+
+struct finding growth_find(const struct look *look, const struct growth *g, const struct runner *r,
+                           bool cache)
+{
+    static const struct reason loads = {.text = "no model is loaded"},
+                               other[] = {
+                                   {.text = "what grows is a prompt cache, see prompt-cache"},
+                                   {.text = "what grows is no prompt cache, see growth-leak"}};
+    struct finding f = conditions_find(&g->condition, 1);
+    if (g->begun_s < 0) {
+        f.against = &loads;
+        f.contradicted = true;
+    } else if (f.since_s >= 0 && cache != is_cache(look, g, r)) {
+        f.against = &other[cache];
+        f.contradicted |= f.all_now;
+        f.all_now = false;
     }
-    judge_serve(look);
+    return f;
+}
+
+void growth_name(const struct look *look, const struct runner *r, struct verdict *v)
+{
+    const struct model *model = r && r->now ? model_of_runner(look, r->now) : NULL;
+    if (model)
+        snprintf(v->model, sizeof v->model, "%s", model->name);
+    if (!r)
+        return;
+    v->pid = r->pid;
+    v->started_us = r->started_us;
+}
+
+void growth_show(const struct look *look, const struct growth *g, const struct runner *r,
+                 struct verdict *v, fact fits)
+{
+    fact room = growth_room(look), bound = r ? growth_bound(look, r->now) : FACT_UNKNOWN;
+    fact held = !r ? look->serve_held : r->now ? process_held(r->now) : FACT_UNKNOWN;
+    bool left = fact_known(room) && fact_known(look->held) && g->slope.per_s > 0;
+    growth_name(look, r, v);
+    SHOW(look, v, r, {"serve", UNIT_BYTES, r ? -1 : (double)held},
+         {"baseline", UNIT_BYTES, r ? -1 : (double)look->baseline},
+         {"threshold", UNIT_BYTES, r ? -1 : (double)look->threshold},
+         {"per_hour", UNIT_BYTES, g->slope.per_s * 3600},
+         {"per_hour_low", UNIT_BYTES, g->slope.low_per_s * 3600},
+         {"rise", UNIT_BYTES, g->slope.rise},
+         {"grown", UNIT_BYTES,
+          !fact_known(held) ? -1
+          : held > g->begun ? (double)(held - g->begun)
+                            : 0},
+         {"bound", UNIT_BYTES, bound > 0 ? (double)bound : -1}, {"fits", UNIT_BYTES, (double)fits},
+         {"span", UNIT_SECONDS, g->slope.span_s},
+         {"left", UNIT_SECONDS,
+          !left               ? -1
+          : room > look->held ? (double)(room - look->held) / g->slope.per_s
+                              : 0});
 }

@@ -1,14 +1,20 @@
 /* Holding: conditions over time, and the verdicts that rest on them (docs/judgement.md, "Holding").
  */
-#include "judge/history.h"
 #include "judge/kinds.h"
+#include "judge/look.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 void condition_reset(struct condition *condition)
 {
-    *condition = (struct condition){TRI_UNKNOWN, -1, -1};
+    *condition = (struct condition){TRI_UNKNOWN, .since_s = -1, .unknown_since_s = -1};
+}
+
+void matters_reset(struct matter own[static VERDICT_KINDS])
+{
+    for (int kind = 0; kind < VERDICT_KINDS; kind++)
+        condition_reset(&own[kind].condition);
 }
 
 void condition_take(struct condition *condition, enum tri value, double true_from_s, double now_s,
@@ -46,107 +52,13 @@ double conditions_since(const struct condition *conditions, size_t n, bool *ret_
     return since_s;
 }
 
-struct verdict *look_verdict(struct look *look, enum verdict_kind kind)
+struct finding conditions_find(const struct condition *conditions, size_t n)
 {
-    struct judgement *j = look->judgement;
-    if (j->n_verdicts == j->cap_verdicts) {
-        size_t cap = j->cap_verdicts ? 2 * j->cap_verdicts : 4;
-        struct verdict *verdicts =
-            cap > JUDGEMENT_VERDICTS_MAX ? NULL : realloc(j->verdicts, cap * sizeof *verdicts);
-        if (!verdicts)
-            return NULL;
-        j->verdicts = verdicts;
-        j->cap_verdicts = cap;
-    }
-    struct verdict *v = &j->verdicts[j->n_verdicts++];
-    const struct container *c = look->container;
-    *v = (struct verdict){.kind = kind,
-                          .mode = c ? c->mode : MODE_OBSERVE,
-                          .severity = kinds_table[kind].severity,
-                          .pid = FACT_UNKNOWN,
-                          .started_us = FACT_UNKNOWN};
-    if (!c)
-        return v;
-    memcpy(v->id, c->id, sizeof v->id);
-    memcpy(v->name, c->name, sizeof v->name);
-    memcpy(v->started_at, c->started_at, sizeof v->started_at);
-    return v;
-}
-
-struct verdict *look_settle(struct look *look, enum verdict_kind kind, struct standing *standing,
-                            double since_s, bool all_now, bool contradicted, bool suspicious,
-                            double hold_s)
-{
-    struct standing before = *standing;
-    bool was_raised = before.raised;
-    bool held = since_s >= 0 && look->now_s - since_s >= hold_s;
-    bool anew = since_s >= 0 && (since_s > before.since_s || !held);
-    if (contradicted || anew)
-        standing->raised = false;
-    if (!contradicted && all_now && held) {
-        standing->raised = true;
-        standing->since_s = since_s;
-    }
-    if (!was_raised)
-        standing->told = 0;
-    if (!standing->raised && !was_raised && (contradicted || !suspicious))
-        return NULL;
-    struct verdict *v = look_verdict(look, kind);
-    if (!v) {
-        *standing = before; /* what could not be told is told in the next look */
-        return NULL;
-    }
-    v->state = standing->raised ? VERDICT_RAISED : was_raised ? VERDICT_CLEARED : VERDICT_SUSPECT;
-    v->changed = standing->raised != was_raised;
-    v->confirmed = standing->raised && all_now && held;
-    v->since_s = standing->raised || was_raised ? standing->since_s
-                 : since_s >= 0                 ? since_s
-                                                : look->now_s;
-    v->hold_s = hold_s;
-    return v;
-}
-
-struct verdict *look_judge(struct look *look, enum verdict_kind kind, enum tri value,
-                           double true_from_s, bool suspicious, double hold_s)
-{
-    struct matter *matter = &look->history->own[kind];
-    condition_take(&matter->condition, value, true_from_s, look->now_s, look->allowance_s);
-    bool all_now, contradicted;
-    double since_s = conditions_since(&matter->condition, 1, &all_now, &contradicted);
-    return look_settle(look, kind, &matter->standing, since_s, all_now, contradicted, suspicious,
-                       hold_s);
-}
-
-void look_remedy(struct verdict *verdict, struct standing *standing, enum remedy remedy)
-{
-    verdict->remedy = remedy;
-    if (verdict->state != VERDICT_RAISED || remedy == REMEDY_NONE)
-        return;
-    if (!(standing->told & 1u << remedy))
-        verdict->changed = true;
-    standing->told |= 1u << remedy;
-}
-
-void look_want_connections(struct look *look, double patience_s)
-{
-    look->assessment->wants_connections |=
-        look->connections_age_s < 0 || look->connections_age_s + look->interval_s > patience_s;
-}
-
-enum tri look_connected(const struct look *look, double within_s)
-{
-    double age_s = look->connections_age_s;
-    if (age_s < 0 || age_s > within_s + look->interval_s)
-        return TRI_UNKNOWN;
-    return look->history->connections > 0 ? TRI_TRUE : TRI_FALSE;
-}
-
-double look_gap_s(const struct settings *settings)
-{
-    return 3 * (settings->interval_s > 1 ? settings->interval_s : 1);
-}
-
-bool clocks_jumped(double step_s, double wall_step_s, double gap_s)
-{
-    return step_s > gap_s || step_s < 0 || wall_step_s > gap_s || step_s - wall_step_s > gap_s;
+    struct finding f = {.against = NULL};
+    f.since_s = conditions_since(conditions, n, &f.all_now, &f.contradicted);
+    while (f.n_true < n && conditions[f.n_true].now == TRI_TRUE)
+        f.n_true++;
+    if (f.n_true < n)
+        f.against = &conditions[f.n_true].reason;
+    return f;
 }

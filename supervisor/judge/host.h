@@ -2,11 +2,10 @@
 #ifndef SUPERVISOR_JUDGE_HOST_H
 #define SUPERVISOR_JUDGE_HOST_H
 
-#include "judge/history.h"
+#include "judge/look.h"
 
 /* The host's pressure, by its MemAvailable alone: docs/judgement.md, "Pressure". */
 struct host_pressure {
-    struct matter told;
     bool critical_told;
     struct condition optimize, unload, stop, flush; /* as much is in use as each asks for */
     bool in_pass;
@@ -21,10 +20,10 @@ struct host_history {
     struct {
         enum gpu_vendor vendor;
         unsigned index;
-        struct matter matter;
+        struct matter own[VERDICT_KINDS];
     } gpus[GPUS_MAX];
     size_t n_gpus;
-    struct matter budget;
+    struct matter own[VERDICT_KINDS];
     struct host_pressure pressure;
 };
 
@@ -38,8 +37,5 @@ void judge_host(struct host_history *history, const struct world *world,
 void host_pressure_begin(struct host_pressure *pressure);
 /* Every hold begins anew. */
 void host_pressure_reset(struct host_pressure *pressure);
-/* look: at the host, without a container. */
-void judge_host_pressure(struct host_pressure *pressure, struct look *look,
-                         const struct config *config, struct history *const *histories);
 
 #endif

@@ -1,4 +1,5 @@
 #include "judge/host.h"
+#include "judge/rules.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -126,6 +127,7 @@ static void begin(struct history *h, const struct world *world, const struct con
     *h = (struct history){.runners = runners,
                           .models = models,
                           .held_with_model = held_with_model,
+                          .own = {[VERDICT_STOPPED_BY_US] = h->own[VERDICT_STOPPED_BY_US]},
                           .growth = {.begun_s = -1},
                           .oom = {.seen = FACT_UNKNOWN, .at_s = -1, .gone_s = -1}};
     memcpy(h->id, c->id, sizeof h->id);
@@ -152,15 +154,10 @@ static void clear_standings(struct judgement *judgement, const struct world *wor
                         .history = h,
                         .judgement = judgement,
                         .now_s = world->monotonic_s};
-    for (size_t kind = 0; kind < VERDICT_KINDS; kind++)
-        look_settle(&look, (enum verdict_kind)kind, &h->own[kind].standing, -1, false, true, false,
-                    0);
-    look_settle(&look, VERDICT_OOM_KILL, &h->oom.standing, -1, false, true, false, 0);
+    look_clear(&look, h->own, FACT_UNKNOWN, FACT_UNKNOWN, "");
     h->oom.at_s = -1;
-    clear_growth(&look, &h->growth, NULL);
-    clear_models(&look);
-    clear_runners(&look);
-    clear_surplus(&look);
+    models_clear(&look);
+    runners_clear(&look);
     clear_relief(&look);
 }
 
@@ -198,7 +195,6 @@ static void renew(struct judgement *judgement, const struct world *world, const 
                             .now_s = world->monotonic_s};
         clear_standings(judgement, world, c, h);
         clear_stopped(&look);
-        left_clear(&look);
         begin(h, world, c);
     } else if (!fact_known(h->inode)) {
         h->inode = c->cgroup.inode;
@@ -239,6 +235,20 @@ static struct assessment *add_assessment(struct judgement *judgement, const stru
     return a;
 }
 
+static void judge_stopped(const struct world *world, const struct container *c,
+                          struct judgement *judgement, struct assessment *a, struct history *h)
+{
+    struct look look = {.world = world,
+                        .container = c,
+                        .history = h,
+                        .judgement = judgement,
+                        .assessment = a,
+                        .now_s = world->monotonic_s};
+    for (int kind = 0; kind < VERDICT_KINDS; kind++)
+        if (rules_table[kind]->of_stopped)
+            rules_table[kind]->of_stopped(&look);
+}
+
 int judge_look(struct judge *judge, const struct world *world, struct judgement *judgement)
 {
     judgement->n_verdicts = judgement->n_assessments = 0;
@@ -270,12 +280,7 @@ int judge_look(struct judge *judge, const struct world *world, struct judgement 
             history_reset_holds(h);
             h->last_s = h->looked_s = world->monotonic_s;
             h->last_wall_ms = world->time_ms;
-            judge_left(&(struct look){.world = world,
-                                      .container = c,
-                                      .history = h,
-                                      .judgement = judgement,
-                                      .assessment = a,
-                                      .now_s = world->monotonic_s});
+            judge_stopped(world, c, judgement, a, h);
             continue;
         }
         look_at(judge->config, world, c, judgement, a, h);

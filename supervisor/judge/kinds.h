@@ -1,5 +1,6 @@
-/* The one table of verdicts: what each means, how long it must hold, what it shows, and what may be
- * done about it. docs/judgement.md has the same table, and a test compares them. */
+/* What each verdict is: what it means, how long it must hold, what it shows, and what may be done
+ * about it. Stands in its rule's file (judge/rules); docs/judgement.md has the same table, and a
+ * test compares them. */
 #ifndef SUPERVISOR_JUDGE_KINDS_H
 #define SUPERVISOR_JUDGE_KINDS_H
 
@@ -8,15 +9,15 @@
 struct kind {
     const char *name;        /* "idle-leak" */
     enum severity severity;  /* when it is raised; a verdict may say another one */
+    enum remedy first, last; /* the ends of its ladder; both REMEDY_NONE: it is only told */
+    unsigned never_remedies; /* what is never done about it: 1 << remedy */
     const char *when;        /* all that must be true, for a person */
     const char *hold;        /* for how long: a setting with its built-in value, or a time */
     const char *evidence;    /* the names of its numbers, separated by spaces */
-    enum remedy first, last; /* the ends of its ladder; both REMEDY_NONE: it is only told */
-    const char *never;       /* what is never done about it, and why */
-    unsigned never_remedies; /* the same: 1 << remedy */
+    const char *never;       /* what is never done, and why */
 };
 
-extern const struct kind kinds_table[VERDICT_KINDS];
+const struct kind *kind_of(enum verdict_kind kind);
 
 /* Whether a verdict of that kind may have the remedy: on its ladder, or none at all. */
 bool kind_allows(enum verdict_kind kind, enum remedy remedy);

@@ -1,7 +1,7 @@
 #include "judge/ledger.h"
 
 #include "judge/footprint.h"
-#include "judge/history.h"
+#include "judge/look.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

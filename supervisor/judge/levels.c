@@ -1,6 +1,6 @@
 /* Levels of pressure (row B4): of the host, of each container's limit, of the budget of models, and
  * of all together. They inform; nothing is done about them. */
-#include "judge/history.h"
+#include "judge/look.h"
 
 /* What the runners of a container hold; file-backed weights are page cache and do not count. */
 static fact models_held(const struct container *c)

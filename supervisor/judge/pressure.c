@@ -19,6 +19,22 @@ enum pressure_level pressure_of_host(const struct host *host, const struct setti
     return pressure_of(host->total - host->available, host->total, settings);
 }
 
+double pressure_in_use(const struct host *host)
+{
+    if (host->total <= 0 || !fact_known(host->available))
+        return -1;
+    return 100.0 * (double)(host->total - host->available) / (double)host->total;
+}
+
+enum priority container_priority(const struct container *container)
+{
+    enum priority priority = PRIORITY_NORMAL;
+    const char *label = container_label(container, "supervisor.priority");
+    if (label)
+        priority_parse(label, &priority);
+    return priority;
+}
+
 enum pressure_level pressure_combine(enum pressure_level a, enum pressure_level b)
 {
     return a > b ? a : b;

@@ -4,6 +4,7 @@
 #define SUPERVISOR_JUDGE_PRESSURE_H
 
 #include "base/config.h"
+#include "base/profile.h"
 #include "sense/world.h"
 
 enum pressure_level { LEVEL_UNKNOWN, LEVEL_LOW, LEVEL_MEDIUM, LEVEL_HIGH, LEVEL_CRITICAL };
@@ -13,6 +14,10 @@ enum pressure_level { LEVEL_UNKNOWN, LEVEL_LOW, LEVEL_MEDIUM, LEVEL_HIGH, LEVEL_
 enum pressure_level pressure_of(fact used, fact total, const struct settings *settings);
 /* The host: MemTotal - MemAvailable (never MemFree) of MemTotal. */
 enum pressure_level pressure_of_host(const struct host *host, const struct settings *settings);
+/* Per cent of the host's memory that is not available; < 0 unknown. */
+double pressure_in_use(const struct host *host);
+/* Label supervisor.priority: who gives way. */
+enum priority container_priority(const struct container *container);
 /* The higher one; unknown yields to known. */
 enum pressure_level pressure_combine(enum pressure_level a, enum pressure_level b);
 const char *pressure_name(enum pressure_level level);

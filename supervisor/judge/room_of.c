@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/model_name.h"
 #include "base/size.h"
-#include "judge/history.h"
+#include "judge/look.h"
 #include "sense/policy.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "judge/runner_uses.h"
 
-#include "judge/history.h"
+#include "judge/look.h"
 #include <errno.h>
 #include <stdlib.h>
 

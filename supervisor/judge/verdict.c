@@ -1,8 +1,12 @@
 #include "judge/verdict.h"
+#include "base/size.h"
 #include "judge/kinds.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+_Static_assert(VERDICT_KINDS <= 32, "assessment.stands has a bit of each");
 
 void judgement_clear(struct judgement *judgement)
 {
@@ -33,7 +37,7 @@ const struct assessment *judgement_assessment(const struct judgement *judgement,
 
 const char *verdict_kind_name(enum verdict_kind kind)
 {
-    return kind < VERDICT_KINDS ? kinds_table[kind].name : "?";
+    return kind < VERDICT_KINDS ? kind_of(kind)->name : "?";
 }
 
 const char *verdict_state_name(enum verdict_state state)
@@ -80,4 +84,47 @@ double verdict_evidence(const struct verdict *verdict, const char *name)
         if (!strcmp(verdict->evidence[i].name, name))
             return verdict->evidence[i].value;
     return -1;
+}
+
+static const char *number_text(struct number number, char *text, size_t size)
+{
+    char rate[16];
+    switch (number.unit) {
+    case UNIT_BYTES:
+        return size_format((fact)number.value, text, size);
+    case UNIT_SECONDS:
+        return duration_format(number.value, text, size);
+    case UNIT_BYTES_PER_SECOND:
+        snprintf(text, size, "%s/s", size_format((fact)number.value, rate, sizeof rate));
+        break;
+    case UNIT_PERCENT:
+        snprintf(text, size, "%.0f %%", number.value);
+        break;
+    case UNIT_COUNT:
+        snprintf(text, size, "%.0f", number.value);
+        break;
+    }
+    return text;
+}
+
+const char *why_not(const struct assessment *assessment, enum verdict_kind kind, char *text,
+                    size_t size)
+{
+    const struct reason *reason = &assessment->why_not[kind];
+    char number[32];
+    size_t at = 0, n = 0, numbers = sizeof reason->numbers / sizeof reason->numbers[0];
+    *text = '\0';
+    if (!reason->text || assessment->stands & UINT32_C(1) << kind)
+        return text;
+    if (reason->unknown)
+        at = (size_t)snprintf(text, size, "unknown: ");
+    for (const char *c = reason->text; *c && at < size; c++)
+        if (*c == '@' && n < numbers)
+            at += (size_t)snprintf(text + at, size - at, "%s",
+                                   number_text(reason->numbers[n++], number, sizeof number));
+        else
+            at += (size_t)snprintf(text + at, size - at, "%c", *c);
+    if (reason->detail && at < size)
+        snprintf(text + at, size - at, ": %s", reason->detail);
+    return text;
 }

@@ -5,33 +5,39 @@
 #include "judge/pressure.h"
 #include "sense/world.h"
 
-/* What each is: judge/kinds.c. */
+/* The table of verdicts, in the order in which they are judged and stand in a judgement: of two
+ * remedies of one container the first is tried first. Each has a file, judge/rules/NAME.c. */
+#define VERDICTS(ROW)                                                                              \
+    ROW(IDLE_LEAK, idle_leak)                                                                      \
+    ROW(HELD_ELSEWHERE, held_elsewhere)                                                            \
+    ROW(ORPHAN_RUNNER, orphan_runner)                                                              \
+    ROW(STALLED_LOAD, stalled_load)                                                                \
+    ROW(NO_LIMIT, no_limit)                                                                        \
+    ROW(LIMIT_DRIFT, limit_drift)                                                                  \
+    ROW(HIGH_DRIFT, high_drift)                                                                    \
+    ROW(PAGE_CACHE, page_cache)                                                                    \
+    ROW(TOO_MANY_MODELS, too_many_models)                                                          \
+    ROW(GHOST_MODEL, ghost_model)                                                                  \
+    ROW(OVERSIZE_MODEL, oversize_model)                                                            \
+    ROW(IDLE_MODEL, idle_model)                                                                    \
+    ROW(STUCK_STOPPING, stuck_stopping)                                                            \
+    ROW(PROMPT_CACHE, prompt_cache)                                                                \
+    ROW(GROWTH_LEAK, growth_leak)                                                                  \
+    ROW(OOM_KILL, oom_kill)                                                                        \
+    ROW(UNREACHABLE, unreachable)                                                                  \
+    ROW(LOW_PRIORITY, low_priority)                                                                \
+    ROW(OVER_BUDGET, over_budget)                                                                  \
+    ROW(SWAP_IN_USE, swap_in_use)                                                                  \
+    ROW(BROKEN_HEALTHCHECK, broken_healthcheck)                                                    \
+    ROW(STOPPED_BY_US, stopped_by_us)                                                              \
+    ROW(THERMAL, thermal)                                                                          \
+    ROW(HOST_PRESSURE, host_pressure)
+
 enum verdict_kind {
-    VERDICT_IDLE_LEAK,
-    VERDICT_ORPHAN_RUNNER,
-    VERDICT_STUCK_STOPPING,
-    VERDICT_STALLED_LOAD,
-    VERDICT_GHOST_MODEL,
-    VERDICT_GROWTH_LEAK,
-    VERDICT_PROMPT_CACHE,
-    VERDICT_OOM_KILL,
-    VERDICT_UNREACHABLE,
-    VERDICT_HELD_ELSEWHERE,
-    VERDICT_OVER_BUDGET,
-    VERDICT_TOO_MANY_MODELS,
-    VERDICT_OVERSIZE_MODEL,
-    VERDICT_IDLE_MODEL,
-    VERDICT_NO_LIMIT,
-    VERDICT_LIMIT_DRIFT,
-    VERDICT_HIGH_DRIFT,
-    VERDICT_PAGE_CACHE,
-    VERDICT_LOW_PRIORITY,
-    VERDICT_HOST_PRESSURE, /* about the host, and of a container what that asks of it */
-    VERDICT_STOPPED_BY_US,
-    VERDICT_SWAP_IN_USE,
-    VERDICT_BROKEN_HEALTHCHECK,
-    VERDICT_THERMAL, /* about the host: it has no container */
-    VERDICT_KINDS
+#define ROW(KIND, name) VERDICT_##KIND,
+    VERDICTS(ROW)
+#undef ROW
+        VERDICT_KINDS
 };
 
 enum verdict_state {
@@ -67,6 +73,18 @@ struct evidence {
     double value; /* bytes are exact below 2^53 */
 };
 
+/* Why something is so, for a person; all zero: nothing was said. */
+struct reason {
+    const char *text;   /* static; each @ in it stands for the next of the numbers */
+    const char *detail; /* static, behind a colon; NULL: none */
+    struct number {
+        enum unit unit;
+        double value;
+    } numbers[3];
+    bool unknown; /* the text names what is not known */
+    unsigned
+        near; /* how many other conditions were true: of several subjects, whose reason it is */
+};
 struct verdict {
     /* Of the container; all "" for a verdict about the host. */
     char id[CONTAINER_ID_SIZE], name[CONTAINER_NAME_SIZE], started_at[48];
@@ -116,6 +134,10 @@ struct assessment {
                                idle-leak but that nothing is loaded, busy or connected */
     bool wants_connections; /* every other condition of a verdict holds: read the connections with
                                the next sample */
+    /* Of it, or of the host: 1 << kind of what stands or is suspected, and why the others do not,
+     * as the very conditions say that were judged. */
+    uint32_t stands;
+    struct reason why_not[VERDICT_KINDS];
 };
 
 enum { JUDGEMENT_VERDICTS_MAX = 8192 };
@@ -138,6 +160,11 @@ void judgement_clear(struct judgement *judgement); /* frees; leaves it empty */
 const struct verdict *judgement_find(const struct judgement *judgement, const char *id,
                                      enum verdict_kind kind);
 const struct assessment *judgement_assessment(const struct judgement *judgement, const char *id);
+
+/* Why a verdict of that kind does not stand: one clause without a full stop. "": it does, or the
+ * container does not run. Returns text. */
+const char *why_not(const struct assessment *assessment, enum verdict_kind kind, char *text,
+                    size_t size);
 
 const char *verdict_kind_name(enum verdict_kind kind);    /* "idle-leak" … */
 const char *verdict_state_name(enum verdict_state state); /* "suspect" "raised" "cleared" */

@@ -1,7 +1,6 @@
 #include "judge/work.h"
 
-#include <stdio.h>
-#include <string.h>
+#include "base/clock.h"
 
 /* In the recordings of real servers (0.24, 0.33) an idle runner uses no tick (10 ms) of CPU time in
  * a second, in the emulated machine 40 ms at most; two ticks are allowed, and a thousandth of a
@@ -17,6 +16,7 @@ void work_begin(struct work *work)
     *work = (struct work){.first_s = -1,
                           .used_s = -1,
                           .cpu_us = FACT_UNKNOWN,
+                          .expires_ms = -1,
                           .least_anon = FACT_UNKNOWN,
                           .least_file = FACT_UNKNOWN};
 }
@@ -46,10 +46,11 @@ static bool computed(struct work *work, fact cpu_us, double now_s)
  * time than can be seen, as one text to embed on a GPU. */
 static bool renewed(struct work *work, const char *expires_at)
 {
-    if (!*expires_at)
+    int64_t ms;
+    if (!*expires_at || clock_parse(expires_at, &ms) < 0)
         return false;
-    bool other = work->expires_at[0] && strcmp(work->expires_at, expires_at) != 0;
-    snprintf(work->expires_at, sizeof work->expires_at, "%s", expires_at);
+    bool other = work->expires_ms >= 0 && work->expires_ms != ms;
+    work->expires_ms = ms;
     return other;
 }
 

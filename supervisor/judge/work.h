@@ -11,12 +11,17 @@ struct work {
     double cpu_at_s; /* CPU is compared with what it was a second before, or in the last look */
     fact cpu_us;
     fact least_anon, least_file; /* the least since it worked last */
-    char expires_at[48];         /* of its model */
+    int64_t expires_ms;          /* of its model; < 0: not known */
 };
 
 enum worked { WORKED_UNKNOWN, WORKED, WORKED_NOT };
 
 void work_begin(struct work *work);
+/* When it was used last, as far as that was seen; its first sight is a use. */
+static inline double work_last_s(const struct work *work)
+{
+    return work->used_s > work->first_s ? work->used_s : work->first_s;
+}
 /* One look, in order of time. expires_at: of the model that the runner serves, "" where it is not
  * known. Seen first, it worked: it was being loaded. What it did while nobody looked shows in the
  * next look. */

@@ -42,14 +42,63 @@ int keep_make_file(const char *path, struct error *err)
     return error_set(err, FAILURE_UNREACHABLE, -errno, "cannot make %s: %s", path, strerror(errno));
 }
 
-int keep_expect(struct keep *keep, const char *sql, const char *wanted, int otherwise)
+int keep_open_file(struct keep *keep, int flags, const char *uri, const char *doing,
+                   struct error *err)
 {
-    KEEP_STATEMENT *statement = NULL;
-    int rc = keep_prepare(keep, &statement, sql, "");
-    if (rc != SQLITE_OK || (rc = sqlite3_step(statement)) != SQLITE_ROW)
-        return rc;
-    const char *text = (const char *)sqlite3_column_text(statement, 0);
-    return text && strcmp(text, wanted) == 0 ? SQLITE_OK : otherwise;
+    keep_heed(keep, sqlite3_open_v2(uri ? uri : keep->path, &keep->db,
+                                    flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
+                                        SQLITE_OPEN_EXRESCODE | (uri ? SQLITE_OPEN_URI : 0),
+                                    NULL));
+    if (!keep->db)
+        return error_set(err, FAILURE_UNREACHABLE, -ENOMEM, "no memory is left to open %s",
+                         keep->path);
+    keep_heed(keep, sqlite3_busy_timeout(keep->db, KEEP_BUSY_MS));
+    return keep_done(keep, doing, err);
+}
+
+void keep_persist_log(struct keep *keep)
+{
+    int persist = 1;
+    keep_heed(keep, sqlite3_file_control(keep->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &persist));
+}
+
+int keep_read_version(struct keep *keep, const struct keep_schema *schema, int64_t *ret_version,
+                      struct error *err)
+{
+    int64_t version = keep_number(keep, 0, "PRAGMA user_version", "");
+    int64_t tables = keep_number(keep, 0, "SELECT count(*) FROM sqlite_schema", "");
+    int r = keep_done(keep, schema->doing, err);
+    if (r < 0)
+        return r;
+    if (version > schema->number)
+        return error_set(err, FAILURE_UNREACHABLE, -ENOTSUP,
+                         "%s was made by a newer supervisor (schema %lld, this one knows %d);"
+                         " use that one, or %s",
+                         keep->path, (long long)version, schema->number, schema->remedy);
+    if (version < 1 && tables > 0)
+        return error_set(err, FAILURE_UNREACHABLE, -ENOTSUP,
+                         "%s is some other program's database; %s", keep->path, schema->remedy);
+    *ret_version = version;
+    return 0;
+}
+
+void keep_configure(struct keep *keep, const char *pragmas, int checkpoint_frames)
+{
+    keep_script(keep, pragmas);
+    keep_heed(keep, sqlite3_wal_autocheckpoint(keep->db, checkpoint_frames));
+    keep_expect(keep, "PRAGMA journal_mode = WAL", "wal", SQLITE_CANTOPEN);
+}
+
+void keep_expect(struct keep *keep, const char *sql, const char *wanted, int otherwise)
+{
+    KEEP_STATEMENT *row = keep_prepare(keep, sql, "");
+    if (!keep_row(keep, row) || strcmp(keep_text_of(row, 0), wanted) != 0)
+        keep_heed(keep, otherwise);
+}
+
+void keep_check_whole(struct keep *keep)
+{
+    keep_expect(keep, "PRAGMA quick_check(1)", "ok", SQLITE_CORRUPT);
 }
 
 void keep_close_database(struct keep *keep)

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 enum {
     /* Always as long: written again it needs no new room, and nothing of the old is left. */
     HEARTBEAT_BYTES = 512,
-    FORGETS_BYTES = 200, /* of the sentence; with its escapes it has room for 300 */
+    FORGETS_BYTES = 200, /* of the sentence */
     READ_RETRIES = 5,    /* a beat may be written while it is read */
     READ_PAUSE_US = 2000,
 };
@@ -34,10 +35,10 @@ static const double clock_slack_s = 1;
 struct heartbeat {
     int fd;
     char path[PATH_MAX];
-    char forgets[300]; /* the member as it is written; "" */
+    char forgets[FORGETS_BYTES]; /* why it does; "" */
     char boot_id[40];
     double started_s, looked_s, interval_s, beaten_s;
-    unsigned long long beats;
+    json_int_t beats;
 };
 
 /* Locked by the open file, which ends with the process; it can be asked without locking. */
@@ -48,23 +49,23 @@ static struct flock whole_file(short type)
 
 static int write_beat(struct heartbeat *h, const char *state)
 {
-    char text[HEARTBEAT_BYTES + 1], looked[48] = "";
-
+    char text[HEARTBEAT_BYTES];
+    size_t room = sizeof text - 1;
+    memset(text, ' ', room);
+    text[room] = '\n';
     h->beats++;
-    if (h->looked_s >= 0)
-        snprintf(looked, sizeof looked, ",\"looked\":%.3f", h->looked_s);
     /* The same number first and last: a reader that meets a half written one knows. */
-    int n = snprintf(text, sizeof text,
-                     "{\"beat\":%llu,\"state\":\"%s\",\"pid\":%d,\"boot_id\":\"%s\","
-                     "\"started\":%.3f%s,\"interval\":%.3f%s,\"again\":%llu}",
-                     h->beats, state, (int)getpid(), h->boot_id, h->started_s, looked,
-                     h->interval_s, h->forgets, h->beats);
-    if (n < 0 || n >= HEARTBEAT_BYTES)
+    json_t *beat =
+        json_pack("{sI ss si ss sf so* sf ss* sI}", "beat", h->beats, "state", state, "pid",
+                  (int)getpid(), "boot_id", h->boot_id, "started", h->started_s, "looked",
+                  h->looked_s >= 0 ? json_real(h->looked_s) : NULL, "interval", h->interval_s,
+                  "forgets", h->forgets[0] ? h->forgets : NULL, "again", h->beats);
+    size_t n = json_dumpb(beat, text, room, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    json_decref(beat);
+    if (n == 0 || n > room)
         return -EMSGSIZE;
-    memset(text + n, ' ', (size_t)(HEARTBEAT_BYTES - n));
-    text[HEARTBEAT_BYTES - 1] = '\n';
-    ssize_t written = pwrite(h->fd, text, HEARTBEAT_BYTES, 0);
-    return written == HEARTBEAT_BYTES ? 0 : written < 0 ? -errno : -ENOSPC;
+    ssize_t written = pwrite(h->fd, text, sizeof text, 0);
+    return written == sizeof text ? 0 : written < 0 ? -errno : -ENOSPC;
 }
 
 /* The file, ours as long as this process lives. */
@@ -86,31 +87,28 @@ int heartbeat_open(const char *directory, const char *procfs, double interval_s,
                    struct heartbeat **ret_heartbeat, struct error *err)
 {
     struct heartbeat *h = calloc(1, sizeof *h);
-    int r = h == NULL ? -ENOMEM : 0;
+    int r = -ENOMEM;
 
-    if (r == 0 &&
-        snprintf(h->path, sizeof h->path, "%s/heartbeat", directory) >= (int)sizeof h->path)
-        r = -ENAMETOOLONG;
-    if (r == 0) {
-        h->fd = -1;
-        r = begin_file(h);
-    }
-    if (r == 0) {
+    if (h != NULL) {
+        int n = snprintf(h->path, sizeof h->path, "%s/heartbeat", directory);
         clock_boot_id(procfs, h->boot_id, sizeof h->boot_id);
         h->started_s = h->beaten_s = clock_boottime_s();
         h->looked_s = -1;
         h->interval_s = interval_s;
-        r = write_beat(h, "running");
-        if (r < 0)
-            close(h->fd);
+        h->fd = -1;
+        r = n < (int)sizeof h->path ? begin_file(h) : -ENAMETOOLONG;
+        if (r == 0)
+            r = write_beat(h, "running");
     }
-    if (r < 0) {
-        free(h);
-        return error_set(err, FAILURE_JOB, r, "cannot write the heartbeat in %s: %s", directory,
-                         strerror(-r));
+    if (r == 0) {
+        *ret_heartbeat = h;
+        return 0;
     }
-    *ret_heartbeat = h;
-    return 0;
+    if (h != NULL)
+        keep_close_fd(&h->fd);
+    free(h);
+    return error_set(err, FAILURE_JOB, r, "cannot write the heartbeat in %s: %s", directory,
+                     strerror(-r));
 }
 
 int heartbeat_beat(struct heartbeat *h, double now_s, double interval_s)
@@ -130,20 +128,12 @@ int heartbeat_beat(struct heartbeat *h, double now_s, double interval_s)
 
 void heartbeat_forgets(struct heartbeat *h, const char *why)
 {
-    char text[FORGETS_BYTES];
     if (h == NULL)
         return;
-    keep_text(text, sizeof text, why);
-    json_t *string = json_string(text);
-    char *escaped = json_dumps(string, JSON_ENCODE_ANY);
-    int n = snprintf(h->forgets, sizeof h->forgets, ",\"forgets\":%s",
-                     escaped ? escaped : "\"its state\"");
-    if (why[0] == '\0')
-        h->forgets[0] = '\0';
-    else if (n >= (int)sizeof h->forgets)
-        snprintf(h->forgets, sizeof h->forgets, ",\"forgets\":\"its state cannot be kept\"");
-    free(escaped);
-    json_decref(string);
+    text_copy(h->forgets, sizeof h->forgets, why);
+    if (write_beat(h, "running") != -EMSGSIZE)
+        return;
+    text_copy(h->forgets, sizeof h->forgets, "its state cannot be kept");
     write_beat(h, "running");
 }
 
@@ -179,96 +169,92 @@ static double number(const json_t *beat, const char *name)
     return json_is_number(value) ? json_number_value(value) : -1;
 }
 
+static void __attribute__((format(printf, 2, 3)))
+say(struct heartbeat_seen *seen, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(seen->why, sizeof seen->why, format, arguments);
+    va_end(arguments);
+}
+
 static void judge_beat(const json_t *beat, const char *procfs, double now_s,
                        struct heartbeat_seen *seen)
 {
     const json_t *pid = json_object_get(beat, "pid");
     double looked_s = number(beat, "looked"), started_s = number(beat, "started");
     double last_s = looked_s >= 0 ? looked_s : started_s;
-    char boot_id[40], age[32], interval[32];
+    char boot_id[40];
+    const char *its_boot = member_string_or(beat, "boot_id", "");
+    const char *forgets = member_string_or(beat, "forgets", "");
 
     seen->pid = json_is_integer(pid) ? json_integer_value(pid) : FACT_UNKNOWN;
+    long long shown = (long long)seen->pid;
     seen->interval_s = number(beat, "interval");
     seen->bound_s =
         beats_missed * (seen->interval_s > beat_every_s ? seen->interval_s : beat_every_s);
     clock_boot_id(procfs, boot_id, sizeof boot_id);
-    const char *its_boot = member_string_or(beat, "boot_id", "");
     if (boot_id[0] != '\0' && its_boot[0] != '\0' && strcmp(boot_id, its_boot) != 0) {
-        snprintf(seen->why, sizeof seen->why,
-                 "no supervisor runs: the last one (pid %lld) was of an earlier boot",
-                 (long long)seen->pid);
+        say(seen, "no supervisor runs: the last one (pid %lld) was of an earlier boot", shown);
         return;
     }
     seen->age_s = now_s > last_s ? now_s - last_s : 0;
-    duration_format(seen->age_s, age, sizeof age);
     if (strcmp(member_string_or(beat, "state", ""), "running") != 0)
-        snprintf(seen->why, sizeof seen->why,
-                 "no supervisor runs: the last one (pid %lld) was ended", (long long)seen->pid);
+        say(seen, "no supervisor runs: the last one (pid %lld) was ended", shown);
     else if (!seen->alive)
-        snprintf(seen->why, sizeof seen->why,
-                 "no supervisor runs: the last one (pid %lld) died; its last look was %s ago",
-                 (long long)seen->pid, age);
+        say(seen, "no supervisor runs: the last one (pid %lld) died; its last look was %s ago",
+            shown, SHOWN_S(seen->age_s));
     else if (last_s > now_s + clock_slack_s)
-        snprintf(seen->why, sizeof seen->why,
-                 "the supervisor's last look (pid %lld) lies in the future: its clock since boot "
-                 "is another one (a time namespace)",
-                 (long long)seen->pid);
+        say(seen,
+            "the supervisor's last look (pid %lld) lies in the future: its clock since boot is "
+            "another one (a time namespace)",
+            shown);
     else if (seen->age_s >= seen->bound_s)
-        snprintf(seen->why, sizeof seen->why,
-                 "the supervisor (pid %lld) hangs: its last look was "
-                 "%s ago; it looks every %s",
-                 (long long)seen->pid, age,
-                 duration_format(seen->interval_s, interval, sizeof interval));
+        say(seen, "the supervisor (pid %lld) hangs: its last look was %s ago; it looks every %s",
+            shown, SHOWN_S(seen->age_s), SHOWN_S(seen->interval_s));
     else if (looked_s < 0)
-        snprintf(seen->why, sizeof seen->why,
-                 "the supervisor (pid %lld) started %s ago and has not looked yet: the engine has "
-                 "not answered",
-                 (long long)seen->pid, age);
-    else if (member_string_or(beat, "forgets", "")[0] != '\0') {
+        say(seen,
+            "the supervisor (pid %lld) started %s ago and has not looked yet: the engine has not "
+            "answered",
+            shown, SHOWN_S(seen->age_s));
+    else if (forgets[0] != '\0') {
         seen->forgets = true;
-        snprintf(seen->why, sizeof seen->why,
-                 "the supervisor (pid %lld) looks, but does nothing that must be remembered: %s",
-                 (long long)seen->pid, member_string_or(beat, "forgets", ""));
-    } else
-        seen->fresh = true;
+        say(seen, "the supervisor (pid %lld) looks, but does nothing that must be remembered: %s",
+            shown, forgets);
+    }
+    seen->fresh = seen->why[0] == '\0';
 }
 
 void heartbeat_see(const char *directory, const char *procfs, double now_s,
                    struct heartbeat_seen *ret_seen)
 {
-    struct heartbeat_seen seen = {
-        .pid = FACT_UNKNOWN, .age_s = -1, .interval_s = -1, .bound_s = -1};
     char path[PATH_MAX];
     struct stat status;
 
-    *ret_seen = seen;
+    *ret_seen =
+        (struct heartbeat_seen){.pid = FACT_UNKNOWN, .age_s = -1, .interval_s = -1, .bound_s = -1};
     if (snprintf(path, sizeof path, "%s/heartbeat", directory) >= (int)sizeof path) {
-        snprintf(ret_seen->why, sizeof ret_seen->why, "the state directory's name is too long");
+        say(ret_seen, "the state directory's name is too long");
         return;
     }
     KEEP_FD fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {
         int code = errno;
-        seen.missing = code == ENOENT || code == ENOTDIR;
-        if (seen.missing && stat(directory, &status) < 0)
-            snprintf(seen.why, sizeof seen.why,
-                     "no supervisor runs: there is no state directory %.200s", directory);
-        else if (seen.missing)
-            snprintf(seen.why, sizeof seen.why,
-                     "no supervisor has run with the state directory %.200s", directory);
+        ret_seen->missing = code == ENOENT || code == ENOTDIR;
+        if (ret_seen->missing && stat(directory, &status) < 0)
+            say(ret_seen, "no supervisor runs: there is no state directory %.200s", directory);
+        else if (ret_seen->missing)
+            say(ret_seen, "no supervisor has run with the state directory %.200s", directory);
         else
-            snprintf(seen.why, sizeof seen.why, "%.200s/heartbeat cannot be read: %s", directory,
-                     strerror(code));
-        *ret_seen = seen;
+            say(ret_seen, "%.200s/heartbeat cannot be read: %s", directory, strerror(code));
         return;
     }
     struct flock lock = whole_file(F_WRLCK);
-    seen.alive = fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
+    ret_seen->alive = fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
     json_t *beat = read_beat(fd);
     if (beat == NULL)
-        snprintf(seen.why, sizeof seen.why, "%.200s/heartbeat is not a heartbeat", directory);
+        say(ret_seen, "%.200s/heartbeat is not a heartbeat", directory);
     else
-        judge_beat(beat, procfs, now_s, &seen);
+        judge_beat(beat, procfs, now_s, ret_seen);
     json_decref(beat);
-    *ret_seen = seen;
 }

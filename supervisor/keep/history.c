@@ -8,7 +8,7 @@
 #include <sys/statvfs.h>
 
 enum {
-    HISTORY_SCHEMA = 1,      /* user_version; a higher one is refused */
+    HISTORY_SCHEMA = 1,
     WAL_BYTES = 1 << 20,     /* what a checkpointed WAL is cut to */
     CHECKPOINT_FRAMES = 128, /* 512 KiB */
     FREE_PAGES_MAX = 256,    /* more are given back to the disk … */
@@ -45,57 +45,36 @@ static const char schema[] =
     "PRAGMA user_version = 1;";
 _Static_assert(HISTORY_SCHEMA == 1, "the schema says its number itself");
 
-/* A lost minute is no harm, so a commit does not wait for the disk; the file stays whole (WAL). */
-static int configure(struct keep *db, fact max_bytes)
-{
-    static const char pragmas[] = "PRAGMA page_size = 4096;"
-                                  "PRAGMA auto_vacuum = INCREMENTAL;"
-                                  "PRAGMA cache_size = -256;"
-                                  "PRAGMA temp_store = MEMORY;"
-                                  "PRAGMA synchronous = NORMAL;";
-    char bounds[96];
-    int rc = sqlite3_exec(db->db, pragmas, NULL, NULL, NULL);
-    snprintf(bounds, sizeof bounds, "PRAGMA max_page_count = %lld; PRAGMA journal_size_limit = %d",
-             (long long)(max_bytes / KEEP_PAGE_BYTES), WAL_BYTES);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_exec(db->db, bounds, NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_wal_autocheckpoint(db->db, CHECKPOINT_FRAMES);
-    if (rc == SQLITE_OK)
-        rc = keep_expect(db, "PRAGMA journal_mode = WAL", "wal", SQLITE_CANTOPEN);
-    return rc;
-}
-
 static int check_version(struct keep *db, int64_t *ret_version, struct error *err)
 {
-    int64_t version = 0, tables = 0;
-    int rc = keep_number(db, &version, "PRAGMA user_version", "");
-    if (rc == SQLITE_OK)
-        rc = keep_number(db, &tables, "SELECT count(*) FROM sqlite_schema", "");
-    if (rc != SQLITE_OK)
-        return keep_done(db, rc, "read the history", err);
-    if (version > HISTORY_SCHEMA)
-        return error_set(err, FAILURE_UNREACHABLE, -ENOTSUP,
-                         "%s was made by a newer supervisor (schema %lld, this one knows %d); use "
-                         "that one, or move the file away",
-                         db->path, (long long)version, HISTORY_SCHEMA);
-    if (version < HISTORY_SCHEMA && tables > 0)
-        return error_set(err, FAILURE_UNREACHABLE, -ENOTSUP,
-                         "%s is some other program's database; move it away", db->path);
-    *ret_version = version;
-    return 0;
+    static const struct keep_schema known = {HISTORY_SCHEMA, "read the history", "move it away"};
+    return keep_read_version(db, &known, ret_version, err);
+}
+
+/* A lost minute is no harm, so a commit does not wait for the disk; the file stays whole (WAL). */
+static int configure(struct keep *db, fact max_bytes, struct error *err)
+{
+    char bounds[96];
+    snprintf(bounds, sizeof bounds, "PRAGMA max_page_count = %lld; PRAGMA journal_size_limit = %d",
+             (long long)(max_bytes / KEEP_PAGE_BYTES), WAL_BYTES);
+    keep_configure(db,
+                   "PRAGMA page_size = 4096;"
+                   "PRAGMA auto_vacuum = INCREMENTAL;"
+                   "PRAGMA cache_size = -256;"
+                   "PRAGMA temp_store = MEMORY;"
+                   "PRAGMA synchronous = NORMAL;",
+                   CHECKPOINT_FRAMES);
+    keep_script(db, bounds);
+    return keep_done(db, "keep a history", err);
 }
 
 /* Others may make it at the same moment: whoever comes second finds it made. */
 static int make_schema(struct keep *db, struct error *err)
 {
-    int rc = keep_run(db, "BEGIN IMMEDIATE", "");
-    int64_t version = 0;
-    if (rc == SQLITE_OK)
-        rc = keep_number(db, &version, "PRAGMA user_version", "");
-    if (rc == SQLITE_OK && version == 0)
-        rc = sqlite3_exec(db->db, schema, NULL, NULL, NULL);
-    return keep_done(db, rc, "keep a history", err);
+    keep_run(db, "BEGIN IMMEDIATE", "");
+    if (keep_number(db, 0, "PRAGMA user_version", "") == 0)
+        keep_script(db, schema);
+    return keep_done(db, "keep a history", err);
 }
 
 /* Leaves the intents their room. */
@@ -111,23 +90,13 @@ static int check_room(const struct keep *db, struct error *err)
 
 static int open_file(struct keep *db, int flags, const char *uri, struct error *err)
 {
-    int rc = sqlite3_open_v2(uri ? uri : db->path, &db->db,
-                             flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
-                                 SQLITE_OPEN_EXRESCODE | (uri ? SQLITE_OPEN_URI : 0),
-                             NULL);
-    if (!db->db)
-        return error_set(err, FAILURE_UNREACHABLE, -ENOMEM, "no memory is left to open %s",
-                         db->path);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_busy_timeout(db->db, KEEP_BUSY_MS);
-    return keep_done(db, rc, "open the history", err);
+    return keep_open_file(db, flags, uri, "open the history", err);
 }
 
 static int open_writer(struct keep_history *history, bool check, struct error *err)
 {
     struct keep *db = &history->db;
     int64_t version = 0;
-    int persist = 1; /* what is there can be read also where nothing can be made */
     int r = keep_make_file(db->path, err);
     if (r == 0)
         r = check_room(db, err);
@@ -135,18 +104,16 @@ static int open_writer(struct keep_history *history, bool check, struct error *e
         r = open_file(db, SQLITE_OPEN_READWRITE, NULL, err);
     if (r == 0)
         r = check_version(db, &version, err);
-    if (r == 0) {
-        int rc = sqlite3_file_control(db->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &persist);
-        if (rc == SQLITE_OK)
-            rc = configure(db, history->max_bytes);
-        r = keep_done(db, rc, "keep a history", err);
-    }
+    if (r < 0)
+        return r;
+    keep_persist_log(db);
+    r = configure(db, history->max_bytes, err);
     if (r == 0 && version == 0)
         r = make_schema(db, err);
-    if (r == 0 && check) /* reads the whole file */
-        r = keep_done(db, keep_expect(db, "PRAGMA quick_check(1)", "ok", SQLITE_CORRUPT),
-                      "keep a history", err);
-    return r;
+    if (r < 0 || !check)
+        return r;
+    keep_check_whole(db);
+    return keep_done(db, "keep a history", err);
 }
 
 static struct keep_history *new_history(struct error *err)
@@ -157,6 +124,16 @@ static struct keep_history *new_history(struct error *err)
     else
         error_set(err, FAILURE_JOB, -ENOMEM, "no memory is left to open the history");
     return history;
+}
+
+/* Hands over what was opened, or closes what was not. */
+static int opened(struct keep_history *history, int r, struct keep_history **ret_history)
+{
+    if (r < 0)
+        keep_history_close(history);
+    else
+        *ret_history = history;
+    return r;
 }
 
 int keep_history_open(const char *directory, bool repair, fact max_bytes,
@@ -175,13 +152,9 @@ int keep_history_open(const char *directory, bool repair, fact max_bytes,
         if (r == 0)
             r = open_writer(history, repair, err);
     }
-    if (r < 0) {
-        keep_history_close(history);
-        return r;
-    }
-    sqlite3_db_release_memory(history->db.db);
-    *ret_history = history;
-    return 0;
+    if (r == 0)
+        sqlite3_db_release_memory(history->db.db);
+    return opened(history, r, ret_history);
 }
 
 static int open_reader(struct keep_history *history, struct error *err)
@@ -228,16 +201,15 @@ static int find_history(const char *directory, char path[KEEP_PATH_SIZE], struct
 
 static int copy_models(struct keep *db, const char *path, struct error *err)
 {
-    static const char *const copies[] = {"CREATE TABLE footprints AS SELECT * FROM h.footprints",
-                                         "CREATE TABLE uses AS SELECT * FROM h.uses", "DETACH h"};
     snprintf(db->path, sizeof db->path, ":memory:");
     int r = open_file(db, SQLITE_OPEN_READWRITE, NULL, err);
     if (r < 0)
         return r;
-    int rc = keep_run(db, "ATTACH ? AS h", "t", path);
-    for (size_t i = 0; rc == SQLITE_OK && i < sizeof copies / sizeof copies[0]; i++)
-        rc = keep_run(db, copies[i], "");
-    return keep_done(db, rc, "copy the history", err);
+    keep_run(db, "ATTACH ? AS h", "t", path);
+    keep_script(db, "CREATE TABLE footprints AS SELECT * FROM h.footprints;"
+                    "CREATE TABLE uses AS SELECT * FROM h.uses;"
+                    "DETACH h");
+    return keep_done(db, "copy the history", err);
 }
 
 int keep_history_open_models(const char *directory, struct keep_history **ret_history,
@@ -250,12 +222,7 @@ int keep_history_open_models(const char *directory, struct keep_history **ret_hi
     int r = find_history(directory, path, err);
     if (r == 0)
         r = copy_models(&history->db, path, err);
-    if (r < 0) {
-        keep_history_close(history);
-        return r;
-    }
-    *ret_history = history;
-    return 0;
+    return opened(history, r, ret_history);
 }
 
 int keep_history_open_reader(const char *directory, struct keep_history **ret_history,
@@ -267,12 +234,7 @@ int keep_history_open_reader(const char *directory, struct keep_history **ret_hi
     int r = find_history(directory, history->db.path, err);
     if (r == 0)
         r = open_reader(history, err);
-    if (r < 0) {
-        keep_history_close(history);
-        return r;
-    }
-    *ret_history = history;
-    return 0;
+    return opened(history, r, ret_history);
 }
 
 void keep_history_close(struct keep_history *history)
@@ -289,31 +251,34 @@ const char *keep_history_set_aside(const struct keep_history *history)
     return history->db.set_aside[0] ? history->db.set_aside : NULL;
 }
 
+/* Lets the oldest go, some of each, whatever their age. */
+static void shed(struct keep *db)
+{
+    keep_script(db,
+                "DELETE FROM seconds WHERE id IN (SELECT id FROM seconds ORDER BY id LIMIT 1024);"
+                "DELETE FROM minutes WHERE id IN (SELECT id FROM minutes ORDER BY id LIMIT 1024);"
+                "DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT 64)");
+}
+
 /* An eighth below its bound the file is held: more than any batch brings. */
-static int bound_bytes(struct keep_history *history)
+static void bound_bytes(struct keep_history *history)
 {
     struct keep *db = &history->db;
     int64_t soft_pages = history->max_bytes / KEEP_PAGE_BYTES / 8 * 7;
-    int rc = SQLITE_OK;
-    for (int pass = 0; rc == SQLITE_OK && pass < SHED_PASSES; pass++) {
-        int64_t pages = 0, unused = 0;
-        rc = keep_number(db, &pages, "PRAGMA page_count", "");
-        if (rc == SQLITE_OK)
-            rc = keep_number(db, &unused, "PRAGMA freelist_count", "");
-        if (rc != SQLITE_OK || pages - unused <= soft_pages)
-            break;
-        rc = history_shed(db);
+    for (int pass = 0; pass < SHED_PASSES; pass++) {
+        int64_t pages = keep_number(db, 0, "PRAGMA page_count", "");
+        if (pages - keep_number(db, 0, "PRAGMA freelist_count", "") <= soft_pages)
+            return;
+        shed(db);
     }
-    return rc;
 }
 
-static int give_back(struct keep *db)
+static void give_back(struct keep *db)
 {
-    int64_t unused = 0;
     char pragma[64];
-    int rc = keep_number(db, &unused, "PRAGMA freelist_count", "");
     snprintf(pragma, sizeof pragma, "PRAGMA incremental_vacuum(%d)", FREE_PAGES_STEP);
-    return rc == SQLITE_OK && unused > FREE_PAGES_MAX ? keep_run(db, pragma, "") : rc;
+    if (keep_number(db, 0, "PRAGMA freelist_count", "") > FREE_PAGES_MAX)
+        keep_run(db, pragma, "");
 }
 
 static bool moved(struct keep *db)
@@ -332,38 +297,16 @@ int keep_history_write(struct keep_history *history, const struct history_batch 
     int r = check_room(db, err);
     if (r < 0)
         return r;
-    int rc = keep_run(db, "BEGIN IMMEDIATE", "");
-    if (rc == SQLITE_OK)
-        rc = history_write_events(db, batch);
-    if (rc == SQLITE_OK)
-        rc = history_write_samples(db, batch);
-    if (rc == SQLITE_OK)
-        rc = history_write_models(db, batch);
-    if (rc == SQLITE_OK)
-        rc = history_thin_events(db);
-    if (rc == SQLITE_OK)
-        rc = history_thin_samples(db, batch);
-    if (rc == SQLITE_OK)
-        rc = bound_bytes(history);
-    r = keep_done(db, rc, "keep the history", err);
-    return r < 0 ? r : keep_done(db, give_back(db), "keep the history", err);
-}
-
-int history_shed(struct keep *db)
-{
-    static const char *const tables[] = {
-        "DELETE FROM seconds WHERE id IN (SELECT id FROM seconds ORDER BY id LIMIT 1024)",
-        "DELETE FROM minutes WHERE id IN (SELECT id FROM minutes ORDER BY id LIMIT 1024)",
-        "DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT 64)",
-    };
-    int rc = SQLITE_OK;
-    for (size_t i = 0; rc == SQLITE_OK && i < sizeof tables / sizeof tables[0]; i++)
-        rc = keep_run(db, tables[i], "");
-    return rc;
-}
-
-const char *history_text(sqlite3_stmt *row, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(row, column);
-    return text ? text : "";
+    keep_run(db, "BEGIN IMMEDIATE", "");
+    history_write_events(db, batch);
+    history_write_samples(db, batch);
+    history_write_models(db, batch);
+    history_thin_events(db);
+    history_thin_samples(db, batch);
+    bound_bytes(history);
+    r = keep_done(db, "keep the history", err);
+    if (r < 0)
+        return r;
+    give_back(db);
+    return keep_done(db, "keep the history", err);
 }

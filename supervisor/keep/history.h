@@ -123,12 +123,9 @@ int keep_history_events(struct keep_history *history, const struct history_filte
                         void (*each)(void *userdata, const struct history_event *event),
                         void *userdata, int64_t *ret_last, struct error *err);
 
-/* The container's samples since then, the oldest first: single ones, or minutes. */
+/* The container's single samples since then, the oldest first. */
 int keep_history_samples(struct keep_history *history, const char *id, int64_t since_wall_ms,
                          void (*each)(void *userdata, const struct history_sample *sample),
-                         void *userdata, struct error *err);
-int keep_history_minutes(struct keep_history *history, const char *id, int64_t since_wall_ms,
-                         void (*each)(void *userdata, const struct history_minute *minute),
                          void *userdata, struct error *err);
 
 /* What is known of a runner of that digest, context, parallel and KV type: held and seen; -ENOENT:

@@ -10,17 +10,17 @@ struct keep_history {
     fact max_bytes;
 };
 
-/* Each writes its part of the batch inside the transaction that is open; SQLite's codes. */
-int history_write_events(struct keep *db, const struct history_batch *batch);
-int history_write_samples(struct keep *db, const struct history_batch *batch);
-int history_write_models(struct keep *db, const struct history_batch *batch);
+/* Each writes its part of the batch inside the transaction that is open. */
+void history_write_events(struct keep *db, const struct history_batch *batch);
+void history_write_samples(struct keep *db, const struct history_batch *batch);
+void history_write_models(struct keep *db, const struct history_batch *batch);
 /* Lets go what is too old or too many. */
-int history_thin_events(struct keep *db);
-int history_thin_samples(struct keep *db, const struct history_batch *batch);
-/* Lets the oldest go, some of each, whatever their age: the file has reached its bound. */
-int history_shed(struct keep *db);
-
-/* The text of a column, "" for NULL. */
-const char *history_text(sqlite3_stmt *row, int column);
+void history_thin_events(struct keep *db);
+void history_thin_samples(struct keep *db, const struct history_batch *batch);
+/* Ends the reading of rows, or of one. */
+static inline int history_read(struct keep *db, struct error *err)
+{
+    return keep_done(db, "read the history", err);
+}
 
 #endif

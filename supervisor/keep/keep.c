@@ -1,11 +1,9 @@
 /* The database: made, opened, checked, set aside, closed. */
 #include "keep/private.h"
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Facts are stored as they are, -1 and -2 too. `state` is enum intent_state: 0 open, 3 dropped. */
 static const char first_schema[] =
@@ -40,8 +38,14 @@ static const char stops_schema[] =
 /* Each leads from the number before it to its own. */
 static const char *const schemas[KEEP_SCHEMA] = {first_schema, throttles_schema, stops_schema};
 
-/* What holds for this connection; journal_mode, page_size and auto_vacuum for the file. */
-static int configure(struct keep *keep)
+void keep_number_schema(struct keep *keep)
+{
+    char sql[48];
+    snprintf(sql, sizeof sql, "PRAGMA user_version = %d", KEEP_SCHEMA);
+    keep_run(keep, sql, "");
+}
+
+static int make_schema(struct keep *keep, struct error *err)
 {
     static const char pragmas[] = "PRAGMA page_size = 4096;"
                                   "PRAGMA auto_vacuum = NONE;" /* spare pages stay */
@@ -50,75 +54,44 @@ static int configure(struct keep *keep)
                                   "PRAGMA secure_delete = ON;"  /* see keep_reserve */
                                   "PRAGMA synchronous = FULL;"
                                   "PRAGMA journal_size_limit = -1;";
-    int rc = sqlite3_exec(keep->db, pragmas, NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_wal_autocheckpoint(keep->db, KEEP_CHECKPOINT_FRAMES);
-    if (rc == SQLITE_OK)
-        rc = keep_expect(keep, "PRAGMA journal_mode = WAL", "wal", SQLITE_CANTOPEN);
-    return rc;
-}
-
-int keep_number_schema(struct keep *keep)
-{
-    char sql[48];
-    snprintf(sql, sizeof sql, "PRAGMA user_version = %d", KEEP_SCHEMA);
-    return keep_run(keep, sql, "");
-}
-
-static int make_schema(struct keep *keep, struct error *err)
-{
-    int64_t version = 0, tables = 0;
-    int rc = keep_number(keep, &version, "PRAGMA user_version", "");
-    if (rc == SQLITE_OK)
-        rc = keep_number(keep, &tables, "SELECT count(*) FROM sqlite_schema", "");
-    if (rc == SQLITE_OK && version > KEEP_SCHEMA)
-        return error_set(err, FAILURE_UNREACHABLE, -ENOTSUP,
-                         "%s was made by a newer supervisor (schema %lld, this one knows %d);"
-                         " use that one or choose another state directory",
-                         keep->path, (long long)version, KEEP_SCHEMA);
-    if (rc == SQLITE_OK && version < 1 && tables > 0)
-        return error_set(err, FAILURE_UNREACHABLE, -ENOTSUP,
-                         "%s is some other program's database; choose another state directory",
-                         keep->path);
-    if (rc == SQLITE_OK)
-        rc = configure(keep);
-    if (rc == SQLITE_OK && version < KEEP_SCHEMA) {
-        rc = keep_run(keep, "BEGIN IMMEDIATE", "");
-        for (int64_t i = version < 0 ? 0 : version; rc == SQLITE_OK && i < KEEP_SCHEMA; i++)
-            rc = sqlite3_exec(keep->db, schemas[i], NULL, NULL, NULL);
-        if (rc == SQLITE_OK)
-            rc = keep_number_schema(keep);
+    static const struct keep_schema schema = {KEEP_SCHEMA, "keep anything",
+                                              "choose another state directory"};
+    int64_t version;
+    int r = keep_read_version(keep, &schema, &version, err);
+    if (r < 0)
+        return r;
+    keep_configure(keep, pragmas, KEEP_CHECKPOINT_FRAMES);
+    if (version < KEEP_SCHEMA) {
+        keep_run(keep, "BEGIN IMMEDIATE", "");
+        for (int64_t i = version < 0 ? 0 : version; i < KEEP_SCHEMA; i++)
+            keep_script(keep, schemas[i]);
+        keep_number_schema(keep);
     }
-    return keep_done(keep, rc, "keep anything", err);
+    return keep_done(keep, "keep anything", err);
 }
 
 static int open_database(struct keep *keep, struct error *err)
 {
     int r = keep_make_file(keep->path, err);
+    if (r == 0)
+        r = keep_open_file(keep, SQLITE_OPEN_READWRITE, NULL, "keep anything", err);
     if (r < 0)
         return r;
-    int rc = sqlite3_open_v2(keep->path, &keep->db,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
-                                 SQLITE_OPEN_EXRESCODE,
-                             NULL);
-    if (!keep->db)
-        return error_set(err, FAILURE_UNREACHABLE, -ENOMEM, "no memory is left to open %s",
-                         keep->path);
-    int persist = 1; /* a WAL that went at the last close would want room at the next start */
-    if (rc == SQLITE_OK)
-        rc = sqlite3_busy_timeout(keep->db, KEEP_BUSY_MS);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_file_control(keep->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &persist);
-    if ((r = keep_done(keep, rc, "keep anything", err)) < 0 || (r = make_schema(keep, err)) < 0)
+    keep_persist_log(keep);
+    if ((r = make_schema(keep, err)) < 0)
         return r;
-    rc = keep_expect(keep, "PRAGMA quick_check(1)", "ok", SQLITE_CORRUPT);
-    return keep_done(keep, rc, "keep anything", err);
+    keep_check_whole(keep);
+    return keep_done(keep, "keep anything", err);
 }
 
 static int take_room(struct keep *keep, struct error *err)
 {
-    int r = keep_done(keep, keep_reserve(keep), "keep room", err);
-    return r < 0 ? r : keep_done(keep, keep_rewind(keep), "keep room", err);
+    keep_reserve(keep);
+    int r = keep_done(keep, "keep room", err);
+    if (r < 0)
+        return r;
+    keep_rewind(keep);
+    return keep_done(keep, "keep room", err);
 }
 
 /* One opens at a time: makes, repairs and fills up. */

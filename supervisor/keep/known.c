@@ -4,14 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct intent *known_intent(struct keep *keep, int64_t id)
-{
-    for (size_t i = 0; i < keep->n_intents; i++)
-        if (keep->intents[i].id == id)
-            return &keep->intents[i];
-    return NULL;
-}
-
 static void remove_intent(struct keep *keep, size_t at)
 {
     keep->n_intents--;
@@ -38,13 +30,16 @@ void keep_know_intent(struct keep *keep, const struct intent *intent)
 void keep_know_end(struct keep *keep, int64_t id, enum intent_state state, fact held_after,
                    int64_t ended_wall_ms, const char *outcome)
 {
-    struct intent *intent = known_intent(keep, id);
-    if (!intent || intent->state != INTENT_OPEN)
+    for (size_t i = 0; i < keep->n_intents; i++) {
+        struct intent *intent = &keep->intents[i];
+        if (intent->id != id || intent->state != INTENT_OPEN)
+            continue;
+        intent->state = state;
+        intent->held_after = held_after;
+        intent->ended_wall_ms = ended_wall_ms;
+        text_copy(intent->outcome, sizeof intent->outcome, outcome);
         return;
-    intent->state = state;
-    intent->held_after = held_after;
-    intent->ended_wall_ms = ended_wall_ms;
-    keep_text(intent->outcome, sizeof intent->outcome, outcome);
+    }
 }
 
 void keep_forget_throttle(struct keep *keep, const char *container)
@@ -70,36 +65,27 @@ void keep_know_throttle(struct keep *keep, const struct throttle *throttle)
 }
 
 /* One intent of ours into the file that is open. Its id may be another's there. */
-static int tell_intent(struct keep *keep, const struct intent *intent, bool *ret_missing)
+static void tell_intent(struct keep *keep, const struct intent *intent, bool *ret_missing)
 {
-    int64_t ours = 0;
-    int rc = keep_insert_intent(keep, intent);
-    if (rc == SQLITE_OK && sqlite3_changes(keep->db) > 0)
-        *ret_missing = true;
-    if (rc == SQLITE_OK)
-        rc = keep_number(keep, &ours,
-                         "SELECT 1 FROM intents WHERE id = ? AND container = ? AND"
-                         " begun_wall_ms = ?",
-                         "iti", intent->id, intent->container, intent->begun_wall_ms);
-    if (rc == SQLITE_OK && ours && intent->state != INTENT_OPEN)
-        rc = keep_run(keep,
-                      "UPDATE intents SET state = ?, held_after = ?, ended_wall_ms = ?,"
-                      " outcome = ? WHERE id = ? AND state = 0",
-                      "iiiti", (int64_t)intent->state, intent->held_after, intent->ended_wall_ms,
-                      intent->outcome, intent->id);
-    return rc;
+    keep_insert_intent(keep, intent);
+    *ret_missing |= keep->rc == SQLITE_OK && sqlite3_changes(keep->db) > 0;
+    int64_t ours = keep_number(
+        keep, 0, "SELECT 1 FROM intents WHERE id = ? AND container = ? AND begun_wall_ms = ?",
+        "iti", intent->id, intent->container, intent->begun_wall_ms);
+    if (ours && intent->state != INTENT_OPEN)
+        keep_end_intent(keep, intent->id, intent->state, intent->held_after, intent->ended_wall_ms,
+                        intent->outcome);
 }
 
-int keep_tell_known(struct keep *keep, bool *ret_missing)
+void keep_tell_known(struct keep *keep, bool *ret_missing)
 {
-    int rc = keep_run(keep, "BEGIN IMMEDIATE", "");
+    keep_run(keep, "BEGIN IMMEDIATE", "");
     *ret_missing = false;
-    for (size_t i = 0; rc == SQLITE_OK && i < keep->n_intents; i++)
-        rc = tell_intent(keep, &keep->intents[i], ret_missing);
-    for (size_t i = 0; rc == SQLITE_OK && i < keep->n_throttles; i++) {
-        rc = keep_insert_throttle(keep, &keep->throttles[i]);
-        *ret_missing |= rc == SQLITE_OK && sqlite3_changes(keep->db) > 0;
+    for (size_t i = 0; i < keep->n_intents; i++)
+        tell_intent(keep, &keep->intents[i], ret_missing);
+    for (size_t i = 0; i < keep->n_throttles; i++) {
+        keep_insert_throttle(keep, &keep->throttles[i]);
+        *ret_missing |= keep->rc == SQLITE_OK && sqlite3_changes(keep->db) > 0;
     }
-    keep->owed = rc != SQLITE_OK;
-    return rc;
+    keep->owed = keep->rc != SQLITE_OK;
 }

@@ -2,6 +2,7 @@
 #ifndef SUPERVISOR_KEEP_PRIVATE_H
 #define SUPERVISOR_KEEP_PRIVATE_H
 
+#include "base/text_clean.h"
 #include "keep/keep.h"
 #include "keep/throttles.h"
 #include <limits.h>
@@ -37,6 +38,7 @@ struct keep_file { /* what a name meant when the database was opened; inode 0: n
 
 struct keep {
     sqlite3 *db; /* NULL: supervisor.db went bad, and is opened anew by keep_ready */
+    int rc;      /* SQLite's first refusal of this call, after which nothing more is done */
     pthread_mutex_t mutex;
     char path[KEEP_PATH_SIZE];      /* of supervisor.db, absolute */
     char set_aside[KEEP_FILE_SIZE]; /* where a corrupt one was put; "" */
@@ -72,29 +74,89 @@ void keep_finalize(sqlite3_stmt **statement);
 void keep_close_fd(int *fd);
 #define KEEP_FD __attribute__((cleanup(keep_close_fd))) int
 
-/* The functions below give SQLite's result codes; keep_done turns the last one into ours. */
+/* The functions below do nothing where one of them was refused before in the same call (keep->rc):
+ * only keep_done, at its end, asks whether all went well. */
+
+/* SQLite's code of what was done beside these functions. */
+void keep_heed(struct keep *keep, int rc);
 
 /* Prepares SQL and binds its parameters in order, by TYPES: t const char * (kept by the caller
- * until the statement ends), i int64_t, d double. */
-int keep_prepare(struct keep *keep, sqlite3_stmt **ret_statement, const char *sql,
-                 const char *types, ...);
-/* The same, and runs it to its end; rows are left unread. */
-int keep_run(struct keep *keep, const char *sql, const char *types, ...);
-/* The first column of the first row; where there is no row *ret_number stays as it is. */
-int keep_number(struct keep *keep, int64_t *ret_number, const char *sql, const char *types, ...);
+ * until the statement ends), i int64_t, d double. NULL where that was refused. */
+sqlite3_stmt *keep_prepare(struct keep *keep, const char *sql, const char *types, ...);
+/* The next row; false at the end. */
+bool keep_row(struct keep *keep, sqlite3_stmt *statement);
+/* Prepares, binds and runs to the end; rows are left unread. */
+void keep_run(struct keep *keep, const char *sql, const char *types, ...);
+/* Binds and runs what is prepared once more. */
+void keep_again(struct keep *keep, sqlite3_stmt *statement, const char *types, ...);
+/* Statements without parameters, one after the other. */
+void keep_script(struct keep *keep, const char *sql);
+/* The first column of the first row; `otherwise` where there is none. */
+int64_t keep_number(struct keep *keep, int64_t otherwise, const char *sql, const char *types, ...);
+/* The text of a column, "" for NULL. */
+const char *keep_text_of(sqlite3_stmt *statement, int column);
 
-/* Ends what was done under a KEEP_LOCKED with SQLite's code RC: commits the transaction if one is
- * open and all went well, rolls it back otherwise. 0, or a negative errno with *err saying "cannot
- * DOING in FILE: why". */
-int keep_done(struct keep *keep, int rc, const char *doing, struct error *err);
+/* A struct's members that are columns of a row, in its order. */
+struct keep_column {
+    enum {
+        COLUMN_INTEGER, /* int64_t */
+        COLUMN_ENUM,
+        COLUMN_REAL,    /* double */
+        COLUMN_TEXT,    /* char[] */
+        COLUMN_BORROWED /* const char *, valid until the statement goes on */
+    } type;
+    size_t offset, size;
+};
+#define KEEP_COLUMN(type, of, member)                                                              \
+    {                                                                                              \
+        COLUMN_##type, offsetof(struct of, member), sizeof(((struct of *)NULL)->member)            \
+    }
+#define KEEP_COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
+/* Runs SQL with these members of row as its parameters. */
+void keep_insert(struct keep *keep, const char *sql, const struct keep_column *columns, size_t n,
+                 const void *row);
+void keep_read(sqlite3_stmt *statement, const struct keep_column *columns, size_t n, void *ret_row);
+struct keep_rows {
+    const struct keep_column *columns;
+    size_t n_columns, size;
+    const char *doing;
+};
+/* All rows of a statement into an array, which is the caller's (free); ends the call as keep_done.
+ */
+int keep_read_all(struct keep *keep, sqlite3_stmt *statement, const struct keep_rows *of,
+                  void **ret_rows, size_t *ret_n, struct error *err);
+
+/* Ends what was done under a KEEP_LOCKED: commits the transaction if one is open and all went well,
+ * rolls it back otherwise. 0, or a negative errno with *err saying "cannot DOING in FILE: why". */
+int keep_done(struct keep *keep, const char *doing, struct error *err);
 
 /* The absolute path of DIRECTORY/NAME; the directory is made where it is missing. */
 int keep_find_place(struct keep *keep, const char *directory, const char *name, struct error *err);
 /* Makes the file as nobody else's where it is missing; SQLite gives its -wal and -shm the same
  * mode. */
 int keep_make_file(const char *path, struct error *err);
-/* SQLITE_OK if SQL's first row is the text WANTED, else OTHERWISE. */
-int keep_expect(struct keep *keep, const char *sql, const char *wanted, int otherwise);
+/* Heeds OTHERWISE unless SQL's first row is the text WANTED. */
+void keep_expect(struct keep *keep, const char *sql, const char *wanted, int otherwise);
+/* Reads all of it: is it whole? */
+void keep_check_whole(struct keep *keep);
+/* Opens keep->path, or the URI instead. As keep_done. */
+int keep_open_file(struct keep *keep, int flags, const char *uri, const char *doing,
+                   struct error *err);
+/* What holds for this connection, and for the file if it is made: the pragmas, a WAL that is
+ * checkpointed after so many frames. */
+void keep_configure(struct keep *keep, const char *pragmas, int checkpoint_frames);
+/* A WAL that went at the last close would want room at the next start; and what is there can be
+ * read also where nothing can be made. */
+void keep_persist_log(struct keep *keep);
+struct keep_schema {
+    int number;         /* user_version; a higher one is refused */
+    const char *doing;  /* as keep_done's */
+    const char *remedy; /* where it is a higher one, or some other program's (-ENOTSUP) */
+};
+/* The number that the file has, 0 for an empty one. */
+int keep_read_version(struct keep *keep, const struct keep_schema *schema, int64_t *ret_version,
+                      struct error *err);
 void keep_close_database(struct keep *keep);
 /* Opens it under the lock of those who open: a corrupt one is set aside where keep->repair is set;
  * room: see keep_open. */
@@ -113,32 +175,31 @@ void keep_note_files(struct keep *keep);
 void keep_spoil(struct keep *keep, bool close, const struct error *why);
 
 /* known.c: what this process has begun itself is known beside the file, so that another file in its
- * place can be told again. SQLite's code; *ret_missing: the file did not have all of it. */
+ * place can be told again. *ret_missing: the file did not have all of it. */
 void keep_know_intent(struct keep *keep, const struct intent *intent);
 void keep_know_end(struct keep *keep, int64_t id, enum intent_state state, fact held_after,
                    int64_t ended_wall_ms, const char *outcome);
 void keep_know_throttle(struct keep *keep, const struct throttle *throttle);
 void keep_forget_throttle(struct keep *keep, const char *container);
-int keep_tell_known(struct keep *keep, bool *ret_missing);
+void keep_tell_known(struct keep *keep, bool *ret_missing);
 /* Each inserts a row, with the intent's id or, where that is 0, one of its own; one that is there
- * stays as it is. SQLite's codes. */
-int keep_insert_intent(struct keep *keep, const struct intent *intent);
-int keep_insert_throttle(struct keep *keep, const struct throttle *throttle);
+ * stays as it is. */
+void keep_insert_intent(struct keep *keep, const struct intent *intent);
+void keep_end_intent(struct keep *keep, int64_t id, enum intent_state state, fact held_after,
+                     int64_t ended_wall_ms, const char *outcome);
+void keep_insert_throttle(struct keep *keep, const struct throttle *throttle);
 
 /* Writes the schema's number, which is a commit as well. */
-int keep_number_schema(struct keep *keep);
+void keep_number_schema(struct keep *keep);
 
 /* Fills up the spare pages and the WAL where they have run low. On a file system that is nearly
  * full a reserve that is partly used up is left as it is. */
-int keep_reserve(struct keep *keep);
+void keep_reserve(struct keep *keep);
 /* Writes as much as an intent may take, and leaves nothing of it. */
-int keep_try_write(struct keep *keep);
+void keep_try_write(struct keep *keep);
 /* Copies the WAL into the database and begins it anew where half of its length is in use: else a
  * commit could need more than there is, and each start would read and copy all of it again. */
-int keep_rewind(struct keep *keep);
-
-/* Copies as much as fits and cuts no UTF-8 character in two. NULL is "". */
-void keep_text(char *text, size_t size, const char *from);
+void keep_rewind(struct keep *keep);
 
 /* Makes the state directory and its locks/ (0700) where missing, and says where the latter is; the
  * state directory's parent must be there. */

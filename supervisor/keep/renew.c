@@ -97,7 +97,8 @@ static int open_anew(struct keep *keep, struct error *err)
     }
     keep_note_files(keep);
     keep->lost |= !same_file(before, keep->files[0]);
-    return keep_done(keep, keep_tell_known(keep, &missing), "remember again what stands", err);
+    keep_tell_known(keep, &missing);
+    return keep_done(keep, "remember again what stands", err);
 }
 
 int keep_ready(struct keep *keep, struct error *err)
@@ -113,7 +114,10 @@ int keep_ready(struct keep *keep, struct error *err)
     if (!keep->db)
         return open_anew(keep, err);
     bool missing;
-    return keep->owed ? keep_done(keep, keep_tell_known(keep, &missing), "record an end", err) : 0;
+    if (!keep->owed)
+        return 0;
+    keep_tell_known(keep, &missing);
+    return keep_done(keep, "record an end", err);
 }
 
 /* The state directory can be written, as far as it can be known without writing. */
@@ -130,31 +134,33 @@ static int may_write(const struct keep *keep, struct error *err)
 static int prove(struct keep *keep, struct error *err)
 {
     bool missing = false, anew = keep->bad;
-    int r = keep_done(keep, keep_expect(keep, "PRAGMA quick_check(1)", "ok", SQLITE_CORRUPT),
-                      "remember anything", err);
-    if (r == 0)
-        r = keep_done(keep, keep_try_write(keep), "remember anything", err);
-    if (r == 0)
-        r = keep_done(keep, keep_tell_known(keep, &missing), "remember anything", err);
+    keep_check_whole(keep);
+    keep_try_write(keep);
+    int r = keep_done(keep, "remember anything", err);
+    if (r == 0) {
+        keep_tell_known(keep, &missing);
+        r = keep_done(keep, "remember anything", err);
+    }
     if (r < 0)
         return r;
     keep->lost |= missing;
     keep->proved_s = clock_boottime_s();
     keep->bad = keep->told = false;
-    if (anew) /* a full disk is met by the next intent */
-        keep_done(keep, keep_reserve(keep), "keep room", NULL);
+    if (anew) {
+        keep_reserve(keep);
+        keep_done(keep, "keep room", NULL); /* a full disk is met by the next intent */
+    }
     return 0;
 }
 
 /* What costs next to nothing; more is found by whoever uses it. */
 static void glance(struct keep *keep, struct error *err)
 {
-    int64_t open;
     find_replaced(keep, err);
-    int rc = keep->db ? keep_number(keep, &open, "SELECT count(*) FROM intents WHERE state = 0", "")
-                      : SQLITE_OK;
-    if (rc != SQLITE_OK)
-        keep_done(keep, rc, "read the intents", err);
+    if (!keep->db)
+        return;
+    keep_number(keep, 0, "SELECT count(*) FROM intents WHERE state = 0", "");
+    keep_done(keep, "read the intents", err);
 }
 
 static int check(struct keep *keep, struct error *err)

@@ -41,32 +41,25 @@ static bool nearly_full(const struct keep *keep)
 
 /* A blob takes the free pages and then new ones; secure_delete writes each of them when it goes, so
  * that they are on the disk and not only counted. */
-static int write_pages(struct keep *keep, int64_t pages)
+static void write_pages(struct keep *keep, int64_t pages)
 {
-    int rc = keep_run(keep, "BEGIN IMMEDIATE", "");
-    if (rc == SQLITE_OK)
-        rc =
-            keep_run(keep, "INSERT INTO ballast VALUES (zeroblob(?))", "i", pages * OVERFLOW_BYTES);
-    if (rc == SQLITE_OK)
-        rc = keep_run(keep, "DELETE FROM ballast", "");
-    return rc;
+    keep_run(keep, "BEGIN IMMEDIATE", "");
+    keep_run(keep, "INSERT INTO ballast VALUES (zeroblob(?))", "i", pages * OVERFLOW_BYTES);
+    keep_run(keep, "DELETE FROM ballast", "");
 }
 
-int keep_try_write(struct keep *keep)
+void keep_try_write(struct keep *keep)
 {
-    return write_pages(keep, KEEP_INTENT_PAGES);
+    write_pages(keep, KEEP_INTENT_PAGES);
 }
 
-int keep_reserve(struct keep *keep)
+void keep_reserve(struct keep *keep)
 {
-    int64_t spare = 0;
-    int rc = keep_number(keep, &spare, "PRAGMA freelist_count", "");
+    int64_t spare = keep_number(keep, 0, "PRAGMA freelist_count", "");
     bool wal = wal_is_long_enough(keep);
-    if (rc != SQLITE_OK || (wal && spare >= KEEP_SPARE_LOW_PAGES))
-        return rc;
-    if (wal && spare > 0 && nearly_full(keep))
-        return SQLITE_OK;
-    return write_pages(keep, KEEP_SPARE_PAGES);
+    if (wal && (spare >= KEEP_SPARE_LOW_PAGES || (spare > 0 && nearly_full(keep))))
+        return;
+    write_pages(keep, KEEP_SPARE_PAGES);
 }
 
 static bool wal_is_half_used(const struct keep *keep)
@@ -79,12 +72,13 @@ static bool wal_is_half_used(const struct keep *keep)
            memcmp(wal, frame, sizeof wal) == 0;
 }
 
-int keep_rewind(struct keep *keep)
+void keep_rewind(struct keep *keep)
 {
     if (!wal_is_half_used(keep))
-        return SQLITE_OK;
-    int rc = sqlite3_wal_checkpoint_v2(keep->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    if (rc == SQLITE_OK) /* any commit that writes a page */
-        rc = keep_number_schema(keep);
-    return rc == SQLITE_BUSY ? SQLITE_OK : rc;
+        return;
+    keep_heed(keep,
+              sqlite3_wal_checkpoint_v2(keep->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL));
+    keep_number_schema(keep); /* any commit that writes a page */
+    if (keep->rc == SQLITE_BUSY)
+        keep->rc = SQLITE_OK;
 }

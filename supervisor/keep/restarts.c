@@ -34,33 +34,24 @@ double keep_intent_age_s(const struct intent *intent, const struct keep_now *now
 /* The age in the columns boot_id, begun_boottime_s, begun_wall_ms from `column` on. */
 static double age_of(sqlite3_stmt *statement, int column, const struct keep_now *now)
 {
-    const char *boot_id = (const char *)sqlite3_column_text(statement, column);
-    return age_s(now, boot_id ? boot_id : "", sqlite3_column_double(statement, column + 1),
+    return age_s(now, keep_text_of(statement, column), sqlite3_column_double(statement, column + 1),
                  sqlite3_column_int64(statement, column + 2));
 }
 
 /* The first row of a statement into *last, where it is newer. */
-static int take_newer(struct keep *keep, const char *sql, const char *container, const char *key,
-                      const struct keep_now *now, struct keep_last *last)
+static void take_newer(struct keep *keep, const char *sql, const char *container, const char *key,
+                       const struct keep_now *now, struct keep_last *last)
 {
-    KEEP_STATEMENT *statement = NULL;
-    int rc = keep_prepare(keep, &statement, sql, key ? "tt" : "t", container, key);
-    if (rc != SQLITE_OK || (rc = sqlite3_step(statement)) != SQLITE_ROW)
-        return rc == SQLITE_DONE ? SQLITE_OK : rc;
-    int64_t id = sqlite3_column_int64(statement, 0);
-    if (id <= last->id)
-        return SQLITE_OK;
-    const char *step = (const char *)sqlite3_column_text(statement, 1),
-               *verdict = (const char *)sqlite3_column_text(statement, 2);
-    last->id = id;
-    last->stop = step && !strcmp(step, "stop");
-    last->start = verdict && !last->stop && !strcmp(verdict, KEEP_START);
-    last->state = (enum intent_state)sqlite3_column_int(statement, 3);
-    keep_text(last->started_at, sizeof last->started_at,
-              (const char *)sqlite3_column_text(statement, 4));
-    keep_text(last->outcome, sizeof last->outcome, (const char *)sqlite3_column_text(statement, 5));
-    last->age_s = age_of(statement, 6, now);
-    return SQLITE_OK;
+    KEEP_STATEMENT *row = keep_prepare(keep, sql, key ? "tt" : "t", container, key);
+    if (!keep_row(keep, row) || sqlite3_column_int64(row, 0) <= last->id)
+        return;
+    last->id = sqlite3_column_int64(row, 0);
+    last->stop = !strcmp(keep_text_of(row, 1), "stop");
+    last->start = !last->stop && !strcmp(keep_text_of(row, 2), KEEP_START);
+    last->state = (enum intent_state)sqlite3_column_int(row, 3);
+    text_copy(last->started_at, sizeof last->started_at, keep_text_of(row, 4));
+    text_copy(last->outcome, sizeof last->outcome, keep_text_of(row, 5));
+    last->age_s = age_of(row, 6, now);
 }
 
 #define LAST                                                                                       \
@@ -72,12 +63,10 @@ int keep_last(struct keep *keep, const char *container, const char *key, const s
 {
     KEEP_LOCKED(keep);
     struct keep_last last = {0};
-    int rc = take_newer(keep, LAST "step = 'stop' ORDER BY id DESC LIMIT 1", container, NULL, now,
-                        &last);
-    if (rc == SQLITE_OK)
-        rc = take_newer(keep, LAST "key = ?2 AND step = 'restart' ORDER BY id DESC LIMIT 1",
-                        container, key, now, &last);
-    int r = keep_done(keep, rc, "read how it was left", err);
+    take_newer(keep, LAST "step = 'stop' ORDER BY id DESC LIMIT 1", container, NULL, now, &last);
+    take_newer(keep, LAST "key = ?2 AND step = 'restart' ORDER BY id DESC LIMIT 1", container, key,
+               now, &last);
+    int r = keep_done(keep, "read how it was left", err);
     if (r == 0)
         *ret_last = last;
     return r;
@@ -86,13 +75,12 @@ int keep_last(struct keep *keep, const char *container, const char *key, const s
 int keep_starts(struct keep *keep, const struct intent *intent, size_t *ret_n, struct error *err)
 {
     KEEP_LOCKED(keep);
-    int64_t n = 0;
-    int rc = keep_number(keep, &n,
-                         "SELECT count(*) FROM intents WHERE key = ? AND step = 'restart'"
-                         " AND verdict = '" KEEP_START "' AND state <> 3 AND container = ?"
-                         " AND started_at = ?",
-                         "ttt", intent->key, intent->container, intent->started_at);
-    int r = keep_done(keep, rc, "read the starts", err);
+    int64_t n = keep_number(keep, 0,
+                            "SELECT count(*) FROM intents WHERE key = ? AND step = 'restart'"
+                            " AND verdict = '" KEEP_START "' AND state <> 3 AND container = ?"
+                            " AND started_at = ?",
+                            "ttt", intent->key, intent->container, intent->started_at);
+    int r = keep_done(keep, "read the starts", err);
     if (r == 0)
         *ret_n = (size_t)n;
     return r;
@@ -102,29 +90,27 @@ int keep_restarts(struct keep *keep, const char *key, const struct keep_now *now
                   struct restart_history *ret_history, struct error *err)
 {
     KEEP_LOCKED(keep);
-    KEEP_STATEMENT *statement = NULL;
     struct restart_history history = {.last_age_s = -1};
-    int rc = keep_prepare(keep, &statement,
-                          "SELECT id, attempt, boot_id, begun_boottime_s, begun_wall_ms FROM"
-                          " intents WHERE key = ?1 AND step = 'restart' AND state <> 3 AND id >"
-                          " ifnull((SELECT released_id FROM keys WHERE key = ?1), 0)"
-                          " ORDER BY id DESC",
-                          "t", key);
-    while (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-        double age = age_of(statement, 2, now);
+    KEEP_STATEMENT *row =
+        keep_prepare(keep,
+                     "SELECT id, attempt, boot_id, begun_boottime_s, begun_wall_ms FROM"
+                     " intents WHERE key = ?1 AND step = 'restart' AND state <> 3 AND id >"
+                     " ifnull((SELECT released_id FROM keys WHERE key = ?1), 0) ORDER BY id DESC",
+                     "t", key);
+    while (keep_row(keep, row)) {
+        double age = age_of(row, 2, now);
         if (history.last_id == 0) {
-            history.last_id = sqlite3_column_int64(statement, 0);
-            history.last_attempt = sqlite3_column_int64(statement, 1);
+            history.last_id = sqlite3_column_int64(row, 0);
+            history.last_attempt = sqlite3_column_int64(row, 1);
             history.last_age_s = age;
         }
-        rc = SQLITE_OK;
         if (age >= hour_s)
             continue;
         history.in_last_hour++;
         if (age > history.oldest_in_hour_age_s)
             history.oldest_in_hour_age_s = age;
     }
-    int r = keep_done(keep, rc == SQLITE_DONE ? SQLITE_OK : rc, "read the restarts", err);
+    int r = keep_done(keep, "read the restarts", err);
     if (r == 0)
         *ret_history = history;
     return r;

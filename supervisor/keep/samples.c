@@ -11,28 +11,26 @@ enum {
 };
 
 /* The row of a text in a table of texts, made where it is missing. */
-static int ref_of(struct keep *db, const char *insert, const char *find, const char *id,
-                  const char *name, int64_t *ret_ref)
+static int64_t ref_of(struct keep *db, const char *insert, const char *find, const char *id,
+                      const char *name)
 {
-    int rc = keep_number(db, ret_ref, find, "t", id);
-    if (rc == SQLITE_OK && *ret_ref == 0 &&
-        (rc = keep_run(db, insert, "tt", id, name)) == SQLITE_OK)
-        *ret_ref = sqlite3_last_insert_rowid(db->db);
-    return rc;
+    int64_t ref = keep_number(db, 0, find, "t", id);
+    if (ref != 0)
+        return ref;
+    keep_run(db, insert, "tt", id, name);
+    return sqlite3_last_insert_rowid(db->db);
 }
 
-static int boot_of(struct keep *db, const char *boot_id, int64_t *ret_ref)
+static int64_t boot_of(struct keep *db, const char *boot_id)
 {
-    *ret_ref = 0;
     return ref_of(db, "INSERT INTO boots (boot_id) SELECT ?1 WHERE ?2 = ''",
-                  "SELECT ref FROM boots WHERE boot_id = ?", boot_id, "", ret_ref);
+                  "SELECT ref FROM boots WHERE boot_id = ?", boot_id, "");
 }
 
-static int container_of(struct keep *db, const struct history_subject *subject, int64_t *ret_ref)
+static int64_t container_of(struct keep *db, const struct history_subject *subject)
 {
-    *ret_ref = 0;
     return ref_of(db, "INSERT INTO containers (id, name) VALUES (?, ?)",
-                  "SELECT ref FROM containers WHERE id = ?", subject->id, subject->name, ret_ref);
+                  "SELECT ref FROM containers WHERE id = ?", subject->id, subject->name);
 }
 
 /* To a tenth of a per cent: a short number is a short row. */
@@ -41,85 +39,47 @@ static double tenth(double percent)
     return percent < 0 ? -1 : round(percent * 10) / 10;
 }
 
-static int run_bound(sqlite3_stmt *statement, const int64_t *numbers, size_t n)
+static void write_seconds(struct keep *db, const struct history_batch *batch, int64_t boot,
+                          const int64_t *refs)
 {
-    for (size_t i = 0; i < n; i++) {
-        int rc = sqlite3_bind_int64(statement, (int)i + 1, numbers[i]);
-        if (rc != SQLITE_OK)
-            return rc;
-    }
-    return SQLITE_OK;
-}
-
-static int step_and_reset(sqlite3_stmt *statement)
-{
-    int rc = sqlite3_step(statement), reset = sqlite3_reset(statement);
-    return rc == SQLITE_DONE ? reset : rc;
-}
-
-static int write_seconds(struct keep *db, const struct history_batch *batch, int64_t boot,
-                         const int64_t *refs)
-{
-    KEEP_STATEMENT *insert = NULL;
-    int rc = keep_prepare(db, &insert,
-                          "INSERT INTO seconds VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "");
-    for (size_t i = 0; rc == SQLITE_OK && i < batch->n_samples; i++) {
+    KEEP_STATEMENT *insert =
+        keep_prepare(db, "INSERT INTO seconds VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "");
+    for (size_t i = 0; i < batch->n_samples; i++) {
         const struct history_sample *s = &batch->samples[i];
-        int64_t numbers[] = {refs[s->subject], s->wall_ms,    boot,     0,
-                             s->held,          s->page_cache, s->limit, s->models};
-        rc = run_bound(insert, numbers, sizeof numbers / sizeof numbers[0]);
-        if (rc == SQLITE_OK)
-            rc = sqlite3_bind_double(insert, 4, s->boottime_s);
-        if (rc == SQLITE_OK)
-            rc = sqlite3_bind_double(insert, 9, tenth(s->cpu_percent));
-        if (rc == SQLITE_OK)
-            rc = step_and_reset(insert);
+        keep_again(db, insert, "iiidiiiid", refs[s->subject], s->wall_ms, boot, s->boottime_s,
+                   s->held, s->page_cache, s->limit, s->models, tenth(s->cpu_percent));
     }
-    return rc;
 }
 
-static int write_minutes(struct keep *db, const struct history_batch *batch, int64_t boot,
-                         const int64_t *refs)
+static void write_minutes(struct keep *db, const struct history_batch *batch, int64_t boot,
+                          const int64_t *refs)
 {
-    KEEP_STATEMENT *insert = NULL;
-    int rc = keep_prepare(
-        db, &insert, "INSERT INTO minutes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        "");
-    for (size_t i = 0; rc == SQLITE_OK && i < batch->n_minutes; i++) {
+    KEEP_STATEMENT *insert = keep_prepare(
+        db, "INSERT INTO minutes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "");
+    for (size_t i = 0; i < batch->n_minutes; i++) {
         const struct history_minute *m = &batch->minutes[i];
         const struct history_sample *a = &m->average;
-        int64_t numbers[] = {refs[a->subject],  a->wall_ms, boot,        0,
-                             m->samples,        a->held,    m->held_max, a->page_cache,
-                             m->page_cache_max, a->limit,   a->models,   m->models_max};
-        rc = run_bound(insert, numbers, sizeof numbers / sizeof numbers[0]);
-        if (rc == SQLITE_OK)
-            rc = sqlite3_bind_double(insert, 4, a->boottime_s);
-        if (rc == SQLITE_OK)
-            rc = sqlite3_bind_double(insert, 13, tenth(a->cpu_percent));
-        if (rc == SQLITE_OK)
-            rc = sqlite3_bind_double(insert, 14, tenth(m->cpu_percent_max));
-        if (rc == SQLITE_OK)
-            rc = step_and_reset(insert);
+        keep_again(db, insert, "iiidiiiiiiiidd", refs[a->subject], a->wall_ms, boot, a->boottime_s,
+                   (int64_t)m->samples, a->held, m->held_max, a->page_cache, m->page_cache_max,
+                   a->limit, a->models, m->models_max, tenth(a->cpu_percent),
+                   tenth(m->cpu_percent_max));
     }
-    return rc;
 }
 
-int history_write_samples(struct keep *db, const struct history_batch *batch)
+void history_write_samples(struct keep *db, const struct history_batch *batch)
 {
     if (batch->n_samples == 0 && batch->n_minutes == 0)
-        return SQLITE_OK;
-    int64_t boot, *refs = calloc(batch->n_subjects + 1, sizeof *refs);
-    if (!refs)
-        return SQLITE_NOMEM;
-    int rc = boot_of(db, batch->boot_id, &boot);
-    for (size_t i = 0; rc == SQLITE_OK && i < batch->n_subjects; i++)
-        rc = container_of(db, &batch->subjects[i], &refs[i]);
-    if (rc == SQLITE_OK)
-        rc = write_seconds(db, batch, boot, refs);
-    if (rc == SQLITE_OK)
-        rc = write_minutes(db, batch, boot, refs);
+        return;
+    int64_t boot = boot_of(db, batch->boot_id), *refs = calloc(batch->n_subjects + 1, sizeof *refs);
+    if (!refs) {
+        keep_heed(db, SQLITE_NOMEM);
+        return;
+    }
+    for (size_t i = 0; i < batch->n_subjects; i++)
+        refs[i] = container_of(db, &batch->subjects[i]);
+    write_seconds(db, batch, boot, refs);
+    write_minutes(db, batch, boot, refs);
     free(refs);
-    return rc;
 }
 
 /* Looks at the oldest end only: at most `most` rows are looked at, and go where they are too old.
@@ -130,92 +90,53 @@ int history_write_samples(struct keep *db, const struct history_batch *batch)
     " WHERE CASE WHEN boot = ?2 THEN boottime_s < ?3 ELSE wall_ms < ?4 END)"                       \
     " OR id <= (SELECT max(id) FROM " table ") - ?5"
 
-static int thin(struct keep *db, const char *sql, const struct history_batch *batch, int64_t boot,
-                size_t came, double keep_s, int64_t rows_max)
+static void thin(struct keep *db, const char *sql, const struct history_batch *batch, int64_t boot,
+                 size_t came, double keep_s, int64_t rows_max)
 {
-    return keep_run(db, sql, "iidii", (int64_t)(2 * came + SPARE_DELETES), boot,
-                    batch->now_boottime_s - keep_s, batch->now_wall_ms - (int64_t)(keep_s * 1000),
-                    rows_max);
+    keep_run(db, sql, "iidii", (int64_t)(2 * came + SPARE_DELETES), boot,
+             batch->now_boottime_s - keep_s, batch->now_wall_ms - (int64_t)(keep_s * 1000),
+             rows_max);
 }
 
-int history_thin_samples(struct keep *db, const struct history_batch *batch)
+void history_thin_samples(struct keep *db, const struct history_batch *batch)
 {
-    int64_t boot, containers = 0;
     if (batch->n_samples == 0 && batch->n_minutes == 0)
-        return SQLITE_OK;
-    int rc = boot_of(db, batch->boot_id, &boot);
-    if (rc == SQLITE_OK)
-        rc = thin(db, THIN("seconds"), batch, boot, batch->n_samples, batch->keep_seconds_s,
-                  HISTORY_SECONDS_MAX);
-    if (rc == SQLITE_OK)
-        rc = thin(db, THIN("minutes"), batch, boot, batch->n_minutes, batch->keep_minutes_s,
-                  HISTORY_MINUTES_MAX);
-    if (rc == SQLITE_OK)
-        rc = keep_run(db, "DELETE FROM boots WHERE ref <= (SELECT max(ref) FROM boots) - ?", "i",
-                      (int64_t)BOOTS_MAX);
-    if (rc == SQLITE_OK)
-        rc = keep_number(db, &containers, "SELECT count(*) FROM containers", "");
-    if (rc == SQLITE_OK && containers > CONTAINERS_MAX)
-        rc = keep_run(db,
-                      "DELETE FROM containers WHERE ref NOT IN"
-                      " (SELECT container FROM seconds UNION SELECT container FROM minutes)",
-                      "");
-    return rc;
+        return;
+    int64_t boot = boot_of(db, batch->boot_id);
+    thin(db, THIN("seconds"), batch, boot, batch->n_samples, batch->keep_seconds_s,
+         HISTORY_SECONDS_MAX);
+    thin(db, THIN("minutes"), batch, boot, batch->n_minutes, batch->keep_minutes_s,
+         HISTORY_MINUTES_MAX);
+    keep_run(db, "DELETE FROM boots WHERE ref <= (SELECT max(ref) FROM boots) - ?", "i",
+             (int64_t)BOOTS_MAX);
+    if (keep_number(db, 0, "SELECT count(*) FROM containers", "") > CONTAINERS_MAX)
+        keep_run(db,
+                 "DELETE FROM containers WHERE ref NOT IN"
+                 " (SELECT container FROM seconds UNION SELECT container FROM minutes)",
+                 "");
 }
-
-static void read_sample(sqlite3_stmt *row, int at, struct history_sample *sample)
-{
-    *sample = (struct history_sample){.wall_ms = sqlite3_column_int64(row, at),
-                                      .boottime_s = sqlite3_column_double(row, at + 1),
-                                      .held = sqlite3_column_int64(row, at + 2),
-                                      .page_cache = sqlite3_column_int64(row, at + 3),
-                                      .limit = sqlite3_column_int64(row, at + 4),
-                                      .models = sqlite3_column_int64(row, at + 5),
-                                      .cpu_percent = sqlite3_column_double(row, at + 6)};
-}
-
-#define SAMPLE "wall_ms, boottime_s, held, page_cache, memory_limit, models, cpu"
-#define OF_CONTAINER                                                                               \
-    " WHERE container = (SELECT ref FROM containers WHERE id = ?) AND wall_ms >= ? ORDER BY id"
 
 int keep_history_samples(struct keep_history *history, const char *id, int64_t since_wall_ms,
                          void (*each)(void *userdata, const struct history_sample *sample),
                          void *userdata, struct error *err)
 {
+#define COLUMN(type, member) KEEP_COLUMN(type, history_sample, member)
+    static const struct keep_column columns[] = {
+        COLUMN(INTEGER, wall_ms),    COLUMN(REAL, boottime_s), COLUMN(INTEGER, held),
+        COLUMN(INTEGER, page_cache), COLUMN(INTEGER, limit),   COLUMN(INTEGER, models),
+        COLUMN(REAL, cpu_percent)};
     struct keep *db = &history->db;
     KEEP_LOCKED(db);
-    KEEP_STATEMENT *rows = NULL;
-    int rc = keep_prepare(db, &rows, "SELECT " SAMPLE " FROM seconds" OF_CONTAINER, "ti", id,
-                          since_wall_ms);
-    while (rc == SQLITE_OK && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
-        struct history_sample sample;
-        read_sample(rows, 0, &sample);
+    KEEP_STATEMENT *rows = keep_prepare(
+        db,
+        "SELECT wall_ms, boottime_s, held, page_cache, memory_limit, models, cpu FROM seconds"
+        " WHERE container = (SELECT ref FROM containers WHERE id = ?) AND wall_ms >= ?"
+        " ORDER BY id",
+        "ti", id, since_wall_ms);
+    while (keep_row(db, rows)) {
+        struct history_sample sample = {0};
+        keep_read(rows, columns, KEEP_COUNT(columns), &sample);
         each(userdata, &sample);
-        rc = SQLITE_OK;
     }
-    return keep_done(db, rc == SQLITE_DONE ? SQLITE_OK : rc, "read the history", err);
-}
-
-int keep_history_minutes(struct keep_history *history, const char *id, int64_t since_wall_ms,
-                         void (*each)(void *userdata, const struct history_minute *minute),
-                         void *userdata, struct error *err)
-{
-    struct keep *db = &history->db;
-    KEEP_LOCKED(db);
-    KEEP_STATEMENT *rows = NULL;
-    int rc = keep_prepare(db, &rows,
-                          "SELECT " SAMPLE ", samples, held_max, page_cache_max, models_max,"
-                          " cpu_max FROM minutes" OF_CONTAINER,
-                          "ti", id, since_wall_ms);
-    while (rc == SQLITE_OK && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
-        struct history_minute minute = {.samples = (unsigned)sqlite3_column_int(rows, 7),
-                                        .held_max = sqlite3_column_int64(rows, 8),
-                                        .page_cache_max = sqlite3_column_int64(rows, 9),
-                                        .models_max = sqlite3_column_int64(rows, 10),
-                                        .cpu_percent_max = sqlite3_column_double(rows, 11)};
-        read_sample(rows, 0, &minute.average);
-        each(userdata, &minute);
-        rc = SQLITE_OK;
-    }
-    return keep_done(db, rc == SQLITE_DONE ? SQLITE_OK : rc, "read the history", err);
+    return history_read(db, err);
 }

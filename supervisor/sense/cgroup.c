@@ -25,29 +25,26 @@ enum file {
     FILES
 };
 
-/* In the container's directory; NULL: that version has none, or has it in another hierarchy. */
-static const char *const file_names[2][FILES] = {
-    {
-        [FILE_STAT] = "memory.stat",
-        [FILE_USAGE] = "memory.usage_in_bytes",
-        [FILE_PEAK] = "memory.max_usage_in_bytes",
-        [FILE_LIMIT] = "memory.limit_in_bytes",
-        [FILE_SWAP_LIMIT] = "memory.memsw.limit_in_bytes",
-        [FILE_EVENTS] = "memory.oom_control",
-        [FILE_KERNEL] = "memory.kmem.usage_in_bytes",
-    },
-    {
-        [FILE_STAT] = "memory.stat",
-        [FILE_USAGE] = "memory.current",
-        [FILE_PEAK] = "memory.peak", /* from 5.19 */
-        [FILE_LIMIT] = "memory.max",
-        [FILE_SWAP] = "memory.swap.current",
-        [FILE_SWAP_LIMIT] = "memory.swap.max",
-        [FILE_HIGH] = "memory.high",
-        [FILE_EVENTS] = "memory.events",
-        [FILE_CPU] = "cpu.stat",
-        [FILE_PRESSURE] = "memory.pressure",
-    },
+/* Each one's name in the container's directory, by version; NULL: that version has none, or has it
+ * in another hierarchy. What is one number, or a limit, and whose. */
+#define NUMBER(m) .number = true, .offset = offsetof(struct cgroup_memory, m)
+#define LIMIT(m)  .limit = true, .offset = offsetof(struct cgroup_memory, m)
+static const struct {
+    const char *names[2];
+    bool number, limit;
+    size_t offset;
+} contents[FILES] = {
+    [FILE_STAT] = {{"memory.stat", "memory.stat"}},
+    [FILE_USAGE] = {{"memory.usage_in_bytes", "memory.current"}, NUMBER(usage)},
+    [FILE_PEAK] = {{"memory.max_usage_in_bytes", "memory.peak"}, NUMBER(peak)}, /* from 5.19 */
+    [FILE_LIMIT] = {{"memory.limit_in_bytes", "memory.max"}, LIMIT(limit)},
+    [FILE_SWAP] = {{NULL, "memory.swap.current"}, NUMBER(swap)},
+    [FILE_SWAP_LIMIT] = {{"memory.memsw.limit_in_bytes", "memory.swap.max"}, LIMIT(swap_limit)},
+    [FILE_HIGH] = {{NULL, "memory.high"}, LIMIT(high)},
+    [FILE_EVENTS] = {{"memory.oom_control", "memory.events"}},
+    [FILE_KERNEL] = {{"memory.kmem.usage_in_bytes", NULL}, NUMBER(kernel)},
+    [FILE_CPU] = {{NULL, "cpu.stat"}},
+    [FILE_PRESSURE] = {{NULL, "memory.pressure"}},
 };
 
 enum { STAT_SIZE = 16 * 1024 }; /* memory.stat has 2 KiB on 6.18 */
@@ -58,22 +55,11 @@ struct cgroup {
     char path[];      /* the directory's */
 };
 
-/* PATH/NAME, or -ENAMETOOLONG. */
-static int join(char *to, size_t size, const char *path, const char *name)
-{
-    int n = snprintf(to, size, "%s/%s", path, name);
-    return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
-}
-
 static int open_in(const char *root, const char *hierarchy, const char *relative, const char *name)
 {
-    char above[PATH_MAX], directory[PATH_MAX], path[PATH_MAX];
-
-    if (join(above, sizeof above, root, hierarchy) < 0 ||
-        join(directory, sizeof directory, above, relative) < 0 ||
-        join(path, sizeof path, directory, name) < 0)
-        return -ENAMETOOLONG;
-    return proc_file_open(AT_FDCWD, path);
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s/%s/%s", root, hierarchy, relative, name);
+    return n < 0 || (size_t)n >= sizeof path ? -ENAMETOOLONG : proc_file_open(AT_FDCWD, path);
 }
 
 /* On version 1 CPU time and pressure are in hierarchies of their own, where the container mostly
@@ -124,7 +110,7 @@ int cgroup_open(const char *root, const char *id, int64_t pid, struct cgroup **r
     cgroup->directory = -1;
     for (int i = 0; i < FILES; i++)
         cgroup->files[i] = -ENOENT;
-    join(cgroup->path, path_size, place.hierarchy, place.relative);
+    snprintf(cgroup->path, path_size, "%s/%s", place.hierarchy, place.relative);
     r = cgroup->directory = proc_directory_open(AT_FDCWD, cgroup->path);
     if (r < 0) {
         refuse(err, cgroup, r, "");
@@ -132,7 +118,7 @@ int cgroup_open(const char *root, const char *id, int64_t pid, struct cgroup **r
         return r;
     }
     for (int i = 0; i < FILES; i++) {
-        const char *name = file_names[place.version - 1][i];
+        const char *name = contents[i].names[place.version - 1];
         if (name != NULL)
             cgroup->files[i] = proc_file_open(cgroup->directory, name);
         if (cgroup->files[i] == -EMFILE || (i == FILE_STAT && cgroup->files[i] < 0)) {
@@ -160,46 +146,21 @@ void cgroup_close(struct cgroup *cgroup)
 static void take(const struct cgroup *cgroup, enum file file, struct text text,
                  struct cgroup_memory *memory)
 {
-    switch (file) {
-    case FILE_STAT:
+    fact *place = (fact *)((char *)memory + contents[file].offset);
+    if (contents[file].number)
+        *place = cgroup_parse_number(text);
+    else if (contents[file].limit)
+        *place = cgroup_parse_limit(text);
+    else if (file == FILE_STAT)
         cgroup_parse_stat(text, cgroup->version, memory);
-        break;
-    case FILE_USAGE:
-        memory->usage = cgroup_parse_number(text);
-        break;
-    case FILE_PEAK:
-        memory->peak = cgroup_parse_number(text);
-        break;
-    case FILE_LIMIT:
-        memory->limit = cgroup_parse_limit(text);
-        break;
-    case FILE_SWAP:
-        memory->swap = cgroup_parse_number(text);
-        break;
-    case FILE_SWAP_LIMIT:
-        memory->swap_limit = cgroup_parse_limit(text);
-        break;
-    case FILE_HIGH:
-        memory->high = cgroup_parse_limit(text);
-        break;
-    case FILE_EVENTS:
+    else if (file == FILE_EVENTS)
         memory->oom_kills = cgroup_parse_key(text, "oom_kill");
-        break;
-    case FILE_KERNEL:
-        memory->kernel = cgroup_parse_number(text);
-        break;
-    case FILE_CPU:
-        memory->cpu_us =
-            cgroup->version == 2 ? cgroup_parse_key(text, "usage_usec") : cgroup_parse_number(text);
-        if (cgroup->version == 1 && memory->cpu_us >= 0)
-            memory->cpu_us /= 1000; /* nanoseconds there */
-        break;
-    case FILE_PRESSURE:
+    else if (file == FILE_PRESSURE)
         psi_parse(text, &memory->psi);
-        break;
-    case FILES:
-        break;
-    }
+    else if (cgroup->version == 2)
+        memory->cpu_us = cgroup_parse_key(text, "usage_usec");
+    else if ((memory->cpu_us = cgroup_parse_number(text)) >= 0)
+        memory->cpu_us /= 1000; /* nanoseconds there */
 }
 
 int cgroup_read(struct cgroup *cgroup, struct cgroup_memory *ret_memory)
@@ -233,11 +194,6 @@ int cgroup_read(struct cgroup *cgroup, struct cgroup_memory *ret_memory)
 const char *cgroup_path(const struct cgroup *cgroup)
 {
     return cgroup->path;
-}
-
-int cgroup_version(const struct cgroup *cgroup)
-{
-    return cgroup->version;
 }
 
 bool cgroup_writable(const struct cgroup *cgroup)

@@ -29,7 +29,6 @@ int cgroup_read(struct cgroup *cgroup, struct cgroup_memory *ret_memory);
 /* The directory's path, for messages and for writing memory.high / memory.reclaim (v2) below it.
  * Valid until close. */
 const char *cgroup_path(const struct cgroup *cgroup);
-int cgroup_version(const struct cgroup *cgroup);
 /* true if memory.high (v2) can be written here (access(2) only). */
 bool cgroup_writable(const struct cgroup *cgroup);
 

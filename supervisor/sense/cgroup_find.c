@@ -16,13 +16,6 @@ static bool valid_id(const char *id)
     return strspn(id, "0123456789abcdef") == ID_LENGTH && id[ID_LENGTH] == '\0';
 }
 
-static bool exists(const char *directory, const char *name)
-{
-    char path[PATH_MAX];
-    int n = snprintf(path, sizeof path, "%s/%s", directory, name);
-    return n > 0 && (size_t)n < sizeof path && access(path, F_OK) == 0;
-}
-
 /* The hierarchy that has the memory controller. 0; -ENOENT; -EACCES; -ENAMETOOLONG. */
 static int find_hierarchy(const char *root, struct cgroup_place *place)
 {
@@ -31,11 +24,11 @@ static int find_hierarchy(const char *root, struct cgroup_place *place)
     CLOSE_FD int fd = proc_directory_open(AT_FDCWD, root);
     if (fd < 0)
         return fd;
-    if (exists(root, "cgroup.controllers"))
+    if (proc_file_exists(root, "cgroup.controllers"))
         place->version = 2;
-    else if (exists(root, "memory"))
+    else if (proc_file_exists(root, "memory"))
         place->version = 1, below = "/memory";
-    else if (exists(root, "unified/cgroup.controllers"))
+    else if (proc_file_exists(root, "unified/cgroup.controllers"))
         place->version = 2, below = "/unified";
     else
         return -ENOENT;
@@ -86,17 +79,15 @@ static bool confirm(int hierarchy, struct search *s)
 static bool walk(int hierarchy, int parent, const char *name, size_t length, int depth,
                  struct search *s)
 {
-    int fd = proc_directory_open(parent, name);
-    DIR *children = fd < 0 ? NULL : fdopendir(fd);
+    CLOSE_LIST DIR *children = proc_list(parent, name);
+    const struct dirent *entry;
     bool done = false;
 
     if (children == NULL) {
-        if (fd == -EACCES || fd == -EPERM)
-            s->refused = fd;
-        proc_file_close(&fd);
+        if (errno == EACCES || errno == EPERM)
+            s->refused = -errno;
         return false;
     }
-    const struct dirent *entry;
     while (!done && (entry = readdir(children)) != NULL) {
         if (entry->d_name[0] == '.' || (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
             continue;
@@ -109,11 +100,11 @@ static bool walk(int hierarchy, int parent, const char *name, size_t length, int
             break;
         }
         if (depth > 1 && ++s->directories < CGROUP_DIRECTORIES_MAX)
-            done = walk(hierarchy, fd, entry->d_name, length + (size_t)n, depth - 1, s);
+            done =
+                walk(hierarchy, dirfd(children), entry->d_name, length + (size_t)n, depth - 1, s);
     }
     if (!done)
         s->relative[length] = '\0';
-    closedir(children);
     return done;
 }
 
@@ -152,33 +143,32 @@ static int refuse(struct error *err, int code, const char *root, const struct cg
                   const struct search *s)
 {
     const char *hierarchy = place->version != 0 ? place->hierarchy : root;
+    char why[320];
 
-    if (code == -EACCES || code == -EPERM)
-        return error_set(err, FAILURE_UNREACHABLE, -EACCES,
-                         "the cgroup of container %.12s under %s may not be read (%s): run as root",
-                         s->id, hierarchy, strerror(-code));
     if (place->version == 0 && code == -ENOENT)
         return error_set(err, FAILURE_UNREACHABLE, code,
                          "%s is no mounted cgroup hierarchy: mount the host's /sys/fs/cgroup and "
                          "name it as cgroupfs in [paths]",
                          root);
-    if (code == -ESRCH)
-        return error_set(err, FAILURE_UNREACHABLE, code,
-                         s->other_pids
-                             ? "the cgroup of container %.12s under %s lists processes of another "
-                               "pid namespace, and not %lld: run with pid: host"
-                             : "the cgroup of container %.12s under %s does not list its main "
-                               "process %lld: it has just ended, or another pid namespace is meant",
-                         s->id, hierarchy, (long long)s->pid);
     if (code == -ENOENT)
         return error_set(err, FAILURE_UNREACHABLE, code,
                          "no cgroup of container %.12s under %s: mount the host's /sys/fs/cgroup "
                          "and name it as cgroupfs in [paths]",
                          s->id, hierarchy);
-    return error_set(err, FAILURE_UNREACHABLE, code,
-                     "the cgroup of container %.12s under %s cannot be read: %s%s", s->id,
-                     hierarchy, strerror(-code),
-                     code == -EMFILE ? "; raise the limit of open files (ulimit -n)" : "");
+    if (code == -EACCES || code == -EPERM)
+        snprintf(why, sizeof why, "may not be read (%s): run as root", strerror(-code));
+    else if (code == -ESRCH)
+        snprintf(why, sizeof why,
+                 s->other_pids ? "lists processes of another pid namespace, and not %lld: run with "
+                                 "pid: host"
+                               : "does not list its main process %lld: it has just ended, or "
+                                 "another pid namespace is meant",
+                 (long long)s->pid);
+    else
+        snprintf(why, sizeof why, "cannot be read: %s%s", strerror(-code),
+                 code == -EMFILE ? "; raise the limit of open files (ulimit -n)" : "");
+    return error_set(err, FAILURE_UNREACHABLE, code == -EPERM ? -EACCES : code,
+                     "the cgroup of container %.12s under %s %s", s->id, hierarchy, why);
 }
 
 int cgroup_find(const char *root, const char *id, int64_t pid, struct cgroup_place *ret_place,

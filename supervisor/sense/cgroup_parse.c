@@ -1,16 +1,11 @@
 #include "sense/cgroup_parse.h"
 
+enum { KEYS_N = 6 }; /* of memory.stat, that are wanted */
+
 /* "key value" of a line. */
 static bool take_pair(struct text line, struct text *ret_key, int64_t *ret_value)
 {
     return text_word(&line, ret_key) && text_number(&line, ret_value) && line.at == line.end;
-}
-
-static fact difference(fact a, fact b)
-{
-    if (a < 0 || b < 0)
-        return FACT_UNKNOWN;
-    return a > b ? a - b : 0; /* counters of one file need not agree to the page */
 }
 
 static void keep_known(fact *place, fact value)
@@ -21,26 +16,11 @@ static void keep_known(fact *place, fact value)
 
 void cgroup_parse_stat(struct text text, int version, struct cgroup_memory *memory)
 {
-    struct {
-        const char *name;
-        fact value;
-    } keys[2][7] =
-        {
-            {{"total_cache", -1},
-             {"total_rss", -1},
-             {"total_shmem", -1},
-             {"total_swap", -1},
-             {"total_inactive_file", -1},
-             {NULL, -1}},
-            {{"file", -1},
-             {"anon", -1},
-             {"shmem", -1},
-             {"kernel", -1},
-             {"inactive_file", -1},
-             {"swapcached", -1},
-             {NULL, -1}},
-        },
-      (*wanted)[7] = &keys[version == 2];
+    static const char *const names[2][KEYS_N] = {
+        {"total_cache", "total_rss", "total_shmem", "total_swap", "total_inactive_file", ""},
+        {"file", "anon", "shmem", "kernel", "inactive_file", "swapcached"},
+    };
+    fact values[KEYS_N] = {-1, -1, -1, -1, -1, -1};
     struct text line, key;
     int64_t value;
 
@@ -50,19 +30,18 @@ void cgroup_parse_stat(struct text text, int version, struct cgroup_memory *memo
             continue;
         if (!take_pair(line, &key, &value))
             continue;
-        for (size_t i = 0; (*wanted)[i].name != NULL; i++)
-            if (text_is(key, (*wanted)[i].name)) {
-                (*wanted)[i].value = value;
+        for (size_t i = 0; i < KEYS_N; i++)
+            if (text_is(key, names[version == 2][i])) {
+                values[i] = value;
                 break;
             }
     }
-    keep_known(&memory->file, difference((*wanted)[0].value, (*wanted)[2].value));
-    keep_known(&memory->anon, (*wanted)[1].value);
-    keep_known(&memory->shmem, (*wanted)[2].value);
-    keep_known(version == 1 ? &memory->swap : &memory->kernel, (*wanted)[3].value);
-    keep_known(&memory->inactive_file, (*wanted)[4].value);
-    if (version == 2)
-        keep_known(&memory->swapcached, (*wanted)[5].value);
+    keep_known(&memory->file, fact_less(values[0], values[2]));
+    keep_known(&memory->anon, values[1]);
+    keep_known(&memory->shmem, values[2]);
+    keep_known(version == 1 ? &memory->swap : &memory->kernel, values[3]);
+    keep_known(&memory->inactive_file, values[4]);
+    keep_known(&memory->swapcached, values[5]);
 }
 
 fact cgroup_parse_number(struct text text)

@@ -2,10 +2,8 @@
 #include "sense/proc_file.h"
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 struct pids {
     int64_t *list;
@@ -36,14 +34,9 @@ static int collect(int directory, int depth, struct pids *pids);
 /* The children of the directory. One that ends meanwhile took its processes along. */
 static int collect_children(int directory, int depth, struct pids *pids)
 {
-    int fd = proc_directory_open(directory, ".");
-    DIR *children = fd < 0 ? NULL : fdopendir(fd);
-    int r = fd < 0 ? fd : children == NULL ? -errno : 0;
+    CLOSE_LIST DIR *children = proc_list(directory, ".");
+    int r = -errno;
 
-    if (children == NULL) {
-        proc_file_close(&fd);
-        return r;
-    }
     while (r == 0) {
         errno = 0;
         const struct dirent *entry = readdir(children);
@@ -53,14 +46,13 @@ static int collect_children(int directory, int depth, struct pids *pids)
         }
         if (entry->d_name[0] == '.' || (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
             continue;
-        CLOSE_FD int child = proc_directory_open(fd, entry->d_name);
+        CLOSE_FD int child = proc_directory_open(dirfd(children), entry->d_name);
         if (child == -ENOTDIR)
             continue;
         r = child < 0 ? child : collect(child, depth - 1, pids);
         if (ended(r))
             r = 0;
     }
-    closedir(children);
     return r;
 }
 

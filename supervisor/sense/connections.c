@@ -19,6 +19,16 @@ static int open_process(const char *procfs, int64_t pid)
     return fd == -ENOENT ? -ESRCH : fd;
 }
 
+int tcp_rows(int process, int (*row)(struct text line, void *userdata), void *userdata)
+{
+    int r = proc_file_lines(process, "net/tcp", row, userdata);
+    if (r == 0)
+        r = proc_file_lines(process, "net/tcp6", row, userdata);
+    if (r == -ENOENT && faccessat(process, "net/tcp", F_OK, 0) == 0)
+        r = 0; /* a kernel without IPv6 */
+    return r;
+}
+
 struct count {
     uint16_t port;
     const struct own_port *own;
@@ -53,11 +63,7 @@ int connections_count(const char *procfs, int64_t pid, uint16_t port, const stru
     CLOSE_FD int process = open_process(procfs, pid);
     if (process < 0)
         return process;
-    int r = proc_file_lines(process, "net/tcp", count_row, &count);
-    if (r == 0)
-        r = proc_file_lines(process, "net/tcp6", count_row, &count);
-    if (r == -ENOENT && faccessat(process, "net/tcp", F_OK, 0) == 0)
-        r = 0;                        /* a kernel without IPv6 */
+    int r = tcp_rows(process, count_row, &count);
     if (r == -ENOENT || r == -EINVAL) /* the process ended: its net is no more */
         r = -ESRCH;
     if (r < 0)

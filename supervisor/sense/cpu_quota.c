@@ -59,13 +59,6 @@ int cpu_quota_read(int version, const char *directory, struct cpu_quota *ret_quo
     return 0;
 }
 
-static bool has_quota(const char *path, const char *name)
-{
-    char at[PATH_MAX];
-    int n = snprintf(at, sizeof at, "%s/%s", path, name);
-    return n > 0 && (size_t)n < sizeof at && access(at, F_OK) == 0;
-}
-
 int cpu_quota_find(const char *root, int version, const char *id, const char *memory,
                    char ret_path[static PATH_MAX])
 {
@@ -80,12 +73,14 @@ int cpu_quota_find(const char *root, int version, const char *id, const char *me
     snprintf(by_systemd, sizeof by_systemd, "system.slice/docker-%s.scope", id);
     if (version == 2) {
         n = snprintf(ret_path, PATH_MAX, "%s", memory);
-        return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : has_quota(memory, file) ? 0 : -ENOENT;
+        return n < 0 || n >= PATH_MAX           ? -ENAMETOOLONG
+               : proc_file_exists(memory, file) ? 0
+                                                : -ENOENT;
     }
     for (size_t p = 0; p < sizeof places / sizeof places[0]; p++)
         for (size_t h = 0; h < sizeof hierarchies / sizeof hierarchies[0] && *places[p]; h++) {
             n = snprintf(path, sizeof path, "%s/%s/%s", root, hierarchies[h], places[p]);
-            if (n > 0 && (size_t)n < sizeof path && has_quota(path, quota_file)) {
+            if (n > 0 && (size_t)n < sizeof path && proc_file_exists(path, quota_file)) {
                 memcpy(ret_path, path, (size_t)n + 1);
                 return 0;
             }

@@ -121,21 +121,23 @@ static void version_answered(struct docker_call *call, int result,
 
 static void ask_version(struct docker *docker, const char *method)
 {
-    struct error err;
-    docker->asking = docker_call_new(docker, sizeof(struct docker_call), method, strdup("/_ping"),
-                                     version_answered, NULL);
-    if (!docker->asking) {
-        release_waiting(docker, -ENOMEM, docker_no_memory(&err));
-        return;
-    }
-    docker->asking->unversioned = true;
-    docker->asking->timeout_ms = DOCKER_PING_MS;
-    docker_call_send(docker->asking);
+    struct docker_call like = docker_question(strdup("/_ping"), version_answered, NULL);
+    like.method = method;
+    like.unversioned = true;
+    like.timeout_ms = DOCKER_PING_MS;
+    docker->asking = docker_call_new(docker, sizeof like, &like);
+    if (docker->asking)
+        docker_call_send(docker->asking);
 }
 
 void docker_call_go(struct docker_call *call)
 {
     struct docker *docker = call->docker;
+    struct error err;
+    if (call->with_body && !call->body) {
+        docker_call_end(call, -ENOMEM, NULL, docker_no_memory(&err));
+        return;
+    }
     if (docker->version[0] && !call->ping) {
         docker_call_send(call);
         return;
@@ -154,14 +156,8 @@ static void pinged(struct docker_call *call, int result, const struct http_respo
 
 void docker_ping(struct docker *docker, docker_done *done, void *userdata)
 {
-    struct error err;
-    struct docker_call *call =
-        docker_call_new(docker, sizeof *call, "GET", strdup("/_ping"), pinged, userdata);
-    if (!call) {
-        done(userdata, -ENOMEM, docker_no_memory(&err));
-        return;
-    }
-    call->user.done = done;
-    call->ping = true;
-    docker_call_go(call);
+    struct docker_call like = docker_question(strdup("/_ping"), pinged, userdata);
+    like.user.done = done;
+    like.ping = true;
+    docker_ask(docker, &like);
 }

@@ -111,14 +111,5 @@ void docker_update(struct docker *docker, const char *id, fact memory, fact memo
 typedef void docker_stats_read(void *userdata, int result, const struct cgroup_memory *memory,
                                const struct error *err);
 void docker_stats(struct docker *docker, const char *id, docker_stats_read *done, void *userdata);
-/* GET /info: what the engine can do. */
-struct docker_info {
-    char server_version[32], cgroup_driver[16];
-    int cgroup_version;
-    bool memory_limit, swap_limit;
-};
-typedef void docker_informed(void *userdata, int result, const struct docker_info *info,
-                             const struct error *err);
-void docker_get_info(struct docker *docker, docker_informed *done, void *userdata);
 
 #endif

@@ -1,5 +1,4 @@
 /* One question to the engine: sent, answered, ended. */
-#include "sense/docker_parse.h"
 #include "sense/docker_private.h"
 #include <errno.h>
 #include <stdio.h>
@@ -23,13 +22,6 @@ char *docker_named_path(const char *prefix, const char *name, const char *tail)
     return path;
 }
 
-void docker_take_head(char *head, size_t size, const char *data, size_t length)
-{
-    size_t known = strlen(head), room = size - 1 - known;
-    if (room > 0 && !memchr(data, '\0', length))
-        memcpy(head + known, data, length < room ? length : room);
-}
-
 char *docker_container_path(const char *id, const char *tail)
 {
     return docker_named_path("/containers/", id, tail);
@@ -43,34 +35,77 @@ static bool about_one(const struct docker_call *call)
            strncmp(call->path, list, sizeof list - 1) != 0;
 }
 
-int docker_unread(const struct docker_call *call, int result, struct error *err)
+int docker_read(const struct docker_call *call, int result, struct error *own,
+                const struct error **err)
 {
+    if (result < 0)
+        *err = own;
     if (result == -ENOMEM)
-        docker_no_memory(err);
-    else
-        error_set(err, about_one(call) ? FAILURE_JOB : FAILURE_UNREACHABLE, result,
+        docker_no_memory(own);
+    else if (result < 0)
+        error_set(own, about_one(call) ? FAILURE_JOB : FAILURE_UNREACHABLE, result,
                   "the Docker Engine at %s answered %s %.*s with something else than expected",
                   call->docker->socket_path, call->method, (int)strcspn(call->path, "?"),
                   call->path);
     return result;
 }
 
-struct docker_call *docker_call_new(struct docker *docker, size_t size, const char *method,
-                                    char *path, docker_answered *answered, void *userdata)
+struct docker_call *docker_call_new(struct docker *docker, size_t size,
+                                    const struct docker_call *like)
 {
-    struct docker_call *call = path ? calloc(1, size) : NULL;
+    struct docker_call *call = like->path ? calloc(1, size) : NULL;
     if (!call) {
-        free(path);
+        union {
+            struct docker_call call;
+            char all[DOCKER_CALL_MAX];
+        } none;
+        struct error err;
+        memset(&none, 0, sizeof none);
+        none.call = *like;
+        none.call.docker = docker;
+        none.call.transport_failed = true;
+        like->answered(&none.call, -ENOMEM, NULL, docker_no_memory(&err));
+        free(like->path);
+        free(like->body);
         return NULL;
     }
+    *call = *like;
     call->docker = docker;
-    call->method = method;
-    call->path = path;
-    call->timeout_ms = DOCKER_READ_MS;
-    call->answered = answered;
-    call->userdata = userdata;
     LIST_INSERT_HEAD(&docker->calls, call, link);
     return call;
+}
+
+void docker_ask(struct docker *docker, const struct docker_call *like)
+{
+    struct docker_call *call = docker_call_new(docker, sizeof *call, like);
+    if (call)
+        docker_call_go(call);
+}
+
+struct docker_call docker_question(char *path, docker_answered *answered, void *userdata)
+{
+    return (struct docker_call){.method = "GET",
+                                .path = path,
+                                .timeout_ms = DOCKER_READ_MS,
+                                .answered = answered,
+                                .userdata = userdata};
+}
+
+static void changed(struct docker_call *call, int result, const struct http_response *response,
+                    const struct error *err)
+{
+    (void)response;
+    call->user.done(call->userdata, result, err);
+}
+
+struct docker_call docker_change(const char *method, char *path, docker_done *done, void *userdata)
+{
+    return (struct docker_call){.method = method,
+                                .path = path,
+                                .timeout_ms = DOCKER_CHANGE_MS,
+                                .answered = changed,
+                                .user.done = done,
+                                .userdata = userdata};
 }
 
 static void call_free(struct docker_call *call)
@@ -146,10 +181,9 @@ void docker_call_send(struct docker_call *call)
             .method = call->method,
             .unix_socket = docker->socket_path,
             .url = url,
-            .body = call->archive ? call->archive : call->body,
-            .body_length = call->archive_length,
-            .body_type = call->archive ? "application/x-tar" : NULL,
-            .body_borrowed = call->archive != NULL,
+            .body = call->body,
+            .body_length = call->body_length,
+            .body_type = call->body_length ? "application/x-tar" : NULL,
             .timeout_ms = call->timeout_ms,
             .on_data = call->on_data,
             /* The question who is there goes to the one who is there now, and what a proxy adds to

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct listing { /* begins with its call */
@@ -14,8 +13,9 @@ struct listing { /* begins with its call */
     struct json_stream stream;
     docker_entry_seen *seen;
     size_t unread;
-    char head[512]; /* the first bytes: a refusal's words */
+    char head[DOCKER_HEAD_SIZE]; /* the first bytes: a refusal's words */
 };
+_Static_assert(sizeof(struct listing) <= DOCKER_CALL_MAX, "");
 
 static bool entry_taken(void *userdata, const char *text, size_t length)
 {
@@ -43,7 +43,7 @@ static void entry_left_out(void *userdata, const char *text, size_t length)
 static bool list_arrived(void *userdata, const char *data, size_t length)
 {
     struct listing *listing = userdata;
-    docker_take_head(listing->head, sizeof listing->head, data, length);
+    http_take_head(listing->head, sizeof listing->head, data, length);
     return json_stream_feed(&listing->stream, data, length, entry_taken, listing) == 0;
 }
 
@@ -53,10 +53,8 @@ static void listed(struct docker_call *call, int result, const struct http_respo
     struct listing *listing = (struct listing *)call;
     struct error own;
     (void)response;
-    if (result == 0 && !json_stream_is_whole(&listing->stream)) {
-        result = docker_unread(call, -EBADMSG, &own);
-        err = &own;
-    }
+    if (result == 0 && !json_stream_is_whole(&listing->stream))
+        result = docker_read(call, -EBADMSG, &own, &err);
     call->user.listed(call->userdata, result, listing->unread, err);
 }
 
@@ -68,20 +66,17 @@ static void listing_release(struct docker_call *call)
 void docker_list(struct docker *docker, docker_entry_seen *seen, docker_listed *done,
                  void *userdata)
 {
-    struct error err;
-    struct listing *listing = (struct listing *)docker_call_new(
-        docker, sizeof *listing, "GET", strdup("/containers/json?all=1"), listed, userdata);
-    if (!listing) {
-        done(userdata, -ENOMEM, 0, docker_no_memory(&err));
+    struct docker_call like = docker_question(strdup("/containers/json?all=1"), listed, userdata);
+    like.user.listed = done;
+    like.on_data = list_arrived;
+    like.release = listing_release;
+    struct listing *listing = (struct listing *)docker_call_new(docker, sizeof *listing, &like);
+    if (!listing)
         return;
-    }
     json_stream_init_inside(&listing->stream, DOCKER_ENTRY_MAX, 1);
     listing->stream.left_out = entry_left_out;
     listing->seen = seen;
-    listing->call.on_data = list_arrived;
     listing->call.head = listing->head;
-    listing->call.release = listing_release;
-    listing->call.user.listed = done;
     docker_call_go(&listing->call);
 }
 
@@ -91,30 +86,23 @@ static void inspected(struct docker_call *call, int result, const struct http_re
     struct container container;
     struct docker_details details;
     struct error own;
-    if (result == 0) {
-        result = docker_parse_inspect(response->body, response->length, &container, &details);
-        if (result == 0) {
-            call->user.inspected(call->userdata, 0, &container, &details, NULL);
-            container_clear(&container);
-            return;
-        }
-        docker_unread(call, result, &own);
-        err = &own;
-    }
-    call->user.inspected(call->userdata, result, NULL, NULL, err);
+    if (result == 0)
+        result = docker_read(
+            call, docker_parse_inspect(response->body, response->length, &container, &details),
+            &own, &err);
+    bool read = result == 0;
+    call->user.inspected(call->userdata, result, read ? &container : NULL, read ? &details : NULL,
+                         err);
+    if (read)
+        container_clear(&container);
 }
 
 void docker_inspect(struct docker *docker, const char *id, docker_inspected *done, void *userdata)
 {
-    struct error err;
-    struct docker_call *call = docker_call_new(
-        docker, sizeof *call, "GET", docker_container_path(id, "/json"), inspected, userdata);
-    if (!call) {
-        done(userdata, -ENOMEM, NULL, NULL, docker_no_memory(&err));
-        return;
-    }
-    call->user.inspected = done;
-    docker_call_go(call);
+    struct docker_call like =
+        docker_question(docker_container_path(id, "/json"), inspected, userdata);
+    like.user.inspected = done;
+    docker_ask(docker, &like);
 }
 
 static void stats_read(struct docker_call *call, int result, const struct http_response *response,
@@ -122,78 +110,18 @@ static void stats_read(struct docker_call *call, int result, const struct http_r
 {
     struct cgroup_memory memory;
     struct error own;
-    if (result == 0) {
-        result = docker_parse_stats(response->body, response->length, &memory);
-        if (result < 0) {
-            docker_unread(call, result, &own);
-            err = &own;
-        }
-    }
+    if (result == 0)
+        result = docker_read(call, docker_parse_stats(response->body, response->length, &memory),
+                             &own, &err);
     call->user.stats_read(call->userdata, result, result == 0 ? &memory : NULL, err);
 }
 
 void docker_stats(struct docker *docker, const char *id, docker_stats_read *done, void *userdata)
 {
-    struct error err;
-    struct docker_call *call = docker_call_new(
-        docker, sizeof *call, "GET", docker_container_path(id, "/stats?stream=false&one-shot=true"),
-        stats_read, userdata);
-    if (!call) {
-        done(userdata, -ENOMEM, NULL, docker_no_memory(&err));
-        return;
-    }
-    call->user.stats_read = done;
-    docker_call_go(call);
-}
-
-static void informed(struct docker_call *call, int result, const struct http_response *response,
-                     const struct error *err)
-{
-    struct docker_info info;
-    struct error own;
-    if (result == 0) {
-        result = docker_parse_info(response->body, response->length, &info);
-        if (result < 0) {
-            docker_unread(call, result, &own);
-            err = &own;
-        }
-    }
-    call->user.informed(call->userdata, result, result == 0 ? &info : NULL, err);
-}
-
-void docker_get_info(struct docker *docker, docker_informed *done, void *userdata)
-{
-    struct error err;
-    struct docker_call *call =
-        docker_call_new(docker, sizeof *call, "GET", strdup("/info"), informed, userdata);
-    if (!call) {
-        done(userdata, -ENOMEM, NULL, docker_no_memory(&err));
-        return;
-    }
-    call->user.informed = done;
-    docker_call_go(call);
-}
-
-static void changed(struct docker_call *call, int result, const struct http_response *response,
-                    const struct error *err)
-{
-    (void)response;
-    call->user.done(call->userdata, result, err);
-}
-
-static struct docker_call *change_new(struct docker *docker, char *path, docker_answered *answered,
-                                      docker_done *done, void *userdata)
-{
-    struct error err;
-    struct docker_call *call =
-        docker_call_new(docker, sizeof *call, "POST", path, answered, userdata);
-    if (!call) {
-        done(userdata, -ENOMEM, docker_no_memory(&err));
-        return NULL;
-    }
-    call->user.done = done;
-    call->timeout_ms = DOCKER_CHANGE_MS;
-    return call;
+    struct docker_call like = docker_question(
+        docker_container_path(id, "/stats?stream=false&one-shot=true"), stats_read, userdata);
+    like.user.stats_read = done;
+    docker_ask(docker, &like);
 }
 
 void docker_restart(struct docker *docker, const char *id, int64_t grace_s, long timeout_ms,
@@ -201,22 +129,18 @@ void docker_restart(struct docker *docker, const char *id, int64_t grace_s, long
 {
     char tail[48];
     snprintf(tail, sizeof tail, "/restart?t=%" PRId64, grace_s);
-    struct docker_call *call =
-        change_new(docker, docker_container_path(id, tail), changed, done, userdata);
-    if (!call)
-        return;
-    call->timeout_ms = timeout_ms;
-    docker_call_go(call);
+    struct docker_call like =
+        docker_change("POST", docker_container_path(id, tail), done, userdata);
+    like.timeout_ms = timeout_ms;
+    docker_ask(docker, &like);
 }
 
 void docker_start(struct docker *docker, const char *id, docker_done *done, void *userdata)
 {
-    struct docker_call *call =
-        change_new(docker, docker_container_path(id, "/start"), changed, done, userdata);
-    if (!call)
-        return;
-    call->not_modified_is_fine = true;
-    docker_call_go(call);
+    struct docker_call like =
+        docker_change("POST", docker_container_path(id, "/start"), done, userdata);
+    like.not_modified_is_fine = true;
+    docker_ask(docker, &like);
 }
 
 /* A kernel without the control lets the engine say "Limitation discarded" in a warning of a 200:
@@ -261,15 +185,61 @@ static char *update_body(fact memory, fact memory_swap, const char *policy, fact
 void docker_update(struct docker *docker, const char *id, fact memory, fact memory_swap,
                    const char *restart_policy, fact max_retries, docker_done *done, void *userdata)
 {
-    struct docker_call *call =
-        change_new(docker, docker_container_path(id, "/update"), updated, done, userdata);
-    if (!call)
-        return;
-    call->body = update_body(memory, memory_swap, restart_policy, max_retries);
-    if (call->body) {
-        docker_call_go(call);
-        return;
+    struct docker_call like =
+        docker_change("POST", docker_container_path(id, "/update"), done, userdata);
+    like.answered = updated;
+    like.with_body = true;
+    like.body = update_body(memory, memory_swap, restart_policy, max_retries);
+    docker_ask(docker, &like);
+}
+
+/* Answers given on as they are: inspects of containers, images and volumes, the list, /info. */
+
+static void json_read(struct docker_call *call, int result, const struct http_response *response,
+                      const struct error *err)
+{
+    struct error own;
+    CLEANUP_JSON json_t *answer = NULL;
+    if (result == 0) {
+        answer = answer_parse(response->body, response->length);
+        if (!answer)
+            answer = answer_parse_real(response->body, response->length);
+        result = docker_read(call, answer ? 0 : -EBADMSG, &own, &err);
     }
-    struct error err;
-    docker_call_end(call, -ENOMEM, NULL, docker_no_memory(&err));
+    call->user.json_read(call->userdata, result, answer, err);
+}
+
+static void read_path(struct docker *docker, char *path, docker_json_read *done, void *userdata)
+{
+    struct docker_call like = docker_question(path, json_read, userdata);
+    like.user.json_read = done;
+    docker_ask(docker, &like);
+}
+
+void docker_inspect_json(struct docker *docker, const char *id, docker_json_read *done,
+                         void *userdata)
+{
+    read_path(docker, docker_container_path(id, "/json"), done, userdata);
+}
+
+void docker_image_json(struct docker *docker, const char *image, docker_json_read *done,
+                       void *userdata)
+{
+    read_path(docker, docker_named_path("/images/", image, "/json"), done, userdata);
+}
+
+void docker_volume_json(struct docker *docker, const char *name, docker_json_read *done,
+                        void *userdata)
+{
+    read_path(docker, docker_named_path("/volumes/", name, ""), done, userdata);
+}
+
+void docker_info_json(struct docker *docker, docker_json_read *done, void *userdata)
+{
+    read_path(docker, strdup("/info"), done, userdata);
+}
+
+void docker_list_json(struct docker *docker, docker_json_read *done, void *userdata)
+{
+    read_path(docker, strdup("/containers/json?all=1&size=0"), done, userdata);
 }

@@ -10,63 +10,66 @@
 
 enum { LOOKUP_BYTES = 2048, OWNER_NAME_SIZE = 64 }; /* a passwd or group entry; a name of it */
 
-static void user_name(uid_t uid, char *text, size_t size)
+static const char *user_name(uid_t uid, char text[static OWNER_NAME_SIZE])
 {
     struct passwd entry, *found = NULL;
     char memory[LOOKUP_BYTES];
+    snprintf(text, OWNER_NAME_SIZE, "%u", uid);
     if (getpwuid_r(uid, &entry, memory, sizeof memory, &found) == 0 && found)
-        snprintf(text, size, "%s", found->pw_name);
-    else
-        snprintf(text, size, "%u", uid);
+        snprintf(text, OWNER_NAME_SIZE, "%s", found->pw_name);
+    return text;
 }
 
-static void group_name(gid_t gid, char *text, size_t size)
+static const char *group_name(gid_t gid, char text[static OWNER_NAME_SIZE])
 {
     struct group entry, *found = NULL;
     char memory[LOOKUP_BYTES];
+    snprintf(text, OWNER_NAME_SIZE, "%u", gid);
     if (getgrgid_r(gid, &entry, memory, sizeof memory, &found) == 0 && found)
-        snprintf(text, size, "%s", found->gr_name);
-    else
-        snprintf(text, size, "%u", gid);
+        snprintf(text, OWNER_NAME_SIZE, "%s", found->gr_name);
+    return text;
 }
 
-static int not_permitted(const char *path, int code, struct error *err)
+static void not_permitted(const char *path, char *why, size_t size)
 {
     struct stat info;
-    if (stat(path, &info) < 0)
-        return error_set(err, FAILURE_UNREACHABLE, code,
-                         "cannot reach the Docker Engine at %s: permission denied for a directory "
-                         "on the way; run as root",
-                         path);
     char user[OWNER_NAME_SIZE], group[OWNER_NAME_SIZE];
-    user_name(info.st_uid, user, sizeof user);
-    group_name(info.st_gid, group, sizeof group);
+    if (stat(path, &info) < 0) {
+        snprintf(why, size, "permission denied for a directory on the way; run as root");
+        return;
+    }
     bool for_group = info.st_mode & S_IWGRP;
-    return error_set(err, FAILURE_UNREACHABLE, code,
-                     "cannot reach the Docker Engine at %s: permission denied (owner %s:%s, mode "
-                     "%04o); run as root%s%s",
-                     path, user, group, info.st_mode & 07777u,
-                     for_group ? " or join the group " : "", for_group ? group : "");
+    group_name(info.st_gid, group);
+    snprintf(why, size, "permission denied (owner %s:%s, mode %04o); run as root%s%s",
+             user_name(info.st_uid, user), group, info.st_mode & 07777u,
+             for_group ? " or join the group " : "", for_group ? group : "");
 }
 
-static int refused(const char *path, int code, struct error *err)
+static const char *refused(const char *path)
 {
     struct stat info;
     bool there = stat(path, &info) == 0;
     if (there && S_ISDIR(info.st_mode))
-        return error_set(err, FAILURE_UNREACHABLE, code,
-                         "cannot reach the Docker Engine at %s: that is a directory, as an engine "
-                         "makes for a bind mount of a missing file; remove it and start the engine",
-                         path);
+        return "that is a directory, as an engine makes for a bind mount of a missing file; remove "
+               "it and start the engine";
     if (there && !S_ISSOCK(info.st_mode))
-        return error_set(err, FAILURE_UNREACHABLE, code,
-                         "cannot reach the Docker Engine at %s: that is not a socket; name the "
-                         "engine's with --host or DOCKER_HOST",
-                         path);
-    return error_set(err, FAILURE_UNREACHABLE, code,
-                     "cannot reach the Docker Engine at %s: connection refused; the engine that "
-                     "made the socket no longer runs: start it (systemctl start docker)",
-                     path);
+        return "that is not a socket; name the engine's with --host or DOCKER_HOST";
+    return "connection refused; the engine that made the socket no longer runs: start it "
+           "(systemctl start docker)";
+}
+
+/* Nobody is there: why, and what to do; "" for another reason. */
+static void unreached(const char *path, int code, char *why, size_t size)
+{
+    why[0] = '\0';
+    if (code == -EACCES || code == -EPERM)
+        not_permitted(path, why, size);
+    else if (code == -ECONNREFUSED)
+        snprintf(why, size, "%s", refused(path));
+    else if (code == -ENOENT || code == -ENOTDIR)
+        snprintf(why, size,
+                 "no such file; is the engine running? Start it (systemctl start docker) or name "
+                 "its socket with --host or DOCKER_HOST");
 }
 
 /* "GET /containers/json", without the query. */
@@ -90,18 +93,13 @@ int docker_error_transport(const struct docker_call *call, const struct http_res
 {
     const char *path = call->docker->socket_path;
     int code = response->result;
-    char name[160];
+    char name[160], why[320] = "";
     name_call(call, name, sizeof name);
-    if (!response->sent && (code == -EACCES || code == -EPERM))
-        return not_permitted(path, code, err);
-    if (!response->sent && code == -ECONNREFUSED)
-        return refused(path, code, err);
-    if (!response->sent && (code == -ENOENT || code == -ENOTDIR))
-        return error_set(err, FAILURE_UNREACHABLE, code,
-                         "cannot reach the Docker Engine at %s: no such file; is the engine "
-                         "running? Start it (systemctl start docker) or name its socket with "
-                         "--host or DOCKER_HOST",
-                         path);
+    if (!response->sent)
+        unreached(path, code, why, sizeof why);
+    if (why[0] != '\0')
+        return error_set(err, FAILURE_UNREACHABLE, code, "cannot reach the Docker Engine at %s: %s",
+                         path, why);
     enum failure failure = failure_of(call, response);
     if (code == -ETIMEDOUT)
         return error_set(err, failure, code,
@@ -124,16 +122,11 @@ int docker_error_status(const struct docker_call *call, const struct http_respon
         return error_set(err, FAILURE_JOB, -ENOENT, "the Docker Engine at %s: %s",
                          call->docker->socket_path, words);
     name_call(call, name, sizeof name);
-    if (response->status == 301 && strncmp(call->path, "/containers/", 12) != 0 &&
-        strncmp(call->path, "/_ping", 6) != 0)
-        return error_set(err, FAILURE_JOB, -ENOENT,
-                         "the Docker Engine at %s knows no such path as %s: that is no name",
-                         call->docker->socket_path, name);
-    if (response->status == 301 && strncmp(call->path, "/containers/", 12) == 0)
+    bool container = strncmp(call->path, "/containers/", 12) == 0;
+    if (response->status == 301 && (container || strncmp(call->path, "/_ping", 6) != 0))
         return error_set(err, FAILURE_JOB, -ENOENT, /* an empty name, or one with slashes or dots */
-                         "the Docker Engine at %s knows no such path as %s: that is no container's "
-                         "name",
-                         call->docker->socket_path, name);
+                         "the Docker Engine at %s knows no such path as %s: that is no %sname",
+                         call->docker->socket_path, name, container ? "container's " : "");
     int code = response->status == 409 && call->conflict  ? call->conflict
                : response->status == 400 && call->refused ? call->refused
                                                           : -EIO;

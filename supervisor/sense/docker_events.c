@@ -3,38 +3,27 @@
 #include "base/clock.h"
 #include "sense/docker_parse.h"
 #include "sense/docker_private.h"
-#include "sense/json_member.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Exact names, health with what it became: with a bare health_status or exec_* among them the
  * engine would match all by prefix (facts/docker.md 1.9). A health check's own exec_* are never
  * asked for: each run has three. */
-static const char *const actions[] = {"start",
-                                      "die",
-                                      "stop",
-                                      "kill",
-                                      "oom",
-                                      "update",
-                                      "rename",
-                                      "destroy",
-                                      "restart",
-                                      "pause",
-                                      "unpause",
-                                      "create",
-                                      "health_status: healthy",
-                                      "health_status: unhealthy"};
+static const char filters[] =
+    "{\"type\":[\"container\"],\"event\":[\"start\",\"die\",\"stop\",\"kill\",\"oom\",\"update\","
+    "\"rename\",\"destroy\",\"restart\",\"pause\",\"unpause\",\"create\","
+    "\"health_status: healthy\",\"health_status: unhealthy\"]}";
 
 struct events { /* begins with its call */
     struct docker_call call;
     struct lines lines;
     docker_event_seen *seen;
-    int64_t oldest_ns; /* of the first line; 0: there was none */
-    char head[512];    /* the first bytes: a refusal's words */
+    int64_t oldest_ns;           /* of the first line; 0: there was none */
+    char head[DOCKER_HEAD_SIZE]; /* the first bytes: a refusal's words */
 };
+_Static_assert(sizeof(struct events) <= DOCKER_CALL_MAX, "");
 
 static bool line_taken(void *userdata, const char *line, size_t length)
 {
@@ -52,7 +41,7 @@ static bool piece_arrived(void *userdata, const char *data, size_t length)
     struct events *events = userdata;
     if (!events->head[0]) /* a new attempt knows nothing of the one before */
         lines_clear(&events->lines);
-    docker_take_head(events->head, sizeof events->head, data, length);
+    http_take_head(events->head, sizeof events->head, data, length);
     return lines_feed(&events->lines, data, length, line_taken, events) == 0;
 }
 
@@ -88,56 +77,31 @@ static void ring_ended(struct docker_call *call, int result, const struct http_r
     call->user.ring_read(call->userdata, result, events->oldest_ns, err);
 }
 
-static json_t *filter(void)
+static struct events *events_new(struct docker *docker, docker_event_seen *seen,
+                                 struct docker_call *like)
 {
-    json_t *names = json_array();
-    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
-        json_array_append_new(names, json_string(actions[i]));
-    return json_pack("{s:[s],s:o}", "type", "container", "event", names);
-}
-
-/* "/events?filters=…", percent-encoded; NULL when memory is spent. */
-static char *stream_path(void)
-{
-    CLEANUP_JSON json_t *filters = filter();
-    char *text = filters ? json_dumps(filters, JSON_COMPACT) : NULL;
-    size_t size = text ? 3 * strlen(text) + 1 : 0;
-    char *encoded = text ? malloc(size) : NULL, *path = NULL;
-    if (encoded && http_encode(text, encoded, size) == 0 &&
-        asprintf(&path, "/events?filters=%s", encoded) < 0)
-        path = NULL;
-    free(encoded);
-    free(text);
-    return path;
-}
-
-static struct events *events_new(struct docker *docker, char *path, docker_answered *ended,
-                                 docker_event_seen *seen, void *userdata)
-{
-    struct events *events =
-        (struct events *)docker_call_new(docker, sizeof *events, "GET", path, ended, userdata);
+    like->on_data = piece_arrived;
+    like->release = release;
+    struct events *events = (struct events *)docker_call_new(docker, sizeof *events, like);
     if (!events)
         return NULL;
     lines_init(&events->lines, DOCKER_LINE_MAX);
     events->seen = seen;
-    events->call.on_data = piece_arrived;
     events->call.head = events->head;
-    events->call.release = release;
     return events;
 }
 
 void docker_events(struct docker *docker, docker_event_seen *seen, docker_events_ended *ended,
                    void *userdata)
 {
-    struct error err;
     docker_events_stop(docker); /* one stream at a time */
-    struct events *events = events_new(docker, stream_path(), stream_ended, seen, userdata);
-    if (!events) {
-        ended(userdata, -ENOMEM, docker_no_memory(&err));
+    struct docker_call like =
+        docker_question(docker_named_path("/events?filters=", filters, ""), stream_ended, userdata);
+    like.user.ended = ended;
+    like.timeout_ms = 0;
+    struct events *events = events_new(docker, seen, &like);
+    if (!events)
         return;
-    }
-    events->call.user.ended = ended;
-    events->call.timeout_ms = 0;
     docker->stream = &events->call;
     docker_call_go(&events->call);
 }
@@ -156,17 +120,13 @@ void docker_events_stop(struct docker *docker)
 void docker_events_ring(struct docker *docker, docker_event_seen *seen, docker_ring_read *done,
                         void *userdata)
 {
-    struct error err;
-    char *path = NULL;
+    char path[80];
     int64_t now_ms = clock_wall_ms();
-    if (asprintf(&path, "/events?since=1&until=%" PRId64 ".%03" PRId64 "999999",
-                 now_ms > 0 ? now_ms / 1000 : 0, now_ms > 0 ? now_ms % 1000 : 0) < 0)
-        path = NULL;
-    struct events *events = events_new(docker, path, ring_ended, seen, userdata);
-    if (!events) {
-        done(userdata, -ENOMEM, 0, docker_no_memory(&err));
-        return;
-    }
-    events->call.user.ring_read = done;
-    docker_call_go(&events->call);
+    snprintf(path, sizeof path, "/events?since=1&until=%" PRId64 ".%03" PRId64 "999999",
+             now_ms > 0 ? now_ms / 1000 : 0, now_ms > 0 ? now_ms % 1000 : 0);
+    struct docker_call like = docker_question(strdup(path), ring_ended, userdata);
+    like.user.ring_read = done;
+    struct events *events = events_new(docker, seen, &like);
+    if (events)
+        docker_call_go(&events->call);
 }

@@ -31,8 +31,9 @@ struct pull { /* begins with its call */
     size_t n_layers;
     char status[256];
     char failed[DOCKER_WORDS_MAX]; /* the error inside the stream, "" none */
-    char head[512];                /* the first bytes: a refusal's words */
+    char head[DOCKER_HEAD_SIZE];   /* the first bytes: a refusal's words */
 };
+_Static_assert(sizeof(struct pull) <= DOCKER_CALL_MAX, "");
 
 static struct layer *layer_of(struct pull *pull, const char *id)
 {
@@ -109,11 +110,9 @@ static bool object_taken(void *userdata, const char *text, size_t length)
 static bool piece_arrived(void *userdata, const char *data, size_t length)
 {
     struct pull *pull = userdata;
-    size_t known = strlen(pull->head), room = sizeof pull->head - 1 - known;
-    if (known == 0) /* a new attempt knows nothing of the one before */
+    if (!pull->head[0]) /* a new attempt knows nothing of the one before */
         json_stream_clear(&pull->stream);
-    if (room > 0 && !memchr(data, '\0', length))
-        memcpy(pull->head + known, data, length < room ? length : room);
+    http_take_head(pull->head, sizeof pull->head, data, length);
     return json_stream_feed(&pull->stream, data, length, object_taken, pull) == 0;
 }
 
@@ -145,22 +144,24 @@ static void stream_ended(struct docker_call *call, int result, const struct http
     call->user.done(call->userdata, result, err);
 }
 
-/* path is taken over. NULL after it has reported that memory is spent. */
-static struct pull *pull_new(struct docker *docker, char *path, docker_done *done, void *userdata)
+/* As docker_change. */
+static struct docker_call pull_like(char *path, docker_done *done, void *userdata)
 {
-    struct error err;
-    struct pull *pull =
-        (struct pull *)docker_call_new(docker, sizeof *pull, "POST", path, stream_ended, userdata);
-    if (!pull) {
-        done(userdata, -ENOMEM, docker_no_memory(&err));
+    struct docker_call like = docker_change("POST", path, done, userdata);
+    like.answered = stream_ended;
+    like.on_data = piece_arrived;
+    like.release = release;
+    like.refused = -EINVAL;
+    return like;
+}
+
+static struct pull *pull_new(struct docker *docker, const struct docker_call *like)
+{
+    struct pull *pull = (struct pull *)docker_call_new(docker, sizeof *pull, like);
+    if (!pull)
         return NULL;
-    }
     json_stream_init(&pull->stream, PULL_OBJECT_MAX);
-    pull->call.user.done = done;
-    pull->call.on_data = piece_arrived;
     pull->call.head = pull->head;
-    pull->call.release = release;
-    pull->call.refused = -EINVAL;
     return pull;
 }
 
@@ -186,11 +187,12 @@ struct docker_call *docker_pull(struct docker *docker, const char *image, docker
                                 docker_done *done, void *userdata)
 {
     bool ended = false;
-    struct pull *pull = pull_new(docker, pull_path(image), done, userdata);
+    struct docker_call like = pull_like(pull_path(image), done, userdata);
+    like.timeout_ms = 0; /* as long as it takes */
+    struct pull *pull = pull_new(docker, &like);
     if (!pull)
         return NULL;
     pull->progress = progress;
-    pull->call.timeout_ms = 0; /* as long as it takes */
     pull->ended = &ended;
     docker_call_go(&pull->call);
     if (ended)
@@ -211,13 +213,14 @@ void docker_stream_stop(struct docker_call *call)
 void docker_import_empty(struct docker *docker, const char *image, docker_done *done,
                          void *userdata)
 {
-    static const char archive[1024]; /* two empty blocks: the end of a tar archive */
-    struct pull *pull = pull_new(
-        docker, docker_named_path("/images/create?fromSrc=-&repo=", image, ""), done, userdata);
-    if (!pull)
-        return;
-    pull->call.archive = archive;
-    pull->call.archive_length = sizeof archive;
-    pull->call.timeout_ms = IMPORT_MS;
-    docker_call_go(&pull->call);
+    enum { ARCHIVE_END = 1024 }; /* two empty blocks are the end of a tar archive */
+    struct docker_call like =
+        pull_like(docker_named_path("/images/create?fromSrc=-&repo=", image, ""), done, userdata);
+    like.timeout_ms = IMPORT_MS;
+    like.with_body = true;
+    like.body = calloc(1, ARCHIVE_END);
+    like.body_length = ARCHIVE_END;
+    struct pull *pull = pull_new(docker, &like);
+    if (pull)
+        docker_call_go(&pull->call);
 }

@@ -2,7 +2,6 @@
 #include "sense/docker_make.h"
 #include "sense/docker_private.h"
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +21,9 @@ struct logs { /* begins with its call */
     bool again;  /* this is the second attempt, after the version was refused */
     char *text;  /* room for twice LOGS_MAX and a NUL */
     size_t length;
-    char head[512]; /* the first bytes: a refusal's words */
+    char head[DOCKER_HEAD_SIZE]; /* the first bytes: a refusal's words */
 };
+_Static_assert(sizeof(struct logs) <= DOCKER_CALL_MAX, "");
 
 static void say(struct logs *logs, const char *data, size_t length)
 {
@@ -55,9 +55,7 @@ static bool piece_arrived(void *userdata, const char *data, size_t length)
         logs->plain = false;
         logs->length = logs->frame_length = logs->left = 0;
     }
-    size_t known = strlen(logs->head), room = sizeof logs->head - 1 - known;
-    if (room > 0 && !memchr(data, '\0', length))
-        memcpy(logs->head + known, data, length < room ? length : room);
+    http_take_head(logs->head, sizeof logs->head, data, length);
     while (length > 0 && !logs->plain) {
         size_t taken;
         if (logs->left > 0) {
@@ -121,16 +119,15 @@ void docker_logs(struct docker *docker, const char *id, int lines, docker_said *
     char tail[64];
     int wanted = lines < 0 ? 0 : lines > LOGS_LINES_MAX ? LOGS_LINES_MAX : lines;
     snprintf(tail, sizeof tail, "/logs?stdout=1&stderr=1&tail=%d", wanted);
-    struct logs *logs = (struct logs *)docker_call_new(
-        docker, sizeof *logs, "GET", docker_container_path(id, tail), logs_ended, userdata);
-    if (!logs) {
-        done(userdata, -ENOMEM, NULL, docker_no_memory(&err));
+    struct docker_call like =
+        docker_question(docker_container_path(id, tail), logs_ended, userdata);
+    like.user.said = done;
+    like.on_data = piece_arrived;
+    like.release = release;
+    struct logs *logs = (struct logs *)docker_call_new(docker, sizeof *logs, &like);
+    if (!logs)
         return;
-    }
-    logs->call.user.said = done;
-    logs->call.on_data = piece_arrived;
     logs->call.head = logs->head;
-    logs->call.release = release;
     logs->text = malloc((size_t)2 * LOGS_MAX + 1);
     if (logs->text)
         docker_call_go(&logs->call);

@@ -109,8 +109,7 @@ int docker_parse_entry(const char *text, size_t length, struct docker_entry *ret
     memcpy(entry.name, name, strlen(name) + 1);
     text_clean(entry.name);
     member_text(item, "Image", entry.image, sizeof entry.image);
-    const char *state = member_string(item, "State");
-    entry.status = container_status_parse(state ? state : "");
+    entry.status = container_status_parse(member_string_or(item, "State", ""));
     docker_pairs_from(json_object_get(item, "Labels"), "supervisor.", &entry.labels,
                       &entry.n_labels);
     *ret_entry = entry;
@@ -162,11 +161,6 @@ int64_t docker_parse_event_time(const char *line, size_t length)
     return time_ns > 0 ? time_ns : 0;
 }
 
-static fact less(fact a, fact b)
-{
-    return a < 0 || b < 0 ? FACT_UNKNOWN : a > b ? a - b : 0;
-}
-
 int docker_parse_stats(const char *body, size_t length, struct cgroup_memory *ret_memory)
 {
     CLEANUP_JSON json_t *answer = answer_parse_real(body, length);
@@ -184,13 +178,13 @@ int docker_parse_stats(const char *body, size_t length, struct cgroup_memory *re
     if (seen.version == 1) {
         seen.anon = member_fact(stats, "total_rss");
         seen.shmem = member_fact(stats, "total_shmem");
-        seen.file = less(member_fact(stats, "total_cache"), seen.shmem);
+        seen.file = fact_less(member_fact(stats, "total_cache"), seen.shmem);
         seen.inactive_file = member_fact(stats, "total_inactive_file");
         seen.peak = member_fact(memory, "max_usage");
     } else {
         seen.anon = member_fact(stats, "anon");
         seen.shmem = member_fact(stats, "shmem");
-        seen.file = less(member_fact(stats, "file"), seen.shmem);
+        seen.file = fact_less(member_fact(stats, "file"), seen.shmem);
         seen.inactive_file = member_fact(stats, "inactive_file");
         seen.kernel = member_fact(stats, "kernel");
     }
@@ -199,23 +193,6 @@ int docker_parse_stats(const char *body, size_t length, struct cgroup_memory *re
     fact cpu_ns = member_fact(cpu, "total_usage");
     seen.cpu_us = cpu_ns < 0 ? FACT_UNKNOWN : cpu_ns / 1000;
     *ret_memory = seen;
-    return 0;
-}
-
-int docker_parse_info(const char *body, size_t length, struct docker_info *ret_info)
-{
-    CLEANUP_JSON json_t *answer = answer_parse_real(body, length);
-    if (!json_is_object(answer))
-        return -EBADMSG;
-    struct docker_info info = {0};
-    member_text(answer, "ServerVersion", info.server_version, sizeof info.server_version);
-    member_text(answer, "CgroupDriver", info.cgroup_driver, sizeof info.cgroup_driver);
-    const char *version = member_string(answer, "CgroupVersion");
-    if (version && version[0] >= '1' && version[0] <= '2' && !version[1])
-        info.cgroup_version = version[0] - '0';
-    info.memory_limit = member_truth(answer, "MemoryLimit") == 1;
-    info.swap_limit = member_truth(answer, "SwapLimit") == 1;
-    *ret_info = info;
     return 0;
 }
 

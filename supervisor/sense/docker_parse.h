@@ -33,9 +33,6 @@ int64_t docker_parse_event_time(const char *line, size_t length);
  * knows). `oom_kills` too: failcnt counts limits hit, not kills. */
 int docker_parse_stats(const char *body, size_t length, struct cgroup_memory *ret_memory);
 
-/* GET /info. 0 or -EBADMSG. */
-int docker_parse_info(const char *body, size_t length, struct docker_info *ret_info);
-
 /* The words of a refusal: `message` of the JSON, else the beginning of the text without its HTML
  * tags (socket proxies answer 403 so). Printable, one line, "" without any. */
 void docker_parse_message(const char *body, size_t length, char *text, size_t size);

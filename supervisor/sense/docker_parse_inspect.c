@@ -97,12 +97,10 @@ static void read_probe(const json_t *health, struct container *container)
 
 static void read_state(const json_t *state, struct container *container)
 {
-    const char *status = member_string(state, "Status");
-    container->status = container_status_parse(status ? status : "");
+    container->status = container_status_parse(member_string_or(state, "Status", ""));
     const json_t *health = json_object_get(state, "Health");
     if (json_is_object(health)) {
-        const char *word = member_string(health, "Status");
-        container->health = container_health_parse(word ? word : "");
+        container->health = container_health_parse(member_string_or(health, "Status", ""));
         read_probe(health, container);
     } else if (state) {
         container->health = HEALTH_NONE; /* the engine leaves it out where no check is configured */
@@ -195,16 +193,14 @@ static void read_published(const json_t *ports, struct docker_details *details)
 
 static bool read_gpu(const json_t *host)
 {
-    const char *runtime = member_string(host, "Runtime");
     size_t i;
     json_t *device;
     if (json_array_size(json_object_get(host, "DeviceRequests")) > 0 ||
-        (runtime && strcmp(runtime, "nvidia") == 0))
+        strcmp(member_string_or(host, "Runtime", ""), "nvidia") == 0)
         return true;
     json_array_foreach(json_object_get(host, "Devices"), i, device)
     {
-        const char *path = member_string(device, "PathOnHost");
-        if (path && strcmp(path, "/dev/kfd") == 0)
+        if (strcmp(member_string_or(device, "PathOnHost", ""), "/dev/kfd") == 0)
             return true;
     }
     return false;
@@ -224,14 +220,14 @@ static void read_details(const json_t *answer, const struct container *container
     char bound[sizeof details->address];
     const char *listen = container_env(container, "OLLAMA_HOST");
     docker_parse_ollama_host(listen, bound, sizeof bound, &details->port);
-    const char *mode = member_string(host, "NetworkMode");
-    details->host_network = mode && strcmp(mode, "host") == 0;
+    const char *mode = member_string_or(host, "NetworkMode", "");
+    details->host_network = strcmp(mode, "host") == 0;
     if (details->host_network)
         memcpy(details->address, "127.0.0.1", sizeof "127.0.0.1"); /* never what it names */
     else
         read_address(json_object_get(answer, "NetworkSettings"), details->address,
                      sizeof details->address);
-    details->joined = mode && (!strncmp(mode, "container:", 10) || !strncmp(mode, "ns:", 3));
+    details->joined = !strncmp(mode, "container:", 10) || !strncmp(mode, "ns:", 3);
     read_published(json_object_get(json_object_get(answer, "NetworkSettings"), "Ports"), details);
 }
 

@@ -27,10 +27,10 @@ struct docker_call {
     struct docker *docker;        /* NULL once the client is freed and the callback has run */
     struct http_request *request; /* under way at HTTP; it frees the call then */
     const char *method;
-    char *path;          /* behind the version: "/containers/json?all=1"; owned */
-    char *body;          /* owned, NULL: none */
-    const char *archive; /* instead of it: a tar archive, borrowed */
-    size_t archive_length;
+    char *path;         /* behind the version: "/containers/json?all=1"; owned */
+    char *body;         /* owned, NULL: none */
+    size_t body_length; /* of a tar archive; 0: it is JSON, a string */
+    bool with_body;     /* without it nothing is sent: memory was spent */
     long timeout_ms;
     http_data *on_data;
     char *head;       /* of a stream: its first bytes, as a string; NULL for other calls */
@@ -49,7 +49,6 @@ struct docker_call {
         docker_listed *listed;
         docker_inspected *inspected;
         docker_stats_read *stats_read;
-        docker_informed *informed;
         docker_events_ended *ended;
         docker_ring_read *ring_read;
         docker_created *created;
@@ -59,6 +58,7 @@ struct docker_call {
     void *userdata;
     LIST_ENTRY(docker_call) link;
 };
+enum { DOCKER_CALL_MAX = 4096, DOCKER_HEAD_SIZE = 512 }; /* of all that begin with a call */
 
 struct docker {
     struct http *http;
@@ -71,10 +71,17 @@ struct docker {
     LIST_HEAD(docker_calls, docker_call) calls;
 };
 
-/* docker_call.c. A call of `size` bytes that begins with a struct docker_call; path is taken
- * over. NULL when memory is spent (path NULL says so too). */
-struct docker_call *docker_call_new(struct docker *docker, size_t size, const char *method,
-                                    char *path, docker_answered *answered, void *userdata);
+/* docker_call.c. A copy of `like` at the beginning of `size` bytes, which are 0 otherwise; its path
+ * and body are taken over. NULL when memory is spent (a NULL path says so too): `like` was answered
+ * so. */
+struct docker_call *docker_call_new(struct docker *docker, size_t size,
+                                    const struct docker_call *like);
+/* The same for one that is nothing but a call, and sends it. */
+void docker_ask(struct docker *docker, const struct docker_call *like);
+/* A question by GET, in DOCKER_READ_MS; path is taken over. The user is still to be set. */
+struct docker_call docker_question(char *path, docker_answered *answered, void *userdata);
+/* A change, in DOCKER_CHANGE_MS, of which done is told. */
+struct docker_call docker_change(const char *method, char *path, docker_done *done, void *userdata);
 /* docker.c. Sends the call as soon as the version is known. It is freed after its answer. */
 void docker_call_go(struct docker_call *call);
 /* Sends it now. */
@@ -82,14 +89,14 @@ void docker_call_send(struct docker_call *call);
 /* Runs the callback and lets go of the call. */
 void docker_call_end(struct docker_call *call, int result, const struct http_response *response,
                      const struct error *err);
-/* A piece of a stream: its first bytes into a head, as a string. */
-void docker_take_head(char *head, size_t size, const char *data, size_t length);
 /* "/containers/ID" + tail with the id percent-encoded; NULL when memory is spent. */
 char *docker_container_path(const char *id, const char *tail);
 /* prefix + name percent-encoded + tail; NULL when memory is spent. */
 char *docker_named_path(const char *prefix, const char *name, const char *tail);
-/* The error of an answer that could not be read; returns result. */
-int docker_unread(const struct docker_call *call, int result, struct error *err);
+/* The answer was read with this result: where that is an error, *err becomes its sentence, in *own.
+ * Returns result. */
+int docker_read(const struct docker_call *call, int result, struct error *own,
+                const struct error **err);
 /* The error of a call that could not even be made. */
 const struct error *docker_no_memory(struct error *err);
 

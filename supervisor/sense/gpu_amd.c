@@ -3,12 +3,10 @@
 #include "sense/gpu_private.h"
 #include "sense/proc_file.h"
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     VALUE_SIZE = 256,
@@ -16,25 +14,6 @@ enum {
     CARDS_MAX = 64,
     AMD_VENDOR = 0x1002,
 };
-
-static void close_directory(DIR **directory)
-{
-    if (*directory != NULL)
-        closedir(*directory);
-}
-#define CLOSE_DIRECTORY __attribute__((cleanup(close_directory)))
-
-/* For readdir; its own descriptor. NULL where there is none. */
-static DIR *list_directory(int directory, const char *path)
-{
-    int fd = proc_directory_open(directory, path);
-    if (fd < 0)
-        return NULL;
-    DIR *list = fdopendir(fd);
-    if (list == NULL)
-        close(fd);
-    return list;
-}
 
 /* The file's one number; unknown. */
 static fact read_number(int directory, const char *path)
@@ -95,7 +74,7 @@ static int by_number(const void *a, const void *b)
 /* The minor number of the card's render node, by which the topology knows it; -1. */
 static int render_minor(int device)
 {
-    CLOSE_DIRECTORY DIR *list = list_directory(device, "drm");
+    CLOSE_LIST DIR *list = proc_list(device, "drm");
     const struct dirent *entry;
     int minor = -1;
 
@@ -107,7 +86,7 @@ static int render_minor(int device)
 /* The compute driver's number of the GPU with this render node; 0: none (no ROCm there). */
 static fact compute_id(int kfd, int minor)
 {
-    CLOSE_DIRECTORY DIR *nodes = list_directory(kfd, "topology/nodes");
+    CLOSE_LIST DIR *nodes = proc_list(kfd, "topology/nodes");
     const struct dirent *entry;
 
     while (nodes != NULL && minor >= 0 && (entry = readdir(nodes)) != NULL) {
@@ -138,7 +117,7 @@ static void read_processes(const char *sysfs, int device, struct gpu *gpu)
     snprintf(path, sizeof path, "%s/class/kfd/kfd", sysfs);
     CLOSE_FD int kfd = proc_directory_open(AT_FDCWD, path);
     fact id = kfd < 0 ? 0 : compute_id(kfd, render_minor(device));
-    CLOSE_DIRECTORY DIR *list = id > 0 ? list_directory(kfd, "proc") : NULL;
+    CLOSE_LIST DIR *list = id > 0 ? proc_list(kfd, "proc") : NULL;
     snprintf(file, sizeof file, "vram_%lld", (long long)id);
     while (list != NULL && (entry = readdir(list)) != NULL) {
         int pid = number_of(entry->d_name, "");
@@ -157,7 +136,7 @@ static fact scaled(fact value, int64_t divisor)
 /* m°C and µW; the first hwmon that tells. */
 static void read_sensors(int device, struct gpu *gpu)
 {
-    CLOSE_DIRECTORY DIR *list = list_directory(device, "hwmon");
+    CLOSE_LIST DIR *list = proc_list(device, "hwmon");
     const struct dirent *entry;
 
     gpu->utilisation_percent = read_number(device, "gpu_busy_percent");
@@ -216,7 +195,7 @@ void gpu_amd_read(const char *sysfs, struct gpu_list *list)
     const struct dirent *entry;
 
     snprintf(path, sizeof path, "%s/class/drm", sysfs);
-    CLOSE_DIRECTORY DIR *cards = list_directory(AT_FDCWD, path);
+    CLOSE_LIST DIR *cards = proc_list(AT_FDCWD, path);
     while (cards != NULL && n < CARDS_MAX && (entry = readdir(cards)) != NULL) {
         numbers[n] = number_of(entry->d_name, "card"); /* "card0-DP-1" is a connector */
         n += numbers[n] >= 0;

@@ -1,7 +1,7 @@
 /* What follows from a container's facts (world.h): what it holds, which process is Ollama; and the
  * words of the enumerations. */
+#include "base/size.h"
 #include "sense/world.h"
-#include <string.h>
 
 static bool holds_nothing(const struct process *process)
 {
@@ -119,10 +119,8 @@ static const char *const kind_names[] = {
 /* The word's place; 0, the first of each list, for a foreign word. */
 static unsigned find_name(const char *const *names, size_t n, const char *name)
 {
-    for (unsigned i = 1; i < n; i++)
-        if (strcmp(names[i], name) == 0)
-            return i;
-    return 0;
+    int at = word_find(names, n, name);
+    return at < 0 ? 0 : (unsigned)at;
 }
 
 #define COUNT(array)       (sizeof(array) / sizeof((array)[0]))

@@ -59,17 +59,6 @@ void host_close(struct host_reader *reader)
     free(reader);
 }
 
-/* "MemTotal:   24682416 kB": bytes; unknown for another key or no kB. */
-static fact take_kilobytes(struct text line, const char *key)
-{
-    int64_t kilobytes;
-
-    if (!text_take(&line, key) || !text_number(&line, &kilobytes) || !text_is(line, " kB") ||
-        kilobytes > INT64_MAX / 1024)
-        return FACT_UNKNOWN;
-    return kilobytes * 1024;
-}
-
 int host_read(struct host_reader *reader, struct host *ret_host)
 {
     char buffer[MEMINFO_SIZE];
@@ -85,8 +74,8 @@ int host_read(struct host_reader *reader, struct host *ret_host)
         fact *places[] = {&host.total, &host.available, &host.swap_total, &swap_free};
         static const char *const keys[] = {"MemTotal:", "MemAvailable:", "SwapTotal:", "SwapFree:"};
         for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-            if (*places[i] < 0)
-                *places[i] = take_kilobytes(line, keys[i]);
+            if (*places[i] < 0 && text_take(&line, keys[i]))
+                text_kilobytes(line, places[i]);
     }
     if (host.swap_total >= 0 && swap_free >= 0 && swap_free <= host.swap_total)
         host.swap_used = host.swap_total - swap_free;
@@ -95,5 +84,17 @@ int host_read(struct host_reader *reader, struct host *ret_host)
         proc_file_read(reader->pressure, buffer, sizeof buffer, &text) == 0)
         psi_parse(text, &host.psi);
     *ret_host = host;
+    return 0;
+}
+
+int host_read_once(const char *procfs, struct host *ret_host, struct error *err)
+{
+    struct host_reader *reader;
+    host_init(ret_host);
+    int r = host_open(procfs, &reader, err);
+    if (r < 0)
+        return r;
+    host_read(reader, ret_host);
+    host_close(reader);
     return 0;
 }

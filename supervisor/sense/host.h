@@ -12,5 +12,7 @@ int host_open(const char *procfs, struct host_reader **ret_reader, struct error 
 void host_close(struct host_reader *reader);
 /* 0 or -errno; what could not be read is unknown. MemAvailable, never MemFree. */
 int host_read(struct host_reader *reader, struct host *ret_host);
+/* Opened, read, closed; -errno and everything unknown where it cannot be opened. */
+int host_read_once(const char *procfs, struct host *ret_host, struct error *err);
 
 #endif

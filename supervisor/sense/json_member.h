@@ -5,7 +5,6 @@
 
 #include "base/fact.h"
 #include <jansson.h>
-#include <stdbool.h>
 
 /* The largest tree that is built of an answer: jansson takes up to 250 bytes a value beside its
  * text, so 8 MiB. The largest real one, /api/show, has some hundred; an inspect some thousand. */

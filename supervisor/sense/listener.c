@@ -4,7 +4,6 @@
 #include "sense/process.h"
 #include "sense/process_parse.h"
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -71,11 +70,7 @@ static int open_process(const char *procfs, int64_t pid)
 static int read_rows(int process, int (*take)(struct text line, void *userdata), struct rows *rows)
 {
     rows->n = 0;
-    int r = proc_file_lines(process, "net/tcp", take, rows);
-    if (r == 0)
-        r = proc_file_lines(process, "net/tcp6", take, rows);
-    if (r == -ENOENT && faccessat(process, "net/tcp", F_OK, 0) == 0)
-        r = 0; /* a kernel without IPv6 */
+    int r = tcp_rows(process, take, rows);
     return r == -ENOENT || r == -EINVAL ? -ESRCH : r;
 }
 
@@ -94,24 +89,20 @@ static void mark(struct rows *rows, const char *link)
  * links name not. */
 static int mark_own(int process, struct rows *rows)
 {
-    int fd = proc_directory_open(process, "fd");
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    CLOSE_LIST DIR *list = proc_list(process, "fd");
     const struct dirent *entry;
     char link[64];
 
-    if (fd >= 0 && directory == NULL)
-        close(fd);
-    if (directory == NULL)
-        return fd == -ENOENT ? -ESRCH : fd < 0 ? fd : -ENOMEM;
     int hidden = 0;
-    for (size_t i = 0; i < FILES_MAX && (entry = readdir(directory)) != NULL; i++) {
-        ssize_t n = readlinkat(dirfd(directory), entry->d_name, link, sizeof link - 1);
+    if (list == NULL)
+        return errno == ENOENT ? -ESRCH : -errno;
+    for (size_t i = 0; i < FILES_MAX && (entry = readdir(list)) != NULL; i++) {
+        ssize_t n = readlinkat(dirfd(list), entry->d_name, link, sizeof link - 1);
         if (n < 0 && (errno == EACCES || errno == EPERM))
             hidden = -errno;
         link[n > 0 ? n : 0] = '\0';
         mark(rows, link);
     }
-    closedir(directory);
     return hidden;
 }
 

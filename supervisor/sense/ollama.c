@@ -21,6 +21,13 @@ static bool fits_a_url(const char *address)
     return true;
 }
 
+int ollama_url(const char *address, uint16_t port, char url[static OLLAMA_URL_SIZE])
+{
+    const char *format = strchr(address, ':') ? "http://[%s]:%u" : "http://%s:%u";
+    int length = snprintf(url, OLLAMA_URL_SIZE, format, address, (unsigned)port);
+    return length < 0 || length >= OLLAMA_URL_SIZE ? -ENAMETOOLONG : 0;
+}
+
 int ollama_client_new(struct http *http, const char *address, uint16_t port,
                       struct ollama_client **ret_client)
 {
@@ -29,9 +36,7 @@ int ollama_client_new(struct http *http, const char *address, uint16_t port,
     struct ollama_client *client = calloc(1, sizeof *client);
     if (!client)
         return -ENOMEM;
-    const char *format = strchr(address, ':') ? "http://[%s]:%u" : "http://%s:%u";
-    int length = snprintf(client->url, sizeof client->url, format, address, (unsigned)port);
-    if (length < 0 || (size_t)length >= sizeof client->url) {
+    if (ollama_url(address, port, client->url) < 0) {
         free(client);
         return -ENAMETOOLONG;
     }
@@ -91,27 +96,31 @@ static size_t answer_max(const char *path)
     return 64 * 1024;
 }
 
-int ollama_ask(struct ollama_client *client, const char *method, const char *path, const char *body,
-               long timeout_ms, ask_answered *on_answer, struct ask **ret_ask)
+int ollama_ask(struct ollama_client *client, const char *method, const char *path, json_t *body,
+               const struct ask *like, struct ask **ret_ask)
 {
     char url[OLLAMA_URL_SIZE + 32];
-    struct ask *ask = calloc(1, sizeof *ask);
-    if (!ask)
-        return -ENOMEM;
-    snprintf(url, sizeof url, "%s%s", client->url, path);
-    ask->client = client;
-    ask->answered = on_answer;
-    struct http_options options = {
-        .method = method,
-        .url = url,
-        .body = body,
-        .timeout_ms = timeout_ms,
-        .fresh_connection = true,
-        .body_max = answer_max(path),
-        .netns = client->netns,
-        .on_connected = connected,
-    };
-    int result = http_start(client->http, &options, answered, ask, &ask->request);
+    CLEANUP_JSON json_t *question = body;
+    char *text = json_dumps(question, JSON_COMPACT);
+    struct ask *ask = malloc(sizeof *ask);
+    int result = !ask ? -ENOMEM : !text && strcmp(method, "POST") == 0 ? -EINVAL : 0;
+    if (result == 0) {
+        snprintf(url, sizeof url, "%s%s", client->url, path);
+        *ask = *like;
+        ask->client = client;
+        struct http_options options = {
+            .method = method,
+            .url = url,
+            .body = text,
+            .timeout_ms = ask->timeout_ms,
+            .fresh_connection = true,
+            .body_max = answer_max(path),
+            .netns = client->netns,
+            .on_connected = connected,
+        };
+        result = http_start(client->http, &options, answered, ask, &ask->request);
+    }
+    free(text);
     if (result < 0) {
         free(ask);
         return result;
@@ -146,39 +155,37 @@ void ollama_describe(const struct ollama_client *client, const char *what, long 
     }
 }
 
+int ollama_refused(const struct ask *ask, const char *what, const char *model,
+                   const struct http_response *response, struct error *err)
+{
+    char text[256];
+    int code = response->result < 0 ? response->result : response->status == 404 ? -ENOENT : -EIO;
+    bool unreachable = response->result < 0 && !response->sent;
+    if (model && code == -ENOENT && response->result == 0)
+        return error_set(err, FAILURE_JOB, code,
+                         "%.100s is not installed there: ollama pull %.100s", model, model);
+    ollama_describe(ask->client, what, ask->timeout_ms, response, text, sizeof text);
+    return error_set(err, unreachable ? FAILURE_UNREACHABLE : FAILURE_JOB, code, "%s", text);
+}
+
 static void unload_answered(struct ask *ask, const struct http_response *response)
 {
     struct error err;
-    if (response->result == 0 && response->status == 200) {
-        ask->done(ask->userdata, 0, NULL);
-        return;
-    }
-    char text[256];
-    ollama_describe(ask->client, "the unload", ask->timeout_ms, response, text, sizeof text);
-    int code = response->result < 0 ? response->result : response->status == 404 ? -ENOENT : -EIO;
-    bool unreachable = response->result < 0 && !response->sent;
-    error_set(&err, unreachable ? FAILURE_UNREACHABLE : FAILURE_JOB, code, "%s", text);
-    ask->done(ask->userdata, code, &err);
+    int code = http_good(response) ? 0 : ollama_refused(ask, "the unload", NULL, response, &err);
+    ask->done(ask->userdata, code, code < 0 ? &err : NULL);
 }
 
 void ollama_unload(struct ollama_client *client, const char *model, long timeout_ms,
                    ollama_done *done, void *userdata)
 {
-    CLEANUP_JSON json_t *question = json_pack("{s:s,s:i}", "model", model, "keep_alive", 0);
-    char *body = question ? json_dumps(question, JSON_COMPACT) : NULL;
-    struct ask *ask = NULL;
-    int result = -EINVAL; /* a name that is not UTF-8 cannot be asked for */
-    if (body)
-        result =
-            ollama_ask(client, "POST", "/api/generate", body, timeout_ms, unload_answered, &ask);
-    free(body);
-    if (result == 0) {
-        ask->done = done;
-        ask->userdata = userdata;
-        ask->timeout_ms = timeout_ms;
-        return;
-    }
+    const struct ask like = {
+        .answered = unload_answered, .done = done, .userdata = userdata, .timeout_ms = timeout_ms};
+    struct ask *ask;
     struct error err;
+    int result = ollama_ask(client, "POST", "/api/generate",
+                            json_pack("{s:s,s:i}", "model", model, "keep_alive", 0), &like, &ask);
+    if (result == 0)
+        return;
     error_set(&err, FAILURE_JOB, result, "cannot ask %s to unload a model: %s", client->url,
               strerror(-result));
     done(userdata, result, &err);

@@ -1,6 +1,5 @@
 #include "sense/ollama_load.h"
 
-#include "sense/json_member.h"
 #include "sense/ollama_parse.h"
 #include "sense/ollama_private.h"
 #include <errno.h>
@@ -17,15 +16,11 @@ struct ollama_load {
     void *userdata;
 };
 
-static void end(struct ollama_load *load, int result, const struct error *err)
+static void end(void *userdata, int result, const struct error *err)
 {
+    struct ollama_load *load = userdata;
     load->done(load->userdata, result, err);
     free(load);
-}
-
-static void on_cancelled(void *userdata, int result, const struct error *err)
-{
-    end(userdata, result, err);
 }
 
 static int ask_for_it(struct ollama_client *client, struct ollama_load *load);
@@ -43,7 +38,7 @@ static void answered(struct ask *ask, const struct http_response *response)
 {
     struct ollama_load *load = ask->userdata;
     struct error err;
-    if (response->result == 0 && response->status == 200) {
+    if (http_good(response)) {
         end(load, 0, NULL);
         return;
     }
@@ -52,34 +47,21 @@ static void answered(struct ask *ask, const struct http_response *response)
         if (ask_for_it(ask->client, load) == 0)
             return;
     }
-    char text[256];
-    int code = response->result < 0 ? response->result : response->status == 404 ? -ENOENT : -EIO;
-    if (code == -ENOENT && response->result == 0)
-        snprintf(text, sizeof text, "%.100s is not installed there: ollama pull %.100s",
-                 load->model, load->model);
-    else
-        ollama_describe(ask->client, "the load", 0, response, text, sizeof text);
-    error_set(&err, FAILURE_JOB, code, "%s", text);
+    int code = ollama_refused(ask, "the load", load->model, response, &err);
+    err.failure = FAILURE_JOB;
     end(load, code, &err);
 }
 
 static int ask_for_it(struct ollama_client *client, struct ollama_load *load)
 {
-    CLEANUP_JSON json_t *body = json_pack("{s:s}", "model", load->model);
-    if (body && load->embeds)
+    const struct ask like = {.answered = answered, .done = end, .userdata = load};
+    json_t *body = json_pack("{s:s}", "model", load->model);
+    if (load->embeds)
         json_object_set_new(body, "input", json_string(""));
-    if (body && load->keep_alive_s != OLLAMA_KEEP_DEFAULT)
+    if (load->keep_alive_s != OLLAMA_KEEP_DEFAULT)
         json_object_set_new(body, "keep_alive", json_integer(load->keep_alive_s));
-    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL; /* NULL: no UTF-8 */
-    int r = text ? ollama_ask(client, "POST", load->embeds ? "/api/embed" : "/api/generate", text,
-                              0, answered, &load->ask)
-                 : -EINVAL;
-    free(text);
-    if (r == 0) {
-        load->ask->done = on_cancelled;
-        load->ask->userdata = load;
-    }
-    return r;
+    return ollama_ask(client, "POST", load->embeds ? "/api/embed" : "/api/generate", body, &like,
+                      &load->ask);
 }
 
 int ollama_load(struct ollama_client *client, const char *model, int64_t keep_alive_s,

@@ -1,7 +1,6 @@
 #include "sense/ollama_model.h"
 
 #include "base/model_name.h"
-#include "base/size.h"
 #include "sense/json_member.h"
 #include "sense/ollama_parse.h"
 #include "sense/ollama_private.h"
@@ -40,9 +39,7 @@ int ollama_parse_tags(const char *body, size_t length, const char *model,
         member_text(item, "digest", ret_model->digest, sizeof ret_model->digest);
         ret_model->file = member_fact(item, "size");
         ret_model->cloud = member_string(item, "remote_host") != NULL;
-        const char *parameters = member_string(json_object_get(item, "details"), "parameter_size");
-        if (parameters)
-            count_parse(parameters, &ret_model->parameters, NULL);
+        ret_model->parameters = ollama_parse_parameters(item);
         return 0;
     }
     return -ENOENT;
@@ -139,39 +136,19 @@ struct question {
     void *userdata;
 };
 
-static void end(struct question *question, int result, const struct error *err)
+static void end(void *userdata, int result, const struct error *err)
 {
+    struct question *question = userdata;
     question->done(question->userdata, result, &question->answer, err);
     free(question);
-}
-
-static void on_cancelled(void *userdata, int result, const struct error *err)
-{
-    end(userdata, result, err);
 }
 
 static void show_answered(struct ask *ask, const struct http_response *response)
 {
     struct question *question = ask->userdata;
-    if (response->result == 0 && response->status == 200)
+    if (http_good(response))
         ollama_parse_metadata(response->body, response->length, &question->answer);
     end(question, 0, NULL); /* its size is known all the same */
-}
-
-static int ask_show(struct ollama_client *client, struct question *question, long timeout_ms)
-{
-    CLEANUP_JSON json_t *body = json_pack("{s:s}", "model", question->answer.name);
-    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    struct ask *ask = NULL;
-    int r = text ? ollama_ask(client, "POST", "/api/show", text, timeout_ms, show_answered, &ask)
-                 : -EINVAL;
-    free(text);
-    if (r == 0) {
-        ask->done = on_cancelled;
-        ask->userdata = question;
-        ask->timeout_ms = timeout_ms;
-    }
-    return r;
 }
 
 static void tags_answered(struct ask *ask, const struct http_response *response)
@@ -179,10 +156,13 @@ static void tags_answered(struct ask *ask, const struct http_response *response)
     struct question *question = ask->userdata;
     struct error err;
     int r = -EBADMSG;
-    if (response->result == 0 && response->status == 200)
+    if (http_good(response))
         r = ollama_parse_tags(response->body, response->length, question->model, &question->answer);
     if (r == 0) {
-        if (ask_show(ask->client, question, ask->timeout_ms) < 0)
+        struct ask like = *ask, *show;
+        like.answered = show_answered;
+        if (ollama_ask(ask->client, "POST", "/api/show",
+                       json_pack("{s:s}", "model", question->answer.name), &like, &show) < 0)
             end(question, 0, NULL);
         return;
     }
@@ -202,9 +182,10 @@ void ollama_ask_model(struct ollama_client *client, const char *model, long time
                       ollama_model_asked *done, void *userdata)
 {
     struct question *question = calloc(1, sizeof *question);
-    struct ask *ask = NULL;
-    int r = question ? ollama_ask(client, "GET", "/api/tags", NULL, timeout_ms, tags_answered, &ask)
-                     : -ENOMEM;
+    const struct ask like = {
+        .answered = tags_answered, .done = end, .userdata = question, .timeout_ms = timeout_ms};
+    struct ask *ask;
+    int r = question ? ollama_ask(client, "GET", "/api/tags", NULL, &like, &ask) : -ENOMEM;
     if (r < 0) {
         struct error err;
         struct ollama_model nothing;
@@ -219,7 +200,4 @@ void ollama_ask_model(struct ollama_client *client, const char *model, long time
     ollama_model_init(&question->answer);
     question->done = done;
     question->userdata = userdata;
-    ask->done = on_cancelled;
-    ask->userdata = question;
-    ask->timeout_ms = timeout_ms;
 }

@@ -8,6 +8,15 @@
 enum { HEX_DIGITS = 64 }; /* of a sha256 */
 static const char hexadecimal[] = "0123456789abcdef";
 
+fact ollama_parse_parameters(const json_t *item)
+{
+    fact parameters = FACT_UNKNOWN;
+    const char *text = member_string(json_object_get(item, "details"), "parameter_size");
+    if (text)
+        count_parse(text, &parameters, NULL);
+    return parameters;
+}
+
 int ollama_parse_ps(const char *body, size_t length, struct ollama *answer)
 {
     CLEANUP_JSON json_t *parsed = answer_parse(body, length);
@@ -38,9 +47,7 @@ int ollama_parse_ps(const char *body, size_t length, struct ollama *answer)
         model->size = member_fact(item, "size");
         model->size_vram = member_fact(item, "size_vram");
         model->context_length = member_fact(item, "context_length");
-        const char *parameters = member_string(json_object_get(item, "details"), "parameter_size");
-        if (parameters)
-            count_parse(parameters, &model->parameters, NULL);
+        model->parameters = ollama_parse_parameters(item);
     }
     return 0;
 }

@@ -3,11 +3,14 @@
 #define SUPERVISOR_SENSE_OLLAMA_PARSE_H
 
 #include "sense/world.h"
-#include <stdbool.h>
+#include <jansson.h>
 
 /* GET /api/ps into answer->models (appended). 0; -EBADMSG if it is not {"models": [...]}; -ENOMEM.
  * A model without a name is left out. */
 int ollama_parse_ps(const char *body, size_t length, struct ollama *answer);
+
+/* Of an entry of either list of models, as details.parameter_size says; unknown without. */
+fact ollama_parse_parameters(const json_t *item);
 
 /* GET /api/version -> "0.33.0". 0 or -EBADMSG. */
 int ollama_parse_version(const char *body, size_t length, char *ret_version, size_t size);

@@ -42,26 +42,17 @@ static void one_less(struct ollama_client *client)
 }
 
 static int ask_for_poll(struct ollama_client *client, const char *method, const char *path,
-                        const char *body, long timeout_ms, ask_answered *on_answer,
-                        struct ask **ret_ask)
+                        json_t *body, long timeout_ms, ask_answered *answered, struct ask **ret_ask)
 {
-    int result = ollama_ask(client, method, path, body, timeout_ms, on_answer, ret_ask);
-    if (result == 0) {
-        (*ret_ask)->of_poll = true;
-        (*ret_ask)->timeout_ms = timeout_ms;
-        client->poll_asks++;
-    }
+    const struct ask like = {.of_poll = true, .timeout_ms = timeout_ms, .answered = answered};
+    int result = ollama_ask(client, method, path, body, &like, ret_ask);
+    client->poll_asks += result == 0;
     return result;
-}
-
-static bool good(const struct http_response *response)
-{
-    return response->result == 0 && response->status == 200;
 }
 
 static void version_answered(struct ask *ask, const struct http_response *response)
 {
-    if (good(response))
+    if (http_good(response))
         ollama_parse_version(response->body, response->length, ask->client->version,
                              sizeof ask->client->version);
     one_less(ask->client);
@@ -85,7 +76,7 @@ static void believe(struct ollama_client *client, const char *name, const char *
 static void names_answered(struct ask *ask, const struct http_response *response)
 {
     CLEANUP_JSON json_t *parsed =
-        good(response) ? answer_parse(response->body, response->length) : NULL;
+        http_good(response) ? answer_parse(response->body, response->length) : NULL;
     size_t i;
     json_t *item;
     json_array_foreach(json_object_get(parsed, "models"), i, item)
@@ -113,7 +104,7 @@ static void ask_blobs(struct ollama_client *client, unsigned most);
 static void show_answered(struct ask *ask, const struct http_response *response)
 {
     struct known_blob *shown = &ask->client->shown[ask->client->n_shown];
-    if (good(response) &&
+    if (http_good(response) &&
         ollama_parse_show(response->body, response->length, shown->blob, sizeof shown->blob) == 0) {
         memcpy(shown->digest, ask->digest, sizeof shown->digest);
         ask->client->n_shown++;
@@ -144,16 +135,13 @@ static void ask_blobs(struct ollama_client *client, unsigned most)
         if (!model->digest[0] || ollama_blob(client, model->digest) ||
             asked_already(client, model->digest))
             continue;
-        CLEANUP_JSON json_t *question = json_pack("{s:s}", "model", model->name);
-        char *body = question ? json_dumps(question, JSON_COMPACT) : NULL;
-        struct ask *ask = NULL;
-        if (body && ask_for_poll(client, "POST", "/api/show", body, OLLAMA_ASIDE_MS, show_answered,
-                                 &ask) == 0) {
-            memcpy(ask->digest, model->digest, sizeof ask->digest);
-            client->shows++;
-            most--;
-        }
-        free(body);
+        struct ask *ask;
+        if (ask_for_poll(client, "POST", "/api/show", json_pack("{s:s}", "model", model->name),
+                         OLLAMA_ASIDE_MS, show_answered, &ask) < 0)
+            continue;
+        memcpy(ask->digest, model->digest, sizeof ask->digest);
+        client->shows++;
+        most--;
     }
 }
 
@@ -176,14 +164,14 @@ static void failed(struct ollama_client *client, const struct ask *ask,
     answer->asked = true;
     answer->reachable = false;
     answer->latency_ms = -1;
-    if (good(response))
+    if (http_good(response))
         snprintf(answer->error, sizeof answer->error,
                  "%s answered GET /api/ps with something that is not Ollama's", client->url);
     else
         ollama_describe(client, "GET /api/ps", ask->timeout_ms, response, answer->error,
                         sizeof answer->error);
     answer->foreign = response->result == 0;
-    answer->offends = good(response) || response->result == -EMSGSIZE;
+    answer->offends = http_good(response) || response->result == -EMSGSIZE;
     client->too_old = response->result == 0 && response->status == 404;
     if (!client->too_old) /* whose version is worth waiting for */
         cancel_others(client);
@@ -193,7 +181,7 @@ static void ps_answered(struct ask *ask, const struct http_response *response)
 {
     struct ollama_client *client = ask->client;
     struct ollama *answer = &client->answer;
-    if (good(response) && ollama_parse_ps(response->body, response->length, answer) == 0) {
+    if (http_good(response) && ollama_parse_ps(response->body, response->length, answer) == 0) {
         answer->reachable = true;
         answer->latency_ms = response->latency_ms;
         ask_blobs(client, OLLAMA_SHOWS_AT_ONCE);

@@ -3,6 +3,7 @@
 #define SUPERVISOR_SENSE_OLLAMA_PRIVATE_H
 
 #include "sense/ollama.h"
+#include <jansson.h>
 #include <sys/queue.h>
 
 enum {
@@ -23,7 +24,7 @@ struct ask {
     ask_answered *answered;
     bool of_poll;
     char digest[65];   /* of a show */
-    ollama_done *done; /* of an unload */
+    ollama_done *done; /* called too when the client is freed; NULL: nobody is to be told */
     long timeout_ms;
     void *userdata;
     LIST_ENTRY(ask) link;
@@ -58,13 +59,19 @@ struct ollama_client {
     void *polled_userdata;
 };
 
-/* ollama.c. Sends METHOD URL+path over a connection of its own; body NULL: none. 0 or -errno; on
- * success the ask is freed after answered. */
-int ollama_ask(struct ollama_client *client, const char *method, const char *path, const char *body,
-               long timeout_ms, ask_answered *answered, struct ask **ret_ask);
+/* http://ADDRESS:PORT. 0; -ENAMETOOLONG. */
+int ollama_url(const char *address, uint16_t port, char url[static OLLAMA_URL_SIZE]);
+/* ollama.c. Sends METHOD URL+path over a connection of its own, as `like` says what comes of it.
+ * body: of a POST, taken over; -EINVAL without one (a name that is not UTF-8 cannot be asked for).
+ * 0 or -errno; on success the ask is freed after it was answered. */
+int ollama_ask(struct ollama_client *client, const char *method, const char *path, json_t *body,
+               const struct ask *like, struct ask **ret_ask);
 /* Why no answer came, as a sentence about the server. */
 void ollama_describe(const struct ollama_client *client, const char *what, long timeout_ms,
                      const struct http_response *response, char *text, size_t size);
+/* The same as an error about `model`, which may be missing there (-ENOENT). Returns its code. */
+int ollama_refused(const struct ask *ask, const char *what, const char *model,
+                   const struct http_response *response, struct error *err);
 
 /* ollama_blob.c. The remembered blob of a digest, NULL for one not met. */
 const char *ollama_blob(const struct ollama_client *client, const char *digest);

@@ -2,6 +2,7 @@
 #include "base/lines.h"
 #include "sense/json_member.h"
 #include "sense/ollama_parse.h"
+#include "sense/ollama_private.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ struct ollama_pull {
     struct layer layers[OLLAMA_LAYERS_MAX];
     size_t n_layers;
     bool success, stopped;
-    char url[96], model[256];
+    char url[OLLAMA_URL_SIZE], model[256];
     char status[PULL_STATUS_SIZE]; /* the last one */
     char refusal[256];             /* an error inside the stream */
     char head[PULL_HEAD_SIZE];     /* the first bytes */
@@ -81,9 +82,7 @@ static bool line_taken(void *userdata, const char *line, size_t length)
 static bool piece_arrived(void *userdata, const char *data, size_t length)
 {
     struct ollama_pull *pull = userdata;
-    size_t known = strlen(pull->head), room = sizeof pull->head - 1 - known;
-    if (room > 0 && !memchr(data, '\0', length))
-        memcpy(pull->head + known, data, length < room ? length : room);
+    http_take_head(pull->head, sizeof pull->head, data, length);
     return lines_feed(&pull->lines, data, length, line_taken, pull) == 0;
 }
 
@@ -115,8 +114,7 @@ static void finished(void *userdata, const struct http_response *response)
     struct error err;
     if (response->result == 0 && !pull->stopped)
         lines_end(&pull->lines, line_taken, pull);
-    bool done = response->result == 0 && response->status == 200 && pull->success &&
-                !pull->refusal[0] && !pull->stopped;
+    bool done = http_good(response) && pull->success && !pull->refusal[0] && !pull->stopped;
     int result = done ? 0 : fail(pull, response, &err);
     pull->done(pull->userdata, result, done ? NULL : &err);
     lines_clear(&pull->lines);
@@ -133,8 +131,7 @@ int ollama_pull(struct http *http, const char *address, uint16_t port, const cha
     char url[sizeof pull->url + 16];
     int result = !pull ? -ENOMEM : body ? 0 : -EINVAL; /* a name that is not UTF-8 */
     if (result == 0) {
-        const char *format = strchr(address, ':') ? "http://[%s]:%u" : "http://%s:%u";
-        snprintf(pull->url, sizeof pull->url, format, address, (unsigned)port);
+        ollama_url(address, port, pull->url);
         snprintf(pull->model, sizeof pull->model, "%s", model);
         snprintf(url, sizeof url, "%s/api/pull", pull->url);
         lines_init(&pull->lines, PULL_LINE_MAX);

@@ -16,14 +16,6 @@ size_t policy_for(const struct config *config, const struct container *container
     return config_for_labels(config, labels, n, ret_settings, errors);
 }
 
-static const char *value_of(const struct pair *labels, size_t n_labels, const char *key)
-{
-    for (size_t i = 0; i < n_labels; i++)
-        if (!strcmp(labels[i].key, key))
-            return labels[i].value;
-    return NULL;
-}
-
 static bool image_matches(const char *globs, const char *image)
 {
     char list[sizeof((struct settings *)0)->docker_image];
@@ -46,7 +38,7 @@ static int enabled(const char *value)
 bool policy_chosen(const struct settings *settings, const char *image, const struct pair *labels,
                    size_t n_labels)
 {
-    int enable = enabled(value_of(labels, n_labels, settings->docker_label));
+    int enable = enabled(pairs_get(labels, n_labels, settings->docker_label));
     return enable == -1 ? image_matches(settings->docker_image, image) : enable != 0;
 }
 

@@ -21,6 +21,7 @@ struct sense {
     bool gpus_looked;             /* their first answer was there in a look */
     double gpus_until_s;          /* until when the first one is waited for */
     uv_timer_t tick, retry, soon; /* soon: the look that was asked for in this turn */
+    unsigned timers;              /* of these that are not closed */
     bool changed;                 /* since the last look: what its world points to may be gone */
     bool up, lost_said, listed, closing, unsorted;
     size_t inspecting; /* inspects under way */

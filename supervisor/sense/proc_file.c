@@ -1,6 +1,8 @@
 #include "sense/proc_file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <unistd.h>
 
 void proc_file_close(int *fd)
@@ -29,6 +31,29 @@ int proc_file_open(int directory, const char *path)
 int proc_directory_open(int directory, const char *path)
 {
     return open_retrying(directory, path, O_RDONLY | O_DIRECTORY);
+}
+
+bool proc_file_exists(const char *directory, const char *name)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s", directory, name);
+    return n > 0 && (size_t)n < sizeof path && access(path, F_OK) == 0;
+}
+
+DIR *proc_list(int directory, const char *path)
+{
+    int fd = proc_directory_open(directory, path);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    if (list == NULL && fd >= 0)
+        close(fd);
+    errno = list != NULL ? 0 : fd < 0 ? -fd : ENOMEM;
+    return list;
+}
+
+void proc_list_close(DIR **list)
+{
+    if (*list != NULL)
+        closedir(*list);
 }
 
 static ssize_t read_retrying(int fd, char *buffer, size_t size, off_t from)

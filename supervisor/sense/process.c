@@ -165,3 +165,9 @@ int processes_read(const char *procfs, struct process_memory *memory, const int6
     container->processes_known = true;
     return 0;
 }
+
+void processes_forget(struct process_memory *memory, const char *container)
+{
+    process_memory_unsee(memory, container);
+    process_memory_forget(memory, container);
+}

@@ -23,6 +23,9 @@ void process_memory_free(struct process_memory *memory);
 int processes_read(const char *procfs, struct process_memory *memory, const int64_t *pids,
                    size_t n_pids, struct container *container);
 
+/* Forgets all that was kept of this container: it is gone, and nobody looks at it any more. */
+void processes_forget(struct process_memory *memory, const char *container);
+
 /* One process, without memory of kinds; -ESRCH if it is gone, -EIO where it is not understood. swap
  * is 0 where RssAnon is there and VmSwap is not: a kernel without swap. */
 int process_read(const char *procfs, int64_t pid, struct process *ret_process);

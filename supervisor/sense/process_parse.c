@@ -58,13 +58,6 @@ int process_parse_stat(struct text text, long ticks_per_s, struct process *proce
     return 0;
 }
 
-static void take_kilobytes(struct text line, fact *place)
-{
-    int64_t kilobytes;
-    if (text_number(&line, &kilobytes) && text_is(line, " kB") && kilobytes <= INT64_MAX / 1024)
-        *place = kilobytes * 1024;
-}
-
 void process_parse_status(struct text text, struct process *process)
 {
     struct text line;
@@ -72,11 +65,11 @@ void process_parse_status(struct text text, struct process *process)
 
     while (text_line(&text, &line)) {
         if (text_take(&line, "RssAnon:"))
-            take_kilobytes(line, &process->rss_anon);
+            text_kilobytes(line, &process->rss_anon);
         else if (text_take(&line, "RssFile:"))
-            take_kilobytes(line, &process->rss_file);
+            text_kilobytes(line, &process->rss_file);
         else if (text_take(&line, "VmSwap:"))
-            take_kilobytes(line, &process->swap);
+            text_kilobytes(line, &process->swap);
         else if (text_take(&line, "NSpid:"))
             while (text_number(&line, &number))
                 process->ns_pid = number;

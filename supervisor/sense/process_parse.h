@@ -26,6 +26,10 @@ bool tcp_row_parse(struct text line, struct tcp_row *ret_row);
 /* The inode of its socket, as /proc/PID/fd names it. */
 bool tcp_row_inode(struct text line, int64_t *ret_inode);
 
+/* Hands the rows of both tables of PROCFS/PID, whose descriptor is given, to row(), as
+ * proc_file_lines. */
+int tcp_rows(int process, int (*row)(struct text line, void *userdata), void *userdata);
+
 /* A row of net/dev: the bytes its interface has received; unknown for lo and for the headings. */
 fact received_parse(struct text line);
 

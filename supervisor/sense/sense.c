@@ -41,6 +41,7 @@ void sense_remove(struct sense *sense, struct watch *w)
     sense->changed = true;
     sense_tell(sense, NOTE_GONE, w, "");
     sense_end_fresh(w, -ENOENT);
+    processes_forget(sense->processes, w->container.id);
     watch_free(w);
 }
 
@@ -59,6 +60,7 @@ int sense_new(const struct sense_options *options, struct sense **ret_sense)
     uv_timer_init(options->loop, &sense->retry);
     uv_timer_init(options->loop, &sense->soon);
     sense->tick.data = sense->retry.data = sense->soon.data = sense;
+    sense->timers = 3;
     sense->stream_s = -1;
     *ret_sense = sense;
     return 0;
@@ -99,19 +101,8 @@ int sense_start(struct sense *sense, struct error *err)
 static void on_closed(uv_handle_t *handle)
 {
     struct sense *sense = handle->data;
-    free(sense);
-}
-
-static void close_last(uv_handle_t *handle)
-{
-    struct sense *sense = handle->data;
-    uv_close((uv_handle_t *)&sense->retry, on_closed);
-}
-
-static void close_next(uv_handle_t *handle)
-{
-    struct sense *sense = handle->data;
-    uv_close((uv_handle_t *)&sense->soon, close_last);
+    if (--sense->timers == 0)
+        free(sense);
 }
 
 void sense_stop(struct sense *sense)
@@ -137,7 +128,9 @@ void sense_free(struct sense *sense)
     host_close(sense->host);
     gpu_watch_free(sense->gpus);
     process_memory_free(sense->processes);
-    uv_close((uv_handle_t *)&sense->tick, close_next);
+    uv_close((uv_handle_t *)&sense->tick, on_closed);
+    uv_close((uv_handle_t *)&sense->soon, on_closed);
+    uv_close((uv_handle_t *)&sense->retry, on_closed);
 }
 
 bool sense_settled(const struct sense *sense)

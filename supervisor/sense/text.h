@@ -91,6 +91,16 @@ static inline bool text_number(struct text *text, int64_t *ret_number)
     return true;
 }
 
+/* "   24682416 kB" to the end: bytes. */
+static inline bool text_kilobytes(struct text text, int64_t *ret_bytes)
+{
+    int64_t kilobytes;
+    if (!text_number(&text, &kilobytes) || !text_is(text, " kB") || kilobytes > INT64_MAX / 1024)
+        return false;
+    *ret_bytes = kilobytes * 1024;
+    return true;
+}
+
 /* Hexadecimal digits, at most 16. */
 static inline bool text_hex(struct text *text, uint64_t *ret_number)
 {

@@ -113,68 +113,57 @@ void world_clear(struct world *world)
     world_init(world);
 }
 
-/* Makes room for one more element of `size` bytes: doubles, up to max. NULL: memory or cap spent;
- * then nothing was changed. Else the (perhaps moved) array. */
-static void *grow(void *array, size_t n, size_t *room, size_t max, size_t size)
+/* One element more of `size` bytes in the array whose pointer lies at `place`, with room that
+ * doubles, up to max. NULL: memory or cap spent; then nothing was changed. */
+static void *append(void *place, size_t *n, size_t *room, size_t max, size_t size)
 {
-    if (n < *room)
-        return array;
-    if (n >= max)
-        return NULL;
-    size_t wanted = n < 2 ? 4 : n * 2;
-    if (wanted > max)
-        wanted = max;
-    void *grown = realloc(array, wanted * size);
-    if (grown != NULL)
+    char *array;
+    memcpy(&array, place, sizeof array);
+    if (*n >= *room) {
+        size_t wanted = *n < 2 ? 4 : *n * 2;
+        wanted = wanted < max ? wanted : max;
+        array = *n < max ? realloc(array, wanted * size) : NULL;
+        if (array == NULL)
+            return NULL;
+        memcpy(place, &array, sizeof array);
         *room = wanted;
-    return grown;
+    }
+    return array + (*n)++ * size;
 }
 
 struct container *world_add_container(struct world *world)
 {
-    struct container *grown = grow(world->containers, world->n_containers, &world->containers_room,
-                                   WORLD_CONTAINERS_MAX, sizeof *grown);
-    if (grown == NULL)
-        return NULL;
-    world->containers = grown;
-    struct container *added = &grown[world->n_containers++];
-    container_init(added);
+    struct container *added = append(&world->containers, &world->n_containers,
+                                     &world->containers_room, WORLD_CONTAINERS_MAX, sizeof *added);
+    if (added != NULL)
+        container_init(added);
     return added;
 }
 
 struct process *container_add_process(struct container *container)
 {
-    struct process *grown = grow(container->processes, container->n_processes,
-                                 &container->processes_room, WORLD_PROCESSES_MAX, sizeof *grown);
-    if (grown == NULL)
-        return NULL;
-    container->processes = grown;
-    struct process *added = &grown[container->n_processes++];
-    process_init(added);
+    struct process *added = append(&container->processes, &container->n_processes,
+                                   &container->processes_room, WORLD_PROCESSES_MAX, sizeof *added);
+    if (added != NULL)
+        process_init(added);
     return added;
 }
 
 struct model *ollama_add_model(struct ollama *ollama)
 {
-    struct model *grown = grow(ollama->models, ollama->n_models, &ollama->models_room,
-                               WORLD_MODELS_MAX, sizeof *grown);
-    if (grown == NULL)
-        return NULL;
-    ollama->models = grown;
-    struct model *added = &grown[ollama->n_models++];
-    model_init(added);
+    struct model *added = append(&ollama->models, &ollama->n_models, &ollama->models_room,
+                                 WORLD_MODELS_MAX, sizeof *added);
+    if (added != NULL)
+        model_init(added);
     return added;
 }
 
 struct gpu *world_add_gpu(struct world *world)
 {
-    struct gpu *grown =
-        grow(world->gpus, world->n_gpus, &world->gpus_room, GPUS_MAX, sizeof *grown);
-    if (grown == NULL)
-        return NULL;
-    world->gpus = grown;
-    struct gpu *added = &grown[world->n_gpus++];
-    gpu_init(added);
+    struct gpu *added =
+        append(&world->gpus, &world->n_gpus, &world->gpus_room, GPUS_MAX, sizeof *added);
+    if (added != NULL)
+        gpu_init(added);
     return added;
 }
 
@@ -260,7 +249,7 @@ int container_copy(struct container *copy, const struct container *from)
     return 0;
 }
 
-static const char *pairs_get(const struct pair *pairs, size_t n, const char *key)
+const char *pairs_get(const struct pair *pairs, size_t n, const char *key)
 {
     for (size_t i = 0; i < n; i++)
         if (strcmp(pairs[i].key, key) == 0)
@@ -282,4 +271,20 @@ bool container_is_ollama(const struct container *container)
 const char *container_env(const struct container *container, const char *key)
 {
     return pairs_get(container->env, container->n_env, key);
+}
+
+const struct container *world_container(const struct world *world, const char *id)
+{
+    for (size_t i = 0; i < world->n_containers; i++)
+        if (!strcmp(world->containers[i].id, id))
+            return &world->containers[i];
+    return NULL;
+}
+
+const struct model *ollama_model(const struct ollama *ollama, const char *name)
+{
+    for (size_t i = 0; i < ollama->n_models; i++)
+        if (!strcmp(ollama->models[i].name, name))
+            return &ollama->models[i];
+    return NULL;
 }

@@ -159,11 +159,18 @@ void container_reset(struct container *container);
 /* Appends one initialised element; NULL when memory or the cap is spent. The pointer is valid until
  * the next append. */
 struct container *world_add_container(struct world *world);
+/* Of that id; NULL: the world has none. */
+const struct container *world_container(const struct world *world, const char *id);
 struct process *container_add_process(struct container *container);
 struct model *ollama_add_model(struct ollama *ollama);
+/* Of that very name; NULL: it does not list it. */
+const struct model *ollama_model(const struct ollama *ollama, const char *name);
 struct gpu *world_add_gpu(struct world *world); /* at most GPUS_MAX */
 /* Appends a copy of key and value. 0, -ENOMEM, -E2BIG at the cap (WORLD_PAIRS_MAX). */
 int pairs_add(struct pair **pairs, size_t *n_pairs, const char *key, const char *value);
+
+/* The value, NULL where there is none. */
+const char *pairs_get(const struct pair *pairs, size_t n, const char *key);
 
 /* A deep copy into *copy (initialised by this call); 0 or -ENOMEM, then *copy is empty. */
 int container_copy(struct container *copy, const struct container *from);

@@ -1,30 +1,16 @@
 #include "sense/world_json_members.h"
 #include "sense/world.h"
 
-#define FACT(s, m)                                                                                 \
+#define MEMBER(type, s, m)                                                                         \
     {                                                                                              \
-#m, offsetof(struct s, m), MEMBER_FACT, 0                                                  \
+#m, offsetof(struct s, m), MEMBER_##type, sizeof(((struct s *)0)->m)                       \
     }
-#define LIMIT(s, m)                                                                                \
-    {                                                                                              \
-#m, offsetof(struct s, m), MEMBER_LIMIT, 0                                                 \
-    }
-#define FLAG(s, m)                                                                                 \
-    {                                                                                              \
-#m, offsetof(struct s, m), MEMBER_FLAG, 0                                                  \
-    }
-#define REAL(s, m)                                                                                 \
-    {                                                                                              \
-#m, offsetof(struct s, m), MEMBER_REAL, 0                                                  \
-    }
-#define TEXT(s, m)                                                                                 \
-    {                                                                                              \
-#m, offsetof(struct s, m), MEMBER_TEXT, sizeof(((struct s *)0)->m)                         \
-    }
-#define TOKEN(s, m)                                                                                \
-    {                                                                                              \
-#m, offsetof(struct s, m), MEMBER_TOKEN, sizeof(((struct s *)0)->m)                        \
-    }
+#define FACT(s, m)  MEMBER(FACT, s, m)
+#define LIMIT(s, m) MEMBER(LIMIT, s, m)
+#define FLAG(s, m)  MEMBER(FLAG, s, m)
+#define REAL(s, m)  MEMBER(REAL, s, m)
+#define TEXT(s, m)  MEMBER(TEXT, s, m)
+#define TOKEN(s, m) MEMBER(TOKEN, s, m)
 
 static const struct member psi_list[] = {
     REAL(psi, some_avg10),
@@ -62,6 +48,13 @@ static const struct member model_list[] = {
     TOKEN(model, expires_at), FACT(model, parameters),
 };
 
+static const struct member ollama_list[] = {
+    TEXT(ollama, version),
+    TEXT(ollama, error),
+    FACT(ollama, server),
+    REAL(ollama, latency_ms),
+};
+
 /* Utilisation and power, which are written as fractions, stand in neither table. */
 static const struct member gpu_list[] = {
     TEXT(gpu, name),
@@ -96,6 +89,7 @@ const struct members host_members = MEMBERS(host_list);
 const struct members cgroup_members = MEMBERS(cgroup_list);
 const struct members process_members = MEMBERS(process_list);
 const struct members model_members = MEMBERS(model_list);
+const struct members ollama_members = MEMBERS(ollama_list);
 const struct members gpu_members = MEMBERS(gpu_list);
 const struct members container_members = MEMBERS(container_list);
 const struct members container_tail_members = MEMBERS(container_tail_list);

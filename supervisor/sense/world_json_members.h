@@ -27,7 +27,7 @@ struct members {
 };
 
 extern const struct members psi_members, host_members, cgroup_members, process_members,
-    model_members, gpu_members;
+    model_members, ollama_members, gpu_members;
 /* A container's in two parts: what stands before and after the structured ones. */
 extern const struct members container_members, container_tail_members;
 

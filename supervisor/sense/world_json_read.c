@@ -1,29 +1,23 @@
 #include "base/clock.h"
 #include "base/text_clean.h"
+#include "sense/json_member.h"
 #include "sense/world_json.h"
 #include "sense/world_json_members.h"
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Copies at most size - 1 bytes, cut at the end of a character. */
-static void copy_text(char *to, size_t size, const char *from, size_t length)
+static void copy_text(char *to, size_t size, const char *from)
 {
-    if (length >= size) {
-        length = size - 1;
-        while (length > 0 && ((unsigned char)from[length] & 0xC0) == 0x80)
-            length--;
-    }
-    memcpy(to, from, length);
-    to[length] = '\0';
+    text_copy(to, size, from);
     text_clean(to);
 }
 
 static void get_text(const json_t *object, const char *name, char *to, size_t size)
 {
-    const json_t *value = json_object_get(object, name);
-    if (json_is_string(value))
-        copy_text(to, size, json_string_value(value), json_string_length(value));
+    const char *text = member_string(object, name);
+    if (text != NULL)
+        copy_text(to, size, text);
 }
 
 static fact fact_value(const json_t *value, bool may_be_none)
@@ -47,28 +41,28 @@ static void get_members(const json_t *object, const struct members *members, voi
     for (size_t i = 0; i < members->n; i++) {
         const struct member *m = &members->list[i];
         const json_t *value = json_object_get(object, m->name);
-        char *place = (char *)to + m->offset;
+        void *place = (char *)to + m->offset;
 
         if (value == NULL)
             continue;
         switch (m->type) {
         case MEMBER_FACT:
         case MEMBER_LIMIT:
-            *(fact *)(void *)place = fact_value(value, m->type == MEMBER_LIMIT);
+            *(fact *)place = fact_value(value, m->type == MEMBER_LIMIT);
             break;
         case MEMBER_FLAG:
             if (json_is_boolean(value))
-                *(fact *)(void *)place = json_is_true(value);
+                *(fact *)place = json_is_true(value);
             break;
         case MEMBER_REAL:
             if (json_is_number(value) && json_number_value(value) >= 0)
-                *(double *)(void *)place = json_number_value(value);
+                *(double *)place = json_number_value(value);
             break;
         case MEMBER_TEXT:
         case MEMBER_TOKEN:
             if (json_is_string(value) &&
                 (m->type == MEMBER_TEXT || json_string_length(value) < m->size))
-                copy_text(place, m->size, json_string_value(value), json_string_length(value));
+                copy_text(place, m->size, json_string_value(value));
             break;
         }
     }
@@ -76,9 +70,7 @@ static void get_members(const json_t *object, const struct members *members, voi
 
 static void get_psi(const json_t *object, struct psi *psi)
 {
-    const json_t *value = json_object_get(object, "psi");
-    if (value != NULL)
-        get_members(value, &psi_members, psi);
+    get_members(json_object_get(object, "psi"), &psi_members, psi);
 }
 
 static void get_cgroup(const json_t *object, struct cgroup_memory *memory)
@@ -126,11 +118,8 @@ static bool get_ollama(const json_t *object, struct ollama *ollama)
     ollama->asked = true;
     ollama->reachable = json_is_true(reachable);
     ollama->incomplete = json_is_true(json_object_get(object, "incomplete"));
-    get_text(object, "version", ollama->version, sizeof ollama->version);
-    get_text(object, "error", ollama->error, sizeof ollama->error);
     ollama->foreign = json_is_true(json_object_get(object, "foreign"));
-    ollama->server = fact_value(json_object_get(object, "server"), false);
-    ollama->latency_ms = get_real(object, "latency_ms", -1);
+    get_members(object, &ollama_members, ollama);
     ollama->age_ms = get_real(object, "age_ms", 0);
     json_array_foreach(models, i, value)
     {
@@ -157,12 +146,9 @@ static bool get_processes(const json_t *list, struct container *container)
         if (process == NULL)
             return false;
         get_members(value, &process_members, process);
-        const json_t *kind = json_object_get(value, "kind");
-        if (json_is_string(kind))
-            process->kind = process_kind_parse(json_string_value(kind));
-        const json_t *state = json_object_get(value, "state");
-        if (json_is_string(state) && (unsigned char)json_string_value(state)[0] < 0x80)
-            process->state = json_string_value(state)[0];
+        process->kind = process_kind_parse(member_string_or(value, "kind", ""));
+        const char *state = member_string_or(value, "state", "");
+        process->state = (unsigned char)state[0] < 0x80 ? state[0] : '\0';
         if (process->pid < 0) { /* a list that leaves one out would claim that it ended */
             container->n_processes = 0;
             return true;
@@ -179,36 +165,32 @@ static bool get_container(const json_t *object, struct container *c)
 
     get_members(object, &container_members, c);
     get_members(object, &container_tail_members, c);
-    if (json_is_string(value = json_object_get(object, "status")))
-        c->status = container_status_parse(json_string_value(value));
-    if (json_is_string(value = json_object_get(object, "health")))
-        c->health = container_health_parse(json_string_value(value));
+    c->status = container_status_parse(member_string_or(object, "status", ""));
+    c->health = container_health_parse(member_string_or(object, "health", ""));
     if (json_is_integer(value = json_object_get(object, "health_exit")) &&
         llabs(json_integer_value(value)) <= INT_MAX) {
         c->health_probed = true;
         c->health_exit = (int)json_integer_value(value);
         get_text(object, "health_output", c->health_output, sizeof c->health_output);
     }
-    if (json_is_string(value = json_object_get(object, "mode")))
-        c->mode = strcmp(json_string_value(value), "enforce") == 0 ? MODE_ENFORCE : MODE_OBSERVE;
-    if ((value = json_object_get(object, "cgroup")) != NULL)
-        get_cgroup(value, &c->cgroup);
-    if ((value = json_object_get(object, "ollama")) != NULL && !get_ollama(value, &c->ollama))
-        return false;
-    return get_processes(json_object_get(object, "processes"), c) &&
+    bool enforces = strcmp(member_string_or(object, "mode", ""), "enforce") == 0;
+    c->mode = enforces ? MODE_ENFORCE : MODE_OBSERVE;
+    get_cgroup(json_object_get(object, "cgroup"), &c->cgroup);
+    return get_ollama(json_object_get(object, "ollama"), &c->ollama) &&
+           get_processes(json_object_get(object, "processes"), c) &&
            get_pairs(json_object_get(object, "labels"), NULL, &c->labels, &c->n_labels) &&
            get_pairs(json_object_get(object, "env"), env_prefixes, &c->env, &c->n_env);
 }
 
 static void get_gpu(const json_t *object, struct gpu *gpu)
 {
-    const json_t *vendor = json_object_get(object, "vendor"), *value;
+    const json_t *value;
     fact index = fact_value(json_object_get(object, "index"), false);
     double utilization = get_real(object, "utilization", -1), watts = get_real(object, "watts", -1);
     size_t i;
 
     gpu->index = index >= 0 && index <= UINT16_MAX ? (unsigned)index : 0;
-    if (json_is_string(vendor) && strcmp(json_string_value(vendor), "amd") == 0)
+    if (strcmp(member_string_or(object, "vendor", ""), "amd") == 0)
         gpu->vendor = GPU_AMD;
     get_members(object, &gpu_members, gpu);
     if (utilization >= 0 && utilization <= 100)
@@ -302,7 +284,7 @@ enum world_line world_from_json(const char *line, size_t length, struct world *r
     } else if (json_is_string(event)) {
         kind = WORLD_LINE_EVENT;
         if (ret_event != NULL && event_size > 0)
-            copy_text(ret_event, event_size, json_string_value(event), json_string_length(event));
+            copy_text(ret_event, event_size, json_string_value(event));
     }
     json_decref(object);
     return kind;

@@ -1,4 +1,5 @@
 #include "tell/local.h"
+#include "base/buffer.h"
 #include "base/http.h"
 
 #include <errno.h>
@@ -217,30 +218,24 @@ static int ask(const char *directory, int timeout_ms, json_t **ret_state)
         close(fd);
         return r;
     }
-    char *text = NULL;
-    size_t length = 0, size = 0;
-    r = -ETIMEDOUT;
+    struct buffer text;
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    while (poll(&p, 1, timeout_ms) > 0) {
-        if (size - length < 65536) {
-            size = size ? 2 * size : 131072;
-            char *larger = size > LOCAL_ANSWER_MAX ? NULL : realloc(text, size);
-            if (!larger) {
-                r = -EMSGSIZE;
-                break;
-            }
-            text = larger;
-        }
-        ssize_t n = read(fd, text + length, size - length);
-        if (n <= 0) {
-            json_t *state = n == 0 ? json_loadb(text, length, 0, NULL) : NULL;
-            r = state ? 0 : -EPROTO;
-            *ret_state = state;
+    ssize_t n = 1;
+    buffer_init(&text, LOCAL_ANSWER_MAX);
+    r = -ETIMEDOUT;
+    while (n > 0 && poll(&p, 1, timeout_ms) > 0) {
+        char piece[65536];
+        n = read(fd, piece, sizeof piece);
+        if (n <= 0)
+            *ret_state = n == 0 ? json_loadb(buffer_text(&text), text.length, 0, NULL) : NULL;
+        if (n <= 0)
+            r = *ret_state ? 0 : -EPROTO;
+        else if (buffer_append(&text, piece, (size_t)n) < 0) {
+            r = -EMSGSIZE;
             break;
         }
-        length += (size_t)n;
     }
-    free(text);
+    buffer_clear(&text);
     close(fd);
     return r;
 }

@@ -1,6 +1,7 @@
 #include "tell/state_json.h"
 
 #include "judge/verdict_json.h"
+#include "sense/json_put.h"
 #include "sense/world_json.h"
 
 #include <stdio.h>
@@ -8,16 +9,25 @@
 /* The host's level, that of all models against their budget, and `level`, which is all together. */
 static void add_levels(const struct judgement *j, json_t *world)
 {
-    json_t *models = json_object();
-    if (fact_known(j->models_held))
-        json_object_set_new(models, "held", json_integer(j->models_held));
-    json_object_set_new(models, "budget",
-                        j->models_budget < 0 ? json_null() : json_integer(j->models_budget));
-    json_object_set_new(models, "level", json_string(pressure_name(j->models_level)));
+    json_t *models =
+        json_pack("{s:o*, s:o?, s:s}", "held", json_known(j->models_held), "budget",
+                  json_known(j->models_budget), "level", pressure_name(j->models_level));
     json_object_set_new(json_object_get(world, "host"), "level",
                         json_string(pressure_name(j->host_level)));
     json_object_set_new(world, "models", models);
     json_object_set_new(world, "level", json_string(pressure_name(j->level)));
+}
+
+/* What does not stand of a container that runs, and why, as the judge left it. */
+static json_t *ruled_out(const struct assessment *a)
+{
+    char text[256];
+    json_t *list = json_array();
+    for (enum verdict_kind k = 0; k < VERDICT_KINDS; k++)
+        if (*why_not(a, k, text, sizeof text))
+            json_array_append_new(
+                list, json_pack("{s:s, s:s}", "verdict", verdict_kind_name(k), "why", text));
+    return list;
 }
 
 /* What each container is doing: "busy: cpu 43 % of a core"; and its throttle. */
@@ -31,6 +41,8 @@ static void add_activities(const struct state *state, json_t *containers)
         json_t *container = json_array_get(containers, i);
         json_object_set_new(container, "activity", json_string(text));
         json_object_set_new(container, "level", json_string(pressure_name(a->level)));
+        if (a->activity != ACTIVITY_STOPPED)
+            json_object_set_new(container, "ruled_out", ruled_out(a));
         if (state->throttler && *throttler_text(state->throttler, a->id, text, sizeof text))
             json_object_set_new(container, "throttled", json_string(text));
     }

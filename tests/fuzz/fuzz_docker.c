@@ -137,7 +137,6 @@ static void probe(const char *text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cgroup_memory memory;
-    struct docker_info info;
     if (size == 0)
         return 0;
     size_t length = size - 1;
@@ -164,7 +163,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         docker_parse_stats(text, length, &memory);
         break;
     case 4:
-        docker_parse_info(text, length, &info);
         break;
     default:
         words(text, length);

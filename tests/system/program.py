@@ -16,6 +16,11 @@ from engine import ROOT
 PROGRAM = pathlib.Path(os.environ.get("SUPERVISOR_PROGRAM", ROOT / "build/supervisor"))
 
 
+def sanitized():
+    """Whether it is a build with the sanitizers, which takes memory and time of its own."""
+    return b"__asan_init" in PROGRAM.read_bytes()
+
+
 def environment(extra=None):
     """A clean one: the caller's SUPERVISOR_* and DOCKER_HOST must not leak into a test."""
     kept = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR") or k.endswith("SAN_OPTIONS")}

@@ -52,7 +52,7 @@ def test_a_daemon_that_looks_is_healthy_and_it_is_cheap(bench):
     assert told["healthy"] is True and told["pid"] == daemon.process.pid and told["bound_s"] == BOUND
     assert 0 <= told["looked_ago_s"] < 7 and "why" not in told
     took = sorted(health(bench).took for _ in range(9))
-    assert took[0] < 0.02, f"the fastest of nine took {took[0]:.3f} s"
+    assert took[0] < 0.02 or program.sanitized(), f"the fastest of nine took {took[0]:.3f} s"
     time.sleep(8)  # longer than a beat: it is written anew
     assert json.loads(health(bench, "--json").out)["looked_ago_s"] < 7
 

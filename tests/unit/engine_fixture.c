@@ -233,15 +233,6 @@ void engine_inspected(void *userdata, int result, const struct container *contai
     engine_done(e, result, err);
 }
 
-void engine_informed(void *userdata, int result, const struct docker_info *info,
-                     const struct error *err)
-{
-    struct engine *e = userdata;
-    if (result == 0)
-        e->info = *info;
-    engine_done(e, result, err);
-}
-
 void engine_stats_read(void *userdata, int result, const struct cgroup_memory *memory,
                        const struct error *err)
 {

@@ -37,7 +37,6 @@ struct engine {
     size_t n_entries, skipped;
     char last_action[48];
     char name[256];
-    struct docker_info info;
     struct docker_details details;
     bool free_when_done, free_when_seen, stop_when_seen;
 };
@@ -57,8 +56,6 @@ void engine_entry(void *userdata, const struct docker_entry *entry);
 void engine_listed(void *userdata, int result, size_t skipped, const struct error *err);
 void engine_inspected(void *userdata, int result, const struct container *container,
                       const struct docker_details *details, const struct error *err);
-void engine_informed(void *userdata, int result, const struct docker_info *info,
-                     const struct error *err);
 void engine_stats_read(void *userdata, int result, const struct cgroup_memory *memory,
                        const struct error *err);
 void engine_seen(void *userdata, const struct docker_event *event);

@@ -31,7 +31,6 @@ static void later_values_are_seen_and_the_end(void **state)
     tree_copy(tree, FIXTURES "v1", "cg");
     assert_int_equal(cgroup_open(tree_path(tree, "cg"), ID1, 4711, &cgroup, NULL), 0);
     assert_string_equal(cgroup_path(cgroup), tree_path(tree, V1));
-    assert_int_equal(cgroup_version(cgroup), 1);
     assert_false(cgroup_writable(cgroup));
     assert_int_equal(cgroup_read(cgroup, &m), 0);
     tree_put(tree, V1 "/memory.usage_in_bytes", "7\n");

@@ -16,7 +16,7 @@ static void version_is_negotiated(void **state)
     struct engine *e = *state;
     assert_string_equal(docker_api_version(e->docker), "");
     docker_list(e->docker, engine_entry, engine_listed, e); /* these three wait for one question */
-    docker_get_info(e->docker, engine_informed, e);
+    docker_inspect(e->docker, "o", engine_inspected, e);
     docker_ping(e->docker, engine_done, e);
     assert_int_equal(e->done, 0);
     engine_wait(e, 3);
@@ -25,7 +25,6 @@ static void version_is_negotiated(void **state)
     assert_int_equal(engine_asked(e, "HEAD /_ping"), 1);
     assert_int_equal(engine_asked(e, "GET /v1.45/containers/json?all=1"), 1);
     assert_int_equal(e->n_entries, 1);
-    assert_string_equal(e->info.server_version, "28.5");
 
     e->newest = 60; /* newer than anything this client knows */
     docker_forget(e->docker);

@@ -321,22 +321,9 @@ static void stats(void **state)
     assert_int_equal(docker_parse_stats("[]", 2, &m), -EBADMSG);
 }
 
-static void info_and_words(void **state)
+static void words_of_a_refusal(void **state)
 {
     (void)state;
-    struct docker_info info;
-    static const char body[] = "{\"ServerVersion\":\"28.5.2+dfsg4\",\"CgroupDriver\":\"systemd\","
-                               "\"CgroupVersion\":\"2\",\"MemoryLimit\":true,\"SwapLimit\":false}";
-    assert_int_equal(docker_parse_info(body, sizeof body - 1, &info), 0);
-    assert_string_equal(info.server_version, "28.5.2+dfsg4");
-    assert_string_equal(info.cgroup_driver, "systemd");
-    assert_int_equal(info.cgroup_version, 2);
-    assert_true(info.memory_limit);
-    assert_false(info.swap_limit);
-    assert_int_equal(docker_parse_info("{}", 2, &info), 0);
-    assert_int_equal(info.cgroup_version, 0);
-    assert_int_equal(docker_parse_info("no", 2, &info), -EBADMSG);
-
     char text[64];
     static const struct {
         const char *body, *words;
@@ -373,7 +360,7 @@ int main(void)
         cmocka_unit_test(long_labels), cmocka_unit_test(many_labels),
         cmocka_unit_test(inspect),     cmocka_unit_test(inspect_of_little),
         cmocka_unit_test(ollama_host), cmocka_unit_test(events),
-        cmocka_unit_test(stats),       cmocka_unit_test(info_and_words),
+        cmocka_unit_test(stats),       cmocka_unit_test(words_of_a_refusal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,7 +108,6 @@ static int write_minute(struct keep_history *history, double end_s, const char *
 struct span {
     size_t n;
     struct history_sample first, last;
-    struct history_minute minute;
 };
 
 static void span_sample(void *userdata, const struct history_sample *sample)
@@ -119,16 +118,10 @@ static void span_sample(void *userdata, const struct history_sample *sample)
     span->last = *sample;
 }
 
-static void span_minute(void *userdata, const struct history_minute *minute)
-{
-    struct span *span = userdata;
-    span->n++;
-    span->minute = *minute;
-}
-
 static void test_samples_come_back(void **state)
 {
-    struct keep_history *history = history_open(*state);
+    struct place *place = *state;
+    struct keep_history *history = history_open(place);
     assert_ok(write_minute(history, 60, "boot-one", 0, HOUR_S), history_err);
     struct span span = {0};
     assert_ok(keep_history_samples(history, history_id_b, 0, span_sample, &span, &history_err),
@@ -145,15 +138,13 @@ static void test_samples_come_back(void **state)
                                    &span, &history_err),
               history_err);
     assert_int_equal(span.n, 10);
-    span.n = 0;
-    assert_ok(keep_history_minutes(history, history_id_a, 0, span_minute, &span, &history_err),
-              history_err);
-    assert_int_equal(span.n, 1);
-    assert_int_equal(span.minute.samples, 60);
-    assert_int_equal(span.minute.average.held, 1118);
-    assert_int_equal(span.minute.held_max, 5000);
-    assert_int_equal(span.minute.models_max, 9);
-    assert_true(span.minute.cpu_percent_max == -1);
+#define OF_A " FROM minutes WHERE container = (SELECT ref FROM containers WHERE name = 'ollama')"
+    assert_int_equal(history_number_of(place, "SELECT count(*)" OF_A), 1);
+    assert_int_equal(history_number_of(place, "SELECT samples" OF_A), 60);
+    assert_int_equal(history_number_of(place, "SELECT held" OF_A), 1118);
+    assert_int_equal(history_number_of(place, "SELECT held_max" OF_A), 5000);
+    assert_int_equal(history_number_of(place, "SELECT models_max" OF_A), 9);
+    assert_int_equal(history_number_of(place, "SELECT cpu_max" OF_A), -1);
     span.n = 0;
     assert_ok(keep_history_samples(history, "unheard-of", 0, span_sample, &span, &history_err),
               history_err);

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
-#include "judge/history.h"
+#include "judge/look.h"
 #include "worlds.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -249,7 +249,8 @@ static void used_model_stays(void **state)
         if (i % 2)
             computes(&s);
         else
-            snprintf(s.models[0].expires_at, sizeof s.models[0].expires_at, "%d", i);
+            snprintf(s.models[0].expires_at, sizeof s.models[0].expires_at, "%d-11-21T04:00:00Z",
+                     2127 + i);
         assert_true(scene_never_raised(&s, VERDICT_IDLE_MODEL, 29));
     }
     assert_true(raised(&s, 10) > 0);

@@ -202,6 +202,13 @@ static void twin(struct scene *s)
     scene_add_runner(s, 201, A)->started_us = 1;
 }
 
+/* Its list may be the other one's. */
+static void another_server(struct scene *s)
+{
+    scene_container(s)->ollama.n_models = 0;
+    scene_add_process(s, 150, PROCESS_SERVE, 10 * MIB);
+}
+
 static const struct {
     const char *name;
     void (*change)(struct scene *s);
@@ -230,6 +237,7 @@ static const struct {
     {"file unknown", file_unknown, false, true},
     {"server unknown", server_unknown, false, true},
     {"processes unknown", processes_unknown, false, true},
+    {"another server", another_server, false, true},
     {"unlisted", unlisted, true, false},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };

@@ -36,6 +36,8 @@ static void begin(struct scene *s, const char *settings)
     scene_begin(s, settings);
     scene_list(s, "a", A);
     scene_add_runner(s, 200, A);
+    scene_look(s);
+    scene_pass(s, 1);
     scene_list(s, "b", B);
     scene_add_runner(s, 201, B);
     scene_look(s);
@@ -94,17 +96,62 @@ static void the_one_used_last_stays(void **state)
     }
 }
 
-static void tie_goes_to_the_newest_start(void **state)
+/* Nobody knows which was used last: nobody goes. */
+static void a_tie_is_nobodys(void **state)
 {
     struct scene s;
     (void)state;
-    begin(&s, "models.single=on"); /* neither was ever seen at work */
+    scene_begin(&s, "models.single=on");
+    scene_list(&s, "a", A);
+    scene_add_runner(&s, 200, A);
+    scene_list(&s, "b", B);
+    scene_add_runner(&s, 201, B); /* both are found in one look, and neither was ever used */
+    scene_look(&s);
+    scene_step(&s, 60);
+    assert_string_equal(surplus(&s), "");
+    char why[128];
+    assert_string_equal(why_not(scene_assessment(&s), VERDICT_TOO_MANY_MODELS, why, sizeof why),
+                        "which of them was used last cannot be told");
+    work(&s, 200, 2, 30);
+    scene_step(&s, 12);
+    assert_string_equal(surplus(&s), "b");
+    scene_end(&s);
+}
+
+/* An idle runner's tick is no use; a request that is too short for a tick shows in expires_at. */
+static void a_use_may_leave_no_tick(void **state)
+{
+    struct scene s;
+    (void)state;
+    begin(&s, "models.single=on"); /* b was loaded later */
+    snprintf(s.models[0].expires_at, sizeof s.models[0].expires_at, "2030-01-01T00:00:00Z");
+    snprintf(s.models[1].expires_at, sizeof s.models[1].expires_at, "2030-01-01T00:00:05Z");
     scene_step(&s, 10);
     assert_string_equal(surplus(&s), "a");
-    scene_process(&s, 200)->cpu_us += 10000; /* both in one look */
-    scene_process(&s, 201)->cpu_us += 10000;
+    scene_process(&s, 200)->cpu_us += 10000;
     scene_step(&s, 10);
     assert_string_equal(surplus(&s), "a");
+    snprintf(s.models[0].expires_at, sizeof s.models[0].expires_at, "2030-01-01T01:00:30+01:00");
+    scene_step(&s, 10);
+    assert_string_equal(surplus(&s), "b");
+    snprintf(s.models[0].expires_at, sizeof s.models[0].expires_at, "2030-01-01T00:00:30Z");
+    snprintf(s.models[1].expires_at, sizeof s.models[1].expires_at, "2030-01-01T01:00:05+01:00");
+    scene_step(&s, 10); /* other words for the same instants */
+    assert_string_equal(surplus(&s), "b");
+    scene_end(&s);
+}
+
+static void what_is_pinned_stays(void **state)
+{
+    struct scene s;
+    (void)state;
+    begin(&s, "models.single=on models.pin=a");
+    scene_step(&s, 20);
+    assert_string_equal(surplus(&s), ""); /* b is the one beside it */
+    scene_list(&s, "c", C);
+    scene_add_runner(&s, 202, C);
+    scene_step(&s, 20);
+    assert_string_equal(surplus(&s), "b");
     scene_end(&s);
 }
 
@@ -113,7 +160,6 @@ static void wanted_for_two_polls(void **state)
     struct scene s;
     (void)state;
     begin(&s, "models.single=on");
-    scene_step(&s, 1); /* the look that knows the use of both */
     double known_s = s.now_s;
     assert_string_equal(surplus(&s), "");
     while (!*surplus(&s))
@@ -270,31 +316,15 @@ static void cleared_when_it_is_gone(void **state)
     scene_end(&s);
 }
 
-/* One model beside what is pinned, whichever was used last. */
-static void what_is_pinned_stays(void **state)
-{
-    struct scene s;
-    (void)state;
-    begin(&s, "models.single=on models.pin=a");
-    scene_list(&s, "c", C);
-    scene_add_runner(&s, 202, C);
-    scene_step(&s, 10);
-    work(&s, 201, 2, 50);
-    scene_step(&s, 10);
-    work(&s, 202, 2, 50);
-    scene_step(&s, 20);
-    assert_string_equal(surplus(&s), "b");
-    scene_end(&s);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(off_by_default),
-        cmocka_unit_test(what_is_pinned_stays),
         cmocka_unit_test(one_model_is_not_too_many),
         cmocka_unit_test(the_one_used_last_stays),
-        cmocka_unit_test(tie_goes_to_the_newest_start),
+        cmocka_unit_test(a_tie_is_nobodys),
+        cmocka_unit_test(a_use_may_leave_no_tick),
+        cmocka_unit_test(what_is_pinned_stays),
         cmocka_unit_test(wanted_for_two_polls),
         cmocka_unit_test(busy_one_is_never_unloaded),
         cmocka_unit_test(three_models_leave_one),

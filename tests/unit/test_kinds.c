@@ -38,7 +38,7 @@ static void docs_have_the_same_table(void **state)
         assert_in_range(n, 1, sizeof row - 1);
         if (strncmp(at, row, (size_t)n) != 0 || at[n] != '\n')
             fail_msg("docs/judgement.md has another row for %s; it should be\n%s",
-                     kinds_table[k].name, row);
+                     kind_of((enum verdict_kind)k)->name, row);
         at += n + 1;
     }
     assert_true(*at == '\n'); /* nor one more */
@@ -49,12 +49,12 @@ static void every_kind_is_whole(void **state)
 {
     (void)state;
     for (int i = 0; i < VERDICT_KINDS; i++) {
-        const struct kind *k = &kinds_table[i];
+        const struct kind *k = kind_of((enum verdict_kind)i);
         assert_true(k->name && k->when && k->hold && k->evidence && k->never);
         assert_true(k->name[0] && k->when[0] && k->hold[0] && k->evidence[0] && k->never[0]);
         assert_string_equal(verdict_kind_name((enum verdict_kind)i), k->name);
         for (int other = 0; other < i; other++)
-            assert_string_not_equal(k->name, kinds_table[other].name);
+            assert_string_not_equal(k->name, kind_of((enum verdict_kind)other)->name);
         assert_int_equal(k->first == REMEDY_NONE, k->last == REMEDY_NONE);
         /* The ends of the ladder may be taken; what is never done may not. */
         assert_true(kind_allows((enum verdict_kind)i, k->first));
@@ -74,7 +74,9 @@ static void settings_in_it_exist(void **state)
     (void)state;
     size_t found = 0;
     for (int i = 0; i < VERDICT_KINDS; i++) {
-        const char *texts[] = {kinds_table[i].when, kinds_table[i].hold, kinds_table[i].never};
+        const char *texts[] = {kind_of((enum verdict_kind)i)->when,
+                               kind_of((enum verdict_kind)i)->hold,
+                               kind_of((enum verdict_kind)i)->never};
         for (size_t t = 0; t < 3; t++)
             for (const char *at = texts[t]; (at = strchr(at, '`')) != NULL;) {
                 char name[64];
@@ -85,7 +87,7 @@ static void settings_in_it_exist(void **state)
                 if (!strchr(name, '.'))
                     continue; /* a member of an answer */
                 if (setting_find_name(name) < 0)
-                    fail_msg("%s: no setting %s", kinds_table[i].name, name);
+                    fail_msg("%s: no setting %s", kind_of((enum verdict_kind)i)->name, name);
                 found++;
             }
     }
@@ -127,7 +129,7 @@ static void ladders(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         if (kind_allows(cases[i].kind, cases[i].remedy) != cases[i].allowed)
-            fail_msg("%s, %s", kinds_table[cases[i].kind].name, remedy_name(cases[i].remedy));
+            fail_msg("%s, %s", kind_of(cases[i].kind)->name, remedy_name(cases[i].remedy));
     assert_true(kind_shows(VERDICT_IDLE_LEAK, "serve"));
     assert_true(kind_shows(VERDICT_IDLE_LEAK, "received"));
     assert_false(kind_shows(VERDICT_IDLE_LEAK, "serv"));

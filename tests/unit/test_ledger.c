@@ -8,7 +8,6 @@
 #include <cmocka.h>
 /* clang-format on */
 #include "judge/ledger.h"
-#include "judge/ruled_out.h"
 #include "sense/world_json.h"
 #include <glob.h>
 #include <stdio.h>
@@ -326,58 +325,6 @@ static void test_learned_is_shown(void **state)
     world_clear(&world);
 }
 
-static const char *why(enum verdict_kind kind, const struct world *world,
-                       const struct assessment *a, const char *activity)
-{
-    static char text[256];
-    static struct settings settings;
-    struct config *config = NULL;
-    assert_int_equal(config_new(&config, NULL), 0);
-    settings = *config_settings(config);
-    config_free(config);
-    struct ruled_case seen = {world, &world->containers[0], a, &settings, activity};
-    ruled_out(kind, &seen, text, sizeof text);
-    assert_true(text[0] && text[strlen(text) - 1] != '.');
-    return text;
-}
-
-static void test_what_is_ruled_out(void **state)
-{
-    (void)state;
-    struct world world;
-    struct container *c = server(&world, GIB);
-    struct assessment a = {.answered = true,
-                           .live_runners = 1,
-                           .serve_held = 20 * MIB,
-                           .baseline = 10 * MIB,
-                           .threshold = GIB,
-                           .models_held = GIB};
-    for (enum verdict_kind k = 0; k < VERDICT_KINDS; k++)
-        why(k, &world, &a, "idle"); /* each has a sentence */
-    assert_string_equal(why(VERDICT_IDLE_LEAK, &world, &a, "loaded"), "a model is loaded");
-    assert_string_equal(why(VERDICT_ORPHAN_RUNNER, &world, &a, ""),
-                        "every runner is one of a listed model");
-    assert_string_equal(why(VERDICT_GHOST_MODEL, &world, &a, ""),
-                        "each listed model has its runner");
-    assert_string_equal(why(VERDICT_NO_LIMIT, &world, &a, ""), "it has a limit of 28.0 GiB");
-    assert_string_equal(why(VERDICT_TOO_MANY_MODELS, &world, &a, ""), "models.single is off");
-    c->ollama.n_models = 0;
-    a.live_runners = 0;
-    assert_string_equal(
-        why(VERDICT_IDLE_LEAK, &world, &a, ""),
-        "the server itself holds 10.0 MiB above its baseline, a leak begins at 1.0 GiB");
-    assert_string_equal(why(VERDICT_ORPHAN_RUNNER, &world, &a, ""), "no runner is alive");
-    a.serve_held = 2 * GIB;
-    assert_string_equal(why(VERDICT_IDLE_LEAK, &world, &a, "busy: cpu 43 % of a core"),
-                        "busy: cpu 43 % of a core");
-    a.answered = false;
-    assert_string_equal(why(VERDICT_IDLE_LEAK, &world, &a, ""),
-                        "which models are loaded is not known");
-    c->status = STATUS_EXITED;
-    assert_string_equal(why(VERDICT_IDLE_LEAK, &world, &a, ""), "it does not run");
-    world_clear(&world);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,7 +337,6 @@ int main(void)
         cmocka_unit_test(test_residual_may_be_negative),
         cmocka_unit_test(test_many_runners_still_add_up),
         cmocka_unit_test(test_learned_is_shown),
-        cmocka_unit_test(test_what_is_ruled_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,6 +185,12 @@ static void what_is_gone_is_forgotten(void **state)
     assert_int_equal(kind_at_next_look(&look, tree), PROCESS_OTHER); /* forgotten */
     assert_int_equal(processes_read(tree->root, look.memory, (int64_t[]){8}, 1, &other), 0);
     assert_int_equal(other.processes[0].kind, PROCESS_RUNNER); /* the other's is kept */
+    processes_forget(look.memory, look.container.id);
+    assert_int_equal(processes_read(tree->root, look.memory, (int64_t[]){8}, 1, &other), 0);
+    assert_int_equal(other.processes[0].kind, PROCESS_RUNNER);
+    processes_forget(look.memory, other.id); /* until its container has gone, without a last look */
+    assert_int_equal(processes_read(tree->root, look.memory, (int64_t[]){8}, 1, &other), 0);
+    assert_int_equal(other.processes[0].kind, PROCESS_OTHER);
     container_clear(&other);
     look_end(&look);
 }

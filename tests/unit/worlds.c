@@ -198,6 +198,13 @@ void scene_look(struct scene *scene)
         for (size_t k = 0; k < v->n_evidence; k++)
             must(kind_shows(v->kind, v->evidence[k].name), v->evidence[k].name);
     }
+    char text[256];
+    for (enum verdict_kind k = 0; k < VERDICT_KINDS && c->status == STATUS_RUNNING; k++) {
+        const struct assessment *said = scene_assessment(scene);
+        bool stands =
+            judgement_find(&scene->judgement, c->id, k) || judgement_find(&scene->judgement, "", k);
+        must(stands != (*why_not(said, k, text, sizeof text) != '\0'), verdict_kind_name(k));
+    }
     if (scene->change) {
         container_clear(c);
         *c = kept;

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,20 +20,19 @@ static bool alive(struct run *run, int64_t pid, int64_t started_us)
            p.state != 'Z' && p.state != 'X';
 }
 
-static int prepare(struct run *run, char *why, size_t size)
+static int prepare(struct run *run, struct error *err)
 {
     int64_t pid = run->verdict.pid;
     run->expected = (fact)verdict_evidence(&run->verdict, "runner");
     run->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
     if (run->pidfd < 0) {
         int code = -errno;
-        snprintf(why, size, "process %lld: %s", (long long)pid, strerror(-code));
-        return code;
+        return error_set(err, FAILURE_JOB, code, "process %lld: %s", (long long)pid,
+                         strerror(-code));
     }
-    if (!alive(run, pid, run->verdict.started_us)) {
-        snprintf(why, size, "process %lld is another one now, or gone", (long long)pid);
-        return -ESRCH;
-    }
+    if (!alive(run, pid, run->verdict.started_us))
+        return error_set(err, FAILURE_JOB, -ESRCH, "process %lld is another one now, or gone",
+                         (long long)pid);
     return 0;
 }
 
@@ -65,8 +63,7 @@ static void wait_for_exit(struct run *run)
         return;
     }
     if (clock_boottime_s() > run->deadline_s) {
-        run_end(run, INTENT_FAILED, HEAL_NOT_DONE, run_held(run),
-                "process %lld was killed and does not end", (long long)run->verdict.pid);
+        run_not_done(run, "process %lld was killed and does not end", (long long)run->verdict.pid);
         return;
     }
     run_later(run, look_ms, wait_for_exit);

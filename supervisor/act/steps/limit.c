@@ -2,10 +2,6 @@
 #include "act/run.h"
 #include "base/clock.h"
 
-#include <errno.h>
-#include <stdio.h>
-
-static const uint64_t look_ms = 200;
 static const double apply_s = 5;
 static const fact page = 4096;
 
@@ -35,16 +31,10 @@ static void check(struct run *run)
     const struct container *c = run_container(run);
     fact wanted = run_settings(run)->memory_limit;
     sense_look_now(run->act->sense, run->id);
-    if (c && fact_known(c->cgroup.limit) && c->cgroup.limit / page == wanted / page &&
-        swap_is_there(run, &c->cgroup)) {
-        run_end(run, INTENT_DONE, HEAL_DONE, run_held(run), "%s", "");
-        return;
-    }
-    if (clock_boottime_s() < run->deadline_s)
-        run_later(run, look_ms, check);
-    else
-        run_end(run, INTENT_FAILED, HEAL_NOT_DONE, run_held(run),
-                "the engine took the limit, but the cgroup does not have it");
+    run_shows(run,
+              c && fact_known(c->cgroup.limit) && c->cgroup.limit / page == wanted / page &&
+                  swap_is_there(run, &c->cgroup),
+              check, "the engine took the limit, but the cgroup does not have it");
 }
 
 static void on_updated(void *userdata, int result, const struct error *err)
@@ -65,7 +55,7 @@ static void deed(struct run *run)
 {
     const struct docker_details *d = sense_details(run->act->sense, run->id);
     if (!d) {
-        run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, "it is gone");
+        run_drop(run, "it is gone");
         return;
     }
     fact wanted = run_settings(run)->memory_limit;

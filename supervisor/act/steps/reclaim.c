@@ -22,16 +22,14 @@ static const fact piece = 32 << 20;
  * and it ends when that happens all the same. */
 static const fact untouched = 64 << 20, swap_slack = 4 << 20;
 
-static int prepare(struct run *run, char *why, size_t size)
+static int prepare(struct run *run, struct error *err)
 {
     const struct container *c = run_container(run);
-    int r = run_control(run, "memory.reclaim", why, size);
+    int r = run_control(run, "memory.reclaim", err);
     if (r < 0)
         return r;
-    if (!c || !fact_known(c->cgroup.inactive_file) || !fact_known(c->cgroup.file)) {
-        snprintf(why, size, "its page cache cannot be read");
-        return -ENODATA;
-    }
+    if (!c || !fact_known(c->cgroup.inactive_file) || !fact_known(c->cgroup.file))
+        return error_set(err, FAILURE_JOB, -ENODATA, "its page cache cannot be read");
     run->expected = c->cgroup.inactive_file;
     run->page_cache_before = c->cgroup.file;
     return 0;
@@ -118,12 +116,10 @@ static void compare(struct run *run)
     run->page_cache_after = c->cgroup.file;
     fact back = fact_known(c->cgroup.file) ? run->page_cache_before - c->cgroup.file : FACT_UNKNOWN;
     const char *early = run->of.control.text;
-    char text[sizeof run->of.control.text + 4], sizes[2][16];
+    char text[sizeof run->of.control.text + 4];
     snprintf(text, sizeof text, "%s%s", *early ? "; " : "", early);
     if (back > 0)
-        run_end(run, INTENT_DONE, HEAL_DONE, run_held(run), "%s of %s given back%s",
-                size_format(back, sizes[0], sizeof sizes[0]),
-                size_format(run->page_cache_before, sizes[1], sizeof sizes[1]), text);
+        run_done(run, "%s of %s given back%s", SHOWN(back), SHOWN(run->page_cache_before), text);
     else
         run_end(run, INTENT_DONE, HEAL_NOT_DONE, run_held(run), "%s%s",
                 fact_known(back) ? "page cache comes back as fast as it is taken"
@@ -134,8 +130,7 @@ static void compare(struct run *run)
 static void asked(struct run *run)
 {
     if (run->work_result < 0) {
-        run_end(run, INTENT_FAILED, HEAL_NOT_DONE, run_held(run), "memory.reclaim: %s",
-                strerror(-run->work_result));
+        run_not_done(run, "memory.reclaim: %s", strerror(-run->work_result));
         return;
     }
     run_enter(run, STAGE_CHECK);

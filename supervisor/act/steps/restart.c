@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "sense/docker_make.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const uint64_t look_ms = 250;
@@ -11,9 +10,9 @@ static const uint64_t look_ms = 250;
  * and how long the engine's last word on the restart may take to come. */
 static const double answer_s = 20, settled_s = 1;
 
-static int prepare(struct run *run, char *why, size_t size)
+static int prepare(struct run *run, struct error *err)
 {
-    (void)why, (void)size;
+    (void)err;
     double serve = verdict_evidence(&run->verdict, "serve"),
            baseline = verdict_evidence(&run->verdict, "baseline"),
            runner = verdict_evidence(&run->verdict, "runner");

@@ -5,16 +5,15 @@
 #include "sense/docker_make.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 /* Inspect was asked in this very look: what it forbids is not done. */
-static int prepare(struct run *run, char *why, size_t size)
+static int prepare(struct run *run, struct error *err)
 {
     const struct container *c = run_container(run);
     if (c->auto_remove == 0 && c->swarm_task == 0)
         return 0;
-    snprintf(why, size, "its stop might delete it (--rm), or it is a Swarm task");
-    return -EPERM;
+    return error_set(err, FAILURE_JOB, -EPERM,
+                     "its stop might delete it (--rm), or it is a Swarm task");
 }
 
 static void deed(struct run *run)

@@ -3,11 +3,9 @@
  * cgroup. */
 #include "act/run.h"
 #include "act/throttle_files.h"
-#include "act/throttles.h"
 #include "base/clock.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,21 +26,17 @@ static fact in_use(const struct run *run, const struct container *c)
     return most;
 }
 
-static int prepare(struct run *run, char *why, size_t size)
+static int prepare(struct run *run, struct error *err)
 {
     const struct container *c = run_container(run);
     const char *path = sense_cgroup_path(run->act->sense, run->id);
     const struct settings *s = run_settings(run);
-    if (!c || !path || !fact_known(c->cgroup.inode)) {
-        snprintf(why, size, "where its cgroup lies is unknown");
-        return -ENOENT;
-    }
+    if (!c || !path || !fact_known(c->cgroup.inode))
+        return error_set(err, FAILURE_JOB, -ENOENT, "where its cgroup lies is unknown");
     run->of.throttle.cgroupfs = strdup(s->cgroupfs);
     struct throttle *t = run->of.throttle.t = calloc(1, sizeof *t);
-    if (!run->of.throttle.cgroupfs || !t) {
-        snprintf(why, size, "not enough memory");
-        return -ENOMEM;
-    }
+    if (!run->of.throttle.cgroupfs || !t)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "not enough memory");
     memcpy(t->container, run->id, sizeof t->container);
     memcpy(t->name, run->name, sizeof t->name);
     memcpy(t->started_at, run->started_at, sizeof t->started_at);
@@ -52,7 +46,7 @@ static int prepare(struct run *run, char *why, size_t size)
     t->since_wall_ms = clock_wall_ms();
     run->act->throttles->begun = true;
     return throttle_plan(run->of.throttle.cgroupfs, path, in_use(run, c), c->cgroup.limit,
-                         s->remedy_throttle_cpu_percent, t, why, size);
+                         s->remedy_throttle_cpu_percent, t, err->message, sizeof err->message);
 }
 
 static void job(uv_work_t *work)
@@ -85,11 +79,9 @@ static void written(struct run *run)
         run_end(run, INTENT_DROPPED, HEAL_NO_MEMORY_OF_IT, run_held(run), "%.300s",
                 run->work_error.message);
     else if (run->work_result < 0)
-        run_end(run, INTENT_FAILED, HEAL_NOT_DONE, run_held(run), "%.300s",
-                run->work_error.message);
+        run_not_done(run, "%.300s", run->work_error.message);
     else
-        run_end(run, INTENT_DONE, HEAL_DONE, run_held(run), "%s",
-                throttle_format(run->of.throttle.t, text, sizeof text));
+        run_done(run, "%s", throttle_format(run->of.throttle.t, text, sizeof text));
 }
 
 static void deed(struct run *run)

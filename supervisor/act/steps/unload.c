@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,14 +16,6 @@ static const double unload_s = 10;
 static const uint64_t look_ms = 250;
 /* Row C6: less than this released, or half of what was expected, calls for the context reset. */
 static const fact released_enough = 512 << 20;
-
-static const struct model *listed(const struct container *c, const char *name)
-{
-    for (size_t i = 0; i < c->ollama.n_models; i++)
-        if (!strcmp(c->ollama.models[i].name, name))
-            return &c->ollama.models[i];
-    return NULL;
-}
 
 /* The live runner that serves the model; NULL where its blob does not tell. */
 static const struct process *runner_of(const struct container *c, const struct model *model)
@@ -43,18 +34,14 @@ static const struct process *runner_of(const struct container *c, const struct m
     return found ? found : n == 1 && c->ollama.n_models == 1 ? only : NULL;
 }
 
-static int prepare(struct run *run, char *why, size_t size)
+static int prepare(struct run *run, struct error *err)
 {
     const struct container *c = run_container(run);
-    const struct model *model = listed(c, run->model);
-    if (!model) {
-        snprintf(why, size, "%.100s is not loaded", run->model);
-        return -ENOENT;
-    }
-    if (!sense_ollama(run->act->sense, run->id)) {
-        snprintf(why, size, "where its Ollama answers is unknown");
-        return -ENOTCONN;
-    }
+    const struct model *model = ollama_model(&c->ollama, run->model);
+    if (!model)
+        return error_set(err, FAILURE_JOB, -ENOENT, "%.100s is not loaded", run->model);
+    if (!sense_ollama(run->act->sense, run->id))
+        return error_set(err, FAILURE_JOB, -ENOTCONN, "where its Ollama answers is unknown");
     const struct process *p = runner_of(c, model);
     run->verdict.pid = p ? p->pid : FACT_UNKNOWN;
     run->verdict.started_us = p ? p->started_us : FACT_UNKNOWN;
@@ -66,11 +53,11 @@ static int prepare(struct run *run, char *why, size_t size)
 
 static bool runner_alive(const struct run *run, const struct container *c)
 {
-    for (size_t i = 0; i < c->n_processes; i++)
-        if (c->processes[i].pid == run->verdict.pid &&
-            c->processes[i].started_us == run->verdict.started_us && c->processes[i].state != 'Z' &&
-            c->processes[i].state != 'X')
-            return true;
+    for (size_t i = 0; i < c->n_processes; i++) {
+        const struct process *p = &c->processes[i];
+        if (p->pid == run->verdict.pid && p->started_us == run->verdict.started_us)
+            return p->state != 'Z' && p->state != 'X';
+    }
     return false;
 }
 
@@ -79,10 +66,8 @@ static void watch(struct run *run);
 static void after_look(void *userdata, int result)
 {
     (void)result;
-    struct run *run = userdata;
-    if (run_closed(run))
-        return;
-    watch(run);
+    if (!run_closed(userdata))
+        watch(userdata);
 }
 
 /* A look whose answer of /api/ps is newer than the question. */
@@ -121,7 +106,7 @@ static void watch(struct run *run)
                 "it was told to go; the kill switch comes first");
         return;
     }
-    bool there = listed(c, run->model) != NULL, alive = runner_alive(run, c);
+    bool there = ollama_model(&c->ollama, run->model) != NULL, alive = runner_alive(run, c);
     bool over = clock_boottime_s() > run->deadline_s;
     fact held = run_held(run),
          back = fact_known(run->before) && fact_known(held) ? run->before - held : 0;
@@ -183,7 +168,7 @@ static void deed(struct run *run)
 {
     struct ollama_client *client = sense_ollama(run->act->sense, run->id);
     if (!client) {
-        run_end(run, INTENT_DROPPED, HEAL_DROPPED, FACT_UNKNOWN, "it does not run any more");
+        run_drop(run, "it does not run any more");
         return;
     }
     run->request_under_way = true;

@@ -1,0 +1,40 @@
+#include "judge/memory.h"
+#include "base/model_name.h"
+
+void history_restart(struct history *history, const char *model)
+{
+    for (size_t i = 0; i < IDLE_CONDITIONS; i++)
+        condition_reset(&history->idle[i]);
+    history->window = (struct window){0};
+    history->connections_at_s = -1;
+    for (size_t i = 0; i < history->n_runners; i++) {
+        struct runner *runner = &history->runners[i];
+        for (size_t k = 0; k < ORPHAN_CONDITIONS; k++)
+            condition_reset(&runner->conditions[k]);
+        runner->flat_from_s = -1;
+        matters_reset(runner->own);
+        growth_forget(&runner->growth);
+    }
+    growth_forget(&history->growth);
+    condition_reset(&history->quiet);
+    condition_reset(&history->own[VERDICT_UNREACHABLE].condition);
+    for (size_t i = 0; i < history->n_models; i++) {
+        struct matter *own = history->models[i].own;
+        struct condition idle = own[VERDICT_IDLE_MODEL].condition;
+        matters_reset(own);
+        if (!*model || !model_same(history->models[i].name, model))
+            own[VERDICT_IDLE_MODEL].condition = idle;
+    }
+}
+
+void history_reset_holds(struct history *history)
+{
+    history_restart(history, "");
+    history->list_seen = false;
+    for (size_t i = 0; i < history->n_models; i++)
+        condition_reset(&history->models[i].own[VERDICT_IDLE_MODEL].condition);
+    history->relieved_s = -1;
+    for (size_t i = 0; i < history->n_runners; i++)
+        history->runners[i].window = (struct window){0};
+    matters_reset(history->own);
+}

@@ -1,0 +1,127 @@
+/* growth-leak: what is held rises while the same models are loaded, and it is no prompt cache; one
+ * step of its ladder after the other (docs/judgement.md, "The ladder"). */
+#include "base/size.h"
+#include "judge/growth.h"
+#include "judge/rules.h"
+
+#include <stdio.h>
+
+static bool all_rest(const struct look *look)
+{
+    for (size_t i = 0; i < look->history->n_runners; i++)
+        if (runner_rests(look, &look->history->runners[i]) != TRI_TRUE)
+            return false;
+    return look->busy == TRI_FALSE && look->container->processes_known;
+}
+
+static bool may_kill(const struct runner *r)
+{
+    return r->conditions[ORPHAN_CHILD].now == TRI_TRUE &&
+           r->conditions[ORPHAN_AWAKE].now == TRI_TRUE;
+}
+
+/* A leak of the server's own, by the same measure as idle-leak: below it a restart would free the
+ * models, which are what somebody asked for. */
+static bool serve_leaks(const struct look *look)
+{
+    return fact_known(look->serve_held) && fact_known(look->threshold) &&
+           look->serve_held - look->baseline >= look->threshold;
+}
+
+/* The next step for the runner; its model names it in the request, and in the fresh look. */
+static enum remedy runner_step(const struct look *look, const struct runner *r,
+                               const struct verdict *v)
+{
+    enum remedy step = ladder_step(VERDICT_GROWTH_LEAK, REMEDY_UNLOAD, &r->failures, look->now_s);
+    bool may = v->model[0] && runner_rests(look, r) == TRI_TRUE &&
+               (step == REMEDY_UNLOAD || may_kill(r)) && (step != REMEDY_RESTART || all_rest(look));
+    return may ? step : REMEDY_NONE;
+}
+
+static enum remedy serve_step(const struct look *look)
+{
+    enum remedy step =
+        ladder_step(VERDICT_GROWTH_LEAK, REMEDY_RESTART, &look->history->failures, look->now_s);
+    return serve_leaks(look) && all_rest(look) ? step : REMEDY_NONE;
+}
+
+/* The step that may be taken now. Fills v->failed. */
+static enum remedy remedy_of(struct look *look, const struct runner *r, struct verdict *v)
+{
+    static const enum remedy climbed[] = {REMEDY_KILL_RUNNER, REMEDY_UNLOAD};
+    const struct settings *s = &look->history->settings;
+    if (v->state != VERDICT_RAISED ||
+        pressure_of(look->held, look->container->cgroup.limit, s) != LEVEL_CRITICAL)
+        return REMEDY_NONE;
+    enum remedy step = r ? runner_step(look, r, v) : serve_step(look);
+    for (size_t i = 0; r && i < 2 && v->failed == REMEDY_NONE; i++)
+        if (climbed[i] != step && has_failed(&r->failures, climbed[i], look->now_s, failure_kept_s))
+            v->failed = climbed[i];
+    if (step == REMEDY_NONE)
+        return REMEDY_NONE;
+    look_want_connections(look, connections_patience_s);
+    return look_connected(look, connections_patience_s) == TRI_FALSE ? step : REMEDY_NONE;
+}
+
+static void say(const struct look *look, const struct growth *g, const struct runner *r,
+                struct verdict *v)
+{
+    const char *rate = SHOWN((fact)(g->slope.per_s * 3600));
+    fact bound = r ? growth_bound(look, r->now) : 0;
+    if (!r)
+        snprintf(v->why, sizeof v->why,
+                 "the server itself grows by %s an hour while the loaded models stay the same",
+                 rate);
+    else if (bound > 0)
+        snprintf(v->why, sizeof v->why,
+                 "process %lld grows by %s an hour, past what its prompt cache may hold (%s)",
+                 (long long)r->pid, rate, SHOWN(bound));
+    else
+        snprintf(v->why, sizeof v->why,
+                 "process %lld grows by %s an hour while its model stays the same, and has no "
+                 "prompt cache",
+                 (long long)r->pid, rate);
+}
+
+/* Of one runner (r), or of the server (NULL). */
+static void settle(struct look *look, struct growth *g, struct runner *r)
+{
+    struct matter *own = r ? r->own : look->history->own;
+    struct finding f = growth_find(look, g, r, false);
+    struct verdict *v = look_found(look, VERDICT_GROWTH_LEAK, own, &f, false,
+                                   look->history->settings.leak_growth_hold_s);
+    if (!v)
+        return;
+    growth_name(look, r, v);
+    enum remedy remedy = remedy_of(look, r, v);
+    look_remedy(v, &own[VERDICT_GROWTH_LEAK].standing, remedy);
+    v->confirmed &= remedy != REMEDY_NONE && look->connections_age_s == 0;
+    growth_show(look, g, r, v, FACT_UNKNOWN);
+    say(look, g, r, v);
+}
+
+static void judge_runner(struct look *look, struct runner *r)
+{
+    settle(look, &r->growth, r);
+}
+
+static void judge_serve(struct look *look)
+{
+    settle(look, &look->history->growth, NULL);
+}
+
+const struct rule rule_growth_leak = {
+    {"growth-leak", SEVERITY_WARNING, REMEDY_UNLOAD, REMEDY_RESTART, BIT(REMEDY_RECLAIM),
+     "what a runner holds since its model is listed, or the server while the same models are "
+     "loaded, rises: by chance in less than 1 of 1,000,000 cases, by `leak.growth` (64 MiB) and 1 "
+     "% of the limit at least, and to the end; and it is no prompt-cache",
+     "`leak.growth_hold` 10 min",
+     "pid runner serve baseline threshold per_hour per_hour_low rise grown bound span limit held "
+     "left connections",
+     "any deed below `pressure.level_critical` (95 % of the limit), or while the model works or "
+     "has a client; a restart while anything else works, while the runner can be killed, or where "
+     "the server itself holds less than the threshold above its baseline; reclaim (it moves the "
+     "growth to swap)"},
+    .of_container = judge_serve,
+    .of_runner = judge_runner,
+};

@@ -1,0 +1,32 @@
+#!/usr/bin/python3
+"""What real servers did where the judgement was wrong or blind, as traces: field.py RECORDING... writes corpus/field.
+
+A recording's first line is its truth (form.py has the form of traces); it gets the heading that traces have. In those of
+too-many-models `used_last` of each answer is the model that must stay; judge_bench compares that with what was raised.
+"""
+
+import pathlib
+import sys
+
+import form
+
+SETTINGS = {"too-many-models": {"models.single": "on"}}
+
+
+def trace(path):
+    lines = form.read(path)
+    truth, rest = lines[0]["truth"], lines[1:]
+    last = form.worlds(rest)[-1]["monotonic"]
+    kind, about = truth["verdict"], truth.pop("note")
+    head = form.header(path.name.split(".")[0], "recorded", about, SETTINGS.get(kind))
+    if kind == "none":
+        return [head, *rest]
+    remarks = [line for line in rest if "world" not in line]
+    for begin in truth.pop("times", [truth["from"]]):
+        more = {name: value for name, value in truth.items() if name not in ("verdict", "from", "to")}
+        remarks.append(form.truth(kind, begin, truth["to"] or last, **more))
+    return form.ordered(head, form.worlds(rest), remarks)
+
+
+for argument in sys.argv[1:]:
+    print(form.write("field", trace(pathlib.Path(argument))))
