@@ -90,7 +90,7 @@ const struct process *container_lister(const struct container *container)
 
     for (size_t i = 0; i < container->n_processes; i++) {
         const struct process *p = &container->processes[i];
-        if (!container_server(container, p) || (known > 0 && p->pid != known))
+        if (p->kind != PROCESS_SERVE || holds_nothing(p) || (known > 0 && p->pid != known))
             continue;
         if (only != NULL)
             return NULL;

@@ -290,20 +290,22 @@ int listener_find(const char *procfs, const struct container *container, enum ne
                   uint16_t wanted, struct listener *ret_listener)
 {
     struct rows *rows = malloc(sizeof *rows);
-    size_t servers = 0;
+    size_t servers = 0, alike = 0;
     int best_rank = -1, result = -ENOENT;
     int64_t best_started_us = 0;
 
     if (rows == NULL)
         return -ENOMEM;
-    for (size_t i = 0; i < container->n_processes; i++)
+    for (size_t i = 0; i < container->n_processes; i++) {
         servers += container_server(container, &container->processes[i]);
+        alike += container->processes[i].kind == PROCESS_SERVE;
+    }
     for (size_t i = 0; i < container->n_processes; i++) {
         const struct process *p = &container->processes[i];
         struct listener found;
         if (!container_server(container, p))
             continue;
-        int r = of_server(procfs, container, p, network, servers == 1, wanted, rows, &found);
+        int r = of_server(procfs, container, p, network, alike == 1, wanted, rows, &found);
         if (r < 0) {
             result = best_rank < 0 && r != -ESRCH ? r : result;
             continue;

@@ -206,7 +206,7 @@ int ollama_poll(struct ollama_client *client, long timeout_ms, ollama_polled *do
     client->too_old = false;
     client->polled = done;
     client->polled_userdata = userdata;
-    client->answer = (struct ollama){.asked = true, .latency_ms = -1};
+    client->answer = (struct ollama){.asked = true, .latency_ms = -1, .server = FACT_UNKNOWN};
     if (!client->version[0]) /* not sent: the next poll asks for it again */
         ask_for_poll(client, "GET", "/api/version", NULL,
                      timeout_ms < OLLAMA_ASIDE_MS ? timeout_ms : OLLAMA_ASIDE_MS, version_answered,

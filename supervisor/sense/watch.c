@@ -123,7 +123,7 @@ static void drop_client(struct watch *w)
     ollama_client_free(w->client);
     w->client = NULL;
     free(w->container.ollama.models);
-    w->container.ollama = (struct ollama){.latency_ms = -1};
+    w->container.ollama = (struct ollama){.latency_ms = -1, .server = FACT_UNKNOWN};
     w->answered_once = false;
     w->poll_due_s = 0;
 }

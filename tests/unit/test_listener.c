@@ -168,9 +168,8 @@ static void where_it_listens(void **state)
         put_process(&tree, MAIN, s, s->own);
         add(&c, s->nobody ? PROCESS_OTHER : PROCESS_SERVE, MAIN, 1, FACT_UNKNOWN);
         add(&c, PROCESS_RUNNER, RUNNER, MAIN, 40001);
-        add(&c, PROCESS_SERVE, RUNNER + 1, s->nobody ? 0 : MAIN, FACT_UNKNOWN);
-        if (s->nobody)
-            c.processes[2].kind = PROCESS_OTHER;
+        if (!s->nobody && !s->hidden) /* forked a moment ago */
+            add(&c, PROCESS_SERVE, RUNNER + 1, MAIN, FACT_UNKNOWN);
         if (s->second) {
             put_process(&tree, SECOND, s, (int[2]){s->second_own});
             add(&c, PROCESS_SERVE, SECOND, 1, FACT_UNKNOWN);
