@@ -27,6 +27,15 @@ struct daemon {
     struct heartbeat *heartbeat; /* NULL: it could not be begun */
     int beat_result;             /* of the last one, so that a failure is said once */
     char forgets[sizeof((struct error *)NULL)->message]; /* why nothing can be remembered; "" */
+    bool forgets_new;                                    /* the heartbeat does not say it yet */
+    double looked_s;                                     /* boottime of the last look; 0: none */
+    struct {                                             /* what a worker writes */
+        uv_work_t work;
+        bool under_way, forgets_new;
+        double looked_s, interval_s;
+        char forgets[sizeof((struct error *)NULL)->message];
+        int result;
+    } beat;
     uv_signal_t hup, term, interrupt;
     uv_timer_t end;
     uint64_t end_by_ms;
@@ -82,19 +91,54 @@ static void log_refusal(const struct verdict *v)
                  LN("floor", (int64_t)verdict_evidence(v, "floor")), LS("why", v->why));
 }
 
-static void beat(struct daemon *d, double now_s)
+static void beat_job(uv_work_t *work)
 {
-    int r = heartbeat_beat(d->heartbeat, now_s, config_settings(d->config)->interval_s);
+    struct daemon *d = work->data;
+    if (d->beat.forgets_new)
+        heartbeat_forgets(d->heartbeat, d->beat.forgets);
+    d->beat.result = d->beat.looked_s > 0
+                         ? heartbeat_beat(d->heartbeat, d->beat.looked_s, d->beat.interval_s)
+                         : 0;
+}
+
+static void beat(struct daemon *d);
+
+static void beaten(uv_work_t *work, int status)
+{
+    struct daemon *d = work->data;
+    int r = d->beat.result;
+    d->beat.under_way = false;
     if (r < 0 && d->beat_result == 0)
         log_line(LOG_LEVEL_WARNING, "heartbeat not written", LS("why", strerror(-r)),
                  LS("instead", "`supervisor health` asks by the socket"));
     d->beat_result = r;
+    if (status == 0 && d->forgets_new)
+        beat(d);
+}
+
+/* By a worker: the disk may hang. */
+static void beat(struct daemon *d)
+{
+    double interval_s = config_settings(d->config)->interval_s;
+    if (!d->heartbeat || d->beat.under_way) /* then only the worker may use it */
+        return;
+    bool due = d->looked_s > 0 && heartbeat_due(d->heartbeat, d->looked_s, interval_s);
+    if (!due && !d->forgets_new)
+        return;
+    d->beat.work.data = d;
+    d->beat.forgets_new = d->forgets_new;
+    d->beat.looked_s = d->looked_s;
+    d->beat.interval_s = interval_s;
+    memcpy(d->beat.forgets, d->forgets, sizeof d->beat.forgets);
+    d->beat.under_way = uv_queue_work(flow_loop(d->flow), &d->beat.work, beat_job, beaten) == 0;
+    d->forgets_new &= !d->beat.under_way;
 }
 
 static void on_look(void *userdata, const struct world *world, const struct judgement *judgement)
 {
     struct daemon *d = userdata;
-    beat(d, world->monotonic_s);
+    d->looked_s = world->monotonic_s;
+    beat(d);
     log_repeated(false);
     for (size_t i = 0; i < judgement->n_verdicts; i++)
         if (judgement->verdicts[i].changed) {
@@ -125,7 +169,8 @@ static void on_note(void *userdata, enum sense_note note, const struct container
                  LS("status", container_status_name(c ? c->status : STATUS_UNKNOWN)));
         break;
     case NOTE_GONE:
-        log_line(LOG_LEVEL_INFO, "container gone", LS("container", name), LS("id", id));
+        log_line(LOG_LEVEL_INFO, "container gone", LS("container", name), LS("id", id),
+                 LS("why", *text ? text : NULL));
         break;
     case NOTE_STARTED:
         log_line(LOG_LEVEL_INFO, "container started", LS("container", name), LS("id", id),
@@ -227,22 +272,24 @@ static void on_keep(void *userdata, const struct error *err, const struct keep_r
     if (report->set_aside[0] || report->replaced)
         return;
     snprintf(d->forgets, sizeof d->forgets, "%s", err ? err->message : "");
-    heartbeat_forgets(d->heartbeat, d->forgets);
+    d->forgets_new = true;
+    beat(d);
 }
 
-static json_t *state(void *userdata)
+static char *state(void *userdata)
 {
     struct daemon *d = userdata;
     sense_look_now(flow_sense(d->flow),
                    NULL); /* the last look's containers may have changed since */
-    json_t *state = flow_to_json(d->flow);
+    json_t *more = json_object();
     char engine[LOCAL_ENGINE_SIZE];
     local_engine(config_settings(d->config)->docker_host, engine);
-    if (state)
-        json_object_set_new(state, "engine", json_string(engine));
-    if (state && d->forgets[0])
-        json_object_set_new(state, "forgets", json_string(d->forgets));
-    return state;
+    json_object_set_new(more, "engine", json_string(engine));
+    if (d->forgets[0])
+        json_object_set_new(more, "forgets", json_string(d->forgets));
+    char *text = flow_to_text(d->flow, more);
+    json_decref(more);
+    return text;
 }
 
 static void on_hup(uv_signal_t *signal, int number)
@@ -363,9 +410,9 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
                  LS("state", s->state), LS("engine", s->docker_host));
         r = flow_run(d.flow);
         local_free(d.local);
-        heartbeat_close(d.heartbeat);
         stop_signals(&d);
         flow_free(d.flow);
+        heartbeat_close(d.heartbeat); /* no worker has it any more */
         log_repeated(true);
         log_line(LOG_LEVEL_INFO, "stopped");
     }

@@ -86,10 +86,8 @@ static void on_look(void *userdata, struct world *world)
     if (flow->healer) {
         healer_consider(flow->healer, world, &flow->judgement,
                         flow->o.automatic && told && !flow->ending);
-        if (!flow->recovered && flow->o.automatic) {
-            flow->recovered = true;
-            healer_recover(flow->healer);
-        }
+        if (!flow->recovered && flow->o.automatic)
+            flow->recovered = healer_recover(flow->healer);
         if (flow->startup)
             startup_look(flow->startup, world, &flow->judgement);
         if (flow->restore)
@@ -97,6 +95,7 @@ static void on_look(void *userdata, struct world *world)
         if (flow->throttler)
             throttler_look(flow->throttler, world, &flow->judgement);
     }
+    keep_guard_look(flow->guard);
     if (flow->historian && flow->o.automatic)
         historian_look(flow->historian, world, &flow->judgement);
     if (flow->o.look)
@@ -109,7 +108,9 @@ static void on_note(void *userdata, enum sense_note note, const struct container
     struct flow *flow = userdata;
     if (note == NOTE_FOUND) {
         remembered_found(flow->remembered);
-        flow->recovered = false; /* something may have been left half done there */
+        if (flow->healer)
+            healer_found(flow->healer, container);
+        flow->recovered = false;
     }
     if (flow->historian && flow->o.automatic)
         historian_note(flow->historian, note, container, text);
@@ -272,11 +273,22 @@ void flow_settings_changed(struct flow *flow)
     sense_settings_changed(flow->sense);
 }
 
-json_t *flow_to_json(struct flow *flow)
+static struct state state_of(const struct flow *flow)
 {
-    struct state state = {.world = flow->world,
+    return (struct state){.world = flow->world,
                           .judgement = &flow->judgement,
                           .healer = flow->healer,
                           .throttler = flow->throttler};
+}
+
+json_t *flow_to_json(struct flow *flow)
+{
+    struct state state = state_of(flow);
     return flow->world ? state_to_json(&state) : NULL;
+}
+
+char *flow_to_text(struct flow *flow, json_t *more)
+{
+    struct state state = state_of(flow);
+    return flow->world ? state_to_text(&state, more) : NULL;
 }

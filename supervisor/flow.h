@@ -49,5 +49,7 @@ void flow_settings_changed(struct flow *flow);
 /* The last look as `status --json` prints it: a world with `verdicts`. A new reference; NULL before
  * the first look. */
 json_t *flow_to_json(struct flow *flow);
+/* The same as text, for the caller to free, with the members of `more`. */
+char *flow_to_text(struct flow *flow, json_t *more);
 
 #endif

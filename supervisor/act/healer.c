@@ -6,13 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double retry_s = 2;
-/* So long whoever works on a container needs at most, but for a long stop grace. */
-static const double locked_long_s = 60;
-/* It is tried every two seconds while it is wanted: what was seen longer ago was another time. */
-static const double locked_again_s = 10;
 /* What the engine did not answer of containers with open intents is asked again after this. */
 static const double sweep_again_s = 60;
+
+/* An engine may show any number of containers at one time: so many are looked through for what was
+ * left open, and so many are changed, before the next. */
+enum { RECOVERED_AT_ONCE = 16, CHANGES_AT_ONCE = 32 };
 
 /* ---- the healer itself */
 
@@ -57,6 +56,11 @@ void healer_key_of(const struct config *config, const struct container *c, char 
 {
     healer_key(c->name, container_label(c, config_settings(config)->docker_label), key,
                CONTAINER_NAME_SIZE);
+}
+
+uv_loop_t *healer_loop(const struct healer *healer)
+{
+    return healer->act.closing ? NULL : healer->act.loop;
 }
 
 size_t healer_busy(const struct healer *healer)
@@ -108,35 +112,7 @@ static void tell_would(struct healer *healer, const struct container *c, const s
 
 /* ---- a run begun */
 
-/* Somebody else works on it: told once, and again as a warning when that lasts. */
-static void locked_out(struct healer *healer, struct run *run, bool quiet)
-{
-    struct place *place = places_of(&healer->places, run->id);
-    double now_s = clock_boottime_s();
-    char text[600];
-    place->not_before_s = now_s + retry_s;
-    if (place->locked_s <= 0 || now_s > place->locked_last_s + locked_again_s) {
-        place->locked_s = now_s;
-        place->lock_warned = false;
-    }
-    place->locked_last_s = now_s;
-    bool lasts = now_s - place->locked_s > locked_long_s;
-    if (quiet || (place->locked_told && (!lasts || place->lock_warned)))
-        return;
-    if (fact_known(run->holder))
-        snprintf(text, sizeof text, "another supervisor (pid %lld) works on it%s",
-                 (long long)run->holder, lasts ? ", for more than a minute" : "");
-    else
-        snprintf(text, sizeof text, "%s%s", run->work_error.message,
-                 lasts ? ", for more than a minute" : "");
-    place->lock_warned = lasts;
-    place->locked_told = true;
-    struct heal_event event = heal_event_of_run(run, lasts ? HEAL_LOCKED_LONG : HEAL_LOCKED, text);
-    healer_tell(healer, &event);
-}
-
-/* Takes the container's lock; run_enter does the rest. verdict NULL: it only comes to follow what
- * an earlier supervisor left open. */
+/* verdict NULL: it only comes to follow what an earlier supervisor left open. */
 static int begin(struct healer *healer, const struct container *c, const struct step *step,
                  const struct verdict *verdict, struct run **ret_run)
 {
@@ -145,19 +121,6 @@ static int begin(struct healer *healer, const struct container *c, const struct 
     struct run *run = run_new(&healer->act, c, step, verdict);
     if (!run)
         return -ENOMEM;
-    int r = run_lock(run);
-    if (r == -EWOULDBLOCK)
-        locked_out(healer, run, !verdict);
-    else if (r < 0)
-        healer_told(healer, run, HEAL_NO_MEMORY_OF_IT, run->work_error.message);
-    if (r < 0) {
-        places_of(&healer->places, c->id)->not_before_s = clock_boottime_s() + retry_s;
-        run_free(run);
-        return r;
-    }
-    struct place *place = places_of(&healer->places, c->id);
-    place->locked_s = 0;
-    place->lock_warned = false;
     run->next = healer->runs;
     healer->runs = run;
     *ret_run = run;
@@ -211,7 +174,8 @@ static void consider(struct healer *healer, const struct verdict *v)
     if (run && step->last_resort)
         yield(run);
     if (run || (now_s < place->not_before_s && !step->last_resort) ||
-        now_s < place->rests[v->remedy].until_s)
+        now_s < place->rests[v->remedy].until_s ||
+        ((step == &step_limit || step == &step_high) && healer_busy(healer) >= CHANGES_AT_ONCE))
         return;
     if (begin(healer, c, step, v, &run) == 0)
         run_enter(run, STAGE_LOCK);
@@ -233,13 +197,30 @@ void healer_consider(struct healer *healer, const struct world *world,
         sweep(healer);
 }
 
-void healer_recover(struct healer *healer)
+bool healer_recover(struct healer *healer)
 {
     const struct world *world = healer->act.world;
-    for (size_t i = 0; world && !healer->o.dry_run && i < world->n_containers; i++)
+    if (!world || healer->o.dry_run)
+        return true;
+    size_t busy = healer_busy(healer);
+    for (size_t i = 0; i < world->n_containers; i++) {
+        struct place *place = places_of(&healer->places, world->containers[i].id);
+        if (place->followed)
+            continue;
+        if (busy >= RECOVERED_AT_ONCE)
+            return false;
+        place->followed = true;
         healer_follow(healer, &world->containers[i]);
-    if (world && !healer->o.dry_run && sense_engine_up(healer->o.sense))
+        busy++;
+    }
+    if (sense_engine_up(healer->o.sense))
         sweep(healer);
+    return true;
+}
+
+void healer_found(struct healer *healer, const struct container *c)
+{
+    places_of(&healer->places, c->id)->followed = false;
 }
 
 /* ---- a person's word */

@@ -71,13 +71,16 @@ void healer_delete(struct healer *healer);
 void healer_consider(struct healer *healer, const struct world *world,
                      const struct judgement *judgement, bool automatic);
 
-/* Follows open intents of earlier supervisors to their end; called once at the start and whenever
- * the engine came back. */
-void healer_recover(struct healer *healer);
+/* Follows open intents of earlier supervisors to their end, once of each container that is found.
+ * false: of some not yet, so that it is to be called again with the next look. */
+bool healer_recover(struct healer *healer);
+/* This container was found, perhaps again: something may have been left half done there. */
+void healer_found(struct healer *healer, const struct container *c);
 
 /* A person's word: heals this container of this verdict (from the last judgement, or made by the
  * caller) now. force: although it is busy or a client is connected; never against an identity that
- * changed. 0, -EBUSY (a remedy is under way there). The end is told. */
+ * changed. 0, -EBUSY (a remedy is under way there). The end is told: HEAL_LOCKED, each time, where
+ * another supervisor works on it. */
 int healer_heal(struct healer *healer, const struct verdict *verdict, bool force);
 /* Unloads one model, not for a verdict but for a reason (static): "asked" is a person's word.
  * wait_s: how long to wait for a busy or loading one. force: the context reset, its runner is
@@ -96,6 +99,8 @@ void healer_key(const char *name, const char *enable, char *key, size_t size);
 /* The same of a container, into at least CONTAINER_NAME_SIZE bytes. */
 void healer_key_of(const struct config *config, const struct container *c, char *key);
 
+/* The loop it works on; NULL once it is going. */
+uv_loop_t *healer_loop(const struct healer *healer);
 /* Remedies under way. */
 size_t healer_busy(const struct healer *healer);
 /* What was last done or is in the way for a container, for status ("acted"); "" if nothing. */

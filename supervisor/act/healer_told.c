@@ -10,6 +10,11 @@
  * engine refused, and one that cannot even be prepared, such as writing to a cgroup that is mounted
  * read-only, may be mended meanwhile: begun again after the others. */
 static const double retry_s = 2, refused_retry_s = 60, unprepared_retry_s = 300;
+/* So long whoever works on a container needs at most, but for a long stop grace. */
+static const double locked_long_s = 60;
+/* It is tried every two seconds while it is wanted: what was seen longer ago was another time. */
+static const double locked_again_s = 10;
+
 void healer_tell(struct healer *healer, const struct heal_event *event)
 {
     static const char *const words[] = {
@@ -48,14 +53,13 @@ static bool said_before(struct place *place, const struct run *run)
     char *told = place->rests[run->verdict.remedy].told;
     size_t size = sizeof place->rests[0].told;
     if (run->end.refused) {
-        bool said = run->step->gentle && !run->asked && !strncmp(told, run->end.text, size - 1);
+        bool said = run->step->gentle && !strncmp(told, run->end.text, size - 1);
         snprintf(told, size, "%.127s", run->end.text);
         return said;
     }
     told[0] = '\0';
     bool *once = run->end.kind == HEAL_HOLD              ? &place->held_told
                  : run->end.kind == HEAL_WAITING         ? &place->waiting_told
-                 : run->end.kind == HEAL_LOCKED          ? &place->locked_told
                  : run->end.kind == HEAL_NO_MEMORY_OF_IT ? &place->memory_told
                                                          : NULL;
     bool said = once && *once;
@@ -103,6 +107,35 @@ static void tell_judge(struct judge *judge, const struct run *run, bool its_turn
                                 run->of.life.words);
 }
 
+/* Somebody else works on it: told once, and again as a warning when that lasts; who asked for it is
+ * told each time. */
+static void locked_out(struct healer *healer, struct place *place, const struct run *run)
+{
+    double now_s = clock_boottime_s();
+    char text[600];
+    if (place->locked_s <= 0 || now_s > place->locked_last_s + locked_again_s) {
+        place->locked_s = now_s;
+        place->lock_warned = false;
+    }
+    place->locked_last_s = now_s;
+    bool lasts = now_s - place->locked_s > locked_long_s, warns = lasts && !place->lock_warned;
+    if (!run->asked && (run->verdict.kind == VERDICT_KINDS || (place->locked_told && !warns)))
+        return;
+    if (fact_known(run->holder))
+        snprintf(text, sizeof text, "another supervisor (pid %lld) works on it%s",
+                 (long long)run->holder, lasts ? ", for more than a minute" : "");
+    else
+        snprintf(text, sizeof text, "%s%s", run->end.text, lasts ? ", for more than a minute" : "");
+    place->lock_warned = lasts;
+    place->locked_told = true;
+    struct heal_event event = heal_event_of_run(run, warns ? HEAL_LOCKED_LONG : HEAL_LOCKED, text);
+    healer_tell(healer, &event);
+    if (run->asked && warns) {
+        event.kind = HEAL_LOCKED;
+        healer_tell(healer, &event);
+    }
+}
+
 static void forget(struct healer *healer, const struct run *run)
 {
     for (struct run **at = &healer->runs; *at; at = &(*at)->next)
@@ -122,10 +155,14 @@ void healer_ended(void *userdata, struct run *run)
     if (healer->o.judge)
         tell_judge(healer->o.judge, run, its_turn_is_over);
     forget(healer, run);
-    keep_unlock(run->lock); /* whoever is told may begin another at once */
-    keep_unlock(run->life_lock);
-    run->lock = run->life_lock = NULL;
-    if (!run->end.silent && !said_before(place, run))
+    if (run->end.kind == HEAL_LOCKED) {
+        locked_out(healer, place, run);
+        return;
+    }
+    if (run->end.kind != HEAL_NO_MEMORY_OF_IT)
+        place->locked_s = 0;
+    bool said = said_before(place, run) && !run->asked;
+    if (!run->end.silent && !said)
         healer_tell_run(healer, run, run->end.kind, run->end.text);
     /* One of several that an earlier supervisor left open has ended: the next. */
     const struct container *c = run_container(run);

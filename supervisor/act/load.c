@@ -54,6 +54,38 @@ static fact held_now(const struct loader *loader)
     return c ? container_held(c, &loader->world->host) : FACT_UNKNOWN;
 }
 
+/* The disk on which a lock lies may hang: workers take it and give it back. */
+struct giving {
+    uv_work_t work;
+    struct keep_lock *lock;
+};
+
+static void give_job(uv_work_t *work)
+{
+    keep_unlock(((struct giving *)work->data)->lock);
+}
+
+static void given(uv_work_t *work, int status)
+{
+    (void)status;
+    free(work->data);
+}
+
+static void give_back(struct loader *loader)
+{
+    uv_loop_t *loop = healer_loop(loader->o.healer);
+    struct giving *giving = loop && loader->lock ? calloc(1, sizeof *giving) : NULL;
+    if (giving) {
+        giving->work.data = giving;
+        giving->lock = loader->lock;
+    }
+    if (!giving || uv_queue_work(loop, &giving->work, give_job, given) < 0) {
+        free(giving);
+        keep_unlock(loader->lock);
+    }
+    loader->lock = NULL;
+}
+
 void loader_end(struct loader *loader, enum load_end end, const char *format, ...)
 {
     char text[sizeof loader->text];
@@ -92,13 +124,10 @@ void loader_end(struct loader *loader, enum load_end end, const char *format, ..
             report.runner = room.models[i].held;
         }
     }
-    keep_unlock(loader->lock);
-    loader->lock = NULL;
+    give_back(loader);
     loader->phase = LOAD_IDLE;
     loader->o.done(loader->o.userdata, &report);
 }
-
-/* ---- is there room? */
 
 static void wait_for(struct loader *loader, double patience_s, const char *text)
 {
@@ -111,6 +140,49 @@ static void wait_for(struct loader *loader, double patience_s, const char *text)
         loader_end(loader, LOAD_FAILED, "waited in vain: %s", text);
 }
 
+static void lock_job(uv_work_t *work)
+{
+    struct loader *loader = work->data;
+    loader->lock_result = keep_lock_container(loader->o.state, loader->wish.id, &loader->lock, NULL,
+                                              &loader->lock_error);
+}
+
+static void wait_for_lock(struct loader *loader, const char *text)
+{
+    if (loader->locked_until_s <= 0)
+        loader->locked_until_s = clock_boottime_s() + locked_s;
+    loader->phase = LOAD_WAITING;
+    loader->until_s = loader->locked_until_s;
+    wait_for(loader, 0, text);
+}
+
+/* What was seen is from before. */
+static void locked(uv_work_t *work, int status)
+{
+    struct loader *loader = work->data;
+    (void)status;
+    if (!healer_loop(loader->o.healer))
+        return;
+    if (loader->lock_result == -EWOULDBLOCK) {
+        wait_for_lock(loader, loader->lock_error.message);
+    } else if (loader->lock_result < 0) {
+        loader_end(loader, LOAD_FAILED, "%s", loader->lock_error.message);
+    } else {
+        loader->locked_until_s = 0;
+        loader_look_afresh(loader);
+    }
+}
+
+static void take_lock(struct loader *loader)
+{
+    loader->locking.data = loader;
+    loader->phase = LOAD_LOCKING;
+    if (uv_queue_work(healer_loop(loader->o.healer), &loader->locking, lock_job, locked) < 0)
+        loader_end(loader, LOAD_FAILED, "not enough memory");
+}
+
+/* ---- is there room? */
+
 static void unload_first(struct loader *loader, const struct container *c)
 {
     const struct loaded_model *m = &loader->room.models[loader->admission.go[0]];
@@ -119,11 +191,14 @@ static void unload_first(struct loader *loader, const struct container *c)
                    m->name);
         return;
     }
-    keep_unlock(loader->lock); /* the unload takes it */
-    loader->lock = NULL;
+    if (loader->lock) { /* the unload takes it, with the next look */
+        give_back(loader);
+        wait_for(loader, locked_s, "the room that was there is gone");
+        return;
+    }
     snprintf(loader->going, sizeof loader->going, "%s", m->name);
     int r = healer_unload(loader->o.healer, c, m->name, 0, false, "load");
-    if (r == -EBUSY || r == -EWOULDBLOCK) {
+    if (r == -EBUSY) {
         wait_for(loader, locked_s, "another remedy is under way in its container");
     } else if (r < 0) {
         loader_end(loader, LOAD_FAILED, "%.200s could not be unloaded to make room: %s", m->name,
@@ -132,24 +207,6 @@ static void unload_first(struct loader *loader, const struct container *c)
         loader->phase = LOAD_UNLOADING;
         snprintf(loader->text, sizeof loader->text, "unloading %s to make room", loader->going);
     }
-}
-
-/* Takes the lock; true: it was taken now, and what was seen is from before. */
-static bool take_lock(struct loader *loader)
-{
-    struct error err = {0};
-    fact holder = FACT_UNKNOWN;
-    int r = keep_lock_container(loader->o.state, loader->wish.id, &loader->lock, &holder, &err);
-    if (r == 0) {
-        loader_look_afresh(loader);
-        return true;
-    }
-    loader->lock = NULL;
-    if (r == -EWOULDBLOCK)
-        wait_for(loader, locked_s, err.message);
-    else
-        loader_end(loader, LOAD_FAILED, "%s", err.message);
-    return true;
 }
 
 static void decide(struct loader *loader)
@@ -182,8 +239,10 @@ static void decide(struct loader *loader)
         loader_end(loader, LOAD_WOULD, "%s", admission->text);
     } else if (admission->n_go) {
         unload_first(loader, c);
-    } else if (loader->lock || !take_lock(loader)) {
+    } else if (loader->lock) {
         loader_ask(loader);
+    } else {
+        take_lock(loader);
     }
 }
 
@@ -292,7 +351,9 @@ static void after_unload(struct loader *loader, const struct heal_event *event)
         loader->unloaded += event->kind == HEAL_DONE;
         memcpy(loader->gone, loader->going, sizeof loader->gone);
         loader_look_afresh(loader);
-    } else if (event->kind == HEAL_RECOVERED || event->kind == HEAL_LOCKED) {
+    } else if (event->kind == HEAL_LOCKED) {
+        wait_for_lock(loader, event->text);
+    } else if (event->kind == HEAL_RECOVERED) {
         loader->phase = LOAD_LOOKING;
         wait_for(loader, locked_s, event->text);
     } else if (event->kind != HEAL_ACTING) {
@@ -326,6 +387,7 @@ void loader_look(struct loader *loader, const struct world *world,
     case LOAD_IDLE:
     case LOAD_ASKING:
     case LOAD_LOOKING:
+    case LOAD_LOCKING:
     case LOAD_UNLOADING:
         break;
     }

@@ -44,6 +44,7 @@ enum load_phase {
     LOAD_ASKING, /* what the model is */
     LOAD_LOOKING,
     LOAD_WAITING, /* text says for what */
+    LOAD_LOCKING,
     LOAD_UNLOADING,
     LOAD_LOADING,
     LOAD_CONFIRMING

@@ -23,6 +23,10 @@ struct loader {
     char going[CONTAINER_NAME_SIZE]; /* the model that is being unloaded */
     char gone[CONTAINER_NAME_SIZE];  /* the one before: it must not be named again */
     struct keep_lock *lock;
+    uv_work_t locking;
+    int lock_result;
+    struct error lock_error;
+    double locked_until_s; /* another supervisor has it, which is waited for; 0: none has */
     struct ollama_load *load;
     int load_result;
     char load_error[512];

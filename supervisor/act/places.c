@@ -19,7 +19,7 @@ struct place *places_of(struct places *places, const char *id)
     if (place)
         return place;
     if (places->n == places->room || !places->all) {
-        size_t room = places->room ? 2 * places->room : 8;
+        size_t room = places->room ? 2 * places->room : 1;
         struct place *more = reallocarray(places->all, room, sizeof *more);
         if (!more)
             return &nowhere;

@@ -17,6 +17,7 @@ struct place {
     double not_before_s; /* boottime: a remedy that could not be begun is not tried again at once */
     double locked_s, locked_last_s; /* since when somebody else has it, and when that was last seen,
                                        boottime; 0: nobody has */
+    bool followed;                  /* what an earlier supervisor may have left open there */
     bool held_told, locked_told, lock_warned, memory_told, waiting_told;
     fact footprint; /* the last one that was kept */
     struct rest rests[REMEDIES];

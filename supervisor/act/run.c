@@ -56,8 +56,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
 void run_free(struct run *run)
 {
-    keep_unlock(run->lock);
-    keep_unlock(run->life_lock);
+    keep_unlock(run->lock); /* where it has not come to its end */
     if (run->pidfd >= 0)
         close(run->pidfd);
     if (run->step->give_back && !run->recovering)
@@ -214,19 +213,19 @@ static void tell_end(struct run *run)
 static void end_job(uv_work_t *work)
 {
     struct run *run = work->data;
-    run->work_result =
-        keep_intent_end(run->act->keep, run->intent.id, run->end.state, run->end.after,
-                        clock_wall_ms(), run->end.text, &run->work_error);
+    if (run->begun || run->recovering)
+        run->work_result =
+            keep_intent_end(run->act->keep, run->intent.id, run->end.state, run->end.after,
+                            clock_wall_ms(), run->end.text, &run->work_error);
+    keep_unlock(run->lock); /* whoever is told may begin another at once */
+    run->lock = NULL;
 }
 
 static void end(struct run *run)
 {
     uv_timer_stop(&run->timer);
     run_enter(run, STAGE_END);
-    if (run->begun || run->recovering)
-        run_work(run, end_job, tell_end);
-    else
-        run_later(run, 0, tell_end);
+    run_work(run, end_job, tell_end);
 }
 
 void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind, fact after,

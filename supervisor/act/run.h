@@ -115,8 +115,9 @@ struct run {
     bool yields;       /* the kill switch wants the container: an unload ends as soon as it can */
     double began_s;    /* boottime */
     double deadline_s; /* boottime: of the phase under way */
-    struct keep_lock *lock, *life_lock; /* life_lock: NULL where it cannot be had */
-    fact holder;                        /* who has it where it is locked: a pid, or unknown */
+    struct keep_lock *lock;
+    bool lock_lost; /* its file was taken away before the intent was committed */
+    fact holder;    /* who has it where it is locked: a pid, or unknown */
     struct past past;
     struct intent intent;
     /* bytes */
@@ -174,8 +175,6 @@ void run_close(struct run *run);
 /* The one place where a run changes its stage (stages.c). One function in the program too, so that
  * the fault matrix can stop it there (tests/system/faults.py). */
 void run_enter(struct run *run, enum stage stage) __attribute__((noinline));
-/* 0; -EWOULDBLOCK: somebody else works on it, or -errno: run->work_error says why. */
-int run_lock(struct run *run);
 
 /* true: the healer is going, and the run with it; every callback asks this first. */
 bool run_closed(struct run *run);

@@ -10,24 +10,37 @@
 
 static const uint64_t signals_look_ms = 500;
 
-/* ---- lock: among those who share our state directory, and among all on the host. Where the host
- * has no place for the latter nobody is kept away by it. */
-
-int run_lock(struct run *run)
+/* What cannot be committed is not done; said once, tried again soon. */
+static bool cannot_remember(struct run *run)
 {
-    int r =
+    if (run->work_result < 0) {
+        run->work_result = 0; /* it is in the sentence */
+        run_end(run, INTENT_DROPPED, HEAL_NO_MEMORY_OF_IT, FACT_UNKNOWN, "%s",
+                run->work_error.message);
+    }
+    return run->ending;
+}
+
+/* ---- lock */
+
+static void lock_job(uv_work_t *work)
+{
+    struct run *run = work->data;
+    run->work_result =
         keep_lock_container(run->act->state, run->id, &run->lock, &run->holder, &run->work_error);
-    if (r < 0 ||
-        keep_lock_life(run->id, &run->life_lock, &run->holder, &run->work_error) != -EWOULDBLOCK)
-        return r;
-    keep_unlock(run->lock);
-    run->lock = NULL;
-    return -EWOULDBLOCK;
+}
+
+static void locked(struct run *run)
+{
+    if (run->work_result == -EWOULDBLOCK)
+        run_end(run, INTENT_DROPPED, HEAL_LOCKED, FACT_UNKNOWN, "%s", run->work_error.message);
+    else if (!cannot_remember(run))
+        run_enter(run, STAGE_RECOVER);
 }
 
 static void lock(struct run *run)
 {
-    run_enter(run, STAGE_RECOVER);
+    run_work(run, lock_job, locked);
 }
 
 /* ---- recover: what the database says first */
@@ -54,17 +67,6 @@ static void follow_open(struct run *run)
     else
         run_end(run, INTENT_DROPPED, HEAL_RECOVERED, FACT_UNKNOWN,
                 "an earlier supervisor had begun it; it may be done again");
-}
-
-/* What cannot be committed is not done; said once, tried again soon. */
-static bool cannot_remember(struct run *run)
-{
-    if (run->work_result < 0) {
-        run->work_result = 0; /* it is in the sentence */
-        run_end(run, INTENT_DROPPED, HEAL_NO_MEMORY_OF_IT, FACT_UNKNOWN, "%s",
-                run->work_error.message);
-    }
-    return run->ending;
 }
 
 static void past_read(struct run *run)
@@ -220,10 +222,6 @@ static void fresh(struct run *run)
 static void prepare(struct run *run)
 {
     struct error err = {0};
-    if (!keep_lock_holds(run->lock) || (run->life_lock && !keep_lock_holds(run->life_lock))) {
-        run_drop(run, "its lock was taken away");
-        return;
-    }
     run->before = run_held(run);
     if (run->step->prepare && run->step->prepare(run, &err) < 0) {
         run->end.refused = true;
@@ -238,11 +236,15 @@ static void prepare(struct run *run)
 static void begin_job(uv_work_t *work)
 {
     struct run *run = work->data;
-    run->work_result = keep_intent_begin(run->act->keep, &run->intent, &run->work_error);
+    run->lock_lost = !keep_lock_holds(run->lock);
+    if (!run->lock_lost)
+        run->work_result = keep_intent_begin(run->act->keep, &run->intent, &run->work_error);
 }
 
 static void begun(struct run *run)
 {
+    if (run->lock_lost)
+        run_drop(run, "its lock was taken away");
     if (cannot_remember(run))
         return;
     run->begun = true;

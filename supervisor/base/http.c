@@ -12,7 +12,7 @@ static void request_free(struct http_request *request)
     if (request->easy)
         curl_easy_cleanup(request->easy);
     curl_slist_free_all(request->headers);
-    request->http->collected -= request->counted;
+    *request->collected -= request->counted;
     buffer_clear(&request->body);
     if (request->netns > 0)
         close(request->netns);
@@ -162,6 +162,10 @@ int http_start(struct http *http, const struct http_options *options, http_done 
     if (!request)
         return -ENOMEM;
     request->http = http;
+    request->collected = &http->collected[options->unix_socket != NULL];
+    request->paced = options->on_data && !options->timeout_ms;
+    request->room = HTTP_STREAM_BYTES;
+    request->room_ns = uv_hrtime();
     request->done = done;
     request->on_data = options->on_data;
     request->userdata = userdata;

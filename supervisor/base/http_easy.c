@@ -9,14 +9,14 @@
  * either. */
 static int collect(struct http_request *request, const char *data, size_t length)
 {
-    struct http *http = request->http;
+    size_t *collected = request->collected;
     size_t total = request->body.length + length,
            large = total > HTTP_SMALL_BODY ? total - HTTP_SMALL_BODY : 0;
-    if (http->collected - request->counted + large > HTTP_BODIES_MAX)
+    if (*collected - request->counted + large > HTTP_BODIES_MAX)
         return -EMSGSIZE;
     int r = buffer_append(&request->body, data, length);
     if (r == 0) {
-        http->collected += large - request->counted;
+        *collected += large - request->counted;
         request->counted = large;
     }
     return r;
@@ -33,10 +33,28 @@ static size_t head_arrived(char *data, size_t size, size_t count, void *userdata
     return request->failure == 0 ? size * count : 0;
 }
 
+/* A peer that sends without end keeps nobody from the rest of the work. */
+static bool too_fast(struct http_request *request, size_t length)
+{
+    uint64_t now_ns = uv_hrtime();
+    request->room += (double)(now_ns - request->room_ns) / 1e9 * HTTP_STREAM_BYTES;
+    request->room_ns = now_ns;
+    if (request->room > HTTP_STREAM_BYTES)
+        request->room = HTTP_STREAM_BYTES;
+    if (request->room < (double)length)
+        return true;
+    request->room -= (double)length;
+    return false;
+}
+
 static size_t body_arrived(char *data, size_t size, size_t count, void *userdata)
 {
     struct http_request *request = userdata;
     size_t length = size * count;
+    if (request->paced && request->failure == 0 && too_fast(request, length)) {
+        http_request_waits(request);
+        return CURL_WRITEFUNC_PAUSE; /* it comes again */
+    }
     request->stream_bytes += length;
     if (request->failure == 0) {
         if (!request->on_data)

@@ -217,6 +217,33 @@ static void abort_due(uv_timer_t *timer)
     http_report_failed(timer->data);
 }
 
+/* Takes up the streams that waited. */
+static void resume_due(uv_timer_t *timer)
+{
+    struct http *http = timer->data;
+    struct http_request *request;
+    http->inside = true;
+    LIST_FOREACH(request, &http->requests, link)
+    {
+        if (request->paused) {
+            request->paused = false;
+            curl_easy_pause(request->easy, CURLPAUSE_CONT);
+            if (request->failure)
+                http_request_fail(request, request->failure);
+        }
+    }
+    http->inside = false;
+    drive(http, CURL_SOCKET_TIMEOUT, 0);
+}
+
+void http_request_waits(struct http_request *request)
+{
+    static const uint64_t wait_ms = 50;
+    request->paused = true;
+    if (!request->http->closing && !uv_is_active((uv_handle_t *)&request->http->resume))
+        uv_timer_start(&request->http->resume, resume_due, wait_ms, 0);
+}
+
 void http_request_fail(struct http_request *request, int failure)
 {
     if (request->failure == 0)
@@ -230,10 +257,12 @@ int http_loop_open(struct http *http)
     int result = uv_timer_init(http->loop, &http->timeout);
     if (result == 0)
         result = uv_timer_init(http->loop, &http->abort);
+    if (result == 0)
+        result = uv_timer_init(http->loop, &http->resume);
     if (result < 0)
         return result;
-    http->timeout.data = http->abort.data = http;
-    http->open_handles = 2;
+    http->timeout.data = http->abort.data = http->resume.data = http;
+    http->open_handles = 3;
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, socket_wanted);
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, timeout_wanted);
@@ -256,4 +285,5 @@ void http_loop_close(struct http *http)
         socket_forget(LIST_FIRST(&http->sockets));
     uv_close((uv_handle_t *)&http->timeout, timer_closed);
     uv_close((uv_handle_t *)&http->abort, timer_closed);
+    uv_close((uv_handle_t *)&http->resume, timer_closed);
 }

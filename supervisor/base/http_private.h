@@ -44,9 +44,13 @@ struct http_request {
     const char *answer_header;
     uint64_t started_ns;
     size_t head_bytes, head_lines, stream_bytes, stream_max; /* stream_max 0: no cap */
-    size_t counted; /* of the body against HTTP_BODIES_MAX */
-    bool added;     /* curl has it; else it waits until curl may be called again */
-    int failure;    /* why it is to end: -ECANCELED, -EMSGSIZE, -ENOMEM; 0 = go on */
+    size_t counted;     /* of the body against HTTP_BODIES_MAX */
+    size_t *collected;  /* the client's count for its kind of socket */
+    bool paced, paused; /* a stream without an end; it waits */
+    double room;        /* how many bytes it may bring, as of when */
+    uint64_t room_ns;
+    bool added;  /* curl has it; else it waits until curl may be called again */
+    int failure; /* why it is to end: -ECANCELED, -EMSGSIZE, -ENOMEM; 0 = go on */
     char message[CURL_ERROR_SIZE];
     LIST_ENTRY(http_request) link;
 };
@@ -56,10 +60,11 @@ struct http {
     CURLM *multi;
     uv_timer_t timeout; /* curl's next time-out */
     uv_timer_t abort;   /* runs as soon as it can while a request has a failure to report */
+    uv_timer_t resume;  /* runs while a stream waits */
     unsigned open_handles;
-    size_t collected; /* by all requests, beyond HTTP_SMALL_BODY each */
-    bool inside;      /* curl is on the stack: it must not be called again now */
-    bool waiting;     /* a request that was started meanwhile is not added yet */
+    size_t collected[2]; /* by all requests, beyond HTTP_SMALL_BODY each; over TCP, unix sockets */
+    bool inside;         /* curl is on the stack: it must not be called again now */
+    bool waiting;        /* a request that was started meanwhile is not added yet */
     bool closing, closed;
     LIST_HEAD(http_requests, http_request) requests;
     LIST_HEAD(http_watches, http_watch) watches;
@@ -78,6 +83,9 @@ void http_loop_close(struct http *http);
  * client. */
 curl_socket_t http_socket_open(void *userdata, curlsocktype purpose, struct curl_sockaddr *address);
 int http_socket_close(void *userdata, curl_socket_t fd);
+
+/* Has the stream wait for room; paused by its write callback. */
+void http_request_waits(struct http_request *request);
 
 /* http.c: ends the request with failure (a negative errno) from the next turn of the loop. */
 void http_request_fail(struct http_request *request, int failure);

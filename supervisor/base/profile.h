@@ -36,12 +36,12 @@ struct profile {
     char keep_alive[16]; /* OLLAMA_KEEP_ALIVE: "5m", "-1" */
     fact cache_ram;      /* bytes of prompt cache; unknown: what the limit leaves */
     fact disk;           /* free bytes wanted; unknown: the model's download */
-    fact reserve;        /* of the host's memory; unknown: 4 GiB, exclusive 1.5 GiB */
+    fact reserve;        /* of the host's memory; unknown: 4 GiB, exclusive 1 GiB */
 };
 
 /* The limits of JUDGEMENT.md, Deploying. */
 #define RESERVE_STANDARD  (INT64_C(4) << 30)
-#define RESERVE_EXCLUSIVE (INT64_C(3) << 29)
+#define RESERVE_EXCLUSIVE (INT64_C(1) << 30)
 
 const char *priority_name(enum priority priority);                     /* "low" … */
 int priority_parse(const char *text, enum priority *ret_priority);     /* -EINVAL */

@@ -28,6 +28,7 @@ static struct repeated *place_for(struct repeats *repeats, uint64_t key, bool al
         if (worth(r) < worth(least) || (worth(r) == worth(least) && r->at_s < least->at_s))
             least = r;
     }
+    repeats->counting -= least->unsaid > 0;
     *least = (struct repeated){0};
     return least;
 }
@@ -62,8 +63,8 @@ static bool take(struct repeats *repeats, const char *kind, const char *about, c
     bool may = r->room >= 1 && r->unsaid == 0;
     if (may)
         r->room -= 1;
-    else
-        r->unsaid++;
+    else if (r->unsaid++ == 0)
+        repeats->counting++;
     return may;
 }
 
@@ -75,9 +76,9 @@ bool repeats_may(struct repeats *repeats, const char *kind, const char *about, c
 
 const struct repeated *repeats_due(struct repeats *repeats, double now_s, unsigned *ret_unsaid)
 {
-    for (size_t i = 0; i < REPEATS_MAX; i++) {
+    for (size_t i = 0; repeats->counting > 0 && i < REPEATS_MAX; i++) {
         struct repeated *r = &repeats->list[i];
-        if (r->key == 0 || r->unsaid == 0)
+        if (r->unsaid == 0)
             continue;
         refill(repeats->rule, r, now_s);
         if (r->room < 1)
@@ -85,6 +86,7 @@ const struct repeated *repeats_due(struct repeats *repeats, double now_s, unsign
         r->room -= 1;
         *ret_unsaid = r->unsaid;
         r->unsaid = 0;
+        repeats->counting--;
         return r;
     }
     return NULL;

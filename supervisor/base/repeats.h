@@ -4,6 +4,7 @@
 #define SUPERVISOR_BASE_REPEATS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -32,6 +33,7 @@ struct repeated {
 
 struct repeats {
     const struct repeats_rule *rule;
+    size_t counting;                   /* of the list: those of which something is unsaid */
     struct repeated list[REPEATS_MAX]; /* first those about all together */
 };
 

@@ -46,6 +46,9 @@ uint32_t text_code(const char *text, size_t length)
 
 size_t text_character(const char *text, size_t n, bool *ret_harmless)
 {
+    *ret_harmless = true;
+    if (text[0] >= 0x20 && text[0] < 0x7F)
+        return 1;
     size_t length = well_formed((const unsigned char *)text, n);
     uint32_t code = text_code(text, length);
     *ret_harmless = length > 0;

@@ -5,6 +5,7 @@
 #include "base/repeats.h"
 #include "chronicle/historian.h"
 #include "keep/history.h"
+#include "sense/sense.h"
 #include <jansson.h>
 
 enum {
@@ -13,6 +14,7 @@ enum {
     SAMPLED_AT_ONCE = 32,       /* more containers than that are sampled less often than once a
                                    second: so many samples a second there are at most */
     RUNNERS_KNOWN_MAX = 1024,
+    SUBJECTS_MAX = 2 * SENSE_CONTAINERS_MAX, /* those that went are there until they are written */
 };
 
 struct pending_event {

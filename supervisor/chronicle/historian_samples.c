@@ -24,7 +24,7 @@ static struct subject *subject_of(struct historian *h, const struct container *c
     for (size_t i = 0; i < h->n_subjects; i++)
         if (!strcmp(h->subjects[i].id, c->id))
             return &h->subjects[i];
-    struct subject *grown = h->n_subjects < 2 * WORLD_CONTAINERS_MAX
+    struct subject *grown = h->n_subjects < SUBJECTS_MAX
                                 ? realloc(h->subjects, (h->n_subjects + 1) * sizeof *h->subjects)
                                 : NULL;
     if (!grown)

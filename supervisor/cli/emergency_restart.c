@@ -74,7 +74,7 @@ static bool unload(struct emergency *e, const struct container *c)
         return true;
     int r = healer_unload(flow_healer(e->task.flow), c, model, 0, false, "emergency");
     e->under_way = r == 0;
-    e->skip_unloads = r < 0 && r != -EBUSY && r != -EWOULDBLOCK;
+    e->skip_unloads = r < 0 && r != -EBUSY;
     return false;
 }
 
@@ -84,9 +84,9 @@ static void restart(struct emergency *e, const struct container *c)
     if (r == 0) {
         e->under_way = true;
         say_progress("restarting ...");
-    } else if ((r == -EBUSY || r == -EWOULDBLOCK) && clock_boottime_s() < e->locked_until_s) {
+    } else if (r == -EBUSY && clock_boottime_s() < e->locked_until_s) {
         say_progress("another supervisor works on it; waiting ...");
-    } else if (r == -EBUSY || r == -EWOULDBLOCK) {
+    } else if (r == -EBUSY) {
         fail(e, "restart", "another supervisor works on it");
     } else if (r != -EPERM) { /* that was told */
         fail(e, "restart", strerror(-r));
@@ -191,11 +191,14 @@ static void heal(struct task *task, const struct heal_event *h)
 {
     struct emergency *e = task->userdata;
     loading_heal(&e->preload.loading, h);
-    if (h->kind == HEAL_ACTING || h->kind == HEAL_LOCKED || strcmp(h->id, e->id) != 0 ||
-        e->phase > TO_RESTART)
+    if (h->kind == HEAL_ACTING || strcmp(h->id, e->id) != 0 || e->phase > TO_RESTART)
         return;
     e->under_way = false;
-    if (h->kind == HEAL_RECOVERED)
+    bool waits =
+        h->kind == HEAL_LOCKED && (e->phase == TO_UNLOAD || clock_boottime_s() < e->locked_until_s);
+    if (waits)
+        say_progress("another supervisor works on it; waiting ...");
+    if (waits || h->kind == HEAL_RECOVERED)
         return; /* what an earlier one had begun; then our own again */
     if (e->phase == TO_RESTART) {
         after_restart(e, h);

@@ -41,7 +41,8 @@ static void begin(struct task *task)
 static void look(struct task *task, const struct world *world, const struct judgement *judgement)
 {
     struct enforce *e = task->userdata;
-    bool more = false;
+    bool more = false, busy = healer_busy(flow_healer(task->flow)) > 0;
+    bool in_time = world->monotonic_s < e->until_s + 60;
     e->looks++;
     for (size_t i = 0; i < judgement->n_verdicts; i++) {
         const struct verdict *v = &judgement->verdicts[i];
@@ -59,12 +60,11 @@ static void look(struct task *task, const struct world *world, const struct judg
                                    refused ? "failed" : "told", SHOWN_VERDICT(v));
             if (v->kind == VERDICT_LIMIT_DRIFT)
                 put_known(row, "floor", (fact)verdict_evidence(v, "floor"));
-        } else if (v->remedy != REMEDY_NONE && (!task->dry_run || v->changed)) {
+        } else if (v->remedy != REMEDY_NONE && (task->dry_run ? v->changed : in_time)) {
             healer_heal(flow_healer(task->flow), v, false);
         }
     }
-    bool busy = healer_busy(flow_healer(task->flow)) > 0;
-    if (busy || (more && !task->dry_run && world->monotonic_s < e->until_s + 60))
+    if (busy || (more && !task->dry_run && in_time))
         return;
     if (world->monotonic_s < e->until_s || e->looks < looks_enough) {
         say_progress("watching which model is used ...");

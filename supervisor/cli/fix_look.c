@@ -69,8 +69,6 @@ static void not_healable(struct fix *fix, struct fix_target *t, const struct con
 
 /* Beyond the hold: two samples, a poll and the five seconds that tell busy from idle. */
 static const double slack_s = 12;
-/* A daemon that heals the container at the same time is waited for this long. */
-static const double locked_s = 120;
 
 static void forced_verdict(const struct fix *fix, const struct container *c,
                            const struct assessment *a, struct verdict *v)
@@ -95,7 +93,7 @@ static void forced_verdict(const struct fix *fix, const struct container *c,
 
 void fix_begin(struct fix *fix, struct fix_target *t, const struct verdict *v)
 {
-    if (!fix->task.json) {
+    if (!fix->task.json && t->locked_until_s <= 0) {
         say_clear();
         printf("%s: %s: %s\n", t->name, verdict_kind_name(v->kind), SHOWN_VERDICT(v));
         fflush(stdout);
@@ -107,12 +105,7 @@ void fix_begin(struct fix *fix, struct fix_target *t, const struct verdict *v)
     t->step = remedy_name(v->remedy);
     t->before = v->kind < VERDICT_KINDS ? (fact)verdict_evidence(v, "held") : FACT_UNKNOWN;
     int r = healer_heal(flow_healer(fix->task.flow), v, fix->force);
-    if (r == -EWOULDBLOCK) {
-        t->healing = false;
-        if (t->locked_until_s <= 0)
-            t->locked_until_s = clock_boottime_s() + locked_s;
-        t->deadline_s = t->locked_until_s;
-    } else if (r < 0 && r != -EBUSY && r != -EPERM) {
+    if (r < 0 && r != -EBUSY && r != -EPERM) {
         fix_end(fix, t, FIX_NOT, "not healed: what is done could not be remembered");
     }
 }

@@ -13,6 +13,8 @@
 
 /* Until the next step of a ladder: the runner has to rest again, the connections are read anew. */
 static const double step_s = 30;
+/* A daemon that heals the container at the same time is waited for this long. */
+static const double locked_s = 120;
 
 static struct fix_target *target_of(struct fix *fix, const char *id)
 {
@@ -139,8 +141,14 @@ static void heal(struct task *task, const struct heal_event *e)
         if (!fix->task.json)
             printf("%s: %s: %s\n", t->name, e->step, e->text);
         break;
-    case HEAL_LOCKED:
-        break; /* fix_begin waits */
+    case HEAL_LOCKED: /* tried again with each look */
+        if (t->locked_until_s <= 0)
+            t->locked_until_s = clock_boottime_s() + locked_s;
+        t->deadline_s = t->locked_until_s;
+        if (clock_boottime_s() < t->locked_until_s)
+            break;
+        fix_end(fix, t, FIX_NOT, "not healed: %.600s", e->text);
+        break;
     default:
         if (e->next != REMEDY_NONE) { /* that was not enough: the next step, while it is borne */
             go_on(fix, t, e);

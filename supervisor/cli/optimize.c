@@ -68,7 +68,7 @@ static void try_it(struct optimize *o, const struct container *c, const struct l
     int r = o->task.dry_run
                 ? 0
                 : healer_unload(flow_healer(o->task.flow), c, m->name, 0, false, "optimize");
-    bool locked = r == -EBUSY || r == -EWOULDBLOCK;
+    bool locked = r == -EBUSY;
     if (locked && clock_boottime_s() < o->until_s + locked_s)
         return; /* with the next look */
     size_t at = o->n_tried++;
@@ -184,10 +184,11 @@ static void heal(struct task *task, const struct heal_event *h)
 {
     struct optimize *o = task->userdata;
     char text[500];
-    if (h->kind == HEAL_ACTING || h->kind == HEAL_LOCKED || !o->under_way)
+    if (h->kind == HEAL_ACTING || !o->under_way)
         return;
     o->under_way = false;
-    if (h->kind == HEAL_RECOVERED) { /* what an earlier one had begun: once more */
+    bool waits = h->kind == HEAL_LOCKED && clock_boottime_s() < o->until_s + locked_s;
+    if (waits || h->kind == HEAL_RECOVERED) { /* what an earlier one had begun: once more */
         o->n_tried--;
         return;
     }

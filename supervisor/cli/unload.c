@@ -100,10 +100,10 @@ static void look(struct task *task, const struct world *world, const struct judg
                     : left_s <= 0 ? -ETIMEDOUT
                                   : healer_unload(flow_healer(task->flow), c, job->model,
                                                   u->wait ? left_s : 0, u->force, "asked");
-            job->state = task->dry_run                      ? JOB_ENDED
-                         : r == 0                           ? JOB_UNDER_WAY
-                         : r == -EBUSY || r == -EWOULDBLOCK ? JOB_TO_DO
-                                                            : JOB_ENDED;
+            job->state = task->dry_run ? JOB_ENDED
+                         : r == 0      ? JOB_UNDER_WAY
+                         : r == -EBUSY ? JOB_TO_DO
+                                       : JOB_ENDED;
             if (r < 0 && job->state == JOB_ENDED) {
                 u->failed++;
                 say(u, c ? c->name : job->id, job->model, "failed",
@@ -129,8 +129,9 @@ static void heal(struct task *task, const struct heal_event *h)
 {
     struct unload *u = task->userdata;
     char text[500];
-    bool again = h->kind == HEAL_RECOVERED; /* what an earlier one had begun; then our own */
-    if (h->kind == HEAL_ACTING || h->kind == HEAL_LOCKED)
+    /* What an earlier one had begun, or another works on; then our own. */
+    bool again = h->kind == HEAL_RECOVERED || h->kind == HEAL_LOCKED;
+    if (h->kind == HEAL_ACTING)
         return;
     for (size_t i = 0; i < u->n; i++)
         if (u->jobs[i].state == JOB_UNDER_WAY && !strcmp(u->jobs[i].id, h->id) &&

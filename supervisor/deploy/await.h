@@ -59,6 +59,8 @@ int await_address(struct await *await, const char *id, char *ret_address, size_t
 int await_create(struct await *await, const char *name, const json_t *request,
                  char ret_id[CONTAINER_ID_SIZE], char *ret_warnings, size_t size,
                  struct error *err);
+/* By the engine's ring of events: in this life, within the last window_s. Unknown: false. */
+bool await_told_to_stop(struct await *await, const char *id, double window_s);
 int await_stop(struct await *await, const char *id, int64_t grace_s, struct error *err);
 int await_rename(struct await *await, const char *id, const char *name, struct error *err);
 int await_volume_create(struct await *await, const char *name, const json_t *labels,

@@ -1,6 +1,7 @@
 /* The engine's calls, awaited. */
 #include "base/clock.h"
 #include "deploy/await_private.h"
+#include "sense/signals.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -121,6 +122,27 @@ int await_create(struct await *await, const char *name, const json_t *request,
     struct answer answer = {.err = err, .id = ret_id, .text = ret_warnings, .size = size};
     docker_create(await->docker, name, request, on_created, &answer);
     return await_answer(await, &answer);
+}
+
+struct told {
+    struct answer answer; /* first */
+    size_t stops;
+};
+
+static void on_told(void *userdata, const struct signals_sent *sent)
+{
+    struct told *told = userdata;
+    told->stops = sent->stops;
+    answer_take(&told->answer, 0, NULL);
+}
+
+bool await_told_to_stop(struct await *await, const char *id, double window_s)
+{
+    struct told told = {.stops = 0};
+    int64_t since_ms = clock_wall_ms() - (int64_t)(window_s * 1000);
+    signals_ask(await->docker, id, since_ms, on_told, &told);
+    await_answer(await, &told.answer);
+    return told.stops > 0;
 }
 
 int await_stop(struct await *await, const char *id, int64_t grace_s, struct error *err)

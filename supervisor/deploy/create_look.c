@@ -27,23 +27,6 @@ int create_find(struct create *create, await_question *call, const char *name, j
     return r;
 }
 
-static int inspect_named(struct create *create, const char *name, struct create_container *ret,
-                         struct error *err)
-{
-    int r = create_find(create, docker_inspect_json, name, &ret->json, err);
-    if (r <= 0)
-        return r;
-    member_text(ret->json, "Id", ret->id, sizeof ret->id);
-    const char *found = member_string(ret->json, "Name");
-    if (!found || strcmp(found + (found[0] == '/'), name) != 0) { /* the engine also takes ids */
-        json_decref(ret->json);
-        ret->json = NULL;
-        return 0;
-    }
-    ret->running = create_is_running(ret->json);
-    return 0;
-}
-
 /* Who hands out GPUs: NVIDIA's runtime, as configured or as the engine finds it by its hook, or the
  * devices that CDI knows (facts on Docker, 1.5 and 1.13). */
 static void read_gpu_runtime(struct create *create, const json_t *info)
@@ -118,9 +101,7 @@ static int look_at_volume(struct create *create, const json_t *info, struct erro
 
 static void judge_what_is_there(struct create *create)
 {
-    const char *status = member_string(json_object_get(create->existing.json, "State"), "Status");
-    bool ours = create_label(create->existing.json, "supervisor.profile") != NULL;
-    create->unfinished = ours && status && strcmp(status, "created") == 0;
+    create->unfinished = create_is_unfinished(create->existing.json);
     create->replacing = create->existing.json ? create->unfinished || create->wish->replace
                                               : create->old.json != NULL;
     create->seen->exists = create->existing.json && !create->replacing;
@@ -143,13 +124,11 @@ static void judge_what_is_there(struct create *create)
 int create_look(struct create *create, struct error *err)
 {
     CLEANUP_JSON json_t *info = NULL;
-    int r = await_info(create->await, &info, err);
+    int r = create_look_at_names(create, err);
+    if (r == 0)
+        r = await_info(create->await, &info, err);
     if (r == 0)
         r = await_list(create->await, &create->list, err);
-    if (r == 0)
-        r = inspect_named(create, create->name, &create->existing, err);
-    if (r == 0)
-        r = inspect_named(create, create->old_name, &create->old, err);
     if (r == 0)
         r = create_look_at_host(create, err);
     if (r < 0)

@@ -62,6 +62,27 @@ static void read_other(struct create *create, const json_t *container, struct de
     other->held = create_held(create, container);
 }
 
+/* Whom an interrupted run stops for this one, it stops until the end. */
+static int inspect_other(struct create *create, const char *id, json_t **ret_json,
+                         struct error *err)
+{
+    const char *label =
+        create->unfinished ? create_label(create->existing.json, "supervisor.evicted") : NULL;
+    char text[16];
+    double end_s = 0;
+    snprintf(text, sizeof text, "%.12s", id);
+    for (;;) {
+        int r = create_find(create, docker_inspect_json, id, ret_json, err);
+        if (r <= 0 || !label || !strstr(label, text) || !create_is_stopping(create, *ret_json))
+            return r;
+        json_decref(*ret_json);
+        *ret_json = NULL;
+        r = create_busy(create, &end_s, "stopping", text, err);
+        if (r < 0)
+            return r;
+    }
+}
+
 int create_look_at_others(struct create *create, struct error *err)
 {
     struct deploy_facts *facts = &create->seen->facts;
@@ -77,7 +98,7 @@ int create_look_at_others(struct create *create, struct error *err)
         if (!id || strcmp(id, create->existing.id) == 0 || strcmp(id, create->old.id) == 0 ||
             !has_ollama(create, entry) || facts->n_others == DEPLOY_OTHERS_MAX)
             continue;
-        int r = create_find(create, docker_inspect_json, id, &container, err);
+        int r = inspect_other(create, id, &container, err);
         if (r < 0)
             return r;
         if (r > 0) /* else it is gone meanwhile */

@@ -58,6 +58,24 @@ int create_find(struct create *create, await_question *call, const char *name, j
                 struct error *err);
 const char *create_label(const json_t *container, const char *key);
 bool create_is_running(const json_t *container);
+/* create_busy.c: what the engine still does for an interrupted run. The names' containers, once
+ * none of them is being removed, renamed or stopped; *_busy says so once and waits a moment:
+ * -EBUSY after a minute (*end_s is 0 at first). */
+int create_look_at_names(struct create *create, struct error *err);
+int create_busy(struct create *create, double *end_s, const char *what, const char *name,
+                struct error *err);
+/* Made by us and never started. */
+bool create_is_unfinished(const json_t *container);
+/* Runs, and was told to stop. */
+bool create_is_stopping(struct create *create, const json_t *container);
+enum create_whose {
+    CREATE_NOBODYS,    /* not there, or going: where the name is taken, the engine is at work */
+    CREATE_OURS,       /* of this run, by its token */
+    CREATE_UNFINISHED, /* of another run of ours, which was interrupted */
+    CREATE_ANOTHERS
+};
+int create_whose(struct create *create, const char *name, enum create_whose *ret_whose,
+                 char ret_id[CONTAINER_ID_SIZE], struct error *err);
 /* create_others.c: the containers with Ollama beside it; the one that is replaced. */
 int create_look_at_others(struct create *create, struct error *err);
 fact create_held(struct create *create, const json_t *container);
@@ -86,6 +104,8 @@ json_t *create_differs(const json_t *container, const json_t *request);
 /* create_steps.c: carries out, takes back. */
 int create_carry_out(struct create *create, struct error *err);
 int create_finish_existing(struct create *create, struct error *err);
+/* Removes one that a run left half-way, under its lock. */
+int create_remove_unfinished(struct create *create, const char *id, struct error *err);
 /* Also where the answer is lost, or it has that name already. */
 int create_rename(struct create *create, const char *id, const char *name, struct error *err);
 /* The engine says that there is no such thing (a missing socket is -ENOENT as well). */

@@ -75,43 +75,75 @@ static int stop(struct create *create, const json_t *container, struct error *er
     return create_do(create, &deed, err);
 }
 
+int create_remove_unfinished(struct create *create, const char *id, struct error *err)
+{
+    int r = lock(create, id, err);
+    if (r == 0)
+        r = create_remove(create, id, err);
+    if (r == 0)
+        create_say(create, CREATE_STEP,
+                   "%s, created by an earlier run and never started, is removed", create->name);
+    return r;
+}
+
+/* A call that wants a name, until it has it. */
+struct wanted {
+    const char *name, *id; /* id: of the container that is to have it; NULL: a new one */
+    int tries;
+    double end_s; /* of waiting for the engine, create_busy's */
+};
+
+/* Such a call failed, by a lost answer or since the name is taken: by whom? 0: by nobody any more,
+ * so that it may be made again; 1: by the one that is to have it, or by this run's, *ret_id. One of
+ * ours that was never started goes: whoever made it is gone, for the name's lock is ours. */
+static int look_who_has_it(struct create *create, struct wanted *wanted, bool taken,
+                           char ret_id[CONTAINER_ID_SIZE], struct error *err)
+{
+    enum create_whose whose;
+    struct error own = {0};
+    int r = create_whose(create, wanted->name, &whose, ret_id, &own);
+    if (r == 0 && (whose == CREATE_OURS || (wanted->id && strcmp(ret_id, wanted->id) == 0)))
+        return 1;
+    if (r == 0 && whose == CREATE_NOBODYS && taken)
+        r = create_busy(create, &wanted->end_s, "at work on", wanted->name, &own);
+    else if (++wanted->tries == ATTEMPTS)
+        return -EIO; /* the call's own words say why */
+    else if (r == 0 && whose == CREATE_UNFINISHED)
+        r = create_remove_unfinished(create, ret_id, &own);
+    else if (r == 0 && whose == CREATE_ANOTHERS)
+        r = error_set(&own, FAILURE_JOB, -EEXIST,
+                      "somebody else made a container named %s in this moment", wanted->name);
+    if (r < 0)
+        *err = own;
+    return r;
+}
+
 int create_rename(struct create *create, const char *id, const char *name, struct error *err)
 {
-    int r = -EIO;
-    for (int i = 0; i < ATTEMPTS; i++) {
-        CLEANUP_JSON json_t *now = NULL;
-        struct error own = {0};
-        r = await_rename(create->await, id, name, err);
-        if (r == 0)
-            return 0;
-        bool lost = await_lost(r, err);
-        if (create_settle(create, id, &now, &own) < 0)
+    struct wanted wanted = {.name = name, .id = id};
+    for (;;) {
+        char other[CONTAINER_ID_SIZE] = "";
+        int r = await_rename(create->await, id, name, err);
+        bool taken = r == -EEXIST;
+        if (r == 0 || (!await_lost(r, err) && !taken))
             return r;
-        const char *has = member_string(now, "Name");
-        if (has && strcmp(has + (has[0] == '/'), name) == 0)
+        r = look_who_has_it(create, &wanted, taken, other, err);
+        if (r == 1 && strcmp(other, id) == 0)
             return 0;
-        if (!lost)
+        if (r == 1)
+            r = create_remove(create, other, err);
+        if (r < 0)
             return r;
     }
-    return r;
 }
 
 /* What an earlier run created and never started goes. What it set aside is what this run puts back
  * if it fails; whether that one ran nobody knows any more: it did, for it was to be replaced. */
 static int clear_unfinished(struct create *create, struct error *err)
 {
-    struct create_container *existing = &create->existing;
     if (create->old.json)
         create->set_aside = create->old_was_running = true;
-    if (!create->unfinished)
-        return 0;
-    int r = lock(create, existing->id, err);
-    if (r == 0)
-        r = create_remove(create, existing->id, err);
-    if (r == 0)
-        create_say(create, CREATE_STEP,
-                   "%s, created by an earlier run and never started, is removed", create->name);
-    return r;
+    return create->unfinished ? create_remove_unfinished(create, create->existing.id, err) : 0;
 }
 
 /* The one that is replaced stops and steps aside. */
@@ -135,46 +167,21 @@ static int set_aside(struct create *create, struct error *err)
     return create_rename(create, existing->id, create->old_name, err);
 }
 
-/* Ours, of this run? Its token says so; another's of that name is not touched. */
-static int adopt(struct create *create, struct error *err)
-{
-    CLEANUP_JSON json_t *json = NULL;
-    struct error own = {0};
-    int r = create_settle(create, create->name, &json, &own);
-    if (create_absent(r, &own))
-        return -ENOENT;
-    if (r < 0) {
-        *err = own;
-        return r;
-    }
-    const char *token = create_label(json, "supervisor.create");
-    if (!token || strcmp(token, create->token) != 0)
-        return error_set(err, FAILURE_JOB, -EEXIST,
-                         "somebody else made a container named %s in this moment", create->name);
-    member_text(json, "Id", create->result->id, sizeof create->result->id);
-    return 0;
-}
-
+/* A lost answer, or a name that is taken: by what this run asked for, or by what another one did
+ * that was interrupted, which the engine may be at work on still? */
 static int make_container(struct create *create, struct error *err)
 {
     char warnings[512] = "";
-    int r = -EIO;
-    for (int i = 0; i < ATTEMPTS; i++) {
+    struct wanted wanted = {.name = create->name};
+    int r;
+    do {
         r = await_create(create->await, create->name, create->result->request, create->result->id,
                          warnings, sizeof warnings, err);
-        if (r == 0)
-            break;
-        bool lost = await_lost(r, err);
-        if (!lost && r != -EEXIST)
-            return r;
-        int found = adopt(create, err);
-        if (found == 0) {
-            r = 0;
-            break;
-        }
-        if (found != -ENOENT || !lost)
-            return found == -ENOENT ? r : found;
-    }
+        if (await_lost(r, err) || r == -EEXIST)
+            r = look_who_has_it(create, &wanted, r == -EEXIST, create->result->id, err);
+        else if (r == 0)
+            r = 1;
+    } while (r == 0);
     if (r < 0)
         return r;
     create->made = true;

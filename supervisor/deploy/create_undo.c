@@ -25,8 +25,12 @@ int create_settle(struct create *create, const char *id, json_t **ret_json, stru
 
 static int remove_container(struct create *create, const char *id, struct error *err)
 {
-    int r = await_call(create->await, docker_remove, id, err);
-    return create_absent(r, err) || r == -EALREADY ? 0 : r;
+    double end_s = 0;
+    int r; /* as long as that one is under way its name is taken */
+    while ((r = await_call(create->await, docker_remove, id, err)) == -EALREADY)
+        if ((r = create_busy(create, &end_s, "removing", create->name, err)) < 0)
+            return r;
+    return create_absent(r, err) ? 0 : r;
 }
 
 /* What served before must serve again: a port or a network that is not given back yet may be so in

@@ -150,6 +150,8 @@ void growth_look(struct look *look)
 
 /* llama-server's own default of --cache-ram, in MiB; Ollama sets none (facts on Ollama, 3). */
 static const fact cache_default_mib = 8192;
+/* More bounds nothing. */
+static const long a_pebibyte_in_mib = 1L << 30;
 
 /* Since 0.30 every model is served by llama-server, which has a prompt cache. A build that was not
  * released calls itself 0.0.0: then the program's name tells. */
@@ -174,7 +176,7 @@ fact growth_bound(const struct look *look, const struct process *p)
     long mib = text ? strtol(text, &end, 10) : 0;
     if (!text || end == text || *end || errno)
         return cache_default_mib << 20;
-    return mib < 0 ? FACT_NONE : (fact)mib << 20;
+    return mib < 0 || mib > a_pebibyte_in_mib ? FACT_NONE : (fact)mib << 20;
 }
 
 fact growth_room(const struct look *look)

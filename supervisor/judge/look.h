@@ -107,10 +107,10 @@ static inline double three_looks(const struct look *look)
     return look->interval_s * 3 / 2;
 }
 
-/* The kernel rounds a limit down to pages. */
-static inline bool same_pages(fact a, fact b)
+/* The kernel rounds a limit down to its pages, of which none is larger than 64 KiB. */
+static inline bool same_pages(fact is, fact wanted)
 {
-    return a / 4096 == b / 4096;
+    return is / 4096 == wanted / 4096 || (is < wanted && wanted - is < 65536);
 }
 
 /* It is throttled, or about to be, by a verdict of the looks before this one. */

@@ -13,11 +13,27 @@ static struct assessment *assessments(const struct look *look, size_t *ret_n)
     return look->container ? look->assessment : j->assessments;
 }
 
+/* Nobody takes the others' room: a server may list as many models as it likes, one verdict each. */
+static bool has_its_share(const struct look *look)
+{
+    enum { ALL = 2048, LEAST = 8 }; /* 3 MiB of them */
+    const struct judgement *j = look->judgement;
+    size_t share = ALL / (look->world->n_containers + 1), n = 0;
+    if (share < LEAST)
+        share = LEAST;
+    while (n < share && n < j->n_verdicts &&
+           !strcmp(j->verdicts[j->n_verdicts - 1 - n].id, look->container->id))
+        n++;
+    return n == share;
+}
+
 struct verdict *look_verdict(struct look *look, enum verdict_kind kind)
 {
     struct judgement *j = look->judgement;
+    if (look->container && look->world && has_its_share(look))
+        return NULL;
     if (j->n_verdicts == j->cap_verdicts) {
-        size_t cap = j->cap_verdicts ? 2 * j->cap_verdicts : 4;
+        size_t cap = j->cap_verdicts + j->cap_verdicts / 4 + 4;
         struct verdict *verdicts =
             cap > JUDGEMENT_VERDICTS_MAX ? NULL : realloc(j->verdicts, cap * sizeof *verdicts);
         if (!verdicts)

@@ -1,15 +1,17 @@
 #include "keep/guard.h"
+#include "base/clock.h"
 #include <errno.h>
 #include <stdlib.h>
 
-/* As often as the heartbeat beats, which says it; while it is bad as often as it may be mended. */
-static const uint64_t check_every_ms = 5000, bad_every_ms = 1000;
+/* With the look that comes next, which is some 0.5 s later: as often as the heartbeat beats, which
+ * says it; while it is bad as often as it may be mended. */
+static const double check_every_s = 4.5, bad_every_s = 0.5;
 
 struct keep_guard {
     struct keep_guard_options o;
-    uv_timer_t timer;
     uv_work_t work;
-    bool stopped, bad; /* bad: told */
+    bool busy, stopped, bad; /* bad: told */
+    double due_s;            /* boottime */
     int result;
     struct error error;
     struct keep_report report;
@@ -25,13 +27,14 @@ static void check(uv_work_t *work)
     g->place = keep_life_place(&g->place_error);
 }
 
-static void due(uv_timer_t *timer);
-
 static void checked(uv_work_t *work, int status)
 {
     static const struct keep_report nothing;
     struct keep_guard *g = work->data;
     bool bad = status == 0 && g->result < 0;
+    g->busy = false;
+    if (bad)
+        g->due_s = clock_boottime_s() + bad_every_s;
     if (g->stopped)
         return;
     if (bad && !g->bad)
@@ -45,14 +48,15 @@ static void checked(uv_work_t *work, int status)
         g->unshared = g->place < 0;
         g->o.tell_place(g->o.userdata, g->unshared ? &g->place_error : NULL);
     }
-    uv_timer_start(&g->timer, due, bad ? bad_every_ms : check_every_ms, 0);
 }
 
-static void due(uv_timer_t *timer)
+void keep_guard_look(struct keep_guard *g)
 {
-    struct keep_guard *g = timer->data;
-    if (uv_queue_work(g->o.loop, &g->work, check, checked) < 0)
-        uv_timer_start(&g->timer, due, check_every_ms, 0);
+    double now_s = clock_boottime_s();
+    if (!g || g->busy || g->stopped || now_s < g->due_s)
+        return;
+    g->due_s = now_s + check_every_s;
+    g->busy = uv_queue_work(g->o.loop, &g->work, check, checked) == 0;
 }
 
 int keep_guard_new(const struct keep_guard_options *options, struct keep_guard **ret_guard)
@@ -61,19 +65,16 @@ int keep_guard_new(const struct keep_guard_options *options, struct keep_guard *
     if (!g)
         return -ENOMEM;
     g->o = *options;
-    uv_timer_init(g->o.loop, &g->timer);
-    g->timer.data = g->work.data = g;
-    due(&g->timer);
+    g->work.data = g;
+    keep_guard_look(g);
     *ret_guard = g;
     return 0;
 }
 
 void keep_guard_stop(struct keep_guard *g)
 {
-    if (!g)
-        return;
-    g->stopped = true;
-    uv_close((uv_handle_t *)&g->timer, NULL);
+    if (g)
+        g->stopped = true;
 }
 
 void keep_guard_free(struct keep_guard *g)

@@ -22,6 +22,8 @@ struct keep_guard_options {
 
 /* The first check is under way when it returns. 0 or -errno. */
 int keep_guard_new(const struct keep_guard_options *options, struct keep_guard **ret_guard);
+/* With each look: begins the next check where it is due. NULL: nothing. */
+void keep_guard_look(struct keep_guard *guard);
 /* No check is begun any more; the loop is turned until the last one is over, then it is freed. */
 void keep_guard_stop(struct keep_guard *guard);
 void keep_guard_free(struct keep_guard *guard);

@@ -111,14 +111,20 @@ int heartbeat_open(const char *directory, const char *procfs, double interval_s,
                      strerror(-r));
 }
 
+bool heartbeat_due(const struct heartbeat *h, double now_s, double interval_s)
+{
+    return h &&
+           (h->looked_s < 0 || h->interval_s != interval_s || now_s >= h->beaten_s + beat_every_s);
+}
+
 int heartbeat_beat(struct heartbeat *h, double now_s, double interval_s)
 {
     if (h == NULL)
         return 0;
-    bool first = h->looked_s < 0, changed = h->interval_s != interval_s;
+    bool due = heartbeat_due(h, now_s, interval_s);
     h->looked_s = now_s;
     h->interval_s = interval_s;
-    if (!first && !changed && now_s < h->beaten_s + beat_every_s)
+    if (!due)
         return 0;
     h->beaten_s = now_s;
     if (!keep_still_named(h->fd, h->path)) /* its directory went away, or another was put there */

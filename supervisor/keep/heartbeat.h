@@ -16,6 +16,9 @@ int heartbeat_open(const char *directory, const char *procfs, double interval_s,
 /* A look was made at now_s (CLOCK_BOOTTIME), the next one follows after interval_s. Most calls
  * write nothing. 0, or -errno of the write. heartbeat may be NULL. */
 int heartbeat_beat(struct heartbeat *heartbeat, double now_s, double interval_s);
+/* Whether that call would write something, as slowly as the disk is: one for a worker then, during
+ * which nobody else uses the heartbeat. */
+bool heartbeat_due(const struct heartbeat *heartbeat, double now_s, double interval_s);
 /* Says in the file why nothing can be remembered, at once; "": it can. heartbeat may be NULL. */
 void heartbeat_forgets(struct heartbeat *heartbeat, const char *why);
 /* Says in the file that the daemon ended in good order. */

@@ -60,7 +60,7 @@ static int configure(struct keep *db, fact max_bytes, struct error *err)
     keep_configure(db,
                    "PRAGMA page_size = 4096;"
                    "PRAGMA auto_vacuum = INCREMENTAL;"
-                   "PRAGMA cache_size = -256;"
+                   "PRAGMA cache_size = -64;"
                    "PRAGMA temp_store = MEMORY;"
                    "PRAGMA synchronous = NORMAL;",
                    CHECKPOINT_FRAMES);

@@ -133,26 +133,24 @@ int keep_footprint_raise(struct keep *keep, const char *key, fact held, struct e
 int keep_footprint_get(struct keep *keep, const char *key, fact *ret_held,
                        struct error *err); /* unknown if never seen */
 
-/* Locks by flock in DIRECTORY: "supervisor.lock" for the daemon, "locks/<id>.lock" per container.
- * The kernel drops them with the process. -EWOULDBLOCK: somebody else has it; *ret_holder (may be
- * NULL) gets its pid or unknown. */
+/* Locks by flock: "supervisor.lock" in DIRECTORY for the daemon; for a container "locks/<id>.lock"
+ * there, "locks/name-<name>.lock" as long as it has no id, and the file of that name in
+ * /run/supervisor/locks: whoever shares no state directory with us shares that with everybody on
+ * the host, containers in which it is bound included. Nobody without root's rights can hold it:
+ * what others could hold is not believed, and where there is no such place (keep_life_place) the
+ * first one is all. The kernel drops them with the process. -EWOULDBLOCK: somebody else has one;
+ * *ret_holder (may be NULL) gets its pid or unknown. All of them block as the disk does: from the
+ * loop call them on a worker. */
 struct keep_lock;
 int keep_lock_daemon(const char *directory, struct keep_lock **ret_lock, fact *ret_holder,
                      struct error *err);
 int keep_lock_container(const char *directory, const char *id, struct keep_lock **ret_lock,
                         fact *ret_holder, struct error *err);
-/* "locks/name-<name>.lock": for a container that has no id yet. */
 int keep_lock_name(const char *directory, const char *name, struct keep_lock **ret_lock,
                    fact *ret_holder, struct error *err);
-/* "/run/supervisor/locks/<id>.lock": whoever shares no state directory with us shares that with
- * everybody on the host, containers in which it is bound included. Nobody without root's rights can
- * hold it: what others could hold is not believed. -EWOULDBLOCK, or another -errno: there is no
- * such place, as keep_life_place says. */
-int keep_lock_life(const char *id, struct keep_lock **ret_lock, fact *ret_holder,
-                   struct error *err);
-/* 0, or why keep_lock_life cannot be had here. */
+/* 0, or why there is no place on this host for locks that all share. */
 int keep_life_place(struct error *err);
-/* false: its file was taken away or replaced, so that another may have the lock as well. */
+/* false: a file was taken away or replaced, so that another may have the lock as well. */
 bool keep_lock_holds(const struct keep_lock *lock);
 void keep_unlock(struct keep_lock *lock);
 

@@ -44,9 +44,10 @@ int keep_believe_state(const char *directory, const char *locks, struct error *e
 static int take_directory(const char *path, bool make, struct error *err)
 {
     struct stat st;
-    if (make && mkdir(path, 0700) < 0 && errno != EEXIST)
-        return not_believed(err, -errno, path, strerror(errno));
-    if (lstat(path, &st) < 0)
+    int r = lstat(path, &st);
+    if (r < 0 && errno == ENOENT && make && (mkdir(path, 0700) == 0 || errno == EEXIST))
+        r = lstat(path, &st);
+    if (r < 0)
         return not_believed(err, -errno, path, strerror(errno));
     if (!is_trusted(&st, S_IFDIR, 022))
         return not_believed(err, -EPERM, path, "can be written by others than root");

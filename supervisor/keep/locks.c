@@ -22,7 +22,8 @@ static const char life_run[] = "/run";
 
 struct keep_lock {
     int fd;
-    bool remove; /* the file goes with the lock */
+    bool remove;            /* the file goes with the lock */
+    struct keep_lock *life; /* the host's, which goes with it; NULL: it cannot be had */
     char path[PATH_MAX];
 };
 
@@ -157,34 +158,73 @@ static int check_id(const char *id, struct error *err)
                      "\"%.80s\" is not a container's id; 64 lower-case hexadecimal digits are", id);
 }
 
-static int take_container(const char *locks, const char *id, struct keep_lock **ret_lock,
-                          fact *ret_holder, struct error *err)
+/* What is locked: a container by its id, or a name. */
+struct locked {
+    char file[CONTAINER_NAME_SIZE + sizeof "name-.lock"];
+    char what[CONTAINER_NAME_SIZE + 64]; /* begins the sentence about who has it */
+};
+
+static int of_container(const char *id, struct locked *ret, struct error *err)
 {
-    char name[CONTAINER_ID_SIZE + sizeof ".lock"], what[64];
-    snprintf(name, sizeof name, "%s.lock", id);
-    snprintf(what, sizeof what, "container %.12s is being worked on by", id);
-    return keep_take_lock(locks, name, true, what, ret_lock, ret_holder, err);
+    snprintf(ret->file, sizeof ret->file, "%.64s.lock", id);
+    snprintf(ret->what, sizeof ret->what, "container %.12s is being worked on by", id);
+    return check_id(id, err);
+}
+
+static int take_state(const char *directory, const struct locked *locked,
+                      struct keep_lock **ret_lock, fact *ret_holder, struct error *err)
+{
+    char locks[PATH_MAX];
+    int r = keep_make_directories(directory, locks, err);
+    return r < 0
+               ? r
+               : keep_take_lock(locks, locked->file, true, locked->what, ret_lock, ret_holder, err);
+}
+
+static int take_life(const char *run, const struct locked *locked, struct keep_lock **ret_lock,
+                     fact *ret_holder, struct error *err)
+{
+    char locks[PATH_MAX], path[PATH_MAX + sizeof locked->file];
+    int r = keep_life_directory(run, locks, err);
+    if (r < 0)
+        return r;
+    snprintf(path, sizeof path, "%s/%s", locks, locked->file);
+    if (!keep_is_ours_alone(path))
+        return error_set(err, FAILURE_UNREACHABLE, -EPERM,
+                         "%s is not believed: others than root could hold it", path);
+    return keep_take_lock(locks, locked->file, true, locked->what, ret_lock, ret_holder, err);
+}
+
+static int take_both(const char *directory, const struct locked *locked,
+                     struct keep_lock **ret_lock, fact *ret_holder, struct error *err)
+{
+    struct keep_lock *lock = NULL;
+    int r = take_state(directory, locked, &lock, ret_holder, err);
+    if (!lock)
+        return r;
+    r = take_life(life_run, locked, &lock->life, ret_holder, err);
+    if (r == -EWOULDBLOCK) {
+        keep_unlock(lock);
+        return r;
+    }
+    *ret_lock = lock;
+    return 0;
+}
+
+int keep_lock_state(const char *directory, const char *id, struct keep_lock **ret_lock,
+                    fact *ret_holder, struct error *err)
+{
+    struct locked locked;
+    int r = of_container(id, &locked, err);
+    return r < 0 ? r : take_state(directory, &locked, ret_lock, ret_holder, err);
 }
 
 int keep_lock_life_below(const char *run, const char *id, struct keep_lock **ret_lock,
                          fact *ret_holder, struct error *err)
 {
-    char locks[PATH_MAX], path[PATH_MAX + CONTAINER_ID_SIZE + sizeof "/.lock"];
-    int r = check_id(id, err);
-    if (r == 0)
-        r = keep_life_directory(run, locks, err);
-    if (r < 0)
-        return r;
-    snprintf(path, sizeof path, "%s/%s.lock", locks, id);
-    if (!keep_is_ours_alone(path))
-        return error_set(err, FAILURE_UNREACHABLE, -EPERM,
-                         "%s is not believed: others than root could hold it", path);
-    return take_container(locks, id, ret_lock, ret_holder, err);
-}
-
-int keep_lock_life(const char *id, struct keep_lock **ret_lock, fact *ret_holder, struct error *err)
-{
-    return keep_lock_life_below(life_run, id, ret_lock, ret_holder, err);
+    struct locked locked;
+    int r = of_container(id, &locked, err);
+    return r < 0 ? r : take_life(run, &locked, ret_lock, ret_holder, err);
 }
 
 int keep_life_place(struct error *err)
@@ -196,31 +236,27 @@ int keep_life_place(struct error *err)
 int keep_lock_container(const char *directory, const char *id, struct keep_lock **ret_lock,
                         fact *ret_holder, struct error *err)
 {
-    char locks[PATH_MAX];
-    int r = check_id(id, err);
-    if (r == 0)
-        r = keep_make_directories(directory, locks, err);
-    return r < 0 ? r : take_container(locks, id, ret_lock, ret_holder, err);
+    struct locked locked;
+    int r = of_container(id, &locked, err);
+    return r < 0 ? r : take_both(directory, &locked, ret_lock, ret_holder, err);
 }
 
 int keep_lock_name(const char *directory, const char *name, struct keep_lock **ret_lock,
                    fact *ret_holder, struct error *err)
 {
-    char locks[PATH_MAX], file[CONTAINER_NAME_SIZE + sizeof "name-.lock"], what[512];
+    struct locked locked = {.file = ""};
     if (!name[0] || strchr(name, '/') || strlen(name) >= CONTAINER_NAME_SIZE)
         return error_set(err, FAILURE_USAGE, -EINVAL, "\"%.80s\" is no container's name", name);
-    int r = keep_make_directories(directory, locks, err);
-    if (r < 0)
-        return r;
-    snprintf(file, sizeof file, "name-%s.lock", name);
-    snprintf(what, sizeof what, "the container %s is being made by", name);
-    return keep_take_lock(locks, file, true, what, ret_lock, ret_holder, err);
+    snprintf(locked.file, sizeof locked.file, "name-%s.lock", name);
+    snprintf(locked.what, sizeof locked.what, "the container %s is being made by", name);
+    return take_both(directory, &locked, ret_lock, ret_holder, err);
 }
 
 void keep_unlock(struct keep_lock *lock)
 {
     if (!lock)
         return;
+    keep_unlock(lock->life);
     if (lock->remove && keep_lock_holds(lock)) /* while it is locked: whoever opened it meanwhile
                                                   finds it replaced */
         unlink(lock->path);
@@ -230,5 +266,5 @@ void keep_unlock(struct keep_lock *lock)
 
 bool keep_lock_holds(const struct keep_lock *lock)
 {
-    return keep_still_named(lock->fd, lock->path);
+    return keep_still_named(lock->fd, lock->path) && (!lock->life || keep_lock_holds(lock->life));
 }

@@ -219,7 +219,10 @@ int keep_take_lock(const char *directory, const char *name, bool remove, const c
 /* RUN/supervisor/locks, made where it is missing: 0 if nobody but root, or who we are, can put
  * anything there or in its way, and it is no container's own. */
 int keep_life_directory(const char *run, char locks[PATH_MAX], struct error *err);
-/* keep_lock_life with RUN for /run. */
+/* The lock in the state directory alone, and that below RUN (/run) alone: where the latter is not
+ * to be had or not believed, another -errno than -EWOULDBLOCK. */
+int keep_lock_state(const char *directory, const char *id, struct keep_lock **ret_lock,
+                    fact *ret_holder, struct error *err);
 int keep_lock_life_below(const char *run, const char *id, struct keep_lock **ret_lock,
                          fact *ret_holder, struct error *err);
 /* PATH is missing, or a file which root, or who we are, alone can open. */

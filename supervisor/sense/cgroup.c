@@ -34,17 +34,19 @@ static const struct {
     bool number, limit;
     size_t offset;
 } contents[FILES] = {
-    [FILE_STAT] = {{"memory.stat", "memory.stat"}},
-    [FILE_USAGE] = {{"memory.usage_in_bytes", "memory.current"}, NUMBER(usage)},
-    [FILE_PEAK] = {{"memory.max_usage_in_bytes", "memory.peak"}, NUMBER(peak)}, /* from 5.19 */
-    [FILE_LIMIT] = {{"memory.limit_in_bytes", "memory.max"}, LIMIT(limit)},
-    [FILE_SWAP] = {{NULL, "memory.swap.current"}, NUMBER(swap)},
-    [FILE_SWAP_LIMIT] = {{"memory.memsw.limit_in_bytes", "memory.swap.max"}, LIMIT(swap_limit)},
-    [FILE_HIGH] = {{NULL, "memory.high"}, LIMIT(high)},
-    [FILE_EVENTS] = {{"memory.oom_control", "memory.events"}},
-    [FILE_KERNEL] = {{"memory.kmem.usage_in_bytes", NULL}, NUMBER(kernel)},
-    [FILE_CPU] = {{NULL, "cpu.stat"}},
-    [FILE_PRESSURE] = {{NULL, "memory.pressure"}},
+    [FILE_STAT] = {.names = {"memory.stat", "memory.stat"}},
+    [FILE_USAGE] = {.names = {"memory.usage_in_bytes", "memory.current"}, NUMBER(usage)},
+    [FILE_PEAK] = {.names = {"memory.max_usage_in_bytes", "memory.peak"},
+                   NUMBER(peak)}, /* from 5.19 */
+    [FILE_LIMIT] = {.names = {"memory.limit_in_bytes", "memory.max"}, LIMIT(limit)},
+    [FILE_SWAP] = {.names = {NULL, "memory.swap.current"}, NUMBER(swap)},
+    [FILE_SWAP_LIMIT] = {.names = {"memory.memsw.limit_in_bytes", "memory.swap.max"},
+                         LIMIT(swap_limit)},
+    [FILE_HIGH] = {.names = {NULL, "memory.high"}, LIMIT(high)},
+    [FILE_EVENTS] = {.names = {"memory.oom_control", "memory.events"}},
+    [FILE_KERNEL] = {.names = {"memory.kmem.usage_in_bytes", NULL}, NUMBER(kernel)},
+    [FILE_CPU] = {.names = {NULL, "cpu.stat"}},
+    [FILE_PRESSURE] = {.names = {NULL, "memory.pressure"}},
 };
 
 enum { STAT_SIZE = 16 * 1024 }; /* memory.stat has 2 KiB on 6.18 */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ID_LENGTH = 64, PROCS_MAX = 65536 };
+enum { ID_LENGTH = 64 };
 
 static bool valid_id(const char *id)
 {
@@ -37,7 +37,8 @@ static int find_hierarchy(const char *root, struct cgroup_place *place)
 }
 
 struct search {
-    const char *id;
+    const char *id; /* NULL: all of them are noted */
+    struct cgroup_ids *ids;
     int64_t pid;
     int directories;
     bool found;      /* a directory carries the id */
@@ -46,33 +47,45 @@ struct search {
     char relative[PATH_MAX]; /* the directory that is looked at, or was refused */
 };
 
-/* true if pid is in the cgroup or a child; 0 as a pid is another namespace's. */
-static int holds_pid(int directory, int64_t pid, bool *ret_other_pids)
+/* The one that is looked for ends it; 0 as a pid is another namespace's. */
+static int compare_pid(int64_t pid, void *userdata)
 {
-    int64_t *pids = malloc(PROCS_MAX * sizeof *pids);
-    int n = pids == NULL ? -ENOMEM : cgroup_procs(directory, pids, PROCS_MAX), held = 0;
-
-    for (int i = 0; i < n && !held; i++) {
-        held = pids[i] == pid;
-        if (pids[i] == 0)
-            *ret_other_pids = true;
-    }
-    free(pids);
-    return n < 0 ? n : held;
+    struct search *s = userdata;
+    s->other_pids |= pid == 0;
+    return pid == s->pid ? -ECANCELED : 0;
 }
 
 /* The directory of s->relative carries the id: is it the one? true ends the search. */
 static bool confirm(int hierarchy, struct search *s)
 {
     CLOSE_FD int fd = proc_directory_open(hierarchy, s->relative);
-    int r = fd < 0 ? fd : s->pid <= 0 ? 1 : holds_pid(fd, s->pid, &s->other_pids);
+    int r = fd < 0 ? fd : s->pid <= 0 ? -ECANCELED : cgroup_each_pid(fd, compare_pid, s);
 
     if (r == -ENOENT || r == -ENODEV || r == -ENOTDIR)
         return false;
     s->found = true;
-    if (r < 0)
+    if (r < 0 && r != -ECANCELED)
         s->refused = r;
-    return r == 1;
+    return r == -ECANCELED;
+}
+
+/* The first 64 hexadecimal digits in the name, if it has them. */
+static void note_id(struct cgroup_ids *ids, const char *name)
+{
+    for (size_t n; *name; name += n ? n : 1) {
+        n = strspn(name, "0123456789abcdef");
+        if (n != ID_LENGTH)
+            continue;
+        if (ids->n == ids->room && ids->room < CGROUP_IDS_MAX) {
+            size_t room = ids->room ? 2 * ids->room : 64;
+            void *grown = realloc(ids->list, room * sizeof *ids->list);
+            if (grown)
+                ids->list = grown, ids->room = room;
+        }
+        if (ids->n < ids->room)
+            snprintf(ids->list[ids->n++], sizeof *ids->list, "%.64s", name);
+        return;
+    }
 }
 
 /* true if the id was found at s->relative + "/" + name or below. */
@@ -95,7 +108,9 @@ static bool walk(int hierarchy, int parent, const char *name, size_t length, int
                          length > 0 ? "/" : "", entry->d_name);
         if (n < 0 || (size_t)n >= sizeof s->relative - length)
             continue;
-        if (strstr(entry->d_name, s->id) != NULL && confirm(hierarchy, s)) {
+        if (s->id == NULL) {
+            note_id(s->ids, entry->d_name);
+        } else if (strstr(entry->d_name, s->id) != NULL && confirm(hierarchy, s)) {
             done = true;
             break;
         }
@@ -135,7 +150,7 @@ static void descend(int hierarchy, int version, struct search *s)
         proc_file_read_at(above, limits[version == 2], buffer, sizeof buffer, &text) < 0 ||
         cgroup_parse_limit(text) != FACT_NONE)
         return;
-    if (s->pid > 0 && holds_pid(below, s->pid, &s->other_pids) == 1)
+    if (s->pid > 0 && cgroup_each_pid(below, compare_pid, s) == -ECANCELED)
         snprintf(s->relative + length, sizeof s->relative - length, "/container");
 }
 
@@ -196,4 +211,35 @@ int cgroup_find(const char *root, const char *id, int64_t pid, struct cgroup_pla
     memcpy(place.relative, s.relative, sizeof place.relative);
     *ret_place = place;
     return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+void cgroup_ids_read(const char *root, struct cgroup_ids *ids)
+{
+    struct cgroup_place place = {0};
+    struct search s = {.ids = ids};
+
+    ids->n = 0;
+    if (find_hierarchy(root, &place) < 0)
+        return;
+    CLOSE_FD int hierarchy = proc_directory_open(AT_FDCWD, place.hierarchy);
+    if (hierarchy >= 0)
+        walk(hierarchy, hierarchy, ".", 0, CGROUP_DEPTH_MAX, &s);
+    if (ids->n > 0)
+        qsort(ids->list, ids->n, sizeof *ids->list, by_id);
+}
+
+bool cgroup_ids_have(const struct cgroup_ids *ids, const char *id)
+{
+    return ids->n > 0 && bsearch(id, ids->list, ids->n, sizeof *ids->list, by_id) != NULL;
+}
+
+void cgroup_ids_clear(struct cgroup_ids *ids)
+{
+    free(ids->list);
+    *ids = (struct cgroup_ids){0};
 }

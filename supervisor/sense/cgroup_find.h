@@ -5,11 +5,13 @@
 #include "base/error.h"
 #include "base/fact.h"
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {
     CGROUP_DEPTH_MAX = 6,           /* directories below the hierarchy's root */
     CGROUP_DIRECTORIES_MAX = 20000, /* that one search visits */
+    CGROUP_IDS_MAX = 4096,
 };
 
 struct cgroup_place {
@@ -23,6 +25,22 @@ struct cgroup_place {
  * process is not there. err says which path and what to do. */
 int cgroup_find(const char *root, const char *id, int64_t pid, struct cgroup_place *ret_place,
                 struct error *err);
+
+/* The containers (64 hex) that have a cgroup under ROOT now, in order; all zero: none. What cannot
+ * be read is left out. For one search instead of thousands. */
+struct cgroup_ids {
+    char (*list)[65];
+    size_t n, room;
+};
+void cgroup_ids_read(const char *root, struct cgroup_ids *ids);
+bool cgroup_ids_have(const struct cgroup_ids *ids, const char *id);
+void cgroup_ids_clear(struct cgroup_ids *ids);
+
+/* Hands every pid of the cgroup open at `directory` and of its children to take(), some perhaps
+ * twice. 0; -E2BIG: more than CGROUP_DIRECTORIES_MAX children; -ENOENT, -ENODEV: it is gone;
+ * another -errno; whatever negative value take() returns ends it. */
+typedef int cgroup_take_pid(int64_t pid, void *userdata);
+int cgroup_each_pid(int directory, cgroup_take_pid *take, void *userdata);
 
 /* All pids of the cgroup open at `directory` and its children, each once, ascending. How many;
  * -E2BIG: more than max (or than CGROUP_DIRECTORIES_MAX children); -ENOENT, -ENODEV: it is gone; or

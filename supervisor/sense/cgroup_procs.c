@@ -5,23 +5,20 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-struct pids {
-    int64_t *list;
-    size_t n, max;
+struct walk {
+    cgroup_take_pid *take;
+    void *userdata;
     int directories;
 };
 
-static int add_pid(struct text line, void *userdata)
+static int take_line(struct text line, void *userdata)
 {
-    struct pids *pids = userdata;
+    struct walk *walk = userdata;
     int64_t pid;
 
     if (!text_number(&line, &pid) || line.at != line.end)
         return -EIO;
-    if (pids->n == pids->max)
-        return -E2BIG;
-    pids->list[pids->n++] = pid;
-    return 0;
+    return walk->take(pid, walk->userdata);
 }
 
 static bool ended(int r)
@@ -29,10 +26,10 @@ static bool ended(int r)
     return r == -ENOENT || r == -ENODEV;
 }
 
-static int collect(int directory, int depth, struct pids *pids);
+static int look_into(int directory, int depth, struct walk *walk);
 
 /* The children of the directory. One that ends meanwhile took its processes along. */
-static int collect_children(int directory, int depth, struct pids *pids)
+static int look_into_children(int directory, int depth, struct walk *walk)
 {
     CLOSE_LIST DIR *children = proc_list(directory, ".");
     int r = -errno;
@@ -49,20 +46,20 @@ static int collect_children(int directory, int depth, struct pids *pids)
         CLOSE_FD int child = proc_directory_open(dirfd(children), entry->d_name);
         if (child == -ENOTDIR)
             continue;
-        r = child < 0 ? child : collect(child, depth - 1, pids);
+        r = child < 0 ? child : look_into(child, depth - 1, walk);
         if (ended(r))
             r = 0;
     }
     return r;
 }
 
-static int collect(int directory, int depth, struct pids *pids)
+static int look_into(int directory, int depth, struct walk *walk)
 {
     struct stat st;
 
-    if (++pids->directories > CGROUP_DIRECTORIES_MAX)
+    if (++walk->directories > CGROUP_DIRECTORIES_MAX)
         return -E2BIG;
-    int r = proc_file_lines(directory, "cgroup.procs", add_pid, pids);
+    int r = proc_file_lines(directory, "cgroup.procs", take_line, walk);
     if (r == -EOPNOTSUPP) /* a threaded child: its processes stand in the one above */
         r = 0;
     if (r < 0)
@@ -70,7 +67,28 @@ static int collect(int directory, int depth, struct pids *pids)
     /* Without children there are two links (kernfs keeps count): that saves the listing. */
     if (fstat(directory, &st) == 0 && st.st_nlink == 2)
         return 0;
-    return depth > 0 ? collect_children(directory, depth, pids) : 0;
+    return depth > 0 ? look_into_children(directory, depth, walk) : 0;
+}
+
+int cgroup_each_pid(int directory, cgroup_take_pid *take, void *userdata)
+{
+    struct walk walk = {take, userdata, 0};
+    return look_into(directory, CGROUP_DEPTH_MAX, &walk);
+}
+
+struct pids {
+    int64_t *list;
+    size_t n, max;
+};
+
+static int add(int64_t pid, void *userdata)
+{
+    struct pids *pids = userdata;
+
+    if (pids->n == pids->max)
+        return -E2BIG;
+    pids->list[pids->n++] = pid;
+    return 0;
 }
 
 static int compare(const void *a, const void *b)
@@ -81,9 +99,9 @@ static int compare(const void *a, const void *b)
 
 int cgroup_procs(int directory, int64_t *pids, size_t max)
 {
-    struct pids all = {pids, 0, max, 0};
+    struct pids all = {pids, 0, max};
     size_t n = 0;
-    int r = collect(directory, CGROUP_DEPTH_MAX, &all);
+    int r = cgroup_each_pid(directory, add, &all);
 
     if (r < 0)
         return r;

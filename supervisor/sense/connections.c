@@ -85,12 +85,11 @@ static int add_received(struct text line, void *userdata)
 
 int received_read(const char *procfs, int64_t pid, fact *ret_bytes)
 {
+    char path[300];
     fact sum = 0;
 
-    CLOSE_FD int process = open_process(procfs, pid);
-    if (process < 0)
-        return process;
-    int r = proc_file_lines(process, "net/dev", add_received, &sum);
+    snprintf(path, sizeof path, "%s/%lld/net/dev", procfs, (long long)pid);
+    int r = proc_file_lines(AT_FDCWD, path, add_received, &sum);
     if (r < 0)
         return r == -ENOENT || r == -EINVAL ? -ESRCH : r;
     *ret_bytes = sum;

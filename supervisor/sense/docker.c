@@ -125,6 +125,7 @@ static void ask_version(struct docker *docker, const char *method)
     like.method = method;
     like.unversioned = true;
     like.timeout_ms = DOCKER_PING_MS;
+    like.body_max = DOCKER_SMALL_MAX;
     docker->asking = docker_call_new(docker, sizeof like, &like);
     if (docker->asking)
         docker_call_send(docker->asking);

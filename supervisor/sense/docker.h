@@ -34,10 +34,11 @@ struct docker_entry { /* a line of the list */
     struct pair *labels;
     size_t n_labels;
     enum container_status status;
-    bool unread; /* it was too large: only id and name (or "") are known */
+    bool unread; /* it was too large, or no JSON: only id and name (or "") are known */
 };
 typedef void docker_entry_seen(void *userdata, const struct docker_entry *entry);
-/* skipped: containers that were not understood, not even who they are. */
+/* skipped: containers that were not understood, not even who they are. err with result 0: the list
+ * had no end (skipped counts its rest as one). */
 typedef void docker_listed(void *userdata, int result, size_t skipped, const struct error *err);
 /* GET /containers/json?all=1, container by container as they come: seen for each, during whose call
  * the entry is valid, then done. */

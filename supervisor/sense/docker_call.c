@@ -103,6 +103,7 @@ struct docker_call docker_change(const char *method, char *path, docker_done *do
     return (struct docker_call){.method = method,
                                 .path = path,
                                 .timeout_ms = DOCKER_CHANGE_MS,
+                                .body_max = DOCKER_SMALL_MAX,
                                 .answered = changed,
                                 .user.done = done,
                                 .userdata = userdata};
@@ -186,6 +187,7 @@ void docker_call_send(struct docker_call *call)
             .body_type = call->body_length ? "application/x-tar" : NULL,
             .timeout_ms = call->timeout_ms,
             .on_data = call->on_data,
+            .body_max = call->body_max,
             /* The question who is there goes to the one who is there now, and what a proxy adds to
              * its answer to a HEAD spoils nothing. */
             .fresh_connection = call->unversioned,

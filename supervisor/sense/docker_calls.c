@@ -12,25 +12,13 @@ struct listing { /* begins with its call */
     struct docker_call call;
     struct json_stream stream;
     docker_entry_seen *seen;
+    bool any; /* a container was read */
     size_t unread;
     char head[DOCKER_HEAD_SIZE]; /* the first bytes: a refusal's words */
 };
 _Static_assert(sizeof(struct listing) <= DOCKER_CALL_MAX, "");
 
-static bool entry_taken(void *userdata, const char *text, size_t length)
-{
-    struct listing *listing = userdata;
-    struct docker_entry entry;
-    if (docker_parse_entry(text, length, &entry) < 0) {
-        listing->unread++;
-        return true;
-    }
-    listing->seen(listing->call.userdata, &entry);
-    docker_entry_clear(&entry);
-    return !listing->call.stopped && listing->call.docker;
-}
-
-static void entry_left_out(void *userdata, const char *text, size_t length)
+static void entry_unread(void *userdata, const char *text, size_t length)
 {
     struct listing *listing = userdata;
     struct docker_entry entry;
@@ -38,6 +26,20 @@ static void entry_left_out(void *userdata, const char *text, size_t length)
         listing->seen(listing->call.userdata, &entry);
     else
         listing->unread++;
+}
+
+static bool entry_taken(void *userdata, const char *text, size_t length)
+{
+    struct listing *listing = userdata;
+    struct docker_entry entry;
+    if (docker_parse_entry(text, length, &entry) < 0) {
+        entry_unread(listing, text, length);
+        return !listing->call.stopped && listing->call.docker;
+    }
+    listing->any = true;
+    listing->seen(listing->call.userdata, &entry);
+    docker_entry_clear(&entry);
+    return !listing->call.stopped && listing->call.docker;
 }
 
 static bool list_arrived(void *userdata, const char *data, size_t length)
@@ -55,6 +57,10 @@ static void listed(struct docker_call *call, int result, const struct http_respo
     (void)response;
     if (result == 0 && !json_stream_is_whole(&listing->stream))
         result = docker_read(call, -EBADMSG, &own, &err);
+    if (listing->any && (result == -EMSGSIZE || result == -ETIMEDOUT)) {
+        result = 0; /* it was going well; what comes after that is not known */
+        listing->unread++;
+    }
     call->user.listed(call->userdata, result, listing->unread, err);
 }
 
@@ -68,13 +74,15 @@ void docker_list(struct docker *docker, docker_entry_seen *seen, docker_listed *
 {
     struct docker_call like = docker_question(strdup("/containers/json?all=1"), listed, userdata);
     like.user.listed = done;
+    like.body_max = DOCKER_LIST_MAX;
+    like.timeout_ms = DOCKER_LIST_MS;
     like.on_data = list_arrived;
     like.release = listing_release;
     struct listing *listing = (struct listing *)docker_call_new(docker, sizeof *listing, &like);
     if (!listing)
         return;
     json_stream_init_inside(&listing->stream, DOCKER_ENTRY_MAX, 1);
-    listing->stream.left_out = entry_left_out;
+    listing->stream.left_out = entry_unread;
     listing->seen = seen;
     listing->call.head = listing->head;
     docker_call_go(&listing->call);
@@ -102,6 +110,7 @@ void docker_inspect(struct docker *docker, const char *id, docker_inspected *don
     struct docker_call like =
         docker_question(docker_container_path(id, "/json"), inspected, userdata);
     like.user.inspected = done;
+    like.body_max = DOCKER_INSPECT_MAX;
     docker_ask(docker, &like);
 }
 
@@ -121,6 +130,7 @@ void docker_stats(struct docker *docker, const char *id, docker_stats_read *done
     struct docker_call like = docker_question(
         docker_container_path(id, "/stats?stream=false&one-shot=true"), stats_read, userdata);
     like.user.stats_read = done;
+    like.body_max = DOCKER_SMALL_MAX;
     docker_ask(docker, &like);
 }
 

@@ -16,6 +16,8 @@ static const char filters[] =
     "\"rename\",\"destroy\",\"restart\",\"pause\",\"unpause\",\"create\","
     "\"health_status: healthy\",\"health_status: unhealthy\"]}";
 
+enum { RING_MAX = 16 * 1024 * 1024 }; /* 256 events; a real one has 1 to 10 KiB */
+
 struct events { /* begins with its call */
     struct docker_call call;
     struct lines lines;
@@ -126,6 +128,7 @@ void docker_events_ring(struct docker *docker, docker_event_seen *seen, docker_r
              now_ms > 0 ? now_ms / 1000 : 0, now_ms > 0 ? now_ms % 1000 : 0);
     struct docker_call like = docker_question(strdup(path), ring_ended, userdata);
     like.user.ring_read = done;
+    like.body_max = RING_MAX;
     struct events *events = events_new(docker, seen, &like);
     if (events)
         docker_call_go(&events->call);

@@ -150,6 +150,7 @@ static struct docker_call pull_like(char *path, docker_done *done, void *userdat
     struct docker_call like = docker_change("POST", path, done, userdata);
     like.answered = stream_ended;
     like.on_data = piece_arrived;
+    like.body_max = 0; /* it lasts as long as the pull */
     like.release = release;
     like.refused = -EINVAL;
     return like;

@@ -99,7 +99,7 @@ bool docker_parse_beginning(const char *text, size_t length, struct docker_entry
 
 int docker_parse_entry(const char *text, size_t length, struct docker_entry *ret_entry)
 {
-    CLEANUP_JSON json_t *item = answer_parse(text, length);
+    CLEANUP_JSON json_t *item = answer_parse_within(text, length, ANSWER_VALUES_FEW);
     const char *id = member_string(item, "Id");
     if (!docker_is_id(id))
         return -EBADMSG;
@@ -131,7 +131,7 @@ static fact number_in(const json_t *attributes, const char *key)
 
 bool docker_parse_event(const char *line, size_t length, struct docker_event *ret_event)
 {
-    CLEANUP_JSON json_t *event = answer_parse(line, length);
+    CLEANUP_JSON json_t *event = answer_parse_within(line, length, ANSWER_VALUES_FEW);
     const char *type = member_string(event, "Type");
     const json_t *actor = json_object_get(event, "Actor");
     const char *id = member_string(actor, "ID");
@@ -156,7 +156,7 @@ bool docker_parse_event(const char *line, size_t length, struct docker_event *re
 
 int64_t docker_parse_event_time(const char *line, size_t length)
 {
-    CLEANUP_JSON json_t *event = answer_parse(line, length);
+    CLEANUP_JSON json_t *event = answer_parse_within(line, length, ANSWER_VALUES_FEW);
     int64_t time_ns = member_fact(event, "timeNano");
     return time_ns > 0 ? time_ns : 0;
 }

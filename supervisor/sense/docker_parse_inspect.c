@@ -234,7 +234,7 @@ static void read_details(const json_t *answer, const struct container *container
 int docker_parse_inspect(const char *body, size_t length, struct container *ret_container,
                          struct docker_details *ret_details)
 {
-    CLEANUP_JSON json_t *answer = answer_parse(body, length);
+    CLEANUP_JSON json_t *answer = answer_parse_within(body, length, ANSWER_VALUES_FEW);
     const char *id = member_string(answer, "Id");
     if (!docker_is_id(id))
         return -EBADMSG;

@@ -8,11 +8,15 @@
 #include <sys/un.h>
 
 enum {
-    DOCKER_PING_MS = 5000,         /* an idle engine answers in 1 ms */
-    DOCKER_READ_MS = 10000,        /* lists, inspects: an engine under load takes seconds */
-    DOCKER_CHANGE_MS = 60000,      /* start and update: the runtime works meanwhile */
-    DOCKER_LINE_MAX = 1024 * 1024, /* one event with all its labels */
-    DOCKER_WORDS_MAX = 240,        /* of a refusal, in an error's message */
+    DOCKER_PING_MS = 5000,           /* an idle engine answers in 1 ms */
+    DOCKER_READ_MS = 10000,          /* lists, inspects: an engine under load takes seconds */
+    DOCKER_LIST_MS = 30000,          /* one with megabytes of labels, on a busy machine */
+    DOCKER_CHANGE_MS = 60000,        /* start and update: the runtime works meanwhile */
+    DOCKER_LINE_MAX = 256 * 1024,    /* one event with all its labels */
+    DOCKER_INSPECT_MAX = 512 * 1024, /* labels, environment, health: a real one has 10 to 30 KiB */
+    DOCKER_LIST_MAX = 256 * 1024 * 1024, /* of all containers; it is read one by one */
+    DOCKER_SMALL_MAX = 64 * 1024,        /* statistics, refusals, the answers to changes */
+    DOCKER_WORDS_MAX = 240,              /* of a refusal, in an error's message */
 };
 
 struct docker_call;
@@ -32,6 +36,7 @@ struct docker_call {
     size_t body_length; /* of a tar archive; 0: it is JSON, a string */
     bool with_body;     /* without it nothing is sent: memory was spent */
     long timeout_ms;
+    size_t body_max; /* 0: HTTP_BODY_MAX, of a stream no cap */
     http_data *on_data;
     char *head;       /* of a stream: its first bytes, as a string; NULL for other calls */
     bool ping;        /* ends when the version has been asked for; nothing else is sent */

@@ -20,6 +20,12 @@ static const double subscribed_s = 1;
 static const double stream_good_s = 10;
 enum { FAILED_MAX = 8 };
 
+/* After a list that took so long the next one waits so many times longer: an engine that keeps one
+ * busy with lists (100 MB of labels take seconds) does so for a fifth of the time. */
+static const double list_pause = 4;
+/* So long the first look waits for inspects: who answers late is met later. */
+static const double first_look_s = 3;
+
 static void on_retry(uv_timer_t *timer)
 {
     sense_connect(timer->data);
@@ -27,7 +33,7 @@ static void on_retry(uv_timer_t *timer)
 
 static void list(struct sense *sense);
 
-static void engine_lost(struct sense *sense, const struct error *err)
+void sense_engine_lost(struct sense *sense, const struct error *err)
 {
     if (sense->closing)
         return;
@@ -35,6 +41,7 @@ static void engine_lost(struct sense *sense, const struct error *err)
         sense->error = *err;
     sense->up = false;
     sense->stream_s = -1;
+    sense->roster.n_waiting = 0; /* the next list has them again */
     docker_forget(sense->o.docker);
     docker_events_stop(sense->o.docker);
     if (!sense->lost_said) {
@@ -63,162 +70,6 @@ void sense_note_labels(struct sense *sense, struct watch *w)
         tell_label(sense, w, &errors[i]);
 }
 
-static struct watch *add_watch(struct sense *sense, const char *id)
-{
-    if (sense->n == WORLD_CONTAINERS_MAX) {
-        sense_tell(sense, NOTE_TOO_MANY, NULL, "more containers than can be supervised");
-        return NULL;
-    }
-    struct watch **watches = realloc(sense->watches, (sense->n + 1) * sizeof(*watches));
-    if (!watches)
-        return NULL;
-    sense->watches = watches;
-    struct watch *w = calloc(1, sizeof *w);
-    if (!w)
-        return NULL;
-    container_init(&w->container);
-    snprintf(w->container.id, sizeof w->container.id, "%s", id);
-    w->sense = sense;
-    w->followed_s = clock_boottime_s();
-    w->listed = true; /* the list under way may have passed it */
-    sense->watches[sense->n++] = w;
-    return w;
-}
-
-static char *unread_find(struct sense *sense, const char *id)
-{
-    for (size_t i = 0; i < UNREAD_MAX; i++)
-        if (!strcmp(sense->unread[i], id))
-            return sense->unread[i];
-    return NULL;
-}
-
-static void unread_forget(struct sense *sense, const char *id)
-{
-    char *told = unread_find(sense, id);
-    if (told)
-        told[0] = '\0';
-}
-
-/* What the engine answers of one container cannot be read, or is an error: told once. */
-static void tell_unread(struct sense *sense, const char *id, const char *why)
-{
-    if (unread_find(sense, id))
-        return;
-    snprintf(sense->unread[sense->unread_at], CONTAINER_ID_SIZE, "%s", id);
-    sense->unread_at = (sense->unread_at + 1) % UNREAD_MAX;
-    sense_tell(sense, NOTE_UNREAD, sense_find(sense, id), why);
-}
-
-static void take_inspected(struct sense *sense, const struct container *c,
-                           const struct docker_details *details, bool named)
-{
-    struct watch *w = sense_find(sense, c->id);
-    bool found = !w;
-    if (!w && !(w = add_watch(sense, c->id)))
-        return;
-    w->named |= named;
-    unread_forget(sense, c->id);
-    bool was_running = w->container.status == STATUS_RUNNING;
-    char was_started[sizeof w->container.started_at];
-    memcpy(was_started, w->container.started_at, sizeof was_started);
-    bool changed = watch_take(w, c, details);
-    sense->changed = true;
-    sense->unsorted |= found || changed;
-    if (found)
-        sense_note_labels(sense, w);
-    policy_mode(&w->settings, w->named, &w->container);
-    if (found)
-        sense_tell(sense, NOTE_FOUND, w, w->container.mode_why);
-    else if (c->status == STATUS_RUNNING && strcmp(was_started, c->started_at))
-        sense_tell(sense, NOTE_STARTED, w, "");
-    else if (was_running && c->status != STATUS_RUNNING)
-        sense_tell(sense, NOTE_DIED, w, container_status_name(c->status));
-    bool refreshed = w->refreshing && !w->refresh_inspected;
-    if (refreshed)
-        w->refresh_inspected = true;
-    if (found || changed || refreshed)
-        sense_ask_ollama(w);
-    if ((changed || refreshed) && sense->listed && !sense->inspecting &&
-        (!w->refreshing || w->refresh_polled))
-        sense_look_soon(sense, w); /* a death or a new life is seen at once */
-}
-
-static void inspect_next(struct sense *sense)
-{
-    for (size_t i = 0; i < sense->n && sense->up && sense->inspecting < INSPECTS_MAX / 2; i++) {
-        struct watch *w = sense->watches[i];
-        if (!w->inspect_due)
-            continue;
-        w->inspect_due = false;
-        sense_inspect(sense, w->container.id, false);
-    }
-}
-
-static void on_inspected(void *userdata, int result, const struct container *c,
-                         const struct docker_details *details, const struct error *err)
-{
-    struct inspection *inspection = userdata;
-    struct sense *sense = inspection->sense;
-    sense->inspecting--;
-    if (!sense->closing) {
-        bool first_round = !sense->listed;
-        struct watch *w = sense_find(sense, inspection->id);
-        if (w)
-            w->inspecting = false;
-        bool chosen = !inspection->unsure || w ||
-                      (c && policy_chosen(config_settings(sense->o.config), c->image, NULL, 0));
-        if (result == 0 && chosen)
-            take_inspected(sense, c, details, inspection->named);
-        else if (result == 0)
-            unread_forget(sense, c->id);
-        else if (err && err->failure == FAILURE_UNREACHABLE)
-            engine_lost(sense, err);
-        else if (result == -ENOENT && w)
-            sense_remove(sense, w);
-        else
-            tell_unread(sense, inspection->id, err ? err->message : "");
-        w = sense_find(sense, inspection->id);
-        if (w && result < 0 && w->refreshing)
-            sense_end_fresh(w, result);
-        if (w && w->inspect_again) {
-            w->inspect_again = false;
-            sense_inspect(sense, inspection->id, false);
-        }
-        inspect_next(sense);
-        if (sense->up && !sense->inspecting && sense->list_more && sense->n > sense->listed_n)
-            list(sense);
-        else if (first_round && sense->up && !sense->inspecting) {
-            sense->listed = true;
-            sense_look(sense);
-        }
-    }
-    free(inspection);
-}
-
-static void inspect(struct sense *sense, const char *id, bool named, bool unsure)
-{
-    struct watch *w = sense_find(sense, id);
-    if (w && w->inspecting) {
-        w->inspect_again = true;
-        return;
-    }
-    struct inspection *inspection = sense_inspection_new(sense, id, named);
-    if (!inspection)
-        return; /* the reconciliation comes again */
-    if (w)
-        w->inspecting = true;
-    inspection->unsure = unsure;
-    sense->inspecting++;
-    docker_inspect(sense->o.docker, inspection->id, on_inspected, inspection);
-}
-
-/* At most one inspect of a container is under way; a hint that comes meanwhile asks once more. */
-void sense_inspect(struct sense *sense, const char *id, bool named)
-{
-    inspect(sense, id, named, false);
-}
-
 static bool is_named(const struct sense *sense, const struct docker_entry *e)
 {
     const char *named = sense->o.named;
@@ -229,11 +80,12 @@ static bool is_named(const struct sense *sense, const struct docker_entry *e)
 static void tell_too_large(struct sense *sense, const struct docker_entry *e)
 {
     char text[CONTAINER_NAME_SIZE + 160];
-    snprintf(text, sizeof text,
-             "%s (%.12s): what the engine's list says of it is too large to be read (more than %d "
-             "KiB, by its labels): it is not supervised",
-             e->name[0] ? e->name : "a container", e->id, DOCKER_ENTRY_MAX / 1024);
-    tell_unread(sense, e->id, text);
+    snprintf(
+        text, sizeof text,
+        "%s (%.12s): what the engine's list says of it cannot be read (it has more than %d KiB, "
+        "by its labels, or is no JSON): it is not supervised",
+        e->name[0] ? e->name : "a container", e->id, DOCKER_ENTRY_MAX / 1024);
+    sense_tell_unread(sense, e->id, text);
 }
 
 static bool has_label(const struct sense *sense, const struct docker_entry *e)
@@ -245,30 +97,34 @@ static bool has_label(const struct sense *sense, const struct docker_entry *e)
     return false;
 }
 
+/* An image that the list has by its id alone, because a newer one was pulled under its name, may be
+ * any: inspect knows which it was. */
+static void offer(struct sense *sense, const struct docker_entry *e)
+{
+    bool named = is_named(sense, e),
+         chosen = policy_chosen(config_settings(sense->o.config), e->image, e->labels, e->n_labels),
+         unsure = !named && !chosen && !strncmp(e->image, "sha256:", 7) && !has_label(sense, e);
+    if (!named && !chosen && !unsure)
+        return;
+    roster_offer(sense, e, named, unsure);
+    sense_inspect_next(sense);
+}
+
 static void on_entry(void *userdata, const struct docker_entry *e)
 {
     struct sense *sense = userdata;
     if (sense->closing)
         return;
-    bool named = is_named(sense, e),
-         chosen = policy_chosen(config_settings(sense->o.config), e->image, e->labels, e->n_labels);
     struct watch *w = sense_find(sense, e->id);
-    /* A newer image was pulled under the name of its own. */
-    bool unsure = !named && !chosen && !strncmp(e->image, "sha256:", 7) && !has_label(sense, e);
-    if (e->unread && !w)
-        tell_too_large(sense, e);
-    else if (!named && !chosen && !e->unread && !unsure)
-        return;
-    if (w)
+    if (w && !w->listed) {
         w->listed = true;
-    else if (e->unread)
-        return;
-    if (sense->inspecting < (w ? INSPECTS_MAX / 2 : INSPECTS_MAX))
-        inspect(sense, e->id, named, unsure);
-    else if (w)
-        w->inspect_due = true;
-    else
-        sense->list_more = true;
+        w->named |= is_named(sense, e);
+        sense_inspect(sense, w);
+    } else if (!w && e->unread) {
+        tell_too_large(sense, e);
+    } else if (!w) {
+        offer(sense, e);
+    }
 }
 
 /* The list failed, though the engine is there: asked again, less and less often. */
@@ -276,7 +132,7 @@ static void list_failed(struct sense *sense, const struct error *err)
 {
     if (sense->lists_failed < FAILED_MAX)
         sense->lists_failed++;
-    engine_lost(sense, err);
+    sense_engine_lost(sense, err);
 }
 
 static void on_listed(void *userdata, int result, size_t skipped, const struct error *err)
@@ -286,6 +142,8 @@ static void on_listed(void *userdata, int result, size_t skipped, const struct e
     if (sense->closing)
         return;
     sense->listing = false;
+    double now_s = clock_boottime_s();
+    sense->list_ok_s = now_s + list_pause * (now_s - sense->list_begun_s);
     if (result < 0) {
         list_failed(sense, err);
         return;
@@ -295,7 +153,11 @@ static void on_listed(void *userdata, int result, size_t skipped, const struct e
         sense_tell(sense, NOTE_ENGINE_BACK, NULL, docker_api_version(sense->o.docker));
     sense->lost_said = false;
     sense->error = (struct error){0};
-    if (skipped > sense->skipped_told) {
+    if (err && skipped > sense->skipped_told) {
+        snprintf(text, sizeof text,
+                 "the engine's list has no end: who comes late in it is not known");
+        sense_tell(sense, NOTE_UNREAD, NULL, text);
+    } else if (skipped > sense->skipped_told) {
         snprintf(text, sizeof text,
                  "%zu of the engine's list are not understood: they are not supervised", skipped);
         sense_tell(sense, NOTE_UNREAD, NULL, text);
@@ -303,8 +165,10 @@ static void on_listed(void *userdata, int result, size_t skipped, const struct e
     sense->skipped_told = skipped;
     for (size_t i = sense->n; i-- > 0 && !skipped;)
         if (!sense->watches[i]->listed && !sense->watches[i]->inspecting)
-            sense_remove(sense, sense->watches[i]);
-    if (!sense->listed && sense->up && !sense->inspecting) {
+            sense_remove(sense, sense->watches[i], "");
+    roster_list_ended(sense);
+    sense->first_look_s = now_s + first_look_s;
+    if (!sense->listed && sense->up && !sense_awaits_inspects(sense)) {
         sense->listed = true;
         sense_look(sense);
     }
@@ -314,17 +178,24 @@ static void on_listed(void *userdata, int result, size_t skipped, const struct e
     }
 }
 
-/* One list at a time; who wants another meanwhile gets one after it. */
+/* One list at a time; who wants another meanwhile gets one after it, and after a pause. */
 static void list(struct sense *sense)
 {
+    double now_s = clock_boottime_s();
     sense->list_again = sense->listing;
     if (sense->listing)
         return;
+    if (now_s < sense->list_ok_s) {
+        if (!uv_is_active((uv_handle_t *)&sense->retry))
+            uv_timer_start(&sense->retry, on_retry,
+                           (uint64_t)((sense->list_ok_s - now_s) * 1000) + 1, 0);
+        return;
+    }
     sense->listing = true;
-    sense->list_more = false;
-    sense->listed_n = sense->n;
+    sense->list_begun_s = now_s;
     for (size_t i = 0; i < sense->n; i++)
         sense->watches[i]->listed = false;
+    roster_list_begins(sense);
     docker_list(sense->o.docker, on_entry, on_listed, sense);
 }
 
@@ -344,7 +215,7 @@ static void on_event(void *userdata, const struct docker_event *event)
         sense_look_soon(sense, w);
     }
     if (w)
-        sense_inspect(sense, event->id, false);
+        sense_inspect(sense, w);
     else if (!strcmp(event->action, "start") || !strcmp(event->action, "create") ||
              !strcmp(event->action, "rename"))
         list(sense); /* is it one of ours? */
@@ -359,7 +230,7 @@ static void on_events_ended(void *userdata, int result, const struct error *err)
         sense->streams_failed = 0;
     else if (sense->streams_failed < FAILED_MAX)
         sense->streams_failed++;
-    engine_lost(sense, err);
+    sense_engine_lost(sense, err);
 }
 
 static void on_pinged(void *userdata, int result, const struct error *err)
@@ -368,7 +239,7 @@ static void on_pinged(void *userdata, int result, const struct error *err)
     if (sense->closing)
         return;
     if (result < 0) {
-        engine_lost(sense, err);
+        sense_engine_lost(sense, err);
         return;
     }
     if (!sense->up) {

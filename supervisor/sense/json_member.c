@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Counted over the bytes, before a tree is built of them. */
-static bool too_much(const char *text, size_t length)
+static bool too_much(const char *text, size_t length, size_t values_max)
 {
     size_t values = 0, depth = 0;
     bool in_string = false;
@@ -19,7 +19,7 @@ static bool too_much(const char *text, size_t length)
         in_string = byte == '"';
         values += byte == ',' || byte == ':' || byte == '{' || byte == '[';
         depth += byte == '{' || byte == '[';
-        if (depth > ANSWER_DEPTH_MAX || values > ANSWER_VALUES_MAX)
+        if (depth > ANSWER_DEPTH_MAX || values > values_max)
             return true;
         if ((byte == '}' || byte == ']') && depth > 0)
             depth--;
@@ -29,12 +29,18 @@ static bool too_much(const char *text, size_t length)
 
 json_t *answer_parse(const char *text, size_t length)
 {
-    return too_much(text, length) ? NULL : json_loadb(text, length, JSON_ALLOW_NUL, NULL);
+    return answer_parse_within(text, length, ANSWER_VALUES_MAX);
+}
+
+json_t *answer_parse_within(const char *text, size_t length, size_t values_max)
+{
+    return too_much(text, length, values_max) ? NULL
+                                              : json_loadb(text, length, JSON_ALLOW_NUL, NULL);
 }
 
 json_t *answer_parse_real(const char *text, size_t length)
 {
-    return too_much(text, length)
+    return too_much(text, length, ANSWER_VALUES_MAX)
                ? NULL
                : json_loadb(text, length, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
 }

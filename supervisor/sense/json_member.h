@@ -7,14 +7,17 @@
 #include <jansson.h>
 
 /* The largest tree that is built of an answer: jansson takes up to 250 bytes a value beside its
- * text, so 8 MiB. The largest real one, /api/show, has some hundred; an inspect some thousand. */
-enum { ANSWER_VALUES_MAX = 32768, ANSWER_DEPTH_MAX = 64 };
+ * text, so 8 MiB; of one container or event 2 MiB. The largest real one, /api/show, has some
+ * hundred; an inspect some thousand. */
+enum { ANSWER_VALUES_MAX = 32768, ANSWER_VALUES_FEW = 8192, ANSWER_DEPTH_MAX = 64 };
 
 /* Parses a whole answer, which must be an object or an array; NULL if it is not JSON, or has more
  * values or brackets within brackets than the above. NUL
  * characters inside strings are let through (and end the string for member_text): one odd label
  * must not hide all other containers. Owned by the caller: CLEANUP_JSON. */
 json_t *answer_parse(const char *text, size_t length);
+/* The same with another number of values. */
+json_t *answer_parse_within(const char *text, size_t length, size_t values_max);
 /* As answer_parse with every number as a double: for answers with numbers beyond int64 (a pids
  * limit of 2^64 - 1), which jansson refuses otherwise. Exact up to 2^53. */
 json_t *answer_parse_real(const char *text, size_t length);

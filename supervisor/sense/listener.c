@@ -60,10 +60,7 @@ static int take_connection(struct text line, void *userdata)
 
 static int open_process(const char *procfs, int64_t pid)
 {
-    char path[300];
-
-    snprintf(path, sizeof path, "%s/%lld", procfs, (long long)pid);
-    int fd = pid > 0 ? proc_directory_open(AT_FDCWD, path) : -ENOENT;
+    int fd = proc_process_open(procfs, pid);
     return fd == -ENOENT ? -ESRCH : fd;
 }
 

@@ -21,6 +21,8 @@ static bool is_fresh(const struct watch *w)
     return w->refreshing && w->refresh_inspected && w->refresh_polled;
 }
 
+static void ask_due(struct sense *sense, double now_s);
+
 static void on_answer(void *userdata, const struct ollama *answer, uint64_t sent_ns)
 {
     struct watch *w = userdata;
@@ -65,6 +67,36 @@ static void on_answer(void *userdata, const struct ollama *answer, uint64_t sent
         sense_look_soon(sense, w);
     else if (!settled && sense_settled(sense))
         sense_look_soon(sense, NULL);
+    if (sense->polls_wait)
+        ask_due(sense, clock_boottime_s());
+}
+
+/* There is room for a question more; those that do not answer never take all of it. */
+static bool may_poll(const struct sense *sense, const struct watch *asked)
+{
+    size_t all = 0, silent = 0;
+    if (sense->n <= POLLS_MAX / 2 || asked->refreshing)
+        return true;
+    for (size_t i = 0; i < sense->n; i++) {
+        const struct watch *w = sense->watches[i];
+        if (!w->client || !ollama_poll_pending(w->client))
+            continue;
+        all++;
+        silent += w->lost || !w->answered_once;
+    }
+    return all < POLLS_MAX && (silent < POLLS_MAX / 2 || (asked->answered_once && !asked->lost));
+}
+
+/* How many of its models are kept: 8 of each, and more as long as all together have no more than
+ * 1,024, of half a KiB each. */
+static size_t models_room(const struct sense *sense, const struct watch *asked)
+{
+    enum { OWN = 8, ALL = 1024 };
+    size_t others = 0;
+    for (size_t i = 0; i < sense->n; i++)
+        others += sense->watches[i] == asked ? 0 : sense->watches[i]->container.ollama.n_models;
+    size_t room = others + OWN < ALL ? ALL - others : OWN;
+    return room < WORLD_MODELS_MAX ? room : WORLD_MODELS_MAX;
 }
 
 void sense_ask_ollama(struct watch *w)
@@ -78,8 +110,15 @@ void sense_ask_ollama(struct watch *w)
         w->refresh_polled = true; /* there is nobody to ask; the look says so */
         return;
     }
-    if (!ollama_poll_pending(client))
+    if (ollama_poll_pending(client))
+        return;
+    if (may_poll(w->sense, w)) {
+        ollama_keep_models(client, models_room(w->sense, w));
         ollama_poll(client, w->lost ? lost_timeout_ms : poll_timeout_ms, on_answer, w);
+    } else {
+        w->poll_due_s = 0;
+        w->sense->polls_wait = true;
+    }
 }
 
 static int by_name(const void *a, const void *b)
@@ -169,6 +208,7 @@ static void on_stats(void *userdata, int result, const struct cgroup_memory *mem
     struct inspection *inspection = userdata;
     struct watch *w =
         inspection->sense->closing ? NULL : sense_find(inspection->sense, inspection->id);
+    inspection->sense->stats--;
     if (w) {
         w->stats_pending = false;
         if (!result && !w->cgroup)
@@ -185,25 +225,42 @@ static void ask_stats(struct sense *sense, struct watch *w)
     if (!w->cgroup_said)
         sense_tell(sense, NOTE_CGROUP_LOST, w, w->cgroup_error);
     w->cgroup_said = w->stats_pending = true;
+    w->stats_due = false;
+    sense->stats++;
     docker_stats(sense->o.docker, inspection->id, on_stats, inspection);
+}
+
+/* Asks all whose time has come, beginning with the one that was left without its turn. */
+static void ask_due(struct sense *sense, double now_s)
+{
+    size_t first = sense->turn;
+    sense->polls_wait = false;
+    for (size_t i = 0; i < sense->n; i++) {
+        struct watch *w = sense->watches[(first + i) % sense->n];
+        if (now_s >= w->poll_due_s) {
+            bool waited = sense->polls_wait;
+            w->poll_due_s = now_s + w->settings.poll_s - w->settings.interval_s / 2;
+            sense_ask_ollama(w);
+            w->stats_due |= w->poll_due_s > now_s;
+            if (sense->polls_wait && !waited)
+                sense->turn = (first + i) % sense->n;
+        }
+        if (w->stats_due && !w->cgroup && w->cgroup_error[0] && !w->stats_pending && sense->up &&
+            w->container.status == STATUS_RUNNING && sense->stats < STATS_MAX)
+            ask_stats(sense, w);
+    }
 }
 
 void sense_on_tick(uv_timer_t *timer)
 {
     struct sense *sense = timer->data;
     double now_s = clock_boottime_s();
-    for (size_t i = 0; i < sense->n; i++) {
-        struct watch *w = sense->watches[i];
-        w->due = true;
-        if (now_s < w->poll_due_s)
-            continue;
-        w->poll_due_s = now_s + w->settings.poll_s - w->settings.interval_s / 2;
-        sense_ask_ollama(w);
-        if (!w->cgroup && w->cgroup_error[0] && !w->stats_pending && sense->up &&
-            w->container.status == STATUS_RUNNING) {
-            ask_stats(sense, w);
-        }
-    }
+    for (size_t i = 0; i < sense->n; i++)
+        sense->watches[i]->due = true;
+    ask_due(sense, now_s);
+    sense_inspect_next(sense);
+    if (!sense->listed && sense->up && sense->first_look_s > 0 && now_s >= sense->first_look_s)
+        sense->listed = true;
     if (sense->listed) /* before, a world without containers would be a claim */
         sense_look(sense);
     if (sense->up && now_s >= sense->reconcile_due_s) {

@@ -41,6 +41,7 @@ int ollama_client_new(struct http *http, const char *address, uint16_t port,
         return -ENAMETOOLONG;
     }
     client->http = http;
+    client->models_max = WORLD_MODELS_MAX;
     LIST_INIT(&client->asks);
     *ret_client = client;
     return 0;

@@ -32,6 +32,9 @@ typedef void ollama_polled(void *userdata, const struct ollama *answer, uint64_t
  * pile). timeout_ms: 10,000 or so (ps took 4.9 s behind a hung runner). */
 int ollama_poll(struct ollama_client *client, long timeout_ms, ollama_polled *done, void *userdata);
 bool ollama_poll_pending(const struct ollama_client *client);
+/* Of longer lists so many models are kept, and the answer is incomplete; at first WORLD_MODELS_MAX.
+ * At most twice as many blobs are remembered, or OLLAMA_BLOBS_LEAST. */
+void ollama_keep_models(struct ollama_client *client, size_t max);
 
 typedef void ollama_done(void *userdata, int result, const struct error *err);
 /* POST /api/generate {"model", "keep_alive": 0}: answers at once whatever happens

@@ -20,9 +20,10 @@ void ollama_remember_blob(struct ollama_client *client, const char *digest, cons
     memcpy(known.blob, blob, strnlen(blob, sizeof known.blob - 1));
     if (ollama_blob(client, digest))
         return;
-    if (client->n_blobs == OLLAMA_BLOBS_MAX) {
+    size_t most = 2 * client->models_max;
+    if (client->n_blobs >= (most < OLLAMA_BLOBS_LEAST ? OLLAMA_BLOBS_LEAST : most)) {
         client->blobs[client->oldest_blob] = known;
-        client->oldest_blob = (client->oldest_blob + 1) % OLLAMA_BLOBS_MAX;
+        client->oldest_blob = (client->oldest_blob + 1) % client->n_blobs;
         return;
     }
     struct known_blob *grown =

@@ -177,6 +177,17 @@ static void failed(struct ollama_client *client, const struct ask *ask,
         cancel_others(client);
 }
 
+static void trim(struct ollama *answer, size_t max)
+{
+    if (answer->n_models <= max)
+        return;
+    answer->incomplete = true;
+    struct model *fewer = reallocarray(answer->models, max, sizeof *fewer);
+    if (fewer)
+        answer->models = fewer;
+    answer->n_models = answer->models_room = max;
+}
+
 static void ps_answered(struct ask *ask, const struct http_response *response)
 {
     struct ollama_client *client = ask->client;
@@ -184,6 +195,7 @@ static void ps_answered(struct ask *ask, const struct http_response *response)
     if (http_good(response) && ollama_parse_ps(response->body, response->length, answer) == 0) {
         answer->reachable = true;
         answer->latency_ms = response->latency_ms;
+        trim(answer, client->models_max);
         ask_blobs(client, OLLAMA_SHOWS_AT_ONCE);
     } else {
         failed(client, ask, response);
@@ -212,6 +224,11 @@ int ollama_poll(struct ollama_client *client, long timeout_ms, ollama_polled *do
                      timeout_ms < OLLAMA_ASIDE_MS ? timeout_ms : OLLAMA_ASIDE_MS, version_answered,
                      &ask);
     return 0;
+}
+
+void ollama_keep_models(struct ollama_client *client, size_t max)
+{
+    client->models_max = max;
 }
 
 bool ollama_poll_pending(const struct ollama_client *client)

@@ -7,7 +7,7 @@
 #include <sys/queue.h>
 
 enum {
-    OLLAMA_BLOBS_MAX = 256,   /* digests whose blob is remembered; the oldest goes */
+    OLLAMA_BLOBS_LEAST = 32,  /* digests whose blob is remembered; the oldest goes */
     OLLAMA_SHOWS_MAX = 16,    /* models asked about in one poll; the others in the next one */
     OLLAMA_SHOWS_AT_ONCE = 2, /* an answer may have a megabyte */
     OLLAMA_ASIDE_MS =
@@ -44,7 +44,7 @@ struct ollama_client {
     char url[OLLAMA_URL_SIZE]; /* "http://172.17.0.2:11434" */
     char version[32];          /* "" = to be asked for */
     struct known_blob *blobs;
-    size_t n_blobs, oldest_blob;
+    size_t n_blobs, oldest_blob, models_max;
     LIST_HEAD(asks, ask) asks;
     bool polling;
     bool too_old;       /* this poll's answer is that there is no /api/ps */

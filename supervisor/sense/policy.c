@@ -35,6 +35,11 @@ static int enabled(const char *value)
     return !value ? -1 : switch_parse(value, &on, NULL) < 0 ? -2 : on;
 }
 
+bool policy_labelled(const struct settings *settings, const struct pair *labels, size_t n_labels)
+{
+    return enabled(pairs_get(labels, n_labels, settings->docker_label)) == 1;
+}
+
 bool policy_chosen(const struct settings *settings, const char *image, const struct pair *labels,
                    size_t n_labels)
 {

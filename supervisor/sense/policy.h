@@ -11,6 +11,8 @@
 size_t policy_for(const struct config *config, const struct container *container,
                   struct settings *ret_settings, struct label_error *errors);
 
+/* The label docker.label says on, in any word for it. */
+bool policy_labelled(const struct settings *settings, const struct pair *labels, size_t n_labels);
 /* Whether a container is looked at: label docker.label on or off (in any word for it; one that is
  * none is looked at), else its image matches docker.image. */
 bool policy_chosen(const struct settings *settings, const char *image, const struct pair *labels,

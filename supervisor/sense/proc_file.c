@@ -33,6 +33,17 @@ int proc_directory_open(int directory, const char *path)
     return open_retrying(directory, path, O_RDONLY | O_DIRECTORY);
 }
 
+int proc_process_open(const char *procfs, int64_t pid)
+{
+    char path[300];
+
+    if (pid <= 0)
+        return -ESRCH;
+    snprintf(path, sizeof path, "%s/%lld", procfs, (long long)pid);
+    int fd = proc_directory_open(AT_FDCWD, path);
+    return fd == -ENOENT && access(procfs, F_OK) == 0 ? -ESRCH : fd;
+}
+
 bool proc_file_exists(const char *directory, const char *name)
 {
     char path[PATH_MAX];

@@ -21,6 +21,9 @@ bool proc_file_exists(const char *directory, const char *name);
 int proc_file_open(int directory, const char *path);
 /* The same for a directory. */
 int proc_directory_open(int directory, const char *path);
+/* PROCFS/PID as a descriptor, which goes on meaning this process if its pid is given again. -ESRCH:
+ * there is no such process; -ENOENT: no PROCFS. */
+int proc_process_open(const char *procfs, int64_t pid);
 
 /* Reads the whole file in pieces and hands every whole line (without newline) to line(); a line
  * longer than PROC_LINE_MAX and a last one without a newline are left out. 0; -errno; -E2BIG after

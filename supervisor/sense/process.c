@@ -3,7 +3,6 @@
 #include "sense/process_memory.h"
 #include "sense/process_parse.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,18 +17,6 @@ enum {
 static bool ended(int r)
 {
     return r == -ENOENT || r == -ESRCH;
-}
-
-/* PROCFS/PID as a descriptor, which goes on meaning this process if its pid is given again. */
-static int open_process(int procfs, int64_t pid)
-{
-    char name[24];
-
-    if (pid <= 0)
-        return -ESRCH;
-    snprintf(name, sizeof name, "%lld", (long long)pid);
-    int fd = proc_directory_open(procfs, name);
-    return fd == -ENOENT ? -ESRCH : fd;
 }
 
 /* All but the kind. 0; -ESRCH: it ended; -EIO: not understood; another -errno. */
@@ -66,8 +53,7 @@ int process_read(const char *procfs, int64_t pid, struct process *ret_process)
     char buffer[ARGV_SIZE];
     struct process process;
 
-    CLOSE_FD int root = proc_directory_open(AT_FDCWD, procfs);
-    CLOSE_FD int directory = root < 0 ? root : open_process(root, pid);
+    CLOSE_FD int directory = proc_process_open(procfs, pid);
     int r = directory < 0 ? directory : read_facts(directory, pid, &process);
     if (r < 0)
         return r;
@@ -123,12 +109,12 @@ static void decide_kind(struct process_memory *memory, int directory, const char
     memcpy(process->blob, kept->blob, sizeof process->blob);
 }
 
-static int read_one(int procfs, struct process_memory *memory, int64_t pid,
+static int read_one(const char *procfs, struct process_memory *memory, int64_t pid,
                     struct container *container)
 {
     struct process process;
 
-    CLOSE_FD int directory = open_process(procfs, pid);
+    CLOSE_FD int directory = proc_process_open(procfs, pid);
     int r = directory < 0 ? directory : read_facts(directory, pid, &process);
     if (r < 0)
         return r;
@@ -143,15 +129,14 @@ static int read_one(int procfs, struct process_memory *memory, int64_t pid,
 int processes_read(const char *procfs, struct process_memory *memory, const int64_t *pids,
                    size_t n_pids, struct container *container)
 {
-    CLOSE_FD int root = proc_directory_open(AT_FDCWD, procfs);
-    int r = root < 0 ? root : 0;
+    int r = 0;
 
     container->n_processes = 0;
     container->processes_known = false;
     process_memory_unsee(memory, container->id);
     for (size_t i = 0; i < n_pids && r == 0; i++) {
         /* 0: of another pid namespace (cgroups(7)); the list would lack it. */
-        r = pids[i] > 0 ? read_one(root, memory, pids[i], container) : -ENOENT;
+        r = pids[i] > 0 ? read_one(procfs, memory, pids[i], container) : -ENOENT;
         if (r == -ESRCH)
             r = 0;
     }

@@ -2,16 +2,6 @@
 #include "base/text_clean.h"
 #include <errno.h>
 
-/* The last ')' of the line ends the name: what follows has none. */
-static const char *name_end(struct text line)
-{
-    const char *last = NULL;
-    for (const char *at = line.at; at < line.end; at++)
-        if (*at == ')')
-            last = at;
-    return last;
-}
-
 static fact ticks_to_us(int64_t ticks, long ticks_per_s)
 {
     int64_t us;
@@ -26,8 +16,9 @@ int process_parse_stat(struct text text, long ticks_per_s, struct process *proce
     if (text_left(&text) == 0 || text.end[-1] != '\n')
         return -EIO;
     struct text line = {text.at, text.end - 1}, word;
-    const char *open = memchr(line.at, '(', text_left(&line)), *end = name_end(line);
-    int64_t numbers[23] = {0}; /* by proc(5)'s count, from 1 */
+    const char *open = memchr(line.at, '(', text_left(&line));
+    const char *end = memrchr(line.at, ')', text_left(&line)); /* what follows has none */
+    int64_t numbers[23] = {0};                                 /* by proc(5)'s count, from 1 */
 
     if (open == NULL || end == NULL || end < open)
         return -EIO;

@@ -33,13 +33,13 @@ void sense_end_fresh(struct watch *w, int result)
         done(w->fresh_userdata, result);
 }
 
-void sense_remove(struct sense *sense, struct watch *w)
+void sense_remove(struct sense *sense, struct watch *w, const char *why)
 {
     for (size_t i = 0; i < sense->n; i++)
         if (sense->watches[i] == w)
             sense->watches[i] = sense->watches[--sense->n], sense->unsorted = true;
     sense->changed = true;
-    sense_tell(sense, NOTE_GONE, w, "");
+    sense_tell(sense, NOTE_GONE, w, why);
     sense_end_fresh(w, -ENOENT);
     processes_forget(sense->processes, w->container.id);
     watch_free(w);
@@ -124,6 +124,7 @@ void sense_free(struct sense *sense)
         watch_free(w);
     }
     free(sense->watches);
+    roster_free(&sense->roster);
     free(sense->world.containers);
     host_close(sense->host);
     gpu_watch_free(sense->gpus);
@@ -135,7 +136,7 @@ void sense_free(struct sense *sense)
 
 bool sense_settled(const struct sense *sense)
 {
-    if (!sense->listed || sense->inspecting)
+    if (!sense->listed || sense_awaits_inspects(sense))
         return false;
     for (size_t i = 0; i < sense->n; i++)
         if (sense->watches[i]->client && !sense->watches[i]->answered_once)
@@ -184,7 +185,7 @@ static int begin_fresh(struct sense *sense, const char *id, bool polled, sense_f
     w->fresh_done = done;
     w->fresh_userdata = userdata;
     w->inspect_again = w->inspecting;
-    sense_inspect(sense, id, false);
+    sense_inspect(sense, w);
     return 0;
 }
 

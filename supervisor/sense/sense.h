@@ -11,11 +11,15 @@
 
 struct sense;
 
+/* So many containers are followed at one time; of more those that matter most (sense/roster.h),
+ * which is said. One costs some 24 KiB, and with the most that is kept of what others say 48. */
+enum { SENSE_CONTAINERS_MAX = 256 };
+
 enum sense_note {
     NOTE_ENGINE_LOST, /* once; text says why */
     NOTE_ENGINE_BACK,
     NOTE_FOUND,   /* a container came under supervision */
-    NOTE_GONE,    /* it was removed */
+    NOTE_GONE,    /* it was removed; or, with a text, gave way to another one */
     NOTE_STARTED, /* a new StartedAt */
     NOTE_DIED,    /* it runs no longer; text has the exit code */
     NOTE_OLLAMA_LOST,
@@ -23,7 +27,7 @@ enum sense_note {
     NOTE_CGROUP_LOST, /* its cgroup cannot be read: the engine's stats stand in; text says why */
     NOTE_LABEL_BAD,
     NOTE_UNREAD,   /* what the engine says of a container, or of some of its list, cannot be read */
-    NOTE_TOO_MANY, /* more containers than WORLD_CONTAINERS_MAX */
+    NOTE_TOO_MANY, /* more containers than SENSE_CONTAINERS_MAX; text says how many are left out */
 };
 
 struct sense_callbacks {

@@ -3,11 +3,9 @@
 #include "sense/private.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { OWN_PORTS_MAX = 64 };
 
@@ -41,10 +39,14 @@ static void read_connections(struct watch *w, const struct sampler *sampler)
 
 static void open_cgroup(struct watch *w, const struct sampler *sampler, double now_s)
 {
+    static const double pause_max_s = 32; /* a search may visit all the cgroups that there are */
     struct error err = {0};
     if (now_s < w->cgroup_retry_s)
         return;
-    w->cgroup_retry_s = now_s + 1;
+    w->cgroup_pause_s = w->cgroup_pause_s > 0 ? 2 * w->cgroup_pause_s : 1;
+    if (w->cgroup_pause_s > pause_max_s)
+        w->cgroup_pause_s = pause_max_s;
+    w->cgroup_retry_s = now_s + w->cgroup_pause_s;
     int r = cgroup_open(sampler->cgroupfs, w->container.id, w->container.pid, &w->cgroup, &err);
     if (r == -ESRCH) /* found, but not that process: the pid is of another namespace or the life
                         just changed */
@@ -99,6 +101,7 @@ void watch_sample(struct watch *w, const struct sampler *sampler, double now_s)
     }
     if (!w->cgroup)
         open_cgroup(w, sampler, now_s);
+    w->here |= w->cgroup != NULL;
     if (w->cgroup && cgroup_read(w->cgroup, &c->cgroup) < 0) {
         cgroup_close(w->cgroup);
         w->cgroup = NULL;
@@ -118,146 +121,57 @@ void watch_sample(struct watch *w, const struct sampler *sampler, double now_s)
         read_connections(w, sampler);
 }
 
-static void drop_client(struct watch *w)
+void watch_see_processes(struct watch *w, const struct sampler *sampler, double now_s)
 {
-    ollama_client_free(w->client);
-    w->client = NULL;
-    free(w->container.ollama.models);
-    w->container.ollama = (struct ollama){.latency_ms = -1, .server = FACT_UNKNOWN};
-    w->answered_once = false;
-    w->poll_due_s = 0;
+    if (!w->cgroup)
+        open_cgroup(w, sampler, now_s);
+    if (w->cgroup)
+        read_processes(w, sampler, now_s);
 }
 
-/* The servers and the engine's words that a place follows from. */
-static uint64_t place_of(const struct watch *w)
-{
-    const struct container *c = &w->container;
-    const struct docker_details *d = &w->details;
-    uint64_t sum = (uint64_t)c->pid + d->port * 31 + d->n_published * 37 + c->processes_known;
-    for (size_t i = 0; i < c->n_processes; i++)
-        if (container_server(c, &c->processes[i]))
-            sum = sum * 1099511628211 + (uint64_t)c->processes[i].pid * 2654435761 +
-                  (uint64_t)c->processes[i].started_us;
-    for (const char *at = d->address; *at; at++)
-        sum = sum * 1099511628211 + (unsigned char)*at;
-    return sum;
-}
+/* What is kept of a container's labels, and of its environment, with what each costs beside its
+ * text: all the labels that there are of ours have 2 KiB. */
+enum { LABELS_KEPT_MAX = 4096, ENV_KEPT_MAX = 2048, VALUE_KEPT_MAX = 512, PAIR_BYTES = 48 };
 
-static bool has_server(const struct watch *w)
-{
-    for (size_t i = 0; i < w->container.n_processes; i++)
-        if (container_server(&w->container, &w->container.processes[i]))
-            return true;
-    return false;
-}
+struct keeping {
+    struct pair kept[WORLD_PAIRS_MAX];
+    size_t n, bytes, bytes_max;
+};
 
-static enum network network_of(struct watch *w, const struct sampler *sampler)
+static void keep_pair(struct keeping *keeping, const struct pair *pair)
 {
-    if (w->details.host_network)
-        return NETWORK_SHARED;
-    w->network = place_network(sampler->procfs, w->container.pid);
-    for (size_t i = 0; fact_known(w->network) && i < w->sense->n; i++) {
-        const struct watch *other = w->sense->watches[i];
-        if (other != w && other->container.status == STATUS_RUNNING &&
-            other->network == w->network && has_server(other))
-            return NETWORK_SHARED;
-    }
-    return w->details.joined ? NETWORK_JOINED : NETWORK_OWN;
-}
-
-static bool same_place(const struct place *a, const struct place *b)
-{
-    return a->server == b->server && a->started_us == b->started_us && a->n == b->n &&
-           !memcmp(a->ways, b->ways, sizeof a->ways);
-}
-
-static const double place_wait_max_s = 60;
-
-static void find_place(struct watch *w, const struct sampler *sampler)
-{
-    struct place place;
-    double now_s = clock_boottime_s();
-    if (!w->container.processes_known) { /* it was only found; the sample comes after this */
-        if (!w->cgroup)
-            open_cgroup(w, sampler, now_s);
-        if (w->cgroup)
-            read_processes(w, sampler, now_s);
-    }
-    w->place_due = false;
-    w->place_of = place_of(w);
-    int r = place_find(sampler->procfs, &w->container, &w->details, network_of(w, sampler), &place);
-    /* Nobody listens where somebody did: he is asked on, and his silence is told. */
-    if ((r == -ESRCH || r == -ENOENT) && w->place_known && w->place.n > 0)
+    size_t value = strlen(pair->value), more = PAIR_BYTES + strlen(pair->key) + value;
+    if (value > VALUE_KEPT_MAX || keeping->bytes + more > keeping->bytes_max)
         return;
-    if (!w->place_known || !same_place(&w->place, &place)) {
-        if (w->client)
-            drop_client(w);
-        w->way = 0;
-        w->heard = false;
-        w->place = place;
-        w->place_known = true;
+    keeping->bytes += more;
+    keeping->kept[keeping->n++] = *pair;
+}
+
+/* A copy of what is read here. What chooses a container and its mode comes first. */
+static int take_copy(const struct container *from, const char *label, struct container *copy)
+{
+    static const char ours[] = "supervisor.";
+    struct keeping labels = {.bytes_max = LABELS_KEPT_MAX}, env = {.bytes_max = ENV_KEPT_MAX};
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < from->n_labels; i++) {
+            const char *key = from->labels[i].key;
+            bool first = !strcmp(key, label) || !strcmp(key, "supervisor.mode");
+            if (pass == 0 ? first : !first && !strncmp(key, ours, sizeof ours - 1))
+                keep_pair(&labels, &from->labels[i]);
+        }
     }
-    /* It may begin to listen later, and nothing is asked whose failure would tell. */
-    w->place_wait_s = place.n > 0 ? 0 : w->place_wait_s <= 0 ? 1 : 2 * w->place_wait_s;
-    if (w->place_wait_s > place_wait_max_s)
-        w->place_wait_s = place_wait_max_s;
-    w->place_retry_s = place.n > 0 ? INFINITY : now_s + w->place_wait_s;
+    for (size_t i = 0; i < from->n_env; i++)
+        keep_pair(&env, &from->env[i]);
+    struct container lean = *from;
+    lean.labels = labels.kept;
+    lean.n_labels = labels.n;
+    lean.env = env.kept;
+    lean.n_env = env.n;
+    return container_copy(copy, &lean);
 }
 
-static bool is_its(void *userdata, uint16_t local_port)
-{
-    const struct watch *w = userdata;
-    return listener_has(w->sense->procfs, w->place.net_pid, w->place.ways[w->way].inside,
-                        local_port);
-}
-
-static void open_client(struct watch *w, const struct sampler *sampler)
-{
-    const struct way *way = &w->place.ways[w->way];
-    int netns = 0;
-    if (way->kind == WAY_INSIDE && (netns = place_enter(sampler->procfs, &w->place)) <= 0)
-        return;
-    if (ollama_client_new(sampler->http, way->address, way->port, &w->client) < 0) {
-        w->client = NULL;
-        if (netns > 0)
-            close(netns);
-        return;
-    }
-    /* An address that a container gave itself, or that another network has too, proves nothing. */
-    bool prove = way->kind == WAY_DIRECT && w->container.processes_known;
-    ollama_client_meet(w->client, netns, prove ? is_its : NULL, w);
-}
-
-bool watch_next_way(struct watch *w, bool foreign)
-{
-    bool met = w->client && ollama_client_met(w->client) && !foreign;
-    if (!w->client || w->heard || met || w->way + 1 >= w->place.n)
-        return false;
-    w->way++;
-    drop_client(w);
-    return true;
-}
-
-struct ollama_client *watch_client(struct watch *w, const struct sampler *sampler)
-{
-    w->not_asked[0] = '\0';
-    if (w->container.status != STATUS_RUNNING || !container_is_ollama(&w->container)) {
-        if (w->client)
-            drop_client(w);
-        return NULL;
-    }
-    if (w->place_due || !w->place_known || w->place_of != place_of(w) ||
-        clock_boottime_s() >= w->place_retry_s)
-        find_place(w, sampler);
-    snprintf(w->not_asked, sizeof w->not_asked, "%s", w->place.n ? "" : w->place.why);
-    if (w->not_asked[0])
-        snprintf(w->container.ollama.error, sizeof w->container.ollama.error, "%s", w->not_asked);
-    if (!w->client && w->place.n > 0)
-        open_client(w, sampler);
-    return w->client;
-}
-
-bool watch_take(struct watch *w, const struct container *from, const struct docker_details *details)
+bool watch_take(struct watch *w, const struct container *from, const struct docker_details *details,
+                const char *label)
 {
     struct container *c = &w->container;
     bool new_life =
@@ -266,7 +180,7 @@ bool watch_take(struct watch *w, const struct container *from, const struct dock
                    w->details.memory != details->memory ||
                    w->details.memory_swap != details->memory_swap;
     struct container fresh;
-    if (container_copy(&fresh, from) < 0)
+    if (take_copy(from, label, &fresh) < 0)
         return false;
     /* What inspect does not say stays as it was sampled. */
     fresh.cgroup = c->cgroup;
@@ -286,7 +200,7 @@ bool watch_take(struct watch *w, const struct container *from, const struct dock
     if (new_life) {
         cgroup_close(w->cgroup);
         w->cgroup = NULL;
-        w->cgroup_retry_s = 0;
+        w->cgroup_retry_s = w->cgroup_pause_s = 0;
         w->cgroup_error[0] = 0;
         cgroup_memory_init(&c->cgroup);
         c->processes_known = false;
@@ -297,7 +211,7 @@ bool watch_take(struct watch *w, const struct container *from, const struct dock
         w->place_known = false;
         w->place_wait_s = 0;
         w->network = FACT_UNKNOWN;
-        drop_client(w);
+        watch_drop_client(w);
     }
     return changed;
 }

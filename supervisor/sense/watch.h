@@ -17,8 +17,8 @@ struct watch {
     struct settings settings;
     struct cgroup *cgroup; /* NULL: not open */
     char cgroup_error[512];
-    double cgroup_retry_s; /* boottime: not before */
-    bool stats_pending, cgroup_said;
+    double cgroup_retry_s, cgroup_pause_s; /* boottime: not before; how long, longer each time */
+    bool stats_pending, stats_due, cgroup_said;
     struct ollama_client *client;
     struct place place;          /* where its Ollama listens, as it was last found in this life; */
     uint64_t place_of;           /* of which servers and which of the engine's words, */
@@ -38,6 +38,7 @@ struct watch {
     double connections_s; /* boottime: when they were last read, or could not be */
     double rest_s;        /* after what it answered last; 0: it may be asked */
     bool answered_once, lost;
+    bool here; /* it has, or had, a cgroup on this host */
     bool want_connections, inspecting, inspect_again, inspect_due, named, listed;
     bool refreshing, refresh_inspected, refresh_polled; /* a fresh look under way */
     fact main_started_us;     /* of its main process as last seen; 0: not seen in this life */
@@ -58,10 +59,11 @@ struct sampler { /* what all containers share */
 /* Reads cgroup, processes, received bytes and (if wanted) connections into watch->container. now_s:
  * boottime. */
 void watch_sample(struct watch *watch, const struct sampler *sampler, double now_s);
-/* Takes what inspect said; a new StartedAt drops all that was known of the old life. Returns
- * whether something that matters changed. */
+/* Takes what inspect said; a new StartedAt drops all that was known of the old life. Of its labels
+ * `label`, which chooses containers, and ours are kept. Returns whether something that matters
+ * changed. */
 bool watch_take(struct watch *watch, const struct container *container,
-                const struct docker_details *details);
+                const struct docker_details *details, const char *label);
 /* Takes the engine's word that it died, where the kernel bears it out: its main process, seen by
  * watch_sample before, is gone. The engine says so at once, but answers an inspect only when it has
  * taken the network down (40 to 100 ms). False: only inspect can tell. */
@@ -71,6 +73,8 @@ bool watch_died(struct watch *watch, const struct sampler *sampler,
  * that was seen by watch_sample and is gone has ended, with an unknown exit code (true, once);
  * where none was seen the status is unknown until the engine is back. */
 bool watch_left_alone(struct watch *watch, const struct sampler *sampler);
+/* Its processes, before its first sample; processes_known says whether that could be. */
+void watch_see_processes(struct watch *watch, const struct sampler *sampler, double now_s);
 /* Takes Ollama's answer (deep copy). */
 void watch_answer(struct watch *watch, const struct ollama *answer, uint64_t sent_ns);
 /* The client for where its server listens; NULL where nobody can be asked (not_asked) or it does
@@ -80,6 +84,8 @@ struct ollama_client *watch_client(struct watch *watch, const struct sampler *sa
 /* The client met nobody, or (foreign) who answered is no Ollama: takes the place's next way. False:
  * there is none, or it has heard an Ollama before. */
 bool watch_next_way(struct watch *watch, bool foreign);
+/* Nobody is asked any more, and what he answered is unknown. */
+void watch_drop_client(struct watch *watch);
 void watch_free(struct watch *watch);
 
 #endif

@@ -15,7 +15,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { LOCAL_ANSWER_MAX = 16 * 1024 * 1024, LOCAL_CALLERS_MAX = 16 };
+enum {
+    LOCAL_ANSWER_MAX = 16 * 1024 * 1024,
+    LOCAL_CALLERS_MAX = 16,
+    LOCAL_TEXTS_MAX = 4 * 1024 * 1024
+};
 
 /* Who reads takes milliseconds: one that took nothing for 2 s, or is not done after 10, is closed;
  * one that has had a tenth of a second gives way where there are too many. */
@@ -35,7 +39,8 @@ struct local {
     uv_pipe_t pipe;
     uv_timer_t timer; /* runs while there are callers */
     char path[sizeof((struct sockaddr_un *)0)->sun_path];
-    json_t *(*state)(void *userdata);
+    char *(*state)(void *userdata);
+    size_t length; /* of the last answer: the next one will be as long */
     void *userdata;
     int n_callers, n_handles;            /* the last handle that is closed takes it along */
     TAILQ_HEAD(callers, caller) callers; /* the oldest first */
@@ -98,10 +103,9 @@ static void close_the_slow(uv_timer_t *timer)
 static bool answer(struct caller *caller)
 {
     static char newline[] = "\n";
-    json_t *state = caller->local->state(caller->local->userdata);
-    caller->text = state ? json_dumps(state, JSON_COMPACT) : NULL;
-    json_decref(state);
+    caller->text = caller->local->state(caller->local->userdata);
     unsigned length = caller->text ? (unsigned)strlen(caller->text) : 0;
+    caller->local->length = length;
     uv_buf_t buffers[2] = {uv_buf_init(caller->text, length), uv_buf_init(newline, 1)};
     return caller->text &&
            uv_write(&caller->write, (uv_stream_t *)&caller->pipe, buffers, 2, on_written) == 0;
@@ -111,7 +115,9 @@ static bool answer(struct caller *caller)
 static bool room(struct local *local, uint64_t now_ms)
 {
     struct caller *oldest = TAILQ_FIRST(&local->callers);
-    if (local->n_callers < LOCAL_CALLERS_MAX)
+    size_t texts = (size_t)local->n_callers * local->length;
+    if (local->n_callers == 0 ||
+        (local->n_callers < LOCAL_CALLERS_MAX && texts + local->length <= LOCAL_TEXTS_MAX))
         return true;
     if (now_ms - oldest->since_ms < turn_ms)
         return false;
@@ -139,7 +145,7 @@ static void on_caller(uv_stream_t *server, int status)
         caller_close(caller);
 }
 
-int local_serve(uv_loop_t *loop, const char *directory, json_t *(*state)(void *userdata),
+int local_serve(uv_loop_t *loop, const char *directory, char *(*state)(void *userdata),
                 void *userdata, struct local **ret_local, struct error *err)
 {
     struct local *local = calloc(1, sizeof *local);

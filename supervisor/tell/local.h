@@ -1,7 +1,7 @@
 /* The daemon's state for commands on the same machine: a unix socket in the state directory. A
  * caller connects, gets one line of JSON (a world with verdicts) and the end of the stream. Read
- * only; mode 0600. 16 callers at a time; one that does not read is closed after 2 s, or when others
- * wait. */
+ * only; mode 0600. 16 callers at a time, and their answers have 4 MiB at most or are one; one that
+ * does not read is closed after 2 s, or when others wait. */
 #ifndef SUPERVISOR_TELL_LOCAL_H
 #define SUPERVISOR_TELL_LOCAL_H
 
@@ -12,9 +12,9 @@
 struct local;
 
 /* Serves DIRECTORY/supervisor.sock: 16 callers at a time, each for two seconds; beyond that the
- * answer is the end of the stream; state() gives a new reference or NULL. -ENAMETOOLONG (a
- * socket's path has 107 bytes), -EADDRINUSE … */
-int local_serve(uv_loop_t *loop, const char *directory, json_t *(*state)(void *userdata),
+ * answer is the end of the stream; state() gives a text, which is freed here, or NULL.
+ * -ENAMETOOLONG (a socket's path has 107 bytes), -EADDRINUSE … */
+int local_serve(uv_loop_t *loop, const char *directory, char *(*state)(void *userdata),
                 void *userdata, struct local **ret_local, struct error *err);
 /* Removes the socket and closes whoever still reads; the loop must turn once more. */
 void local_free(struct local *local);

@@ -1,10 +1,15 @@
 #include "tell/state_json.h"
 
+#include "base/buffer.h"
 #include "judge/verdict_json.h"
 #include "sense/json_put.h"
 #include "sense/world_json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT_MAX = 16 * 1024 * 1024 }; /* as much as a caller takes */
 
 /* The host's level, that of all models against their budget, and `level`, which is all together. */
 static void add_levels(const struct judgement *j, json_t *world)
@@ -30,22 +35,27 @@ static json_t *ruled_out(const struct assessment *a)
     return list;
 }
 
-/* What each container is doing: "busy: cpu 43 % of a core"; and its throttle. */
-static void add_activities(const struct state *state, json_t *containers)
+/* What a container is doing: "busy: cpu 43 % of a core"; and its throttle. */
+static void add_activity(const struct state *state, size_t i, json_t *container)
 {
-    for (size_t i = 0; i < state->judgement->n_assessments; i++) {
-        const struct assessment *a = &state->judgement->assessments[i];
-        char text[160];
-        snprintf(text, sizeof text, "%s%s%s", activity_name(a->activity), *a->why ? ": " : "",
-                 a->why);
-        json_t *container = json_array_get(containers, i);
-        json_object_set_new(container, "activity", json_string(text));
-        json_object_set_new(container, "level", json_string(pressure_name(a->level)));
-        if (a->activity != ACTIVITY_STOPPED)
-            json_object_set_new(container, "ruled_out", ruled_out(a));
-        if (state->throttler && *throttler_text(state->throttler, a->id, text, sizeof text))
-            json_object_set_new(container, "throttled", json_string(text));
-    }
+    const struct assessment *a = &state->judgement->assessments[i];
+    char text[160];
+    snprintf(text, sizeof text, "%s%s%s", activity_name(a->activity), *a->why ? ": " : "", a->why);
+    json_object_set_new(container, "activity", json_string(text));
+    json_object_set_new(container, "level", json_string(pressure_name(a->level)));
+    if (a->activity != ACTIVITY_STOPPED)
+        json_object_set_new(container, "ruled_out", ruled_out(a));
+    if (state->throttler && *throttler_text(state->throttler, a->id, text, sizeof text))
+        json_object_set_new(container, "throttled", json_string(text));
+}
+
+/* NULL: it is one that was cleared. */
+static json_t *verdict_json(const struct state *state, size_t i)
+{
+    const struct verdict *v = &state->judgement->verdicts[i];
+    return v->state == VERDICT_CLEARED
+               ? NULL
+               : verdict_to_json(v, state->healer ? healer_acted(state->healer, v->id) : "");
 }
 
 json_t *state_to_json(const struct state *state)
@@ -53,16 +63,77 @@ json_t *state_to_json(const struct state *state)
     json_t *json = world_to_json(state->world);
     if (!json)
         return NULL;
-    add_activities(state, json_object_get(json, "containers"));
+    for (size_t i = 0; i < state->judgement->n_assessments; i++)
+        add_activity(state, i, json_array_get(json_object_get(json, "containers"), i));
     add_levels(state->judgement, json);
     json_t *verdicts = json_array();
-    for (size_t i = 0; i < state->judgement->n_verdicts; i++) {
-        const struct verdict *v = &state->judgement->verdicts[i];
-        if (v->state != VERDICT_CLEARED)
-            json_array_append_new(
-                verdicts,
-                verdict_to_json(v, state->healer ? healer_acted(state->healer, v->id) : ""));
-    }
+    for (size_t i = 0; i < state->judgement->n_verdicts; i++)
+        json_array_append_new(verdicts, verdict_json(state, i));
     json_object_set_new(json, "verdicts", verdicts);
     return json;
+}
+
+static int append(struct buffer *buffer, const char *text)
+{
+    return buffer_append(buffer, text, strlen(text));
+}
+
+/* Takes over the value; NULL: there is none to be appended. */
+static int append_json(struct buffer *buffer, const char *before, json_t *value)
+{
+    char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    int r = !value ? 0 : !text || append(buffer, before) < 0 ? -1 : append(buffer, text);
+    json_decref(value);
+    free(text);
+    return r;
+}
+
+static json_t *container_json(const struct state *state, size_t i)
+{
+    struct world one;
+    world_init(&one);
+    one.containers = &state->world->containers[i];
+    one.n_containers = 1;
+    json_t *world = world_to_json(&one);
+    json_t *container = json_incref(json_array_get(json_object_get(world, "containers"), 0));
+    json_decref(world);
+    if (container && i < state->judgement->n_assessments)
+        add_activity(state, i, container);
+    return container;
+}
+
+static int append_all(struct buffer *buffer, const struct state *state, json_t *more)
+{
+    struct world head = *state->world;
+    head.n_containers = 0;
+    json_t *json = world_to_json(&head);
+    if (!json)
+        return -1;
+    add_levels(state->judgement, json);
+    json_object_update(json, more);
+    json_object_del(json, "containers");
+    int r = append_json(buffer, "", json);
+    if (r == 0)
+        buffer->length--; /* the bracket at the end */
+    r = r < 0 ? r : append(buffer, ",\"containers\":[");
+    for (size_t i = 0; r == 0 && i < state->world->n_containers; i++)
+        r = append_json(buffer, i ? "," : "", container_json(state, i));
+    r = r < 0 ? r : append(buffer, "],\"verdicts\":[");
+    bool any = false;
+    for (size_t i = 0; r == 0 && i < state->judgement->n_verdicts; i++) {
+        json_t *verdict = verdict_json(state, i);
+        r = append_json(buffer, any ? "," : "", verdict);
+        any |= verdict != NULL;
+    }
+    return r < 0 ? r : append(buffer, "]}");
+}
+
+char *state_to_text(const struct state *state, json_t *more)
+{
+    struct buffer buffer;
+    buffer_init(&buffer, TEXT_MAX);
+    if (append_all(&buffer, state, more) == 0)
+        return buffer.data;
+    buffer_clear(&buffer);
+    return NULL;
 }

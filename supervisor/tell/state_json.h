@@ -16,5 +16,8 @@ struct state { /* all borrowed */
 
 /* A new reference; NULL when memory is spent. */
 json_t *state_to_json(const struct state *state);
+/* The same as text, for the caller to free, with the members of `more`. No tree of all of it is
+ * made: with hundreds of containers that would be more than what is known of them. */
+char *state_to_text(const struct state *state, json_t *more);
 
 #endif

@@ -76,6 +76,12 @@ class Warp:
     def jumps(self):
         return self._get(3), self._get(4)
 
+    def heap(self):
+        """Bytes that the daemon has allocated, as of its last wait; asks for the next count."""
+        bytes_ = self._get(5)
+        self._set(5, -1)
+        return bytes_
+
     def wall(self):
         return time.time() + self.now()
 
@@ -193,10 +199,12 @@ class Container:
 
     def ask(self, path, body, port=CONTROL):
         """The stand-in's levers, or Ollama's own API."""
-        connection = http.client.HTTPConnection(self.address, port, timeout=10)
+        connection = http.client.HTTPConnection(self.address, port, timeout=3)
         try:
             connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
             return connection.getresponse().read()
+        except (OSError, http.client.HTTPException):  # ill as it is: out of memory, hung, dying
+            self.engine.asked["no answer of a container"] = self.engine.asked.get("no answer of a container", 0) + 1
         finally:
             connection.close()
 

@@ -13,6 +13,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -33,6 +34,7 @@ struct page {                    /* tests/prove/ticks knows it too */
     _Atomic int64_t until_ns;    /* offset_ns is not moved beyond this */
     _Atomic int64_t patience_ns; /* of the machine's time, for what is owed */
     _Atomic int64_t jumps, impatient;
+    _Atomic int64_t heap_bytes; /* in use; -1: asked for, counted in the next wait */
 };
 
 enum { DESCRIPTORS = 1024 };
@@ -158,6 +160,10 @@ static bool anything(int epoll, int64_t for_ns, const sigset_t *mask)
  * somebody is waited for, else by a jump. */
 static bool pass_time(int epoll, int timeout_ms, const sigset_t *mask)
 {
+    if (atomic_load(&page->heap_bytes) < 0) {
+        struct mallinfo2 heap = mallinfo2();
+        atomic_store(&page->heap_bytes, (int64_t)(heap.uordblks + heap.hblkhd));
+    }
     int64_t left_ns = timeout_ms < 0 ? INT64_MAX : timeout_ms * (second_ns / 1000),
             began = machine_ns();
     while (left_ns > 0) {

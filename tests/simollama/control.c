@@ -140,6 +140,13 @@ static void leak(struct http_conn *conn, const json_t *body)
     loop_arm(&new->timer, 0);
 }
 
+static void unleak(struct http_conn *conn, const json_t *body)
+{
+    (void)body;
+    memory_unleak();
+    reply_json(conn, 200, FAMILY_OPENAI, json_pack("{sI}", "leaked", (json_int_t)memory_leaked()));
+}
+
 static struct model *named_model(const json_t *body)
 {
     const char *name = json_string_value(field_of(body, "model"));
@@ -193,8 +200,8 @@ static void handle(struct http_conn *conn)
         const char *path;
         void (*answer)(struct http_conn *conn, const json_t *body);
     } posts[] = {
-        {"/sim/set", set},     {"/sim/leak", leak},   {"/sim/orphan", orphan},
-        {"/sim/ghost", ghost}, {"/sim/renew", renew},
+        {"/sim/set", set},       {"/sim/leak", leak},   {"/sim/unleak", unleak},
+        {"/sim/orphan", orphan}, {"/sim/ghost", ghost}, {"/sim/renew", renew},
     };
     if (!strcmp(conn->path, "/sim/state")) {
         state(conn);

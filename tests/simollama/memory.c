@@ -4,6 +4,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* At the head of each leak: the one before. */
+struct leaked {
+    struct leaked *before;
+    uint64_t bytes;
+};
+
+static struct leaked *last;
 static uint64_t leaked_bytes;
 
 static size_t whole_pages(uint64_t bytes)
@@ -36,8 +43,21 @@ int memory_leak(uint64_t bytes)
     if (!memory)
         return -errno;
     memory_touch(memory, 0, bytes);
+    struct leaked *leak = (void *)memory; /* of whole pages */
+    *leak = (struct leaked){.before = last, .bytes = bytes};
+    last = leak;
     leaked_bytes += bytes;
     return 0;
+}
+
+void memory_unleak(void)
+{
+    while (last) {
+        struct leaked *before = last->before;
+        memory_unmap((char *)last, last->bytes);
+        last = before;
+    }
+    leaked_bytes = 0;
 }
 
 uint64_t memory_leaked(void)

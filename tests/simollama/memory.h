@@ -9,8 +9,9 @@
 char *memory_map(uint64_t bytes);
 /* Writes into every page of memory[from, to): each page then differs from zero and from others. */
 void memory_touch(char *memory, uint64_t from, uint64_t to);
-/* Maps and touches bytes that are never given back. 0 or -errno. */
+/* Maps and touches bytes that are given back by memory_unleak alone. 0 or -errno. */
 int memory_leak(uint64_t bytes);
+void memory_unleak(void);
 /* What was leaked so far. */
 uint64_t memory_leaked(void);
 void memory_unmap(char *memory, uint64_t bytes);

@@ -46,7 +46,7 @@ def lacking(item):
             return "a kernel in /boot (linux-image-amd64)"
     if item.get_closest_marker("engine") and not shutil.which("apt-get"):
         return "apt-get, to fetch a newer engine"
-    if item.path.name == "test_fault_matrix.py" and not shutil.which("gdb"):
+    if item.path.name in ("test_fault_matrix.py", "test_force.py") and not shutil.which("gdb"):
         return "gdb"
     for tool in ("dockerd", "runc", "iptables", "ip", "curl"):
         if not shutil.which(tool):

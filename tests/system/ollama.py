@@ -203,6 +203,11 @@ class Ollama:
         self.sim("leak", {"bytes": size})
         return self._holds(before + size)
 
+    def unleak(self):
+        """Gives back all that was leaked, as if it had been no leak."""
+        self.sim("unleak")
+        wait.until(lambda: self.state()["leaked"] == 0, 10, "it is given back")
+
     def orphan(self, size):
         """Leaves a runner of `size` bytes that Ollama has forgotten; the moment at which all of it was there."""
         before, self.leaking_since = self.held(), time.monotonic()

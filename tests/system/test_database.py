@@ -3,7 +3,8 @@ done, once. And a database or a disk that hangs stalls no look."""
 
 import contextlib
 import fcntl
-import os
+import pathlib
+import signal
 import socket
 import subprocess
 import time
@@ -15,6 +16,7 @@ import intents
 import program
 import wait
 from bench import QUICK, Bench, in_time, outlive_grace
+from making import small_disk
 from sizes import MIB
 
 SETTINGS = QUICK | {"leak.threshold": "64M", "leak.threshold_percent": "0", "leak.baseline": "32M"}
@@ -31,12 +33,30 @@ def bench(engine, built):
         one.close()
 
 
+@contextlib.contextmanager
+def standing_still(bench):
+    """What is done to several files is one step to the daemons: one that looks in between finds two faults, and puts new
+    files where the second step comes."""
+    for daemon in bench.daemons:
+        daemon.send(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{daemon.process.pid}/task")
+        wait.until(lambda: all(task.joinpath("stat").read_text().rsplit(")", 1)[1].split()[0] == "T" for task in tasks.iterdir()), 10,
+                   "all its threads stand still")
+    try:
+        yield
+    finally:
+        for daemon in bench.daemons:
+            daemon.send(signal.SIGCONT)
+
+
 def corrupt(bench):
-    faults.corrupt(bench.state)
+    with standing_still(bench):
+        faults.corrupt(bench.state)
 
 
 def removed(bench):
-    faults.move_away(bench.state)
+    with standing_still(bench):
+        faults.move_away(bench.state)
 
 
 def directory_removed(bench):
@@ -176,3 +196,35 @@ def test_looks_go_on_while_another_process_holds_the_database(bench):
     leaked = first.leak(LEAK)
     daemon.wait("healed", in_time() + 20, container=first.name, after=leaked)
     assert first.stop_signals() == 1 and not daemon.find("CRITICAL ALERT"), daemon.text()
+
+
+@contextlib.contextmanager
+def frozen(mount):
+    """Whoever writes to that file system, or makes or removes a file there, waits."""
+    subprocess.run(["fsfreeze", "--freeze", mount], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["fsfreeze", "--unfreeze", mount], check=True)
+
+
+def test_looks_go_on_while_the_disk_hangs(bench):
+    """The database, the locks and the heartbeat lie on it; a remedy that is due then waits for it, and nothing else does."""
+    with small_disk(bench.directory) as mount:
+        bench.state = mount / "state"
+        one = bench.ollama("waits")
+        daemon = bench.daemon(one)
+        outlive_grace()
+        took = []
+        with frozen(mount):
+            leaked = one.leak(LEAK)
+            end = time.monotonic() + in_time() + 8  # a beat and a guard's look fall into it
+            while time.monotonic() < end:
+                took.append(asked(bench.state))
+                time.sleep(0.1)
+            assert one.stop_signals() == 0, daemon.text()
+        assert max(took) < 1.5, f"a look waited {max(took):.1f} s: {took}"
+        assert daemon.find("verdict raised", container="waits", after=leaked), daemon.text()
+        daemon.wait("healed", in_time() + 25, container="waits", after=leaked)
+        assert one.stop_signals() == 1 and one.starts() == 2, daemon.text()
+        daemon.end()

@@ -10,8 +10,8 @@ import pytest
 import wait
 from bench import Bench
 
-# The answer fits into no socket's buffers: who does not read is waited for. Of a container's labels 16 KiB are kept.
-FILLER, LABELS, COUNT = "x" * 3000, 5, 40
+# The answer fits into no socket's buffers: who does not read is waited for. Of a container's labels ours are kept, 4 KiB.
+FILLER, LABELS, COUNT = "x" * 500, 6, 150
 LARGE = len(FILLER) * LABELS * COUNT
 STILL = 2.0  # seconds without reading until it is closed; it is looked at every half second
 AT_ONCE, SOON = 1.0, 5.0
@@ -21,13 +21,12 @@ AT_ONCE, SOON = 1.0, 5.0
 def place(engine, built):
     """A daemon whose answer is large, and its socket."""
     bench = Bench(engine)
-    labels = {bench.label: "true"} | {f"filler-{k}": FILLER for k in range(LABELS)}
+    labels = {bench.label: "true"} | {f"supervisor.filler{k}": FILLER for k in range(LABELS)}
     ids = [engine.api.call("POST", "/containers/create", {"Image": engine.image(), "Labels": labels},
                            query={"name": f"talked-about-{i}"})["Id"] for i in range(COUNT)]  # made, not started: told as well
     try:
         daemon = bench.daemon()
-        daemon.wait("supervising", 10, container=f"talked-about-{COUNT - 1}")
-        daemon.wait("first look", 10)
+        daemon.wait("first look", 20, containers=str(COUNT))
         yield bench, daemon, str(bench.state / "supervisor.sock")
     finally:
         bench.close()

@@ -12,7 +12,10 @@ import time
 import pytest
 
 import memory
+import program
+import wait
 from bench import QUICK, Bench, in_time, outlive_grace
+from making import Making, trial
 from sizes import MIB
 
 SETTINGS = QUICK | {"leak.threshold": "64M", "leak.threshold_percent": "0", "leak.baseline": "32M"}
@@ -73,13 +76,20 @@ def test_who_holds_the_cgroup_without_rights_keeps_nobody_away(bench):
     assert not (SHARED / f"{one.id}.lock").exists(), "it went with its lock"
 
 
+@contextlib.contextmanager
+def held_by_root(name):
+    """As by a supervisor with another state directory."""
+    with open(SHARED / f"{name}.lock", "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def test_who_may_hold_it_keeps_others_away(bench):
     """Root's own processes, such as a supervisor with another state directory."""
     one = bench.ollama("anothers")
     daemon = bench.daemon(one)
     outlive_grace()
-    with open(SHARED / f"{one.id}.lock", "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with held_by_root(one.id):
         leaked = one.leak(LEAK)
         daemon.wait("locked by another supervisor", in_time() + 10, container=one.name)
         time.sleep(2)
@@ -100,3 +110,57 @@ def test_a_place_that_others_can_write_is_not_believed(bench):
     daemon.wait("healed", in_time() + 15, container=one.name, after=leaked)
     assert len(daemon.find("locks not shared")) == 1, daemon.text()
     assert one.stop_signals() == 1
+
+
+def command(bench, *arguments):
+    return subprocess.Popen([str(program.PROGRAM), *map(str, bench.options()), *arguments], env=program.environment(),
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def waited_for(child, lock, seconds, untouched):
+    """It waits as long as the lock is held, and ends well afterwards."""
+    with lock:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            assert child.poll() is None and untouched(), child.communicate()
+            time.sleep(0.2)
+    out, err = child.communicate(timeout=30)
+    assert child.returncode == 0, out + err
+    return out
+
+
+@pytest.mark.parametrize("arguments, seconds", [  # so long that it has come to the lock
+    (["load", "second"], 4), (["unload", "first"], 4), (["fix-ollama"], 9), (["emergency-restart", "--yes"], 4), (["optimize", "--now"], 14)])
+def test_commands_wait_for_those_with_another_state(bench, arguments, seconds):
+    one = bench.ollama("shared", models="first=40M,second=40M", env={"OLLAMA_KEEP_ALIVE": "1h"})
+    if arguments[0] == "fix-ollama":
+        outlive_grace()
+        one.leak(LEAK)
+    else:
+        one.load("first")
+    started, loaded = one.started_at(), one.loaded()
+    with contextlib.ExitStack() as lock:
+        lock.enter_context(held_by_root(one.id))
+        child = command(bench, *arguments)
+        waited_for(child, lock, seconds, lambda: one.started_at() == started and one.loaded() == loaded)
+    if arguments[0] in ("fix-ollama", "emergency-restart"):
+        wait.until(lambda: one.started_at() != started, 5, "it was restarted")
+        assert one.stop_signals() == 1
+    else:
+        assert one.loaded() != loaded
+
+
+def test_two_do_not_make_the_same_container(engine, built):
+    making = Making(engine, trial())
+    try:
+        with held_by_root("name-trial"):
+            done = making.create("trial")
+            assert done.code == 1 and "is being made by another supervisor" in done.err, done
+            assert not making.there()
+        assert making.create("trial").code == 0
+        with held_by_root(making.inspect("trial")["Id"]):
+            done = making.create("trial", "--replace")
+            assert done.code == 1 and "is being worked on by another supervisor" in done.err, done
+        assert making.inspect("trial")["State"]["Running"] and list(making.there()) == ["trial"]
+    finally:
+        making.close()

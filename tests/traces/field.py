@@ -11,6 +11,7 @@ import sys
 import form
 
 SETTINGS = {"too-many-models": {"models.single": "on"}}
+AFTER = {"runner-leak-fast-24": ["oom-kill", "ghost-model"]}  # what its end makes true
 
 
 def trace(path):
@@ -22,9 +23,11 @@ def trace(path):
     if kind == "none":
         return [head, *rest]
     remarks = [line for line in rest if "world" not in line]
-    for begin in truth.pop("times", [truth["from"]]):
+    end = last if kind == "oom-kill" else truth["to"] or last  # a kill stands for ten minutes
+    for begin in [at - 0.1 for at in truth.pop("times", [])] or [truth["from"]]:  # each was noticed a moment later
         more = {name: value for name, value in truth.items() if name not in ("verdict", "from", "to")}
-        remarks.append(form.truth(kind, begin, truth["to"] or last, **more))
+        remarks.append(form.truth(kind, begin, end, **more))
+    remarks += [form.truth(after, end, last) for after in AFTER.get(head["trace"]["name"], [])]
     return form.ordered(head, form.worlds(rest), remarks)
 
 

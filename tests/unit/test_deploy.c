@@ -15,12 +15,12 @@ static void built_in(void **state)
         {"standard", GIB(12), false, 0},
         {"standard", GIB(12) - MIB(1), true, MIB(1)},
         {"33b", GIB(32), false, 0},
-        {"33b", GIB(29) + MIB(512), false, 0},
-        {"33b", GIB(29), true, MIB(512)},
-        {"33b", GIB(16), true, GIB(13) + MIB(512)},
+        {"33b", GIB(29), false, 0},
+        {"33b", GIB(29) - MIB(512), true, MIB(512)},
+        {"33b", GIB(16), true, GIB(13)},
         {"70b", GIB(32), false, 0},
-        {"70b", GIB(31) + MIB(512), false, 0},
-        {"70b", GIB(31), true, MIB(512)},
+        {"70b", GIB(31) + MIB(205), false, 0}, /* 31.2 GiB: what is sold as 32 GB */
+        {"70b", GIB(31) - MIB(512), true, MIB(512)},
         {"localai", GIB(16), false, 0},
         {"localai", GIB(15), true, GIB(1)},
     };
@@ -42,21 +42,21 @@ static void built_in(void **state)
 static void total_remedy(void **state)
 {
     (void)state;
-    struct deploy_case c = case_of("70b", GIB(31));
+    struct deploy_case c = case_of("70b", GIB(31) - MIB(512));
     case_plan(&c);
     assert_string_equal(
         case_find(&c, DEPLOY_REFUSAL, "memory")->text,
-        "the limit of 30.0 GiB and 1.5 GiB for others are 512.0 MiB more than the host's 31.0 GiB: "
-        "take --memory 29g, or leave less to others by --reserve 1g");
-    c.wish.profile.reserve = GIB(1);
+        "the limit of 30.0 GiB and 1.0 GiB for others are 512.0 MiB more than the host's 30.5 GiB: "
+        "take --memory 29g, or leave less to others by --reserve 512m");
+    c.wish.profile.reserve = MIB(512);
     case_plan(&c);
     assert_false(c.plan.refused);
-    assert_int_equal(c.plan.reserve, GIB(1));
-    c.facts.memory_total = GIB(1);
+    assert_int_equal(c.plan.reserve, MIB(512));
+    c.facts.memory_total = MIB(512);
     case_plan(&c);
     assert_string_equal(case_find(&c, DEPLOY_REFUSAL, "memory")->text,
-                        "the limit of 30.0 GiB and 1.0 GiB for others are 30.0 GiB more than the "
-                        "host's 1.0 GiB: it needs a larger host");
+                        "the limit of 30.0 GiB and 512.0 MiB for others are 30.0 GiB more than the "
+                        "host's 512.0 MiB: it needs a larger host");
     c.facts.memory_total = FACT_UNKNOWN;
     case_plan(&c);
     assert_true(c.plan.refused);
@@ -114,9 +114,9 @@ static void exclusive(void **state)
     assert_true(c.plan.refused);
     assert_int_equal(c.plan.n_evict, 0);
     assert_string_equal(case_find(&c, DEPLOY_REFUSAL, "others")->text,
-                        "it is exclusive: its 28.0 GiB beside ollama 8.0 GiB are 5.5 GiB more than "
-                        "the host's 32.0 GiB less 1.5 GiB for others; --evict stops ollama");
-    assert_int_equal(case_find(&c, DEPLOY_REFUSAL, "others")->missing, GIB(5) + MIB(512));
+                        "it is exclusive: its 28.0 GiB beside ollama 8.0 GiB are 5.0 GiB more than "
+                        "the host's 32.0 GiB less 1.0 GiB for others; --evict stops ollama");
+    assert_int_equal(case_find(&c, DEPLOY_REFUSAL, "others")->missing, GIB(5));
     c.facts.memory_total = GIB(38); /* both fit */
     case_plan(&c);
     assert_false(c.plan.refused);
@@ -128,11 +128,11 @@ static void exclusive(void **state)
     c.facts.others[0].limit = FACT_NONE; /* counts what it holds */
     case_plan(&c);
     assert_false(c.plan.refused);
-    c.facts.others[0].held = GIB(3);
+    c.facts.others[0].held = GIB(3) + MIB(512);
     case_plan(&c);
     assert_true(c.plan.refused);
     assert_non_null(strstr(case_find(&c, DEPLOY_REFUSAL, "others")->text,
-                           "beside ollama without a limit, holds 3.0 GiB are 512.0 MiB more"));
+                           "beside ollama without a limit, holds 3.5 GiB are 512.0 MiB more"));
     c.facts.others[0].held = FACT_UNKNOWN;
     case_plan(&c);
     assert_false(c.plan.refused);
@@ -189,7 +189,7 @@ static void eviction(void **state)
         {{{PRIORITY_NORMAL, GIB(8), SWARM}}, ""},
         {{{PRIORITY_NORMAL, GIB(8), SWARM}, {PRIORITY_NORMAL, GIB(2), 0}}, ""},
         {{{PRIORITY_NORMAL, GIB(2), AUTO_REMOVE}, {PRIORITY_NORMAL, GIB(2), 0}}, "1"},
-        {{{PRIORITY_HIGH, GIB(2), 0}, {PRIORITY_NORMAL, GIB(2), 0}, {PRIORITY_LOW, GIB(1), 0}},
+        {{{PRIORITY_HIGH, GIB(3), 0}, {PRIORITY_NORMAL, GIB(2), 0}, {PRIORITY_LOW, GIB(1), 0}},
          "21"},
     };
     for (size_t i = 0; i < N(cases); i++) {
@@ -251,7 +251,7 @@ static void eviction_told(void **state)
     c.wish.evict = false;
     case_plan(&c);
     assert_non_null(strstr(case_find(&c, DEPLOY_REFUSAL, "others")->text, " and others are "));
-    assert_non_null(strstr(case_find(&c, DEPLOY_REFUSAL, "others")->text, " and 5 more"));
+    assert_non_null(strstr(case_find(&c, DEPLOY_REFUSAL, "others")->text, " and 4 more"));
 }
 
 static void disk(void **state)

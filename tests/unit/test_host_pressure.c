@@ -302,6 +302,9 @@ static void exclusive_container_keeps_its_model_in_a_pass(void **state)
     pressure_step(&s, 130); /* two passes */
     assert_string_equal(pressure_asked(&s), "");
     pressure_use(&s, 95);
+    pressure_step(&s, 30); /* beside it bytes count */
+    assert_string_equal(pressure_asked(&s), "");
+    pressure_use(&s, 99);
     pressure_step(&s, 3);
     assert_string_equal(pressure_asked(&s), "a:large");
     scene_end(&s);

@@ -147,6 +147,29 @@ static void unset_thresholds_ask_for_nothing(void **state)
     scene_end(&s);
 }
 
+/* A model of 28 GB on a host of 32 GB is what an exclusive container was made for. */
+static void beside_an_exclusive_one_bytes_count(void **state)
+{
+    struct scene s;
+    (void)state;
+    pressure_begin(&s, NULL);
+    pressure_container(&s, 0)->cgroup.anon = 4 * GIB;
+    pressure_load(&s, 0, "m1", GIB);
+    pressure_settle(&s);
+    pressure_label(&s, 0, "supervisor.exclusive", "true");
+    s.world.host.total = 32 * GIB;
+    s.world.host.available = 520 * MIB; /* 98.4 % */
+    pressure_step(&s, 10);
+    assert_string_equal(pressure_asked(&s), "");
+    s.world.host.available = 500 * MIB;
+    pressure_step(&s, 10);
+    assert_string_equal(pressure_asked(&s), "a:m1");
+    s.world.host.available = 250 * MIB;
+    pressure_step(&s, 10);
+    assert_non_null(strstr(pressure_asked(&s), "a:stop"));
+    scene_end(&s);
+}
+
 static void kill_switch_takes_the_largest_after_three_seconds(void **state)
 {
     struct scene s;
@@ -318,6 +341,7 @@ int main(void)
         cmocka_unit_test(failed_unload_makes_no_other_ladder_climb),
         cmocka_unit_test(ghosts_stay_and_the_unmatched_go_last),
         cmocka_unit_test(unset_thresholds_ask_for_nothing),
+        cmocka_unit_test(beside_an_exclusive_one_bytes_count),
         cmocka_unit_test(kill_switch_takes_the_largest_after_three_seconds),
         cmocka_unit_test(kill_switch_refuses_and_says_why),
         cmocka_unit_test(kill_switch_tells_of_a_watched_one_that_is_larger),

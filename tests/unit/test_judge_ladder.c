@@ -30,8 +30,9 @@ static void runner_begin(struct scene *s)
 {
     growth_begin(s, NULL, "0.24.0", NULL);
     assert_true(growth_until(s, VERDICT_GROWTH_LEAK, 1200, 2 * GIB) > 0);
+    scene_step(s, 6); /* at rest, before the limit is near */
     scene_container(s)->cgroup.limit = scene_assessment(s)->held + 8 * MIB;
-    scene_step(s, 8);
+    scene_step(s, 2);
 }
 
 /* The remedy of the last look was not enough. */
@@ -248,9 +249,36 @@ static void little_of_the_server_is_only_told(void **state)
     scene_end(&s);
 }
 
+/* It never rests, and always has a client: near the limit it goes at the end of its request, in the
+ * last minute it is killed; once. */
+static void near_the_limit(void **state)
+{
+    struct scene s;
+    (void)state;
+    growth_begin(&s, NULL, "0.24.0", NULL);
+    s.connections = 1;
+    s.cpu_percent = 30;
+    assert_true(growth_until(&s, VERDICT_GROWTH_LEAK, 700, 3 * GIB) > 0);
+    assert_int_equal(remedy_of(&s), REMEDY_NONE);
+    scene_container(&s)->cgroup.limit = scene_assessment(&s)->held + 400 * MIB;
+    growth_run(&s, 3, 3 * GIB);
+    assert_int_equal(leak(&s)->remedy, REMEDY_UNLOAD);
+    scene_container(&s)->cgroup.limit = scene_assessment(&s)->held + 40 * MIB;
+    growth_run(&s, 3, 3 * GIB);
+    assert_int_equal(leak(&s)->remedy, REMEDY_KILL_RUNNER);
+    assert_int_equal(leak(&s)->pid, 200);
+    s.connections_always = true;
+    growth_run(&s, 1, 3 * GIB);
+    assert_true(leak(&s)->confirmed);
+    failed(&s);
+    assert_int_equal(remedy_of(&s), REMEDY_NONE);
+    scene_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(near_the_limit),
         cmocka_unit_test(ladders_of_the_table),
         cmocka_unit_test(climbs_where_a_step_was_not_enough),
         cmocka_unit_test(any_condition_ends_it),

@@ -334,9 +334,29 @@ static void held_elsewhere_names_its_owner(void **state)
     scene_end(&s);
 }
 
+/* A model that is listed for ever and that nobody serves holds nothing. */
+static void ghost_does_not_block(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_begin(&s, NULL);
+    scene_list(&s, "ghost", "sha256-gggg");
+    scene_leak(&s, 2 * GIB);
+    double raised_s = scene_until_raised(&s, VERDICT_IDLE_LEAK, 700);
+    assert_true(raised_s >= 600); /* as with a client: it may be a load that begins */
+    assert_true(scene_raised(&s, VERDICT_GHOST_MODEL));
+    scene_end(&s);
+    scene_begin(&s, NULL);
+    scene_list(&s, "cloud", ""); /* nobody knows who serves it */
+    scene_leak(&s, 2 * GIB);
+    assert_true(scene_never_raised(&s, VERDICT_IDLE_LEAK, 700));
+    scene_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ghost_does_not_block),
         cmocka_unit_test(leak_is_raised_at_its_hold),
         cmocka_unit_test(worst_phase_is_two_samples_and_a_poll),
         cmocka_unit_test(window_counts_inside_the_hold),

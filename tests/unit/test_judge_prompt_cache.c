@@ -35,6 +35,7 @@ static void cache_or_leak(void **state)
         {"below the bound", "0.33.0", "llama-server", "4096", VERDICT_PROMPT_CACHE},
         {"past the bound", "0.33.0", "llama-server", "128", VERDICT_GROWTH_LEAK},
         {"no bound", "0.33.0", "llama-server", "-1", VERDICT_PROMPT_CACHE},
+        {"bounds nothing", "0.33.0", "llama-server", "1152921504606846976", VERDICT_PROMPT_CACHE},
         {"no number", "0.33.0", "llama-server", "lots", VERDICT_PROMPT_CACHE},
     };
     (void)state;

@@ -68,6 +68,21 @@ static void unload_that_does_not_end(void **state)
     scene_end(&s);
 }
 
+/* It waited for an answer: what stands still after it has left is not yet known to be stuck. */
+static void client_that_left_restarts_the_hold(void **state)
+{
+    struct scene s;
+    (void)state;
+    begin(&s, NULL);
+    s.connections = 1;
+    assert_true(scene_never_raised(&s, VERDICT_STUCK_STOPPING, 120));
+    double seen_s = s.now_s;
+    s.connections = 0;
+    double raised_s = scene_until_raised(&s, VERDICT_STUCK_STOPPING, 200);
+    assert_true(raised_s >= seen_s + 60 && raised_s <= seen_s + 60 + 14);
+    scene_end(&s);
+}
+
 static void hold_is_a_setting(void **state)
 {
     struct scene s;
@@ -267,6 +282,7 @@ int main(void)
         cmocka_unit_test(stuck_is_raised_at_its_hold),
         cmocka_unit_test(unload_that_does_not_end),
         cmocka_unit_test(unload_right_after_the_load),
+        cmocka_unit_test(client_that_left_restarts_the_hold),
         cmocka_unit_test(hold_is_a_setting),
         cmocka_unit_test(only_what_is_stuck_is_killed),
         cmocka_unit_test(client_clears_it),

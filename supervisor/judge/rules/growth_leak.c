@@ -28,6 +28,21 @@ static bool serve_leaks(const struct look *look)
            look->serve_held - look->baseline >= look->threshold;
 }
 
+/* So little time is left to the limit, even if it grows as slowly as it may: when the kernel kills,
+ * it picks whom it likes, and a request that runs is lost in any case. */
+static const double last_minutes_s = 600, last_minute_s = 60;
+/* What was found to grow may have come to an end: it must have moved so lately. */
+static const double grows_within_s = 5;
+
+/* Seconds to the limit; < 0: unknown, or without end. */
+static double left_s(const struct look *look, const struct growth *g)
+{
+    fact room = growth_room(look);
+    if (!fact_known(room) || !fact_known(look->held) || g->slope.low_per_s <= 0)
+        return -1;
+    return room > look->held ? (double)(room - look->held) / g->slope.low_per_s : 0;
+}
+
 /* The next step for the runner; its model names it in the request, and in the fresh look. */
 static enum remedy runner_step(const struct look *look, const struct runner *r,
                                const struct verdict *v)
@@ -45,22 +60,39 @@ static enum remedy serve_step(const struct look *look)
     return serve_leaks(look) && all_rest(look) ? step : REMEDY_NONE;
 }
 
+/* Where the ladder gives no step because the model never rests or has a client: near the limit its
+ * end is asked for, at the end of its request; in the last minute it is killed. */
+static enum remedy last_remedy(const struct look *look, const struct runner *r,
+                               const struct verdict *v)
+{
+    double left = left_s(look, &r->growth);
+    bool grows_now = r->flat_from_s >= 0 && look->now_s - r->flat_from_s < grows_within_s;
+    if (!grows_now || left < 0 || left >= last_minutes_s)
+        return REMEDY_NONE;
+    enum remedy last = left < last_minute_s ? REMEDY_KILL_RUNNER : REMEDY_UNLOAD;
+    bool may = last == REMEDY_KILL_RUNNER ? may_kill(r) : v->model[0] != '\0';
+    return may && !has_failed(&r->failures, last, look->now_s, failure_kept_s) ? last : REMEDY_NONE;
+}
+
 /* The step that may be taken now. Fills v->failed. */
 static enum remedy remedy_of(struct look *look, const struct runner *r, struct verdict *v)
 {
     static const enum remedy climbed[] = {REMEDY_KILL_RUNNER, REMEDY_UNLOAD};
     const struct settings *s = &look->history->settings;
-    if (v->state != VERDICT_RAISED ||
-        pressure_of(look->held, look->container->cgroup.limit, s) != LEVEL_CRITICAL)
+    if (v->state != VERDICT_RAISED)
         return REMEDY_NONE;
-    enum remedy step = r ? runner_step(look, r, v) : serve_step(look);
-    for (size_t i = 0; r && i < 2 && v->failed == REMEDY_NONE; i++)
+    enum remedy last = r ? last_remedy(look, r, v) : REMEDY_NONE, step = REMEDY_NONE;
+    bool critical = pressure_of(look->held, look->container->cgroup.limit, s) == LEVEL_CRITICAL;
+    if (critical)
+        step = r ? runner_step(look, r, v) : serve_step(look);
+    for (size_t i = 0; critical && r && i < 2 && v->failed == REMEDY_NONE; i++)
         if (climbed[i] != step && has_failed(&r->failures, climbed[i], look->now_s, failure_kept_s))
             v->failed = climbed[i];
-    if (step == REMEDY_NONE)
+    if (step == REMEDY_NONE && last == REMEDY_NONE)
         return REMEDY_NONE;
     look_want_connections(look, connections_patience_s);
-    return look_connected(look, connections_patience_s) == TRI_FALSE ? step : REMEDY_NONE;
+    return step != REMEDY_NONE && look_connected(look, connections_patience_s) == TRI_FALSE ? step
+                                                                                            : last;
 }
 
 static void say(const struct look *look, const struct growth *g, const struct runner *r,
@@ -84,8 +116,9 @@ static void say(const struct look *look, const struct growth *g, const struct ru
 }
 
 /* Of one runner (r), or of the server (NULL). */
-static void settle(struct look *look, struct growth *g, struct runner *r)
+static void judge(struct look *look, struct runner *r)
 {
+    struct growth *g = r ? &r->growth : &look->history->growth;
     struct matter *own = r ? r->own : look->history->own;
     struct finding f = growth_find(look, g, r, false);
     struct verdict *v = look_found(look, VERDICT_GROWTH_LEAK, own, &f, false,
@@ -100,14 +133,9 @@ static void settle(struct look *look, struct growth *g, struct runner *r)
     say(look, g, r, v);
 }
 
-static void judge_runner(struct look *look, struct runner *r)
-{
-    settle(look, &r->growth, r);
-}
-
 static void judge_serve(struct look *look)
 {
-    settle(look, &look->history->growth, NULL);
+    judge(look, NULL);
 }
 
 const struct rule rule_growth_leak = {
@@ -119,9 +147,11 @@ const struct rule rule_growth_leak = {
      "pid runner serve baseline threshold per_hour per_hour_low rise grown bound span limit held "
      "left connections",
      "any deed below `pressure.level_critical` (95 % of the limit), or while the model works or "
-     "has a client; a restart while anything else works, while the runner can be killed, or where "
+     "has a client, unless the limit is near by the slope's lower bound: in the last 10 "
+     "minutes it is told to go when its request ends, in the last minute it is killed; a restart "
+     "while anything else works, while the runner can be killed, or where "
      "the server itself holds less than the threshold above its baseline; reclaim (it moves the "
      "growth to swap)"},
     .of_container = judge_serve,
-    .of_runner = judge_runner,
+    .of_runner = judge,
 };

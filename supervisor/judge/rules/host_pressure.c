@@ -8,6 +8,9 @@
 
 /* What was raised stays for a little less, so that it does not come and go at the edge. */
 static const double slack_percent = 5;
+/* What must be available beside an exclusive container: a model of 28 GB on a host of 32 GB, of
+ * which it shows 31.2 GiB, leaves about 1 GiB. */
+static const fact exclusive_unload = 512 << 20, exclusive_stop = 256 << 20;
 
 void host_pressure_begin(struct host_pressure *pressure)
 {
@@ -51,6 +54,20 @@ static void take(const struct turn *turn, struct condition *condition, double fr
                        : turn->in_use >= from_percent ? TRI_TRUE
                                                       : TRI_FALSE;
     condition_take(condition, reached, look->now_s, look->now_s, look->allowance_s);
+}
+
+/* Where an exclusive container runs, the host was given to it, and nearly full is what was asked
+ * for: then it is short only when no more than that is available. Never earlier than by per cent.
+ */
+static double beside_exclusive(const struct look *look, double percent, fact available)
+{
+    const struct world *world = look->world;
+    double total = (double)world->host.total, from = 100 * (total - (double)available) / total;
+    for (size_t i = 0; percent >= 0 && i < world->n_containers && world->host.total > 0; i++)
+        if (world->containers[i].status == STATUS_RUNNING &&
+            relief_exclusive(&world->containers[i]))
+            return from > percent ? from : percent;
+    return percent;
 }
 
 static bool holds(const struct turn *turn, const struct condition *condition)
@@ -97,7 +114,7 @@ static void tell_host(struct turn *turn)
     struct look *look = turn->look;
     const struct standing *told = &look->host->own[VERDICT_HOST_PRESSURE].standing;
     const struct settings *s = turn->settings;
-    double grave = s->action_unload >= 0 ? s->action_unload : s->action_kill_switch;
+    double grave = s->action_unload >= 0 ? turn->unload_from : turn->stop_from;
     bool critical = grave >= 0 && turn->in_use >= grave;
     struct verdict *v =
         look_judge(look, VERDICT_HOST_PRESSURE, look->host->own, shortage(turn), three_looks(look));
@@ -129,8 +146,10 @@ static void judge(struct look *look)
                         .least = RELIEF_NONE};
     const struct settings *s = turn.settings;
     take(&turn, &pressure->optimize, s->action_optimize);
-    take(&turn, &pressure->unload, s->action_unload);
-    take(&turn, &pressure->stop, s->action_kill_switch);
+    turn.unload_from = beside_exclusive(look, s->action_unload, exclusive_unload);
+    turn.stop_from = beside_exclusive(look, s->action_kill_switch, exclusive_stop);
+    take(&turn, &pressure->unload, turn.unload_from);
+    take(&turn, &pressure->stop, turn.stop_from);
     take(&turn, &pressure->flush, s->action_flush);
     if (holds(&turn, &pressure->unload)) {
         turn.asked = ASKED_UNLOAD;

@@ -52,8 +52,7 @@ static void describe(const struct look *look, const struct config *config,
     memcpy(ret_model->name, model->name, sizeof ret_model->name);
 }
 
-/* The host was given to it: that it is nearly full is what was asked for. */
-static bool is_exclusive(const struct container *c)
+bool relief_exclusive(const struct container *c)
 {
     const char *label = container_label(c, "supervisor.exclusive");
     bool on;
@@ -78,7 +77,7 @@ static void take(const struct look *look, const struct config *config, const str
                  has_failed(&known->failures, REMEDY_UNLOAD, look->now_s, relief_skip_s);
     m->waits = !asked && r && m->loaded.rest == REST_UNKNOWN && known_soon(look, p, r);
     m->goes = !asked && model_stays(&m->loaded, level, false) == STAYS_NOT &&
-              !is_exclusive(look->container);
+              !relief_exclusive(look->container);
     m->stage = asked || m->waits ? RELIEF_NONE : stage_of(look, m);
 }
 

@@ -3,11 +3,21 @@
 
 #include <stdio.h>
 
+/* A ghost holds nothing, and may be listed for ever (keep_alive -1). */
+static bool only_ghosts(const struct look *look)
+{
+    const struct ollama *o = &look->container->ollama;
+    for (size_t i = 0; i < o->n_models; i++)
+        if (model_haunted(look, &o->models[i]) != TRI_TRUE)
+            return false;
+    return true;
+}
+
 static struct ruling nothing_loaded(const struct look *look)
 {
     return look->answered != TRI_TRUE ? UNKNOWN_AS("the list of loaded models", look->unanswered)
-           : look->container->ollama.n_models ? NO("a model is loaded")
-                                              : YES(look->now_s);
+           : only_ghosts(look)        ? YES(look->now_s)
+                                      : NO("a model is loaded");
 }
 
 static struct ruling no_runner(const struct look *look)
@@ -55,8 +65,9 @@ static void judge(struct look *look)
 
     struct finding f = conditions_find(h->idle, IDLE_CONDITIONS);
     bool foreign = fact_known(look->connections) && look->connections > 0;
-    double hold_s = foreign && s->leak_connected_hold_s > s->leak_hold_s ? s->leak_connected_hold_s
-                                                                         : s->leak_hold_s;
+    bool longer = foreign || look->container->ollama.n_models > 0; /* ghosts: it may be a load */
+    double hold_s = longer && s->leak_connected_hold_s > s->leak_hold_s ? s->leak_connected_hold_s
+                                                                        : s->leak_hold_s;
     bool near_end = look_near_end(look, &f, s->leak_hold_s);
     if (near_end) /* that the client has left must be seen within a poll, as all it waits for */
         look_want_connections(look, foreign ? look->poll_s
@@ -82,9 +93,10 @@ static void judge(struct look *look)
 const struct rule rule_idle_leak = {
     {"idle-leak", SEVERITY_CRITICAL, REMEDY_RESTART, REMEDY_RESTART,
      BIT(REMEDY_UNLOAD) | BIT(REMEDY_KILL_RUNNER) | BIT(REMEDY_RECLAIM),
-     "up longer than `leak.grace` (30 s); Ollama answers and lists no model; no runner is alive; "
+     "up longer than `leak.grace` (30 s); Ollama answers and lists no model, or only ghosts; no "
+     "runner is alive; "
      "not busy; the server's own RssAnon + VmSwap is the threshold or more above the baseline",
-     "`leak.hold` 60 s; with a client connected `leak.connected_hold` 10 min",
+     "`leak.hold` 60 s; with a client connected, or ghosts listed, `leak.connected_hold` 10 min",
      "held serve baseline threshold limit swap page_cache models runners connections cpu received",
      "unload (there is nothing to unload), reclaim (it moves the leak to swap and proves nothing)"},
     .of_container = judge,

@@ -40,6 +40,10 @@ static void judge(struct look *look, struct runner *r)
     if (look_near_end(look, &f, hold_s))
         look_want_connections(look, own->standing.raised ? connections_patience_s : 0);
     enum tri connected = look_connected(look, connections_patience_s);
+    if (fact_known(look->connections) && look->connections > 0 && f.since_s >= 0) {
+        look_want_connections(look, connections_patience_s);
+        condition_reset(&own->condition); /* it counts from when the client has left */
+    }
     bool suspicious = f.since_s >= 0 && f.all_now;
     if (suspicious && connected == TRI_TRUE)
         f.against = &client;
@@ -70,7 +74,7 @@ const struct rule rule_stuck_stopping = {
      BIT(REMEDY_UNLOAD) | BIT(REMEDY_RESTART),
      "the model's `expires_at` lies in the past; its runner stands still, is not in state D, and "
      "is the server's child; nobody is connected",
-     "`leak.stuck_hold` 60 s; 6 min where it was found so",
+     "`leak.stuck_hold` 60 s, anew when a client was connected; 6 min where it was found so",
      "pid runner expired held models runners connections",
      "restart; unload (that is what does not end); a runner that works, or has a client: "
      "`expires_at` lies in the past during every long request"},

@@ -1,0 +1,174 @@
+#include "sense/roster.h"
+#include "base/clock.h"
+#include "sense/policy.h"
+#include "sense/private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RANK_RUNS = 1, RANK_ENFORCED = 2, RANK_HERE = 4, RANK_NAMED = 8 };
+
+/* One that is here counts the same whether it runs: it may be stopped to be started again. */
+static unsigned char rank(bool named, bool here, bool enforced, bool runs)
+{
+    unsigned of = (named ? RANK_NAMED : 0u) | (enforced ? RANK_ENFORCED : 0u) |
+                  (here   ? RANK_HERE
+                   : runs ? RANK_RUNS
+                          : 0u);
+    return (unsigned char)of;
+}
+
+static unsigned char rank_of(const struct watch *w)
+{
+    return rank(w->named || w->refreshing, w->here, w->container.mode == MODE_ENFORCE,
+                w->container.status == STATUS_RUNNING);
+}
+
+void roster_free(struct roster *roster)
+{
+    cgroup_ids_clear(&roster->here);
+    free(roster->waiting);
+}
+
+void roster_list_begins(struct sense *sense)
+{
+    sense->roster.weighed = false;
+    sense->roster.left_out = 0;
+}
+
+static void leave_out(struct roster *roster, const char *id, const char *name)
+{
+    if (roster->left_out++ == 0)
+        snprintf(roster->left, sizeof roster->left, "%s%s%.12s", name, *name ? ", " : "", id);
+}
+
+static struct candidate *lowest_waiting(const struct roster *roster)
+{
+    struct candidate *lowest = NULL;
+    for (size_t i = 0; i < roster->n_waiting; i++)
+        if (!lowest || roster->waiting[i].rank < lowest->rank)
+            lowest = &roster->waiting[i];
+    return lowest;
+}
+
+static struct watch *lowest_watch(const struct sense *sense)
+{
+    struct watch *lowest = NULL;
+    for (size_t i = 0; i < sense->n; i++)
+        if (!lowest || rank_of(sense->watches[i]) < rank_of(lowest))
+            lowest = sense->watches[i];
+    return lowest;
+}
+
+/* There are more than can be followed: it begins to matter who is here. */
+static void weigh(struct sense *sense)
+{
+    struct roster *r = &sense->roster;
+    r->weighed = true;
+    cgroup_ids_read(sense->cgroupfs, &r->here);
+    for (size_t i = 0; i < sense->n; i++)
+        sense->watches[i]->here |= cgroup_ids_have(&r->here, sense->watches[i]->container.id);
+    for (size_t i = 0; i < r->n_waiting; i++)
+        if (cgroup_ids_have(&r->here, r->waiting[i].id))
+            r->waiting[i].rank = (unsigned char)((r->waiting[i].rank & ~RANK_RUNS) | RANK_HERE);
+}
+
+void roster_offer(struct sense *sense, const struct docker_entry *e, bool named, bool unsure)
+{
+    struct roster *r = &sense->roster;
+    for (size_t i = 0; i < r->n_waiting; i++)
+        if (!strcmp(r->waiting[i].id, e->id))
+            return;
+    if (!r->waiting && !(r->waiting = malloc(SENSE_CONTAINERS_MAX * sizeof *r->waiting)))
+        return;
+    bool full = sense->n + sense->inspecting_new + r->n_waiting >= SENSE_CONTAINERS_MAX;
+    if (full && !r->weighed)
+        weigh(sense);
+    struct candidate c = {.named = named, .unsure = unsure};
+    memcpy(c.id, e->id, sizeof c.id);
+    c.rank = rank(named, r->weighed && cgroup_ids_have(&r->here, e->id),
+                  policy_labelled(config_settings(sense->o.config), e->labels, e->n_labels),
+                  e->status == STATUS_RUNNING);
+    struct candidate *other = full ? lowest_waiting(r) : NULL;
+    const struct watch *w = full ? lowest_watch(sense) : NULL;
+    bool crowded = r->n_waiting == SENSE_CONTAINERS_MAX;
+    if (other && other->rank < c.rank && (crowded || !w || other->rank <= rank_of(w))) {
+        leave_out(r, other->id, "");
+        *other = c;
+    } else if (!crowded && (!full || (w && rank_of(w) < c.rank))) {
+        r->waiting[r->n_waiting++] = c;
+    } else {
+        leave_out(r, e->id, e->name);
+    }
+}
+
+void roster_list_ended(struct sense *sense)
+{
+    struct roster *r = &sense->roster;
+    char text[sizeof r->left + 160];
+    if (r->left_out > r->told) {
+        snprintf(
+            text, sizeof text,
+            "at most %d are supervised at one time: %zu are not (%s among them); who runs here "
+            "and is to be healed comes first",
+            SENSE_CONTAINERS_MAX, r->left_out, r->left);
+        sense_tell(sense, NOTE_TOO_MANY, NULL, text);
+    }
+    if (r->left_out > r->told || r->left_out == 0)
+        r->told = r->left_out;
+}
+
+static struct candidate *best_waiting(const struct roster *roster)
+{
+    struct candidate *best = NULL;
+    for (size_t i = 0; i < roster->n_waiting; i++)
+        if (!best || roster->waiting[i].rank > best->rank)
+            best = &roster->waiting[i];
+    return best;
+}
+
+bool roster_next(struct sense *sense, struct candidate *ret_candidate)
+{
+    struct roster *r = &sense->roster;
+    struct candidate *best = best_waiting(r);
+    if (!best)
+        return false;
+    *ret_candidate = *best;
+    size_t after = (size_t)(&r->waiting[--r->n_waiting] - best);
+    memmove(best, best + 1, after * sizeof *best);
+    return true;
+}
+
+bool roster_next_is_here(const struct sense *sense)
+{
+    const struct candidate *best = best_waiting(&sense->roster);
+    return best && best->rank >= RANK_HERE;
+}
+
+struct watch *roster_admit(struct sense *sense, const char *id, unsigned of)
+{
+    if (sense->n >= SENSE_CONTAINERS_MAX) {
+        struct watch *lowest = lowest_watch(sense);
+        if (rank_of(lowest) >= of) {
+            leave_out(&sense->roster, id, "");
+            return NULL;
+        }
+        sense_remove(sense, lowest, "it gave way: there are more than are supervised at one time");
+    }
+    struct watch **watches = realloc(sense->watches, (sense->n + 1) * sizeof(*watches));
+    if (!watches)
+        return NULL;
+    sense->watches = watches;
+    struct watch *w = calloc(1, sizeof *w);
+    if (!w)
+        return NULL;
+    container_init(&w->container);
+    snprintf(w->container.id, sizeof w->container.id, "%s", id);
+    w->sense = sense;
+    w->followed_s = clock_boottime_s();
+    w->listed = true; /* the list under way may have passed it */
+    w->here = of & RANK_HERE;
+    sense->watches[sense->n++] = w;
+    return w;
+}
