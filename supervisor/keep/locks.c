@@ -257,9 +257,8 @@ void keep_unlock(struct keep_lock *lock)
     if (!lock)
         return;
     keep_unlock(lock->life);
-    if (lock->remove && keep_lock_holds(lock)) /* while it is locked: whoever opened it meanwhile
-                                                  finds it replaced */
-        unlink(lock->path);
+    if (lock->remove && keep_still_named(lock->fd, lock->path))
+        unlink(lock->path); /* while it is locked: whoever opened it meanwhile finds it replaced */
     close(lock->fd);
     free(lock);
 }
