@@ -42,55 +42,6 @@ struct daemon {
     bool ready;
 };
 
-static void configure_log(const struct settings *s)
-{
-    enum log_level level = LOG_LEVEL_INFO;
-    if (!strcmp(s->log_level, "debug"))
-        level = LOG_LEVEL_DEBUG;
-    else if (!strcmp(s->log_level, "warning"))
-        level = LOG_LEVEL_WARNING;
-    else if (!strcmp(s->log_level, "error"))
-        level = LOG_LEVEL_ERROR;
-    log_configure(level, strcmp(s->log, "json") ? LOG_FORMAT_LOGFMT : LOG_FORMAT_JSON);
-}
-
-static void log_verdict(const struct verdict *v)
-{
-    bool raised = v->state == VERDICT_RAISED;
-    struct log_field fields[EVIDENCE_MAX + 10];
-    size_t n = 0;
-    fields[n++] = LS("container", v->name[0] ? v->name : NULL);
-    fields[n++] = LS("verdict", verdict_kind_name(v->kind));
-    fields[n++] = LR("since", v->since_s);
-    if (raised) {
-        fields[n++] = LS("severity", severity_name(v->severity));
-        fields[n++] = LR("hold_s", v->hold_s);
-        fields[n++] = LS("remedy", remedy_name(v->remedy));
-        fields[n++] = LS("mode", v->mode == MODE_ENFORCE ? "enforce" : "observe");
-        fields[n++] = LS("model", v->model[0] ? v->model : NULL);
-        for (size_t i = 0; i < v->n_evidence; i++) {
-            bool whole = v->evidence[i].unit == UNIT_BYTES || v->evidence[i].unit == UNIT_COUNT;
-            fields[n++] = whole ? LN(v->evidence[i].name, (int64_t)v->evidence[i].value)
-                                : LR(v->evidence[i].name, v->evidence[i].value);
-        }
-        fields[n++] = LS("why", v->why);
-    }
-    fields[n] = (struct log_field){.type = LOG_END};
-    log_fields(raised && v->severity > SEVERITY_INFO ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
-               raised ? "verdict raised" : "verdict cleared", fields);
-}
-
-/* A wanted limit that may not be set is said in its own words. */
-static void log_refusal(const struct verdict *v)
-{
-    bool limit = v->kind == VERDICT_LIMIT_DRIFT || v->kind == VERDICT_HIGH_DRIFT;
-    if (limit && v->state == VERDICT_RAISED && v->remedy == REMEDY_NONE)
-        log_line(LOG_LEVEL_WARNING, "limit refused", LS("container", v->name),
-                 LS("verdict", verdict_kind_name(v->kind)),
-                 LN("wanted", (int64_t)verdict_evidence(v, "wanted")),
-                 LN("floor", (int64_t)verdict_evidence(v, "floor")), LS("why", v->why));
-}
-
 static void beat_job(uv_work_t *work)
 {
     struct daemon *d = work->data;
@@ -141,10 +92,8 @@ static void on_look(void *userdata, const struct world *world, const struct judg
     beat(d);
     log_repeated(false);
     for (size_t i = 0; i < judgement->n_verdicts; i++)
-        if (judgement->verdicts[i].changed) {
-            log_verdict(&judgement->verdicts[i]);
-            log_refusal(&judgement->verdicts[i]);
-        }
+        if (judgement->verdicts[i].changed)
+            daemon_log_verdict(&judgement->verdicts[i]);
     if (!d->ready) {
         d->ready = true;
         log_line(LOG_LEVEL_INFO, "first look", LN("containers", (int64_t)world->n_containers));
@@ -311,7 +260,7 @@ static void on_hup(uv_signal_t *signal, int number)
         strcmp(before.sysfs, after->sysfs) || strcmp(before.nvml, after->nvml))
         log_line(LOG_LEVEL_WARNING, "configuration needs a restart",
                  LS("why", "state, docker.host and paths hold from the next start on"));
-    configure_log(config_settings(d->config));
+    daemon_log_configure(config_settings(d->config));
     flow_settings_changed(d->flow);
     log_line(LOG_LEVEL_INFO, "configuration reloaded");
 }
@@ -372,7 +321,7 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
     const struct settings *s = config_settings(config);
     struct keep_lock *lock = NULL;
     fact holder = FACT_UNKNOWN;
-    configure_log(s);
+    daemon_log_configure(s);
     mallopt(M_ARENA_MAX, 1); /* the workers' own arenas: 0.6 MiB after some remedies, for no gain */
     raise_descriptors();
     int r = keep_lock_daemon(s->state, &lock, &holder, err);

@@ -1,5 +1,58 @@
 #include "daemon_log.h"
 #include "base/log.h"
+#include "judge/kinds.h"
+
+#include <string.h>
+
+void daemon_log_configure(const struct settings *s)
+{
+    enum log_level level = LOG_LEVEL_INFO;
+    if (!strcmp(s->log_level, "debug"))
+        level = LOG_LEVEL_DEBUG;
+    else if (!strcmp(s->log_level, "warning"))
+        level = LOG_LEVEL_WARNING;
+    else if (!strcmp(s->log_level, "error"))
+        level = LOG_LEVEL_ERROR;
+    log_configure(level, strcmp(s->log, "json") ? LOG_FORMAT_LOGFMT : LOG_FORMAT_JSON);
+}
+
+/* A wanted limit that may not be set is said in its own words. */
+static void log_refusal(const struct verdict *v)
+{
+    bool limit = v->kind == VERDICT_LIMIT_DRIFT || v->kind == VERDICT_HIGH_DRIFT;
+    if (limit && v->state == VERDICT_RAISED && v->remedy == REMEDY_NONE)
+        log_line(LOG_LEVEL_WARNING, "limit refused", LS("container", v->name),
+                 LS("verdict", verdict_kind_name(v->kind)),
+                 LN("wanted", (int64_t)verdict_evidence(v, "wanted")),
+                 LN("floor", (int64_t)verdict_evidence(v, "floor")), LS("why", v->why));
+}
+
+void daemon_log_verdict(const struct verdict *v)
+{
+    bool raised = v->state == VERDICT_RAISED;
+    struct log_field fields[EVIDENCE_MAX + 10];
+    size_t n = 0;
+    fields[n++] = LS("container", v->name[0] ? v->name : NULL);
+    fields[n++] = LS("verdict", verdict_kind_name(v->kind));
+    fields[n++] = LR("since", v->since_s);
+    if (raised) {
+        fields[n++] = LS("severity", severity_name(v->severity));
+        fields[n++] = LR("hold_s", v->hold_s);
+        fields[n++] = LS("remedy", remedy_name(v->remedy));
+        fields[n++] = LS("mode", v->mode == MODE_ENFORCE ? "enforce" : "observe");
+        fields[n++] = LS("model", v->model[0] ? v->model : NULL);
+        for (size_t i = 0; i < v->n_evidence; i++) {
+            bool whole = v->evidence[i].unit == UNIT_BYTES || v->evidence[i].unit == UNIT_COUNT;
+            fields[n++] = whole ? LN(v->evidence[i].name, (int64_t)v->evidence[i].value)
+                                : LR(v->evidence[i].name, v->evidence[i].value);
+        }
+        fields[n++] = LS("why", v->why);
+    }
+    fields[n] = (struct log_field){.type = LOG_END};
+    log_fields(raised && v->severity > SEVERITY_INFO ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+               raised ? "verdict raised" : "verdict cleared", fields);
+    log_refusal(v);
+}
 
 void daemon_log_no_room(void *userdata, const struct error *err)
 {

@@ -1,9 +1,15 @@
-/* What the daemon logs of its own memory and locks: flow_options' callbacks of the same names. */
+/* What the daemon logs of verdicts, and of its own memory and locks (flow_options' callbacks of the
+ * same names). */
 #ifndef SUPERVISOR_DAEMON_LOG_H
 #define SUPERVISOR_DAEMON_LOG_H
 
+#include "base/config.h"
+#include "judge/judge.h"
 #include "keep/keep.h"
 
+void daemon_log_configure(const struct settings *settings);
+/* One that was raised or cleared in this look. */
+void daemon_log_verdict(const struct verdict *verdict);
 void daemon_log_no_room(void *userdata, const struct error *err);
 void daemon_log_history(void *userdata, const struct error *err, const char *set_aside);
 void daemon_log_place(void *userdata, const struct error *err);

@@ -30,7 +30,7 @@ enum { MUST = false, MAY = true };
 #define PATH(...)   ROW(SETTING_PATH, __VA_ARGS__, )
 #define SWITCH(...) ROW(SETTING_SWITCH, __VA_ARGS__, )
 #define CHOICE(section, key, label, may, initial, words, field, reason)                            \
-    ROW(SETTING_CHOICE, section, key, label, may, initial, field, reason, .choices = words)
+    ROW(SETTING_CHOICE, section, key, label, may, initial, field, reason, .choices = (words))
 #define NUMBER(type, section, key, label, may, initial, least, most, field, reason)                \
     ROW(type, section, key, label, may, initial, field, reason, .min = (least), .max = (most))
 #define SIZE(...)     NUMBER(SETTING_SIZE, __VA_ARGS__)

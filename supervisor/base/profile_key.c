@@ -30,11 +30,11 @@ const char *const profile_keys[PROFILE_KEYS_N + 1] = {
 /* Letters and digits, at least so many, and then also those others. */
 #define NAME(f, least, others, what)                                                               \
     {                                                                                              \
-        .type = SETTING_NAME, FIELD(f), .min = least, .choices = others, .reason = what            \
+        .type = SETTING_NAME, FIELD(f), .min = (least), .choices = (others), .reason = (what)      \
     }
 #define NUMBER(type_, f, least, most, may)                                                         \
     {                                                                                              \
-        .type = type_, FIELD(f), .min = least, .max = most, .optional = may                        \
+        .type = (type_), FIELD(f), .min = (least), .max = (most), .optional = (may)                \
     }
 
 /* In the order of profile_keys. */

@@ -71,7 +71,7 @@ int size_parse(const char *text, fact *ret_bytes, struct error *err)
                  {"m", 20},   {"mb", 20}, {"mib", 20}, {"g", 30},  {"gb", 30},
                  {"gib", 30}, {"t", 40},  {"tb", 40},  {"tib", 40}};
     const char *c = skip_spaces(text);
-    struct number n;
+    struct number n = {0};
     int code = number(&c, &n, text, "is more than 8192t",
                       "is not a size: write it as 28g, 512m or a number of bytes", err);
     if (code < 0)
@@ -114,7 +114,7 @@ int duration_parse(const char *text, double *ret_seconds, struct error *err)
     double sum = 0, last = 0;
     const char *c = skip_spaces(text);
     do {
-        struct number n;
+        struct number n = {0};
         int code = number(&c, &n, text, "is more than 11574d",
                           "is not a duration: write it as 60s, 500ms, 5m or 1h", err);
         if (code < 0)
@@ -138,7 +138,7 @@ int duration_parse(const char *text, double *ret_seconds, struct error *err)
 int percent_parse(const char *text, double *ret_percent, struct error *err)
 {
     const char *c = skip_spaces(text);
-    struct number n;
+    struct number n = {0};
     int code = number(&c, &n, text, "is too much for a percentage",
                       "is not a percentage: write it as 5 or 5%", err);
     if (code < 0)
@@ -157,7 +157,7 @@ int count_parse(const char *text, fact *ret_count, struct error *err)
     static const char units[] = "KMBT";
     const char *c = skip_spaces(text);
     uint64_t factor = 1;
-    struct number n;
+    struct number n = {0};
     int code = number(&c, &n, text, "is too much for a count", "is not a whole number", err);
     if (code < 0)
         return code;

@@ -190,7 +190,7 @@ int test_wish_read(const struct cli *cli, const char *more, struct test_wish *re
 int cmd_test(struct cli *cli)
 {
     static const fact usual_gib[] = {10, 20, 25};
-    struct test_wish wish;
+    struct test_wish wish = {0};
     json_t *report = NULL;
     bool json = cli_has(cli, "json");
     int status = test_wish_read(cli, ", the program itself needs some", &wish);

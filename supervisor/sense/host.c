@@ -89,10 +89,10 @@ int host_read(struct host_reader *reader, struct host *ret_host)
 
 int host_read_once(const char *procfs, struct host *ret_host, struct error *err)
 {
-    struct host_reader *reader;
+    struct host_reader *reader = NULL;
     host_init(ret_host);
     int r = host_open(procfs, &reader, err);
-    if (r < 0)
+    if (!reader)
         return r;
     host_read(reader, ret_host);
     host_close(reader);

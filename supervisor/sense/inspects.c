@@ -164,8 +164,9 @@ static void on_inspected(void *userdata, int result, const struct container *c,
         struct watch *w = sense_find(sense, inspection->id);
         if (w)
             w->inspecting = false;
-        bool chosen = !inspection->unsure || w ||
-                      (c && policy_chosen(config_settings(sense->o.config), c->image, NULL, 0));
+        bool chosen =
+            !inspection->unsure || w ||
+            (result == 0 && policy_chosen(config_settings(sense->o.config), c->image, NULL, 0));
         if (result == 0 && chosen)
             take_inspected(sense, c, details, inspection);
         else if (result == 0)

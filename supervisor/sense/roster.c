@@ -82,6 +82,7 @@ void roster_offer(struct sense *sense, const struct docker_entry *e, bool named,
             return;
     if (!r->waiting && !(r->waiting = malloc(SENSE_CONTAINERS_MAX * sizeof *r->waiting)))
         return;
+    struct candidate *waiting = r->waiting;
     bool full = sense->n + sense->inspecting_new + r->n_waiting >= SENSE_CONTAINERS_MAX;
     if (full && !r->weighed)
         weigh(sense);
@@ -97,7 +98,7 @@ void roster_offer(struct sense *sense, const struct docker_entry *e, bool named,
         leave_out(r, other->id, "");
         *other = c;
     } else if (!crowded && (!full || (w && rank_of(w) < c.rank))) {
-        r->waiting[r->n_waiting++] = c;
+        waiting[r->n_waiting++] = c;
     } else {
         leave_out(r, e->id, e->name);
     }
