@@ -58,7 +58,8 @@ struct inspection { /* a question about one container; by id, because it may be 
     struct sense *sense;
     char id[CONTAINER_ID_SIZE];
     bool named, is_new;
-    unsigned char rank; /* of a new one */
+    bool unsure;        /* of a new one: whether it is chosen only the answer says */
+    unsigned char rank; /* the same */
 };
 
 /* NULL when memory is spent. */

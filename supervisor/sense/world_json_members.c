@@ -51,6 +51,7 @@ static const struct member model_list[] = {
 static const struct member ollama_list[] = {
     TEXT(ollama, version),
     TEXT(ollama, error),
+    FACT(ollama, server),
     REAL(ollama, latency_ms),
 };
 
@@ -75,7 +76,7 @@ static const struct member container_list[] = {
 
 static const struct member container_tail_list[] = {
     FACT(container, connections),
-    FACT(container, received),
+    LIMIT(container, received),
 };
 
 #define MEMBERS(list)                                                                              \
