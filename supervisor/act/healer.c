@@ -47,9 +47,7 @@ struct run *healer_run(const struct healer *healer, const char *id)
 
 void healer_key(const char *name, const char *enable, char *key, size_t size)
 {
-    bool on; /* however it is written, so that a hold is found again */
-    bool is = enable && switch_parse(enable, &on, NULL) == 0;
-    snprintf(key, size, "%.200s%s", name, !is ? "" : on ? "+true" : "+false");
+    snprintf(key, size, "%.200s%s%.20s", name, enable ? "+" : "", enable ? enable : "");
 }
 
 void healer_key_of(const struct config *config, const struct container *c, char *key)

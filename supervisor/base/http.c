@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static void request_free(struct http_request *request)
 {
@@ -14,8 +13,6 @@ static void request_free(struct http_request *request)
     curl_slist_free_all(request->headers);
     *request->collected -= request->counted;
     buffer_clear(&request->body);
-    if (request->netns > 0)
-        close(request->netns);
     free(request);
 }
 

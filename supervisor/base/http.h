@@ -44,9 +44,6 @@ static inline bool http_good(const struct http_response *response)
 }
 /* A piece of a streamed body as it arrives. Return false to end the request (-ECANCELED). */
 typedef bool http_data(void *userdata, const char *data, size_t length);
-/* It is connected, from this local port, and nothing is sent yet. Return false to end the request
- * (-EREMCHG): that is not whom it was for. */
-typedef bool http_connected(void *userdata, uint16_t local_port);
 
 struct http_options {
     const char *method;      /* "GET" … */
@@ -61,9 +58,7 @@ struct http_options {
     http_data *on_data;      /* NULL: the body is collected */
     size_t body_max;         /* of a collected body, or of all of a stream's (0: HTTP_BODY_MAX, of a
                                 stream no cap) */
-    int netns; /* a descriptor of the network namespace to connect in; duplicated; 0: ours */
-    http_connected *on_connected; /* NULL: whoever is there */
-    const char *answer_header;    /* static name of a header of the answer to give back, or NULL */
+    const char *answer_header; /* static name of a header of the answer to give back, or NULL */
 };
 
 int http_new(uv_loop_t *loop, struct http **ret_http, struct error *err);

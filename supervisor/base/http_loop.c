@@ -1,6 +1,5 @@
 /* curl's descriptors and time-out on the loop: the socket interface of libcurl's multi handle. */
 #include "base/http_private.h"
-#include "base/netns.h"
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -147,15 +146,11 @@ static void watch_again(struct http *http, curl_socket_t fd)
 
 curl_socket_t http_socket_open(void *userdata, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    const struct http_request *request = userdata;
-    struct http *http = request->http;
+    struct http *http = userdata;
     struct stat info;
     if (purpose != CURLSOCKTYPE_IPCXN)
         return CURL_SOCKET_BAD;
-    int fd =
-        request->netns > 0
-            ? netns_socket(request->netns, address->family, address->socktype, address->protocol)
-            : socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
     struct http_socket *held = held_socket(http, fd);

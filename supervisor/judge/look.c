@@ -45,8 +45,7 @@ static void take_use(struct look *look)
     double allowed_percent = h->settings.leak_busy_cpu_percent,
            allowed_bytes = (double)h->settings.leak_busy_received;
     bool full = look->use.span_s >= 5 - look->interval_s / 2;
-    /* 0 switches the rule off; in another's network the bytes are anybody's. */
-    bool watch_received = allowed_bytes > 0 && c->received != FACT_NONE;
+    bool watch_received = allowed_bytes > 0; /* 0 switches the rule off */
     /* A window that is not full yet is busy when it has spent already what a full one may. */
     double over_s = full ? look->use.span_s : 5;
     if ((double)look->use.cpu_used_us > allowed_percent * 1e4 * over_s)
@@ -180,8 +179,11 @@ void look_at(const struct config *config, const struct world *world, const struc
     look.serve = container_serve(c);
     look.serve_held = look.serve ? process_held(look.serve) : FACT_UNKNOWN;
     look.held = container_held(c, &world->host);
-    for (size_t i = 0; i < c->n_processes; i++)
-        look.live_runners += process_is_live_runner(&c->processes[i]);
+    for (size_t i = 0; i < c->n_processes; i++) {
+        const struct process *p = &c->processes[i];
+        look.live_runners += process_is_live_runner(p);
+        look.live_servers += p->kind == PROCESS_SERVE && p->state != 'Z' && p->state != 'X';
+    }
     take_answer(&look);
     if (look.live_runners)
         h->last_runner_seen_s = look.now_s;

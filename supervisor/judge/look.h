@@ -28,7 +28,7 @@ struct look {
     enum tri
         answered;  /* /api/ps is fresh and says something about now; false: it does not answer */
     enum tri busy; /* by CPU or received bytes */
-    size_t live_runners;
+    size_t live_runners, live_servers;
     const char *unanswered; /* why answered is not true */
 };
 

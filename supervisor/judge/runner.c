@@ -146,13 +146,11 @@ static void take_conditions(const struct look *look, struct runner *r, const str
               !p->state         ? UNKNOWN("the state of its runner")
               : p->state == 'D' ? NO("its runner waits for a disk (state D)")
                                 : YES(now_s));
-    const struct process *lister = container_lister(look->container);
     look_take(look, &r->conditions[ORPHAN_CHILD],
-              !lister                ? UNKNOWN("which server gave the list")
-              : !fact_known(p->ppid) ? UNKNOWN("whose child its runner is")
-              : p->ppid == lister->pid
-                  ? YES(now_s)
-                  : NO("its runner is not the child of the server that gave the list"));
+              look->live_servers > 1 ? UNKNOWN("which of several servers gave the list")
+              : !look->serve || !fact_known(p->ppid) ? UNKNOWN("whose child its runner is")
+              : p->ppid == look->serve->pid          ? YES(now_s)
+                                                     : NO("its runner is not the server's child"));
 }
 
 static void take_use(const struct look *look, struct runner *r, const struct process *p)

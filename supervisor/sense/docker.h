@@ -45,7 +45,6 @@ typedef void docker_listed(void *userdata, int result, size_t skipped, const str
 void docker_list(struct docker *docker, docker_entry_seen *seen, docker_listed *done,
                  void *userdata);
 
-enum { DOCKER_PUBLISHED_MAX = 4 };
 struct docker_details { /* what inspect says and the world does not carry */
     fact memory, memory_swap, memory_reservation; /* HostConfig; bytes, 0 = none, memory_swap may be
                                                      -1 = unlimited (given as FACT_NONE) */
@@ -58,12 +57,6 @@ struct docker_details { /* what inspect says and the world does not carry */
     bool start_failed; /* it does not run, and its last start ended in an error (State.Error) */
     bool gpu;          /* a GPU was handed to it: a device request, the runtime nvidia, /dev/kfd */
     uint16_t port; /* from OLLAMA_HOST in its environment, 11434 without; never published ports */
-    bool joined;   /* it has no network of its own, but another container's */
-    struct {
-        uint16_t inside, outside; /* TCP */
-        char address[64];         /* of the host, to reach it at */
-    } published[DOCKER_PUBLISHED_MAX];
-    size_t n_published;
 };
 typedef void docker_inspected(void *userdata, int result, const struct container *container,
                               const struct docker_details *details, const struct error *err);

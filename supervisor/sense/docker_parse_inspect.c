@@ -4,7 +4,6 @@
 #include "sense/json_member.h"
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,37 +159,6 @@ static void read_address(const json_t *settings, char *address, size_t size)
         member_text(settings, "IPAddress", address, size);
 }
 
-/* "11434/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}] */
-static void read_published(const json_t *ports, struct docker_details *details)
-{
-    const char *name;
-    json_t *bindings, *binding;
-    size_t i;
-    json_object_foreach((json_t *)ports, name, bindings)
-    {
-        const char *slash = strchr(name, '/');
-        uint16_t inside =
-            slash && !strcmp(slash, "/tcp") ? port_or(name, (size_t)(slash - name), 0) : 0;
-        json_array_foreach(bindings, i, binding)
-        {
-            const char *ip = member_string(binding, "HostIp"),
-                       *port = member_string(binding, "HostPort");
-            uint16_t outside = port ? port_or(port, strlen(port), 0) : 0;
-            if (!inside || !outside || details->n_published == DOCKER_PUBLISHED_MAX ||
-                (ip && strlen(ip) >= sizeof details->published->address))
-                continue;
-            bool any = !ip || !ip[0] || !strcmp(ip, "0.0.0.0"), any6 = ip && !strcmp(ip, "::");
-            details->published[details->n_published].inside = inside;
-            details->published[details->n_published].outside = outside;
-            snprintf(details->published[details->n_published++].address,
-                     sizeof details->published->address, "%s",
-                     any    ? "127.0.0.1"
-                     : any6 ? "::1"
-                            : ip);
-        }
-    }
-}
-
 static bool read_gpu(const json_t *host)
 {
     size_t i;
@@ -220,15 +188,12 @@ static void read_details(const json_t *answer, const struct container *container
     char bound[sizeof details->address];
     const char *listen = container_env(container, "OLLAMA_HOST");
     docker_parse_ollama_host(listen, bound, sizeof bound, &details->port);
-    const char *mode = member_string_or(host, "NetworkMode", "");
-    details->host_network = strcmp(mode, "host") == 0;
+    details->host_network = strcmp(member_string_or(host, "NetworkMode", ""), "host") == 0;
     if (details->host_network)
         memcpy(details->address, "127.0.0.1", sizeof "127.0.0.1"); /* never what it names */
     else
         read_address(json_object_get(answer, "NetworkSettings"), details->address,
                      sizeof details->address);
-    details->joined = !strncmp(mode, "container:", 10) || !strncmp(mode, "ns:", 3);
-    read_published(json_object_get(json_object_get(answer, "NetworkSettings"), "Ports"), details);
 }
 
 int docker_parse_inspect(const char *body, size_t length, struct container *ret_container,

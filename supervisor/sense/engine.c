@@ -88,28 +88,6 @@ static void tell_too_large(struct sense *sense, const struct docker_entry *e)
     sense_tell_unread(sense, e->id, text);
 }
 
-static bool has_label(const struct sense *sense, const struct docker_entry *e)
-{
-    const char *label = config_settings(sense->o.config)->docker_label;
-    for (size_t i = 0; i < e->n_labels; i++)
-        if (!strcmp(e->labels[i].key, label))
-            return true;
-    return false;
-}
-
-/* An image that the list has by its id alone, because a newer one was pulled under its name, may be
- * any: inspect knows which it was. */
-static void offer(struct sense *sense, const struct docker_entry *e)
-{
-    bool named = is_named(sense, e),
-         chosen = policy_chosen(config_settings(sense->o.config), e->image, e->labels, e->n_labels),
-         unsure = !named && !chosen && !strncmp(e->image, "sha256:", 7) && !has_label(sense, e);
-    if (!named && !chosen && !unsure)
-        return;
-    roster_offer(sense, e, named, unsure);
-    sense_inspect_next(sense);
-}
-
 static void on_entry(void *userdata, const struct docker_entry *e)
 {
     struct sense *sense = userdata;
@@ -122,8 +100,10 @@ static void on_entry(void *userdata, const struct docker_entry *e)
         sense_inspect(sense, w);
     } else if (!w && e->unread) {
         tell_too_large(sense, e);
-    } else if (!w) {
-        offer(sense, e);
+    } else if (!w && (is_named(sense, e) || policy_chosen(config_settings(sense->o.config),
+                                                          e->image, e->labels, e->n_labels))) {
+        roster_offer(sense, e, is_named(sense, e));
+        sense_inspect_next(sense);
     }
 }
 

@@ -62,41 +62,13 @@ const struct process *container_serve(const struct container *container)
         const struct process *p = &container->processes[i];
         if (p->kind != PROCESS_SERVE)
             continue;
-        fact first = container->ollama.server > 0 ? container->ollama.server : container->pid;
-        if (fact_known(first) && p->pid == first)
+        if (fact_known(container->pid) && p->pid == container->pid)
             return p;
         if (oldest == NULL ||
             (p->started_us >= 0 && (oldest->started_us < 0 || p->started_us < oldest->started_us)))
             oldest = p;
     }
     return oldest;
-}
-
-bool container_server(const struct container *container, const struct process *process)
-{
-    if (process->kind != PROCESS_SERVE || holds_nothing(process))
-        return false;
-    for (size_t i = 0; i < container->n_processes; i++)
-        if (container->processes[i].kind == PROCESS_SERVE &&
-            container->processes[i].pid == process->ppid)
-            return false;
-    return true;
-}
-
-const struct process *container_lister(const struct container *container)
-{
-    fact known = container->ollama.server;
-    const struct process *only = NULL;
-
-    for (size_t i = 0; i < container->n_processes; i++) {
-        const struct process *p = &container->processes[i];
-        if (p->kind != PROCESS_SERVE || holds_nothing(p) || (known > 0 && p->pid != known))
-            continue;
-        if (only != NULL)
-            return NULL;
-        only = p;
-    }
-    return only;
 }
 
 static const char *const status_names[] = {

@@ -77,7 +77,6 @@ static void ask_inspect(struct sense *sense, struct watch *w, const struct candi
     if (!inspection)
         return; /* the reconciliation comes again */
     inspection->is_new = !w;
-    inspection->unsure = !w && candidate->unsure;
     inspection->rank = w ? 0 : candidate->rank;
     if (w)
         w->inspecting = true, w->inspect_due = false;
@@ -164,13 +163,8 @@ static void on_inspected(void *userdata, int result, const struct container *c,
         struct watch *w = sense_find(sense, inspection->id);
         if (w)
             w->inspecting = false;
-        bool chosen =
-            !inspection->unsure || w ||
-            (result == 0 && policy_chosen(config_settings(sense->o.config), c->image, NULL, 0));
-        if (result == 0 && chosen)
+        if (result == 0)
             take_inspected(sense, c, details, inspection);
-        else if (result == 0)
-            unread_forget(sense, c->id);
         else if (err && err->failure == FAILURE_UNREACHABLE)
             probe(sense, inspection->id, err);
         else if (result == -ENOENT && w)

@@ -28,21 +28,7 @@ static void on_answer(void *userdata, const struct ollama *answer, uint64_t sent
     struct watch *w = userdata;
     struct sense *sense = w->sense;
     bool settled = sense_settled(sense);
-    if (!answer->reachable && !sense->closing) {
-        w->place_due = true;
-        if (w->way == 0)
-            snprintf(w->way_error, sizeof w->way_error, "%s", answer->error);
-        if (watch_next_way(w, answer->foreign)) {
-            w->place_due = false;
-            sense_ask_ollama(w);
-            return;
-        }
-    }
     watch_answer(w, answer, sent_ns);
-    if (!answer->reachable && !w->heard && w->way > 0) {
-        snprintf(w->container.ollama.error, sizeof w->container.ollama.error, "%s", w->way_error);
-        w->way = 0; /* all of them again */
-    }
     sense->changed = true;
     if (!answer->offends)
         w->rest_s = 0;
@@ -103,10 +89,9 @@ void sense_ask_ollama(struct watch *w)
 {
     struct ollama_client *client = watch_client(w, &w->sense->sampler);
     if (!client) {
-        bool lost = w->not_asked[0] && !w->place.no_server;
-        if (lost && !w->lost)
+        if (w->not_asked[0] && !w->lost)
             sense_tell(w->sense, NOTE_OLLAMA_LOST, w, w->not_asked);
-        w->lost |= lost;
+        w->lost |= w->not_asked[0];
         w->refresh_polled = true; /* there is nobody to ask; the look says so */
         return;
     }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static bool fits_a_url(const char *address)
 {
@@ -58,28 +57,6 @@ static void answered(void *userdata, const struct http_response *response)
     free(ask);
 }
 
-void ollama_client_meet(struct ollama_client *client, int netns, ollama_is_its *is_its,
-                        void *userdata)
-{
-    client->netns = netns;
-    client->is_its = is_its;
-    client->met_userdata = userdata;
-}
-
-bool ollama_client_met(const struct ollama_client *client)
-{
-    return client->met;
-}
-
-static bool connected(void *userdata, uint16_t local_port)
-{
-    struct ask *ask = userdata;
-    struct ollama_client *client = ask->client;
-    if (client && !client->met)
-        client->met = !client->is_its || client->is_its(client->met_userdata, local_port);
-    return client && client->met;
-}
-
 /* The longest answers: what the real ones have, many times over. /api/show carries the model's
  * licence and template, /api/tags some hundred bytes a model. */
 static size_t answer_max(const char *path)
@@ -116,8 +93,6 @@ int ollama_ask(struct ollama_client *client, const char *method, const char *pat
             .timeout_ms = ask->timeout_ms,
             .fresh_connection = true,
             .body_max = answer_max(path),
-            .netns = client->netns,
-            .on_connected = connected,
         };
         result = http_start(client->http, &options, answered, ask, &ask->request);
     }
@@ -147,8 +122,6 @@ void ollama_describe(const struct ollama_client *client, const char *what, long 
     } else if (code == -ETIMEDOUT) {
         snprintf(text, size, "%s did not answer %s within %.1f s", client->url, what,
                  (double)timeout_ms / 1000);
-    } else if (code == -EREMCHG) {
-        snprintf(text, size, "%s is not this container's", client->url);
     } else if (code == -ECONNRESET) {
         snprintf(text, size, "%s closed the connection before it answered %s", client->url, what);
     } else {
@@ -208,7 +181,5 @@ void ollama_client_free(struct ollama_client *client)
     }
     ollama_clear(&client->answer);
     free(client->blobs);
-    if (client->netns > 0)
-        close(client->netns);
     free(client);
 }

@@ -9,19 +9,10 @@
 struct ollama_client;
 
 /* One client for one server at http://ADDRESS:PORT. It keeps the version (asked again after it was
- * unreachable) and the blob of each model digest it has met (POST /api/show, once per digest, and
- * GET /api/tags behind it: the name must still have that digest), so that `models[].blob` names the
- * runner's --model. */
+ * unreachable) and the blob of each model digest it has met (POST /api/show, once per digest), so
+ * that `models[].blob` names the runner's --model. */
 int ollama_client_new(struct http *http, const char *address, uint16_t port,
                       struct ollama_client **ret_client);
-/* How its server is met. netns: a descriptor of the network namespace to connect in, taken over;
- * 0: ours. is_its (may be NULL): asked of each connection, until it was true once, whether the
- * server has it; else nothing is sent. */
-typedef bool ollama_is_its(void *userdata, uint16_t local_port);
-void ollama_client_meet(struct ollama_client *client, int netns, ollama_is_its *is_its,
-                        void *userdata);
-/* Whether it was connected to. */
-bool ollama_client_met(const struct ollama_client *client);
 void ollama_client_free(
     struct ollama_client *client); /* a poll under way is cancelled, its callback is not called */
 

@@ -37,22 +37,14 @@ struct known_blob {
 
 struct ollama_client {
     struct http *http;
-    int netns; /* owned; 0: none */
-    ollama_is_its *is_its;
-    void *met_userdata;
-    bool met;
     char url[OLLAMA_URL_SIZE]; /* "http://172.17.0.2:11434" */
     char version[32];          /* "" = to be asked for */
     struct known_blob *blobs;
     size_t n_blobs, oldest_blob, models_max;
     LIST_HEAD(asks, ask) asks;
     bool polling;
-    bool too_old;       /* this poll's answer is that there is no /api/ps */
     unsigned poll_asks; /* requests of this poll under way */
-    unsigned shows;     /* asked for in this poll, */
-    struct known_blob
-        shown[OLLAMA_SHOWS_MAX]; /* and answered: believed when the names still have */
-    size_t n_shown;              /* these digests */
+    unsigned shows;     /* asked for in this poll */
     uint64_t sent_ns;
     struct ollama answer;
     ollama_polled *polled;

@@ -11,17 +11,16 @@
 size_t policy_for(const struct config *config, const struct container *container,
                   struct settings *ret_settings, struct label_error *errors);
 
-/* The label docker.label says on, in any word for it. */
+/* The label docker.label says true. */
 bool policy_labelled(const struct settings *settings, const struct pair *labels, size_t n_labels);
-/* Whether a container is looked at: label docker.label on or off (in any word for it; one that is
- * none is looked at), else its image matches docker.image. */
+/* Whether a container is looked at: label docker.label true (yes) or false (no), else its image
+ * matches docker.image. */
 bool policy_chosen(const struct settings *settings, const char *image, const struct pair *labels,
                    size_t n_labels);
 
 /* Sets container->mode and mode_why. `auto`: enforce with the label, observe when found by image. A
  * label that says observe wins over one that says supervise (of two that name one container,
- * observe wins), and so does one that is not understood. named: the command line named it, which is
- * the person's word. */
+ * observe wins). named: the command line named it, which is the person's word. */
 void policy_mode(const struct settings *settings, bool named, struct container *container);
 
 #endif

@@ -58,8 +58,7 @@ struct inspection { /* a question about one container; by id, because it may be 
     struct sense *sense;
     char id[CONTAINER_ID_SIZE];
     bool named, is_new;
-    bool unsure;        /* of a new one: whether it is chosen only the answer says */
-    unsigned char rank; /* the same */
+    unsigned char rank; /* of a new one */
 };
 
 /* NULL when memory is spent. */

@@ -67,42 +67,34 @@ void process_parse_status(struct text text, struct process *process)
     }
 }
 
-/* "0100007F:2CAA", or four such words (IPv6): each as the machine holds it. The address's size; 0:
- * neither. */
-static unsigned take_address(struct text *line, unsigned char address[16], uint16_t *ret_port)
+/* "0100007F:2CAA": the port. */
+static bool take_port(struct text *line, uint16_t *ret_port)
 {
     struct text word;
     uint64_t number;
-    unsigned size = 0;
 
     if (!text_word(line, &word))
-        return 0;
-    for (; text_left(&word) > 8 && *word.at != ':' && size < 16; size += 4) {
-        struct text part = {word.at, word.at + 8};
-        if (!text_hex(&part, &number) || part.at != part.end)
-            return 0;
-        memcpy(address + size, &(uint32_t){(uint32_t)number}, 4);
-        word.at += 8;
-    }
-    if ((size != 4 && size != 16) || !text_take(&word, ":") || !text_hex(&word, &number) ||
-        word.at != word.end || number > 0xFFFF)
-        return 0;
+        return false;
+    const char *colon = memchr(word.at, ':', text_left(&word));
+    if (colon == NULL)
+        return false;
+    word.at = colon + 1;
+    if (!text_hex(&word, &number) || word.at != word.end || number > 0xFFFF)
+        return false;
     *ret_port = (uint16_t)number;
-    return size;
+    return true;
 }
 
 bool tcp_row_parse(struct text line, struct tcp_row *ret_row)
 {
     struct text word;
-    struct tcp_row row = {0};
-    unsigned char remote[16];
+    struct tcp_row row;
     int64_t slot;
     uint64_t state;
 
     if (!text_number(&line, &slot) || !text_take(&line, ":") ||
-        !(row.local_size = take_address(&line, row.local, &row.local_port)) ||
-        !take_address(&line, remote, &row.remote_port) || !text_word(&line, &word) ||
-        !text_hex(&word, &state) || word.at != word.end || state > 0xFF)
+        !take_port(&line, &row.local_port) || !take_port(&line, &row.remote_port) ||
+        !text_word(&line, &word) || !text_hex(&word, &state) || word.at != word.end || state > 0xFF)
         return false;
     row.state = (unsigned)state;
     *ret_row = row;

@@ -16,9 +16,7 @@ void process_parse_status(struct text text, struct process *process);
 /* A row of net/tcp or net/tcp6. */
 struct tcp_row {
     uint16_t local_port, remote_port;
-    unsigned char local[16]; /* the address, in network order; */
-    unsigned local_size;     /* 4 or 16 bytes of it */
-    unsigned state;          /* 0x01 established, 0x0A listening (include/net/tcp_states.h) */
+    unsigned state; /* 0x01 established, 0x0A listening (include/net/tcp_states.h) */
 };
 enum { TCP_ESTABLISHED_STATE = 0x01, TCP_LISTEN_STATE = 0x0A };
 /* false: a heading or another foreign line. */

@@ -74,7 +74,7 @@ static void weigh(struct sense *sense)
             r->waiting[i].rank = (unsigned char)((r->waiting[i].rank & ~RANK_RUNS) | RANK_HERE);
 }
 
-void roster_offer(struct sense *sense, const struct docker_entry *e, bool named, bool unsure)
+void roster_offer(struct sense *sense, const struct docker_entry *e, bool named)
 {
     struct roster *r = &sense->roster;
     for (size_t i = 0; i < r->n_waiting; i++)
@@ -86,7 +86,7 @@ void roster_offer(struct sense *sense, const struct docker_entry *e, bool named,
     bool full = sense->n + sense->inspecting_new + r->n_waiting >= SENSE_CONTAINERS_MAX;
     if (full && !r->weighed)
         weigh(sense);
-    struct candidate c = {.named = named, .unsure = unsure};
+    struct candidate c = {.named = named};
     memcpy(c.id, e->id, sizeof c.id);
     c.rank = rank(named, r->weighed && cgroup_ids_have(&r->here, e->id),
                   policy_labelled(config_settings(sense->o.config), e->labels, e->n_labels),

@@ -14,7 +14,6 @@ struct watch;
 struct candidate { /* one that is listed and waits for its inspect */
     char id[CONTAINER_ID_SIZE];
     bool named;
-    bool unsure; /* whether it is chosen at all only its inspect says */
     unsigned char rank;
 };
 
@@ -30,7 +29,7 @@ struct roster {
 void roster_free(struct roster *roster);
 void roster_list_begins(struct sense *sense);
 /* A listed container that is to be followed and is not: it waits, or is left out. */
-void roster_offer(struct sense *sense, const struct docker_entry *entry, bool named, bool unsure);
+void roster_offer(struct sense *sense, const struct docker_entry *entry, bool named);
 void roster_list_ended(struct sense *sense);
 /* The best of those that wait; false: nobody does. */
 bool roster_next(struct sense *sense, struct candidate *ret_candidate);

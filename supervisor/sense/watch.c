@@ -1,6 +1,5 @@
 #include "sense/watch.h"
-#include "base/clock.h"
-#include "sense/private.h"
+#include "sense/listener.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,16 +7,6 @@
 #include <string.h>
 
 enum { OWN_PORTS_MAX = 64 };
-
-/* A process in the network namespace of its server, also when that is gone. */
-static fact net_pid(const struct watch *w)
-{
-    const struct container *c = &w->container;
-    for (size_t i = 0; w->place_known && i < c->n_processes; i++)
-        if (c->processes[i].pid == w->place.net_pid)
-            return c->processes[i].pid;
-    return c->pid;
-}
 
 static void read_connections(struct watch *w, const struct sampler *sampler)
 {
@@ -27,13 +16,7 @@ static void read_connections(struct watch *w, const struct sampler *sampler)
     for (size_t i = 0; i < n; i++)
         own[i].port = ports[i];
     fact count;
-    bool known = w->place_known && w->place.n > 0;
-    int r =
-        connections_count(sampler->procfs, net_pid(w),
-                          known ? w->place.ways[w->way].inside : w->details.port, own, n, &count);
-    if (r == -ENOENT && known) /* nobody listens where he did: nobody is a client */
-        count = 0;
-    if (r == 0 || (r == -ENOENT && known))
+    if (!connections_count(sampler->procfs, w->container.pid, w->details.port, own, n, &count))
         w->container.connections = count;
 }
 
@@ -113,20 +96,64 @@ void watch_sample(struct watch *w, const struct sampler *sampler, double now_s)
         return;
     }
     read_processes(w, sampler, now_s);
-    if (w->alone)
-        received_read(sampler->procfs, c->pid, &c->received);
-    else
-        c->received = FACT_NONE; /* who knows for whom that was */
+    received_read(sampler->procfs, c->pid, &c->received);
     if (connections && c->processes_known)
         read_connections(w, sampler);
 }
 
-void watch_see_processes(struct watch *w, const struct sampler *sampler, double now_s)
+static void drop_client(struct watch *w)
 {
-    if (!w->cgroup)
-        open_cgroup(w, sampler, now_s);
-    if (w->cgroup)
-        read_processes(w, sampler, now_s);
+    ollama_client_free(w->client);
+    w->client = NULL;
+    free(w->container.ollama.models);
+    w->container.ollama = (struct ollama){.latency_ms = -1};
+    w->answered_once = false;
+    w->poll_due_s = 0;
+}
+
+/* On the host's network a port may be anybody's: only one of its own is asked, or a container could
+ * have us ask, and unload, at another's. Where nobody listens there is nobody to be asked in error.
+ */
+static bool own_port(struct watch *w, const struct sampler *sampler)
+{
+    const struct container *c = &w->container;
+    int64_t pids[1 + PIDS_MAX];
+    size_t n = 0;
+    if (!w->details.host_network)
+        return true;
+    pids[n++] = c->pid;
+    for (size_t i = 0; i < c->n_processes && n <= PIDS_MAX; i++)
+        pids[n++] = c->processes[i].pid;
+    int r = fact_known(c->pid) ? listener_own(sampler->procfs, pids, n, w->details.port) : -ESRCH;
+    if (r == -EPERM)
+        snprintf(w->not_asked, sizeof w->not_asked,
+                 "port %u of the host's network is not, or not only, the container's own",
+                 (unsigned)w->details.port);
+    else if (r < 0 && r != -ENOENT && r != -ESRCH)
+        snprintf(w->not_asked, sizeof w->not_asked,
+                 "it cannot be seen whose port %u of the host's network is: %s%s",
+                 (unsigned)w->details.port, strerror(-r),
+                 r == -EACCES ? " (it needs the capability SYS_PTRACE)" : "");
+    return r == 0 || r == -ENOENT;
+}
+
+struct ollama_client *watch_client(struct watch *w, const struct sampler *sampler)
+{
+    w->not_asked[0] = '\0';
+    bool running = w->container.status == STATUS_RUNNING && w->details.address[0] &&
+                   container_is_ollama(&w->container) && own_port(w, sampler);
+    bool same = !strcmp(w->client_address, w->details.address) && w->client_port == w->details.port;
+    if (w->client && (!running || !same))
+        drop_client(w);
+    if (w->not_asked[0])
+        snprintf(w->container.ollama.error, sizeof w->container.ollama.error, "%s", w->not_asked);
+    if (!w->client && running) {
+        snprintf(w->client_address, sizeof w->client_address, "%s", w->details.address);
+        w->client_port = w->details.port;
+        if (ollama_client_new(sampler->http, w->client_address, w->client_port, &w->client) < 0)
+            w->client = NULL;
+    }
+    return w->client;
 }
 
 /* What is kept of a container's labels, and of its environment, with what each costs beside its
@@ -195,7 +222,6 @@ bool watch_take(struct watch *w, const struct container *from, const struct dock
     container_clear(c);
     *c = fresh;
     w->details = *details;
-    w->alone = !details->host_network && !details->joined;
     w->due |= changed;
     if (new_life) {
         cgroup_close(w->cgroup);
@@ -208,10 +234,7 @@ bool watch_take(struct watch *w, const struct container *from, const struct dock
         c->uptime_s = -1;
         c->baseline = FACT_UNKNOWN;
         w->main_started_us = 0;
-        w->place_known = false;
-        w->place_wait_s = 0;
-        w->network = FACT_UNKNOWN;
-        watch_drop_client(w);
+        drop_client(w);
     }
     return changed;
 }
@@ -255,8 +278,6 @@ void watch_answer(struct watch *w, const struct ollama *answer, uint64_t sent_ns
     struct ollama *o = &w->container.ollama;
     free(o->models);
     *o = *answer;
-    o->server = w->place.server;
-    w->heard |= answer->reachable;
     o->models = NULL;
     if (answer->n_models) {
         o->models = malloc(answer->n_models * sizeof *o->models);

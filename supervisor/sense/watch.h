@@ -5,7 +5,6 @@
 
 #include "sense/cgroup.h"
 #include "sense/docker.h"
-#include "sense/place.h"
 #include "sense/process.h"
 #include "sense/sense.h"
 #include "sense/signals.h"
@@ -20,17 +19,10 @@ struct watch {
     double cgroup_retry_s, cgroup_pause_s; /* boottime: not before; how long, longer each time */
     bool stats_pending, stats_due, cgroup_said;
     struct ollama_client *client;
-    struct place place;          /* where its Ollama listens, as it was last found in this life; */
-    uint64_t place_of;           /* of which servers and which of the engine's words, */
-    bool place_known, place_due; /* and whether it must be looked for again, */
-    double place_retry_s, place_wait_s; /* or when (boottime), and how long that was waited for */
-    bool alone;                         /* the network namespace is its own */
-    fact network;                       /* place_network of its main process */
-    size_t way;                         /* which of the place's ways the client goes; */
-    bool heard;                         /* somebody answered there as Ollama does */
-    char not_asked[160];                /* why its Ollama may not be asked; "" */
-    char way_error[160];                /* what went wrong on the first of its ways */
-    uint64_t answer_sent_ns;            /* uv_hrtime */
+    char not_asked[160]; /* why its Ollama may not be asked; "" */
+    char client_address[64];
+    uint16_t client_port;
+    uint64_t answer_sent_ns; /* uv_hrtime */
     double poll_due_s;
     bool due;             /* it is sampled anew with the next look */
     bool sampled;         /* ever */
@@ -73,19 +65,11 @@ bool watch_died(struct watch *watch, const struct sampler *sampler,
  * that was seen by watch_sample and is gone has ended, with an unknown exit code (true, once);
  * where none was seen the status is unknown until the engine is back. */
 bool watch_left_alone(struct watch *watch, const struct sampler *sampler);
-/* Its processes, before its first sample; processes_known says whether that could be. */
-void watch_see_processes(struct watch *watch, const struct sampler *sampler, double now_s);
 /* Takes Ollama's answer (deep copy). */
 void watch_answer(struct watch *watch, const struct ollama *answer, uint64_t sent_ns);
-/* The client for where its server listens; NULL where nobody can be asked (not_asked) or it does
- * not run. That is looked for when its servers, or the engine's words, are others than before, and
- * after a question that got no answer. */
+/* The client for the address and port of the last inspect; NULL where the address is unknown or it
+ * does not run. */
 struct ollama_client *watch_client(struct watch *watch, const struct sampler *sampler);
-/* The client met nobody, or (foreign) who answered is no Ollama: takes the place's next way. False:
- * there is none, or it has heard an Ollama before. */
-bool watch_next_way(struct watch *watch, bool foreign);
-/* Nobody is asked any more, and what he answered is unknown. */
-void watch_drop_client(struct watch *watch);
 void watch_free(struct watch *watch);
 
 #endif

@@ -44,7 +44,6 @@ static void ollama_init(struct ollama *ollama)
 {
     memset(ollama, 0, sizeof *ollama);
     ollama->latency_ms = -1;
-    ollama->server = FACT_UNKNOWN;
 }
 
 void container_init(struct container *container)

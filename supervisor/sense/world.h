@@ -46,13 +46,11 @@ struct model {
 };
 
 struct ollama {
-    bool foreign; /* it answered, and not as an Ollama does */
     bool offends; /* it answered, and not as an Ollama may: it is left alone for a while */
     bool asked;   /* false: nothing is known about this server (member `ollama` absent) */
     bool reachable;
     char version[32];
     char error[160];   /* why it is not reachable */
-    fact server;       /* the process that gave the list; not above 0: nobody can tell */
     double latency_ms; /* < 0 unknown */
     double age_ms;     /* since the question was SENT, at the time of the world; 0 = fresh */
     bool incomplete;   /* of what is listed something is missing, or its name is not the exact one:
@@ -119,8 +117,7 @@ struct container {
     struct cgroup_memory cgroup;
     fact connections; /* foreign established ones to Ollama's port; unknown = not read in this look
                        */
-    fact received; /* bytes since the start of its network interfaces; FACT_NONE: it has none of its
-                      own */
+    fact received;    /* bytes since the start of its network interfaces */
     bool processes_known;
     struct process *processes;
     size_t n_processes, processes_room;
@@ -191,16 +188,9 @@ const char *container_env(const struct container *container, const char *key);
  * read. host may be NULL: then nothing is known of its swap. */
 fact container_held(const struct container *container, const struct host *host);
 
-/* The process that is Ollama itself: the one that gave the list; where that is not known the main
- * process (container->pid) if that is serve, else the oldest serve. NULL: none seen. */
+/* The process that is Ollama itself: the main process (container->pid) if that is serve, else the
+ * oldest serve. NULL: none seen. */
 const struct process *container_serve(const struct container *container);
-
-/* Whether a server of its own: a child that was forked a moment ago still looks like its parent. */
-bool container_server(const struct container *container, const struct process *process);
-
-/* The server whose list it is, and below which what is not on it must hang: the one that is known
- * to have given it, else the only one. NULL: nobody can tell. */
-const struct process *container_lister(const struct container *container);
 
 /* The sum over its processes; unknown if they, or a part of one, are. */
 fact processes_held(const struct container *container);

@@ -51,7 +51,6 @@ static const struct member model_list[] = {
 static const struct member ollama_list[] = {
     TEXT(ollama, version),
     TEXT(ollama, error),
-    FACT(ollama, server),
     REAL(ollama, latency_ms),
 };
 
@@ -76,7 +75,7 @@ static const struct member container_list[] = {
 
 static const struct member container_tail_list[] = {
     FACT(container, connections),
-    LIMIT(container, received),
+    FACT(container, received),
 };
 
 #define MEMBERS(list)                                                                              \

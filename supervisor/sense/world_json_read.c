@@ -118,7 +118,6 @@ static bool get_ollama(const json_t *object, struct ollama *ollama)
     ollama->asked = true;
     ollama->reachable = json_is_true(reachable);
     ollama->incomplete = json_is_true(json_object_get(object, "incomplete"));
-    ollama->foreign = json_is_true(json_object_get(object, "foreign"));
     get_members(object, &ollama_members, ollama);
     ollama->age_ms = get_real(object, "age_ms", 0);
     json_array_foreach(models, i, value)

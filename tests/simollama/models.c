@@ -193,16 +193,6 @@ bool models_copy(const struct model *from, const char *name)
     return to != NULL;
 }
 
-void models_renew(struct model *model)
-{
-    char was[65], digest[65];
-    snprintf(was, sizeof was, "%s", model->digest);
-    made_up_digest(was, "manifest", model->digest);
-    made_up_digest(was, "blob", digest);
-    snprintf(model->blob, sizeof model->blob, "sha256-%s", digest);
-    model->modified_ns = loop_wall_ns();
-}
-
 void models_delete(struct model *model)
 {
     size_t at = (size_t)(model - models);

@@ -51,8 +51,6 @@ void model_full_name(const char *name, char full[MODEL_NAME_SIZE]);
 /* A second name for the same blob; false for a bad name or a full catalogue. */
 bool models_copy(const struct model *from, const char *name);
 void models_delete(struct model *model);
-/* A newer one under the same name, as a pull brings it: what is loaded stays as it was. */
-void models_renew(struct model *model);
 /* All of them; how many. Valid until the catalogue changes. */
 size_t models_newest_first(const struct model *list[MODELS_MAX]);
 

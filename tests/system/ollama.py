@@ -19,22 +19,20 @@ class Ollama:
 
     def __init__(self, engine, name, version="0.33", image=None, labels=None, env=None, memory_limit=None,
                  swap=0, models="tiny=16M", restart="no", tmpfs=None, binds=None, stop_timeout=5, healthcheck=None,
-                 user=None, auto_remove=False, body=None, host=None, answers=True):
-        """`body` and `host` are added to what is created and to its HostConfig; `answers`: it is waited for."""
+                 user=None, auto_remove=False):
         self.engine, self.name = engine, name
         host = {"RestartPolicy": {"Name": restart}, "Tmpfs": tmpfs or {}, "Binds": binds or [],
-                "AutoRemove": auto_remove} | (host or {})
+                "AutoRemove": auto_remove}
         if memory_limit:
             host |= {"Memory": memory_limit, "MemorySwap": memory_limit + swap}
-        self.answers = answers
-        request = {"Image": image or engine.image(version), "Labels": labels or {}, "StopTimeout": stop_timeout,
-                   "Env": [f"SIMOLLAMA_MODELS={models}", *(f"{k}={v}" for k, v in (env or {}).items())],
-                   "HostConfig": host} | (body or {})
+        body = {"Image": image or engine.image(version), "Labels": labels or {}, "StopTimeout": stop_timeout,
+                "Env": [f"SIMOLLAMA_MODELS={models}", *(f"{k}={v}" for k, v in (env or {}).items())],
+                "HostConfig": host}
         if user:
-            request["User"] = user
+            body["User"] = user
         if healthcheck:
-            request["Healthcheck"] = healthcheck
-        self.id = engine.api.call("POST", "/containers/create", request, query={"name": name})["Id"]
+            body["Healthcheck"] = healthcheck
+        self.id = engine.api.call("POST", "/containers/create", body, query={"name": name})["Id"]
         try:
             self.start()
         except BaseException:
@@ -45,15 +43,13 @@ class Ollama:
     def found(cls, engine, name):
         """One that somebody else made."""
         one = cls.__new__(cls)
-        one.answers = True
         one.engine, one.name, one.id = engine, name, engine.api.inspect(name)["Id"]
         one.wait_until_it_answers()
         return one
 
     def start(self):
         self.engine.api.call("POST", f"/containers/{self.id}/start")
-        if self.answers:
-            self.wait_until_it_answers()
+        self.wait_until_it_answers()
 
     def wait_until_it_answers(self):
         def answers():

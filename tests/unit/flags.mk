@@ -6,7 +6,6 @@ ldflags_test_cgroup_life := $(call wrap,malloc calloc realloc openat pread)
 ldflags_test_host := $(call wrap,malloc calloc realloc openat pread)
 ldflags_test_process := $(call wrap,malloc calloc realloc openat pread)
 ldflags_test_connections := $(call wrap,malloc calloc realloc openat pread)
-ldflags_test_listener := $(call wrap,malloc calloc realloc openat pread)
 ldflags_test_judge_life := $(call wrap,malloc calloc realloc openat pread)
 ldflags_test_gpu := $(call wrap,malloc calloc realloc openat pread)
 

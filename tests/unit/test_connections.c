@@ -7,13 +7,16 @@
 #include <cmocka.h>
 /* clang-format on */
 #include "fail_calls.h"
+#include "sense/listener.h"
 #include "sense/process.h"
 #include "tree.h"
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #define FIXTURE "tests/unit/fixtures/proc"
 
@@ -119,12 +122,55 @@ static void connections_of_this_process(void **state)
     close(listener);
 }
 
+/* Real sockets: ours, and one that a child has on the same port beside it. */
+static void whose_port_it_is(void **state)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof at;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), ends[2], yes = 1;
+    (void)state;
+    assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes), 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &length), 0);
+    uint16_t port = ntohs(at.sin_port);
+    int64_t pids[2] = {getpid(), getppid()}, other = getppid();
+    assert_int_equal(listener_own("/proc", pids, 1, port), -ENOENT);
+    assert_int_equal(listen(listener, 1), 0);
+    size_t files = open_files();
+    assert_int_equal(listener_own("/proc", pids, 1, port), 0);
+    assert_int_equal(listener_own("/proc", pids, 2, port), 0);
+    assert_int_equal(listener_own("/proc", &other, 1, port), -EPERM);
+    assert_int_equal(listener_own("/proc", NULL, 0, port), -ESRCH);
+    assert_int_equal(open_files(), files);
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(listener);
+        int second = socket(AF_INET, SOCK_STREAM, 0);
+        setsockopt(second, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
+        bool listens = bind(second, (struct sockaddr *)&at, sizeof at) == 0 && !listen(second, 1);
+        _exit(write(ends[1], listens ? "y" : "n", 1) == 1 ? (pause(), 0) : 1);
+    }
+    char listens = 0;
+    assert_int_equal(read(ends[0], &listens, 1), 1);
+    assert_int_equal(listens, 'y');
+    assert_int_equal(listener_own("/proc", pids, 1, port), -EPERM); /* not only ours */
+    pids[1] = child;
+    assert_int_equal(listener_own("/proc", pids, 2, port), 0);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    close(ends[0]);
+    close(ends[1]);
+    close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connections_of_a_fixture),
         cmocka_unit_test_setup_teardown(no_ipv6_and_long_tables, tree_make, tree_drop),
         cmocka_unit_test(connections_of_this_process),
+        cmocka_unit_test(whose_port_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

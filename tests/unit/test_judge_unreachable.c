@@ -132,26 +132,6 @@ static void cpu_unknown(struct scene *s)
     scene_container(s)->cgroup.cpu_us = FACT_UNKNOWN;
 }
 
-static void runner_reads(struct scene *s)
-{
-    runner_rests(s);
-    scene_process(s, 200)->state = 'D';
-}
-
-/* Somebody waits for it, who gets no answer either: longer, not for ever. */
-static void a_client_lengthens_the_hold(void **state)
-{
-    struct scene s;
-    (void)state;
-    begin(&s, "leak.unreachable_restart=2m leak.connected_hold=5m");
-    double silent_s = s.now_s;
-    s.change = has_a_client;
-    double acted_s = until_acted(&s, 900);
-    if (acted_s < silent_s + 300 || acted_s > silent_s + 320)
-        fail_msg("%g s", acted_s - silent_s);
-    scene_end(&s);
-}
-
 static void restarted_only_where_nothing_works(void **state)
 {
     static const struct {
@@ -161,7 +141,7 @@ static void restarted_only_where_nothing_works(void **state)
     } cases[] = {
         {"works", works, false},
         {"receives", receives, false},
-        {"runner in state D", runner_reads, false},
+        {"client", has_a_client, false},
         {"connections unknown", connections_unknown, false},
         {"processes unknown", processes_unknown, false},
         {"runner grows", runner_grows, false},
@@ -207,11 +187,6 @@ static void another_life_must_answer_first(void **state)
     scene_end(&s);
 }
 
-static void answers_otherwise(struct scene *s)
-{
-    silent(s);
-    scene_container(s)->ollama.foreign = true;
-}
 static void not_asked(struct scene *s)
 {
     ollama_clear(&scene_container(s)->ollama);
@@ -229,8 +204,7 @@ static void paused(struct scene *s)
 
 static void what_is_not_unreachable(void **state)
 {
-    static void (*const changes[])(struct scene * s) = {not_asked, answer_pending, paused,
-                                                        answers_otherwise};
+    static void (*const changes[])(struct scene * s) = {not_asked, answer_pending, paused};
     (void)state;
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         struct scene s;
@@ -281,7 +255,6 @@ int main(void)
         cmocka_unit_test(told_then_restarted),
         cmocka_unit_test(settings),
         cmocka_unit_test(restarted_only_where_nothing_works),
-        cmocka_unit_test(a_client_lengthens_the_hold),
         cmocka_unit_test(one_that_never_answered_is_told),
         cmocka_unit_test(another_life_must_answer_first),
         cmocka_unit_test(what_is_not_unreachable),

@@ -39,7 +39,7 @@ const struct rule rule_orphan_runner = {
     {"orphan-runner", SEVERITY_CRITICAL, REMEDY_KILL_RUNNER, REMEDY_KILL_RUNNER,
      BIT(REMEDY_UNLOAD) | BIT(REMEDY_RESTART),
      "Ollama answers and does not list the runner; its CPU time, anon and file stand still; not in "
-     "state D; its parent is the server that gave the list",
+     "state D; its parent is the server, and there is no other",
      "`leak.orphan_hold` 60 s; with a client connected `leak.stalled_hold` 6 min",
      "pid runner runner_file runner_cpu_us held models runners connections",
      "restart; any other process"},

@@ -13,7 +13,6 @@ static struct ruling silent(const struct look *look)
     double age_s = o->age_ms / 1000, fresh_s = 2 * look->poll_s + (o->reachable ? 0 : question_s);
     return !o->asked         ? UNKNOWN("whether Ollama answers: it has not been asked yet")
            : age_s > fresh_s ? UNKNOWN("whether Ollama answers")
-           : o->foreign      ? NO("something answers, though not as was asked for")
            : o->reachable
                ? NO("Ollama answers, in @", SECONDS(o->latency_ms < 0 ? 0 : o->latency_ms / 1000))
                : YES(look->asked_s);
@@ -33,8 +32,8 @@ static enum tri quiet(struct look *look)
         return all == TRI_FALSE ? TRI_FALSE : TRI_UNKNOWN;
     for (size_t i = 0; i < h->n_runners; i++) {
         enum tri flat = h->runners[i].conditions[ORPHAN_FLAT].now;
-        if (flat == TRI_FALSE || h->runners[i].conditions[ORPHAN_AWAKE].now == TRI_FALSE)
-            all = TRI_FALSE; /* a load by direct I/O moves neither memory nor much CPU time */
+        if (flat == TRI_FALSE)
+            all = TRI_FALSE;
         else if (flat == TRI_UNKNOWN && all == TRI_TRUE)
             all = TRI_UNKNOWN;
     }
@@ -47,17 +46,12 @@ static bool may_restart(struct look *look, double silent_since_s)
     const struct history *h = look->history;
     double since_s = h->quiet.since_s > silent_since_s ? h->quiet.since_s : silent_since_s;
     bool up = look_uptime_s(look) > h->settings.leak_grace_s;
-    double hold_s = h->settings.leak_unreachable_restart_s,
-           connected_s = h->settings.leak_connected_hold_s;
-    double left_s = since_s + hold_s - look->now_s;
+    double left_s = since_s + h->settings.leak_unreachable_restart_s - look->now_s;
     if (!h->has_answered || !up || silent_since_s < 0 || h->quiet.since_s < 0 ||
         h->quiet.now != TRI_TRUE || left_s > 2 * look->interval_s)
         return false;
     look_want_connections(look, left_s > 0 ? 0 : connections_patience_s);
-    enum tri connected = look_connected(look, connections_patience_s);
-    if (connected == TRI_TRUE && connected_s > hold_s) /* who waits for it lengthens that */
-        left_s += connected_s - hold_s;
-    return left_s <= 0 && connected != TRI_UNKNOWN;
+    return left_s <= 0 && look_connected(look, connections_patience_s) == TRI_FALSE;
 }
 
 static void judge(struct look *look)
@@ -84,12 +78,9 @@ const struct rule rule_unreachable = {
     {"unreachable", SEVERITY_CRITICAL, REMEDY_WAIT, REMEDY_RESTART,
      BIT(REMEDY_UNLOAD) | BIT(REMEDY_KILL_RUNNER),
      "its container runs, and Ollama does not answer. Restarted only if it has answered in this "
-     "life, all processes are known, it is not busy, every runner stands still and waits for "
-     "no disk. Another answer than was asked for (an error, or HTTP 404 of a server before 0.1.33, "
-     "which is told) is none of it",
-     "`leak.unreachable_hold` 60 s, told; `leak.unreachable_restart` 5 min, restarted; with a "
-     "client "
-     "connected `leak.connected_hold` 10 min where that is longer",
+     "life, all processes are known, it is not busy, every runner stands still, and nobody is "
+     "connected",
+     "`leak.unreachable_hold` 60 s, told; `leak.unreachable_restart` 5 min, restarted",
      "silent runners connections held cpu received",
      "restart while anything works in it, while it is throttled, or where it never answered: that "
      "may be our own way to it"},
