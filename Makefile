@@ -234,7 +234,7 @@ $(BUILD)/simollama: $(sim_obj)
 ## shims: what tests preload, build/shim/NAME.so
 shims: $(patsubst tests/shim/%.c,$(BUILD)/shim/%.so,$(wildcard tests/shim/*.c))
 
-$(BUILD)/shim/%.so: tests/shim/%.c $(flagfile)
+$(BUILD)/shim/%.so: tests/shim/%.c $(wildcard tests/shim/*.h) $(flagfile)
 	@mkdir -p $(@D)
 	$(call said,LINK)$(CC) $(cflags) -D_GNU_SOURCE -fPIC -shared -o $(half) $< && mv -f $(half) $@
 

@@ -77,7 +77,7 @@ static void tell_intent(struct keep *keep, const struct intent *intent, bool *re
                         intent->outcome);
 }
 
-void keep_tell_known(struct keep *keep, bool *ret_missing)
+int keep_tell_known(struct keep *keep, const char *doing, bool *ret_missing, struct error *err)
 {
     keep_run(keep, "BEGIN IMMEDIATE", "");
     *ret_missing = false;
@@ -87,10 +87,6 @@ void keep_tell_known(struct keep *keep, bool *ret_missing)
         keep_insert_throttle(keep, &keep->throttles[i]);
         *ret_missing |= keep->rc == SQLITE_OK && sqlite3_changes(keep->db) > 0;
     }
-}
-
-int keep_told(struct keep *keep, const char *doing, struct error *err)
-{
     int r = keep_done(keep, doing, err);
     keep->owed = r < 0;
     return r;

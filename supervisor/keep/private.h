@@ -181,9 +181,9 @@ void keep_know_end(struct keep *keep, int64_t id, enum intent_state state, fact 
                    int64_t ended_wall_ms, const char *outcome);
 void keep_know_throttle(struct keep *keep, const struct throttle *throttle);
 void keep_forget_throttle(struct keep *keep, const char *container);
-void keep_tell_known(struct keep *keep, bool *ret_missing);
-/* keep_done for that: what could not be committed is owed. */
-int keep_told(struct keep *keep, const char *doing, struct error *err);
+/* Writes all of it, in a transaction, as keep_done ends it: what could not be committed is owed.
+ */
+int keep_tell_known(struct keep *keep, const char *doing, bool *ret_missing, struct error *err);
 /* Each inserts a row, with the intent's id or, where that is 0, one of its own; one that is there
  * stays as it is. */
 void keep_insert_intent(struct keep *keep, const struct intent *intent);

@@ -97,8 +97,7 @@ static int open_anew(struct keep *keep, struct error *err)
     }
     keep_note_files(keep);
     keep->lost |= !same_file(before, keep->files[0]);
-    keep_tell_known(keep, &missing);
-    return keep_told(keep, "remember again what stands", err);
+    return keep_tell_known(keep, "remember again what stands", &missing, err);
 }
 
 int keep_ready(struct keep *keep, struct error *err)
@@ -116,8 +115,7 @@ int keep_ready(struct keep *keep, struct error *err)
     bool missing;
     if (!keep->owed)
         return 0;
-    keep_tell_known(keep, &missing);
-    return keep_told(keep, "record an end", err);
+    return keep_tell_known(keep, "record an end", &missing, err);
 }
 
 /* The state directory can be written, as far as it can be known without writing. */
@@ -137,10 +135,8 @@ static int prove(struct keep *keep, struct error *err)
     keep_check_whole(keep);
     keep_try_write(keep);
     int r = keep_done(keep, "remember anything", err);
-    if (r == 0) {
-        keep_tell_known(keep, &missing);
-        r = keep_told(keep, "remember anything", err);
-    }
+    if (r == 0)
+        r = keep_tell_known(keep, "remember anything", &missing, err);
     if (r < 0)
         return r;
     keep->lost |= missing;

@@ -2,6 +2,7 @@
  * bytes of the file WALLCLOCK to CLOCK_REALTIME, at any moment anew. CLOCK_MONOTONIC and
  * CLOCK_BOOTTIME stay. Who writes the file sets the clock. Files' times are the kernel's and stay
  * too. */
+#include "wall_calls.h"
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,25 +38,6 @@ int clock_gettime(clockid_t which, struct timespec *now)
     now->tv_sec = ns / second_ns;
     now->tv_nsec = ns % second_ns;
     return r;
-}
-
-int gettimeofday(struct timeval *restrict now, void *restrict zone)
-{
-    (void)zone;
-    struct timespec fine;
-    if (clock_gettime(CLOCK_REALTIME, &fine) < 0)
-        return -1;
-    *now = (struct timeval){fine.tv_sec, fine.tv_nsec / 1000};
-    return 0;
-}
-
-time_t time(time_t *ret_now)
-{
-    struct timespec now = {0};
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (ret_now)
-        *ret_now = now.tv_sec;
-    return now.tv_sec;
 }
 
 int timespec_get(struct timespec *now, int base)

@@ -10,6 +10,7 @@
  * sees the time and does not move it.
  *
  * What the kernel counts (a process's start, CPU time, files' times) stays the machine's. */
+#include "wall_calls.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
@@ -77,25 +77,6 @@ int clock_gettime(clockid_t which, struct timespec *now)
     now->tv_sec += ns / second_ns;
     now->tv_nsec = ns % second_ns;
     return r;
-}
-
-int gettimeofday(struct timeval *restrict now, void *restrict zone)
-{
-    (void)zone;
-    struct timespec fine;
-    if (clock_gettime(CLOCK_REALTIME, &fine) < 0)
-        return -1;
-    *now = (struct timeval){fine.tv_sec, fine.tv_nsec / 1000};
-    return 0;
-}
-
-time_t time(time_t *ret_now)
-{
-    struct timespec now = {0};
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (ret_now)
-        *ret_now = now.tv_sec;
-    return now.tv_sec;
 }
 
 /* ---- who owes an answer: libcurl's sockets, from a send to the first byte back */
