@@ -4,7 +4,7 @@
 # unit tests, the fuzzers and the benchmarks are linked to it. A flavour is a compiler with flags:
 #   release  gcc -O2 -g                   the program and the benchmarks
 #   asan     gcc, address and undefined   the unit tests
-#   clang    clang -O2 -g                 a second opinion on the warnings
+#   clang    clang -O0                    a second opinion on the warnings
 #   fuzz     clang, libFuzzer             the fuzzers
 FLAVOUR ?= release
 BUILD   ?= build
@@ -21,7 +21,7 @@ VERSION := $(shell cat VERSION)
 
 # ---- what must be installed: pkg-config's name and Debian's, asked only where something is built
 
-modules      := libcurl jansson libuv sqlite3 libcgroup inih
+modules      := libcurl jansson libuv sqlite3 libcgroup inih openssl
 package       = $(package_$(1))
 package_libcurl   := libcurl4-openssl-dev
 package_jansson   := libjansson-dev
@@ -29,6 +29,8 @@ package_libuv     := libuv1-dev
 package_sqlite3   := libsqlite3-dev
 package_libcgroup := libcgroup-dev
 package_inih      := libinih-dev
+package_openssl   := libssl-dev
+package_libllhttp := libllhttp-dev (Debian 12: node-llhttp)
 package_cmocka    := libcmocka-dev
 
 passive := help clean format format-check lint test bench mutants up down
@@ -41,7 +43,16 @@ ifneq ($(filter-out $(passive),$(goals)),)
   ifeq ($(shell command -v $(compiler)),)
     $(error the compiler $(compiler) is missing. Install it: apt-get install $(compiler))
   endif
-  ifneq ($(filter unit unit-build run-unit everything,$(goals)),)
+  # llhttp is a library in Debian 13. Debian 12 has its three C files in node-llhttp: they are compiled from there.
+  llhttp_src := $(wildcard $(addprefix /usr/share/llhttp/,llhttp.c api.c http.c))
+  ifeq ($(and $(shell pkg-config --exists libllhttp || echo none),$(llhttp_src)),)
+    modules += libllhttp
+    llhttp_src :=
+    llhttp_is  := libllhttp $(shell pkg-config --modversion libllhttp 2>/dev/null)
+  else
+    llhttp_is  := compiled from /usr/share/llhttp, $(shell dpkg-query -W node-llhttp 2>/dev/null)
+  endif
+  ifneq ($(filter unit unit-build run-unit objects,$(goals)),)
     modules += cmocka
   endif
   missing := $(strip $(foreach m,$(modules),$(shell pkg-config --exists $(m) || echo $(m))))
@@ -56,7 +67,7 @@ endif
 # ---- flags
 
 flags_release := -O2 -g
-flags_clang   := -O2 -g
+flags_clang   := -O0 # its warnings come before it optimises
 flags_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 # UBSan's own shared runtime writes to stderr alone, whatever log_path says.
@@ -71,14 +82,15 @@ endif
 
 CC        = $(compiler_$(FLAVOUR))
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
-ifeq ($(WERROR),1)
-  WARNINGS += -Werror
+ifeq ($(compiler_$(FLAVOUR)),clang)
+  WARNINGS += -Wno-enum-float-conversion # numbers are constants of an enum here, and some count seconds
 endif
+werror   := $(if $(filter 1,$(WERROR)), -Werror)
 CFLAGS   ?=
 CPPFLAGS ?=
 LDFLAGS  ?=
-cflags   = -std=gnu17 $(flags_$(FLAVOUR)) $(WARNINGS) -fstack-protector-strong -fno-common $(CFLAGS)
-cppflags = -D_GNU_SOURCE -DSUPERVISOR_VERSION='"$(VERSION)"' -iquote supervisor $(PKG_CFLAGS) $(CPPFLAGS)
+cflags   = -std=gnu17 $(flags_$(FLAVOUR)) $(WARNINGS)$(werror) -fstack-protector-strong -fno-common $(CFLAGS)
+cppflags = -D_GNU_SOURCE -DSUPERVISOR_VERSION='"$(VERSION)"' -iquote supervisor $(PKG_CFLAGS) $(if $(llhttp_src),-isystem /usr/share/include/llhttp) $(CPPFLAGS)
 ldflags  = $(flags_$(FLAVOUR)) $(ldflags_$(FLAVOUR)) -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
 libs     = $(PKG_LIBS) -lm -ldl
 
@@ -99,6 +111,7 @@ fuzz_src := $(call find,tests/fuzz,fuzz_*.c)
 perf_src := $(call find,tests/bench,bench_*.c)
 pers_src := $(filter-out $(perf_src),$(call find,tests/bench,*.c))
 sim_src  := $(call find,tests/simollama,*.c)
+net_src  := $(call find,tests/netserver,*.c)
 
 obj       = $(patsubst %.c,$(out)/obj/%.o,$(1))
 names     = $(basename $(notdir $(1)))
@@ -107,15 +120,25 @@ fuzzers  := $(addprefix $(BUILD)/fuzz/,$(call names,$(fuzz_src)))
 benches  := $(addprefix $(BUILD)/bench/,$(call names,$(perf_src)))
 program  := $(if $(main_src),$(out)/supervisor)
 
-.PHONY: all everything lib program unit unit-build run-unit test bench bench-build judge-bench fuzz fuzz-build simollama shims
+.PHONY: all objects lib program unit unit-build run-unit test bench bench-build judge-bench fuzz fuzz-build simollama netserver shims
 .PHONY: prove prove-matrix prove-sanitized prove-ticks mutants
 .PHONY: format format-check lint up down install deb clean help
 
 ## all: the program, build/supervisor
 all: program
 
-## everything: the program, the stand-in, the shims, the benchmarks and the unit tests, without running them
-everything: program simollama shims bench-build unit-build
+## objects: every source compiled and nothing linked, for what a compiler says of them
+objects: $(call obj,$(main_src) $(lib_src) $(test_src) $(help_src) $(perf_src) $(pers_src) $(fuzz_src) $(net_src)) shims
+
+# The command line's flags are remembered, so that other flags compile anew and the same ones do not. -Werror makes no
+# other objects: what was compiled with it is good without it, and not the other way round.
+flagfile := $(out)/flags
+stamp     = $(CC) $(subst $(werror),,$(cflags)) $(cppflags)
+ifneq ($(filter-out $(passive),$(goals)),)
+  $(shell mkdir -p $(out); printf '%s\n' '$(subst ','\'',$(stamp))$(werror)' >$(flagfile).$$$$; \
+          { cmp -s $(flagfile).$$$$ $(flagfile) || sed 's/ -Werror$$//' $(flagfile) 2>/dev/null | cmp -s $(flagfile).$$$$; } && \
+          rm -f $(flagfile).$$$$ || mv -f $(flagfile).$$$$ $(flagfile))
+endif
 
 lib: $(lib)
 
@@ -130,17 +153,17 @@ endif
 $(out)/supervisor: $(call obj,$(main_src)) $(lib)
 	$(call said,LINK)$(CC) $(ldflags) -o $(half) $^ $(libs) && mv -f $(half) $@
 
-$(lib): $(call obj,$(lib_src))
+llhttp_obj := $(patsubst %.c,$(out)/obj/llhttp/%.o,$(notdir $(llhttp_src)))
+
+$(lib): $(call obj,$(lib_src)) $(llhttp_obj)
 	@mkdir -p $(@D)
+	@printf '  %-5s %s\n' HTTP 'llhttp: $(llhttp_is)'
 	$(call said,AR)ar crs $(half) $^ && mv -f $(half) $@
 
-# The command line's flags are remembered, so that other flags compile anew and the same ones do not.
-flagfile := $(out)/flags
-stamp     = $(CC) $(cflags) $(cppflags)
-ifneq ($(filter-out $(passive),$(goals)),)
-  $(shell mkdir -p $(out); printf '%s\n' '$(subst ','\'',$(stamp))' >$(flagfile).$$$$; \
-          cmp -s $(flagfile).$$$$ $(flagfile) && rm -f $(flagfile).$$$$ || mv -f $(flagfile).$$$$ $(flagfile))
-endif
+# Somebody else's code: its warnings are theirs. Without its strict mode it reads what is no HTTP.
+$(llhttp_obj): $(out)/obj/llhttp/%.o: /usr/share/llhttp/%.c $(flagfile)
+	@mkdir -p $(@D)
+	$(call said,CC)$(CC) $(cflags) $(cppflags) -w -DLLHTTP_STRICT_MODE=1 -c -o $(half) $< && mv -f $(half) $@
 
 $(out)/obj/%.o: %.c $(flagfile)
 	@mkdir -p $(@D)
@@ -151,6 +174,7 @@ $(out)/obj/%.o: %.c $(flagfile)
 cppflags_unit  := -iquote tests/unit
 cppflags_fuzz  := -iquote tests/fuzz
 cppflags_bench := -iquote tests/bench
+cppflags_netserver := -iquote tests
 
 # ---- unit tests: tests/unit/test_*.c, each a program; other files there are linked to each of them.
 # A test that needs flags of its own names them in tests/unit/flags.mk: ldflags_test_x := -Wl,--wrap=malloc
@@ -220,6 +244,7 @@ simollama: $(if $(sim_src),$(BUILD)/simollama)
 
 sim_libs = $(shell pkg-config --libs --static libuv-static jansson 2>/dev/null || echo -luv_a -ljansson -lpthread -ldl -lrt)
 sim_obj := $(patsubst %.c,$(out)/sim/%.o,$(sim_src))
+objects: $(sim_obj)
 
 $(out)/sim/%.o: %.c $(flagfile)
 	@mkdir -p $(@D)
@@ -228,6 +253,14 @@ $(out)/sim/%.o: %.c $(flagfile)
 
 $(BUILD)/simollama: $(sim_obj)
 	$(call said,LINK)$(CC) $(flags_$(FLAVOUR)) -static $(LDFLAGS) -o $(half) $^ $(sim_libs) && mv -f $(half) $@
+
+# ---- a server over the room net/, for its tests
+
+## netserver: what tests of the HTTP server talk to, build/netserver
+netserver: $(BUILD)/netserver
+
+$(BUILD)/netserver: $(call obj,$(net_src)) $(lib)
+	$(call said,LINK)$(CC) $(ldflags) -o $(half) $^ $(libs) && mv -f $(half) $@
 
 # ---- libraries that tests preload into the program: tests/shim/NAME.c
 
@@ -263,15 +296,16 @@ mutants:
 
 # ---- the look, the checks, the scripts
 
+# One version, which Debian 12 and 13 both have: no two lay out the same.
 sources = $(or $(FILES),$(call find,supervisor tests,*.[ch]))
 
 ## format: lays out the sources by clang-format (FILES="a.c b.h" for some of them)
 format:
-	$(if $(sources),clang-format -i $(sources))
+	$(if $(sources),clang-format-19 -i $(sources))
 
 ## format-check: says which sources clang-format would change
 format-check:
-	$(if $(sources),clang-format --dry-run -Werror $(sources))
+	$(if $(sources),clang-format-19 --dry-run -Werror $(sources))
 
 ## lint: banned functions, static analysis, shellcheck
 lint:
@@ -295,12 +329,12 @@ share    = $(DESTDIR)$(PREFIX)/share
 
 ## install: the program, its manual page and completion into DESTDIR and PREFIX (/usr/local)
 install: all
-	install -D -m 0755 $(BUILD)/supervisor $(DESTDIR)$(PREFIX)/bin/supervisor
-	install -d $(share)/man/man8 $(share)/bash-completion/completions $(DESTDIR)$(ZSH_DIR) $(share)/fish/vendor_completions.d
-	$(BUILD)/supervisor manual >$(share)/man/man8/supervisor.8
-	$(BUILD)/supervisor completion bash >$(share)/bash-completion/completions/supervisor
-	$(BUILD)/supervisor completion zsh >$(DESTDIR)$(ZSH_DIR)/_supervisor
-	$(BUILD)/supervisor completion fish >$(share)/fish/vendor_completions.d/supervisor.fish
+	install -D -m 0755 $(BUILD)/supervisor "$(DESTDIR)$(PREFIX)/bin/supervisor"
+	install -d "$(share)/man/man8" "$(share)/bash-completion/completions" "$(DESTDIR)$(ZSH_DIR)" "$(share)/fish/vendor_completions.d"
+	scripts/manual $(BUILD)/supervisor >"$(share)/man/man8/supervisor.8"
+	$(BUILD)/supervisor completion bash >"$(share)/bash-completion/completions/supervisor"
+	$(BUILD)/supervisor completion zsh >"$(DESTDIR)$(ZSH_DIR)/_supervisor"
+	$(BUILD)/supervisor completion fish >"$(share)/fish/vendor_completions.d/supervisor.fish"
 
 ## deb: a package for the Debian that this is, build/ollama-supervisor_*.deb
 deb:

@@ -87,11 +87,8 @@ pull_model() { # MODEL: with its progress on a terminal
 }
 
 guard
-need_root "$0" "$@"
+need_root "$@"
 log=$(mktemp)
-finish() {
-  rm -f "$log"
-}
 undo='Run it again to go on.'
 check_stack_env
 set_stack_settings "DEFAULT_MODEL=$default" "FALLBACK_MODEL=$fallback" SMALL_MODEL_MODE=true MEMORY_EFFICIENT_MODE=true \

@@ -156,7 +156,7 @@ report() {
   say 'Next:'
   say '  scripts/configure_small_models_default.sh --pull    gets the small models'
   say '  scripts/verify_small_models.sh                      checks settings, limits and what is loaded'
-  say "  docker${DOCKER_HOST:+ -H $DOCKER_HOST} exec supervisor supervisor status"
+  say "  $docker_words exec supervisor supervisor status"
 }
 
 # ---- down: by label, so that it works whatever has become of the files
@@ -174,14 +174,10 @@ take_down() {
     docker rm "${all[@]}" >/dev/null
   fi
   [[ $found == yes ]] || say '· no container of the stack is here'
-  docker network ls -q --filter "label=com.docker.compose.project=$stack_project" | while read -r id; do
-    docker network rm "$id" >/dev/null
-  done
+  drop_all network "$stack_project"
   if [[ $purge == yes ]]; then
     doing 'removing the data, the models and compose/.env'
-    docker volume ls -q --filter "label=com.docker.compose.project=$stack_project" | while read -r id; do
-      docker volume rm "$id" >/dev/null
-    done
+    drop_all volume "$stack_project"
     rm -f "$stack_env"
     say 'Taken away, the data too.'
   else
@@ -190,11 +186,8 @@ take_down() {
 }
 
 guard
-need_root "$0" "$@"
+need_root "$@"
 log=$(mktemp)
-finish() {
-  rm -f "$log"
-}
 need_engine
 if [[ $down == yes ]]; then
   undo='Run it again to go on.'
@@ -211,7 +204,7 @@ make_passwords
 supervisor_image
 state=${SUPERVISOR_STATE:-$(stack_setting SUPERVISOR_STATE)}
 state=${state:-/var/lib/supervisor}
-[[ $state == /* ]] || die "SUPERVISOR_STATE is \"$state\", but it must be a whole path, from / on" 2
+[[ $state == /* && $state != *:* ]] || die "SUPERVISOR_STATE is \"$state\", but it must be a whole path, from / on, without a colon" 2
 [[ -d $state ]] || (umask 077 && mkdir -p "$state")
 start_stack
 wait_until_healthy

@@ -8,7 +8,17 @@ run_dir=/run/supervisor # of an engine that scripts/up started by itself: its pi
 
 # What a bare machine needs, by Debian's names; all are in 12 and 13.
 packages_build=(gcc make pkg-config libc6-dev libcurl4-openssl-dev libjansson-dev libcgroup-dev libinih-dev libuv1-dev
-  libsqlite3-dev ca-certificates curl)
+  libsqlite3-dev libssl-dev ca-certificates curl)
+# llhttp: Debian 13 has the library, 12 has its C files in a package of Node's (which draws in no Node).
+package_llhttp() { # SUITE: its code name
+  case $1 in bookworm) echo node-llhttp ;; *) echo libllhttp-dev ;; esac
+}
+
+packages_build_in() { # SUITE: what is needed in another Debian, one a line
+  printf '%s\n' "${packages_build[@]:0:${#packages_build[@]}-1}" "$(package_llhttp "$1")"
+}
+packages_build+=("$(package_llhttp "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")")")
+
 # ---- speaking: one line a step; on failure one sentence that says what was going on
 
 step='starting'
@@ -51,12 +61,18 @@ guard() { # every script calls it once
   trap 'exit 143' TERM HUP
 }
 
-need_root() { # SCRIPT ARGUMENT...: goes on as root, by sudo where there is one
+# What a script, a Compose file or the program reads, and the proxies: sudo drops the rest.
+kept_by_sudo='^(SUPERVISOR|OLLAMA|LOCALAI|DOCKER|COMPOSE|LAB|POSTGRES|REDIS|CHROMA|BACKEND|FRONTEND|SOCKET_PROXY)_'
+kept_by_sudo+='|^(MAX_MODEL_MEMORY_GB|DEFAULT_MODEL|FALLBACK_MODEL|SMALL_MODEL_MODE|MEMORY_EFFICIENT_MODE|CI|(https?|no)_proxy|(HTTPS?|NO)_PROXY)$'
+
+need_root() { # ARGUMENT...: the script goes on as root, by sudo where there is one
+  local kept
   [[ $(id -u) -ne 0 ]] || return 0
   command -v sudo >/dev/null || die 'needs root: there is no sudo here, so run it as root'
   say '· asking sudo for root'
   trap - EXIT
-  exec sudo --preserve-env="$(compgen -e | grep -E '^(SUPERVISOR|OLLAMA|DOCKER|LAB)_|^CI$' | paste -sd ,)" "$@"
+  kept=$(compgen -e | grep -E "$kept_by_sudo" | paste -sd , || true)
+  exec sudo ${kept:+"--preserve-env=$kept"} -- "$root/$me" "$@"
 }
 
 give_build_back() { # what root built in somebody's checkout is theirs; the lab's roots and engines stay root's
@@ -139,11 +155,15 @@ check() { # NAME COMMAND...: one thing that passes or fails; its output is shown
 
 default_socket=/var/run/docker.sock
 
-find_socket() { # sets socket: the path of the engine's, from DOCKER_HOST
+find_socket() { # sets socket: the path of the engine's, from DOCKER_HOST; docker and Compose ask the same one from here on
   local host=${DOCKER_HOST:-unix://$default_socket}
   [[ $host == unix:///* ]] ||
     die "DOCKER_HOST is \"$host\", but only a Unix socket will do: unix:///path/to/docker.sock" 2
   socket=${host#unix://}
+  export DOCKER_HOST=$host
+  unset DOCKER_CONTEXT # it would rank above
+  docker_words=docker # for a person to type
+  [[ $socket == "$default_socket" ]] || printf -v docker_words 'docker -H %q' "$host"
 }
 
 engine_answers() {
@@ -162,8 +182,9 @@ registry_has() { # IMAGE: asks the registry, through the engine; where it cannot
   return 1
 }
 
-own_engine() { # the pid of an engine that scripts/up started by itself, where it runs
+own_engine() { # the pid of an engine that scripts/up started by itself, where it runs and is the one that is asked
   local pid
+  [[ $socket == "$default_socket" ]] || return 1
   pid=$(cat "$run_dir/engine.pid" 2>/dev/null) && [[ -n $pid ]] &&
     { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "--pidfile $run_dir/engine.pid" && echo "$pid"
 }
@@ -198,7 +219,25 @@ compose() {
   "${compose_command[@]}" -p supervisor -f "$root/compose/compose.yml" "$@"
 }
 
-container_of() { # SERVICE: the id of the container that Compose made for it, running or not; nothing where there is none
-  docker ps -aq --no-trunc --filter label=com.docker.compose.project=supervisor \
-    --filter "label=com.docker.compose.service=$1" | head -n 1
+drop() { # KIND NAME: a network, volume or image of ours; where somebody else uses it, it stays, and that is said
+  local why
+  if [[ $1 == network && -n $(docker ps -aq --filter "network=$2") ]]; then # the engine asks only those that run
+    say "  the network $2 stays: containers that are not ours are in it"
+    return
+  fi
+  why=$(docker "$1" rm "$2" 2>&1 >/dev/null) || say "  the $1 $2 stays: ${why#Error response from daemon: }"
+}
+
+drop_all() { # KIND PROJECT: the networks or volumes that Compose made for the project
+  local names name
+  names=$(docker "$1" ls --format '{{.Name}}' --filter "label=com.docker.compose.project=$2")
+  for name in $names; do drop "$1" "$name"; done
+}
+
+# SERVICE: the id of the container that Compose made for it, running or not; nothing where there is none. One that
+# `supervisor create --replace` replaced has Compose's labels still, and is a person's.
+container_of() {
+  docker ps -a --no-trunc --format '{{.ID}} {{.Names}}' --filter label=com.docker.compose.project=supervisor \
+    --filter "label=com.docker.compose.service=$1" |
+    awk '!found && $2 !~ /(^|,)[^,\/]*-(replaced|kept)-by-supervisor(,|$)/ { print $1; found = 1 }'
 }

@@ -53,31 +53,39 @@ stack_setting() { # NAME: its value there; where it is not there, nothing
   [[ ! -e $stack_env ]] || sed -n "s/^$1=//p" "$stack_env" | tail -n 1
 }
 
-# The file is replaced as a whole, so that whoever reads it sees the old one or the new one.
+# The file is replaced as a whole, so that whoever reads it sees the old one or the new one. What it holds is on no command
+# line, which all can read, and in no file but a copy beside it, 0600 from the first byte.
 set_stack_settings() { # NAME=VALUE...: adds or replaces these, keeps the rest; sets env_changed
-  local new setting source=$stack_env
+  local setting line name text='' source=$stack_env
+  local -A given=() known=()
   [[ -e $source ]] || source=$stack_env_example
-  new=$(mktemp "$stack_env.XXXXXX") # 0600
-  cp "$source" "$new"
-  for setting in "$@"; do
-    if grep -q "^${setting%%=*}=" "$new"; then
-      awk -v name="${setting%%=*}" -v line="$setting" 'index($0, name "=") == 1 { $0 = line } { print }' "$new" >"$new.2"
-      cat "$new.2" >"$new"
-      rm "$new.2"
-    else
-      [[ -z $(tail -c 1 "$new") ]] || echo >>"$new"
-      echo "$setting" >>"$new"
+  for setting in "$@"; do given[${setting%%=*}]=$setting; done
+  while IFS= read -r line || [[ -n $line ]]; do
+    name=''
+    [[ ! $line =~ ^([A-Za-z_][A-Za-z0-9_]*)= ]] || name=${BASH_REMATCH[1]}
+    if [[ -n $name && -n ${given[$name]:-} ]]; then
+      line=${given[$name]}
+      known[$name]=yes
     fi
+    text+=$line$'\n'
+  done <"$source"
+  for setting in "$@"; do
+    [[ -n ${known[${setting%%=*}]:-} ]] || text+=$setting$'\n'
   done
   env_changed=no
-  if [[ -e $stack_env ]] && cmp -s "$new" "$stack_env"; then
-    rm "$new"
-    return
-  fi
-  chown --reference="$root" "$new"
-  mv "$new" "$stack_env"
+  if [[ -e $stack_env && $text. == "$(cat "$stack_env" && echo .)" ]]; then return; fi
+  find "${stack_env%/*}" -maxdepth 1 -name '.env.new.*' -mmin +1 -delete # of one that was killed
+  env_copy=$(mktemp "$stack_env.new.XXXXXX") # 0600
+  printf %s "$text" >"$env_copy"
+  chown --reference="$root" "$env_copy"
+  mv "$env_copy" "$stack_env"
   env_changed=yes
 }
+
+finish() { # of all that share this file
+  rm -f "${log:-}" "$env_copy"
+}
+env_copy=''
 stack_env_example=$root/compose/memory-optimized.env.example
 env_changed=no
 

@@ -5,6 +5,7 @@
 #include "flow.h"
 #include "keep/heartbeat.h"
 #include "tell/local.h"
+#include "tell/serve/serve.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -24,6 +25,7 @@ struct daemon {
     void *userdata;
     struct flow *flow;
     struct local *local;
+    struct serve *serve;         /* NULL: there is no HTTP */
     struct heartbeat *heartbeat; /* NULL: it could not be begun */
     int beat_result;             /* of the last one, so that a failure is said once */
     char forgets[sizeof((struct error *)NULL)->message]; /* why nothing can be remembered; "" */
@@ -98,97 +100,51 @@ static void on_look(void *userdata, const struct world *world, const struct judg
         d->ready = true;
         log_line(LOG_LEVEL_INFO, "first look", LN("containers", (int64_t)world->n_containers));
     }
+    serve_look(d->serve, world, judgement);
 }
 
 static void on_note(void *userdata, enum sense_note note, const struct container *c,
                     const char *text)
 {
     (void)userdata;
-    const char *name = c ? c->name : NULL, *id = c ? c->id : NULL;
-    switch (note) {
-    case NOTE_ENGINE_LOST:
-        log_line(LOG_LEVEL_ERROR, "engine lost", LS("why", text));
-        break;
-    case NOTE_ENGINE_BACK:
-        log_line(LOG_LEVEL_INFO, "engine back", LS("api", text));
-        break;
-    case NOTE_FOUND:
-        log_line(LOG_LEVEL_INFO, "supervising", LS("container", name), LS("id", id),
-                 LS("mode", c && c->mode == MODE_ENFORCE ? "enforce" : "observe"), LS("why", text),
-                 LS("status", container_status_name(c ? c->status : STATUS_UNKNOWN)));
-        break;
-    case NOTE_GONE:
-        log_line(LOG_LEVEL_INFO, "container gone", LS("container", name), LS("id", id),
-                 LS("why", *text ? text : NULL));
-        break;
-    case NOTE_STARTED:
-        log_line(LOG_LEVEL_INFO, "container started", LS("container", name), LS("id", id),
-                 LS("started_at", c ? c->started_at : NULL));
-        break;
-    case NOTE_DIED:
-        log_line(LOG_LEVEL_WARNING, "container died", LS("container", name), LS("id", id),
-                 LS("status", text), LN("exit_code", c ? c->exit_code : FACT_UNKNOWN),
-                 LN("oom_killed", c ? c->oom_killed : FACT_UNKNOWN));
-        break;
-    case NOTE_OLLAMA_LOST:
-        log_line(LOG_LEVEL_WARNING, "ollama unreachable", LS("container", name), LS("why", text));
-        break;
-    case NOTE_OLLAMA_BACK:
-        log_line(LOG_LEVEL_INFO, "ollama answers again", LS("container", name));
-        break;
-    case NOTE_CGROUP_LOST:
-        log_line(
-            LOG_LEVEL_WARNING, "cgroup unreadable", LS("container", name), LS("why", text),
-            LS("instead",
-               "the engine's stats: no swap, no processes, so nothing is judged that needs them"));
-        break;
-    case NOTE_LABEL_BAD:
-        log_line(LOG_LEVEL_WARNING, "label refused", LS("container", name), LS("why", text));
-        break;
-    case NOTE_UNREAD:
-        log_line(LOG_LEVEL_WARNING, "engine's answer unread", LS("container", name),
-                 LS("why", text));
-        break;
-    case NOTE_TOO_MANY:
-        log_line(LOG_LEVEL_ERROR, "too many containers", LS("why", text));
-        break;
-    }
+    bool found = note == NOTE_FOUND, died = note == NOTE_DIED, started = note == NOTE_STARTED;
+    bool with_id = found || died || started || note == NOTE_GONE;
+    const char *text_is = died ? "status" : note == NOTE_ENGINE_BACK ? "api" : "why";
+    const char *instead =
+        note == NOTE_CGROUP_LOST
+            ? "the engine's stats: no swap, no processes, so nothing is judged that needs them"
+            : NULL;
+    log_line(note_kinds[note].level, note_kinds[note].msg, LS("container", c ? c->name : NULL),
+             LS("id", with_id ? c->id : NULL),
+             LS("mode", !c || !found              ? NULL
+                        : c->mode == MODE_ENFORCE ? "enforce"
+                                                  : "observe"),
+             LS(text_is, *text ? text : NULL),
+             LS("status", c && found ? container_status_name(c->status) : NULL),
+             LS("started_at", started ? c->started_at : NULL),
+             LN("exit_code", died ? c->exit_code : FACT_UNKNOWN),
+             LN("oom_killed", died ? c->oom_killed : FACT_UNKNOWN), LS("instead", instead));
 }
 
 static void on_heal(void *userdata, const struct heal_event *e)
 {
-    (void)userdata;
-    static const struct {
-        enum log_level level;
-        const char *msg;
-    } lines[] = {
-        [HEAL_WOULD_ACT] = {LOG_LEVEL_WARNING, "would act"},
-        [HEAL_ACTING] = {LOG_LEVEL_WARNING, "acting"},
-        [HEAL_DONE] = {LOG_LEVEL_INFO, "healed"},
-        [HEAL_NOT_DONE] = {LOG_LEVEL_ERROR, "not healed"},
-        [HEAL_DROPPED] = {LOG_LEVEL_INFO, "remedy dropped"},
-        [HEAL_PENDING] = {LOG_LEVEL_INFO, "remedy pending"},
-        [HEAL_HOLD] = {LOG_LEVEL_CRITICAL, "CRITICAL ALERT"},
-        [HEAL_HOLD_OVER] = {LOG_LEVEL_INFO, "hold over"},
-        [HEAL_WAITING] = {LOG_LEVEL_WARNING, "back-off"},
-        [HEAL_LOCKED] = {LOG_LEVEL_INFO, "locked by another supervisor"},
-        [HEAL_NO_MEMORY_OF_IT] = {LOG_LEVEL_CRITICAL, "CRITICAL ALERT"},
-        [HEAL_RECOVERED] = {LOG_LEVEL_INFO, "remedy taken up"},
-        [HEAL_START_FAILED] = {LOG_LEVEL_ERROR, "not started"},
-        [HEAL_LOCKED_LONG] = {LOG_LEVEL_WARNING, "locked by another supervisor"},
-    };
+    struct daemon *d = userdata;
+    serve_heal(d->serve, e);
     static const char *const done_words[][2] = {
         {"limit", "limit applied"},        {"load", "model loaded"},
         {"high", "memory.high applied"},   {"throttle", "throttled"},
-        {"unthrottle", "throttle undone"}, {"reclaim", "page cache reclaimed"}};
-    const char *msg = lines[e->kind].msg;
+        {"unthrottle", "throttle undone"}, {"reclaim", "page cache reclaimed"},
+        {"pull", "model pulled"}};
+    const char *msg = heal_kinds[e->kind].msg;
     for (size_t i = 0; i < sizeof done_words / sizeof done_words[0] && e->kind == HEAL_DONE; i++)
         if (!strcmp(e->step, done_words[i][0]))
             msg = done_words[i][1];
+    if (e->kind == HEAL_NOT_DONE && !strcmp(e->step, "pull"))
+        msg = "model not pulled";
     bool stopped =
         e->kind == HEAL_DONE && !strcmp(e->step, "stop"); /* it stands until a person acts */
     if (stopped)
-        msg = lines[HEAL_HOLD].msg;
+        msg = heal_kinds[HEAL_HOLD].msg;
     char text[512];
     snprintf(text, sizeof text, "%s%s",
              e->kind == HEAL_HOLD ? "HOLD: "
@@ -198,19 +154,17 @@ static void on_heal(void *userdata, const struct heal_event *e)
              e->text);
     bool done = e->kind == HEAL_DONE || e->kind == HEAL_NOT_DONE || e->kind == HEAL_RECOVERED ||
                 e->kind == HEAL_PENDING;
+    bool bound = !strcmp(e->step, "high") || !strcmp(e->step, "limit");
     const struct verdict *v = e->evidence;
-    log_line(stopped ? LOG_LEVEL_CRITICAL : lines[e->kind].level, msg, LS("container", e->name),
-             LS("verdict", e->verdict), LS("step", e->step),
+    log_line(stopped ? LOG_LEVEL_CRITICAL : heal_kinds[e->kind].level, msg,
+             LS("container", e->name), LS("verdict", e->verdict), LS("step", e->step),
              LS("model", e->model && *e->model ? e->model : NULL),
              LN("attempt", e->kind == HEAL_ACTING ? e->attempt : FACT_UNKNOWN),
              LN("pid", v && e->kind == HEAL_ACTING ? v->pid : FACT_UNKNOWN),
              LN("before", e->before), LN("after", e->after), LN("expected", e->expected),
              LN("page_cache_before", e->page_cache_before),
              LN("page_cache_after", e->page_cache_after),
-             LN("high", !strcmp(e->step, "high") && v ? (int64_t)verdict_evidence(v, "wanted")
-                                                      : FACT_UNKNOWN),
-             LN("limit", !strcmp(e->step, "limit") && v ? (int64_t)verdict_evidence(v, "wanted")
-                                                        : FACT_UNKNOWN),
+             LN(e->step, bound && v ? (int64_t)verdict_evidence(v, "wanted") : FACT_UNKNOWN),
              done ? LR("took_s", e->took_s) : LS("took_s", NULL), LS("why", *text ? text : NULL));
 }
 
@@ -230,15 +184,31 @@ static char *state(void *userdata)
     struct daemon *d = userdata;
     sense_look_now(flow_sense(d->flow),
                    NULL); /* the last look's containers may have changed since */
-    json_t *more = json_object();
     char engine[LOCAL_ENGINE_SIZE];
     local_engine(config_settings(d->config)->docker_host, engine);
-    json_object_set_new(more, "engine", json_string(engine));
-    if (d->forgets[0])
-        json_object_set_new(more, "forgets", json_string(d->forgets));
+    json_t *more =
+        json_pack("{ss ss*}", "engine", engine, "forgets", d->forgets[0] ? d->forgets : NULL);
     char *text = flow_to_text(d->flow, more);
     json_decref(more);
     return text;
+}
+
+static bool last_look(void *userdata, struct state *ret_state)
+{
+    struct daemon *d = userdata;
+    return flow_state(d->flow, ret_state);
+}
+
+static const char *forgets(void *userdata)
+{
+    struct daemon *d = userdata;
+    return d->forgets;
+}
+
+static bool engine_up(void *userdata)
+{
+    struct daemon *d = userdata;
+    return sense_engine_up(flow_sense(d->flow));
 }
 
 static void on_hup(uv_signal_t *signal, int number)
@@ -257,11 +227,17 @@ static void on_hup(uv_signal_t *signal, int number)
     const struct settings *after = config_settings(d->config);
     if (strcmp(before.state, after->state) || strcmp(before.docker_host, after->docker_host) ||
         strcmp(before.procfs, after->procfs) || strcmp(before.cgroupfs, after->cgroupfs) ||
-        strcmp(before.sysfs, after->sysfs) || strcmp(before.nvml, after->nvml))
+        strcmp(before.sysfs, after->sysfs) || strcmp(before.nvml, after->nvml) ||
+        strcmp(before.http_listen, after->http_listen) ||
+        strcmp(before.http_legacy_listen, after->http_legacy_listen) ||
+        !before.http_certificate[0] != !after->http_certificate[0])
         log_line(LOG_LEVEL_WARNING, "configuration needs a restart",
-                 LS("why", "state, docker.host and paths hold from the next start on"));
-    daemon_log_configure(config_settings(d->config));
+                 LS("why",
+                    "state, docker.host, paths, http.listen, http.legacy_listen, and whether "
+                    "there is a certificate hold from the next start on"));
+    log_configure_named(after->log_level, after->log);
     flow_settings_changed(d->flow);
+    serve_settings_changed(d->serve);
     log_line(LOG_LEVEL_INFO, "configuration reloaded");
 }
 
@@ -304,6 +280,21 @@ static void stop_signals(struct daemon *d)
     uv_close((uv_handle_t *)&d->end, NULL);
 }
 
+static int start_serving(struct daemon *d, struct error *err)
+{
+    struct serve_options options = {.loop = flow_loop(d->flow),
+                                    .config = d->config,
+                                    .state = config_settings(d->config)->state,
+                                    .sense = flow_sense(d->flow),
+                                    .healer = flow_healer(d->flow),
+                                    .historian = flow_historian(d->flow),
+                                    .look = last_look,
+                                    .forgets = forgets,
+                                    .engine_up = engine_up,
+                                    .userdata = d};
+    return serve_new(&options, &d->serve, err);
+}
+
 /* A container keeps up to 11 descriptors open; the usual soft limit of 1,024 would do for 90. */
 static void raise_descriptors(void)
 {
@@ -321,8 +312,10 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
     const struct settings *s = config_settings(config);
     struct keep_lock *lock = NULL;
     fact holder = FACT_UNKNOWN;
-    daemon_log_configure(s);
     mallopt(M_ARENA_MAX, 1); /* the workers' own arenas: 0.6 MiB after some remedies, for no gain */
+    /* Large answers and texts come and go: the kernel has their memory back at once, and they grow
+     * without a copy. (glibc raises the threshold to what was freed once.) */
+    mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     raise_descriptors();
     int r = keep_lock_daemon(s->state, &lock, &holder, err);
     if (r == -EWOULDBLOCK)
@@ -338,6 +331,7 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
                                    .act = true,
                                    .automatic = true,
                                    .repair = true,
+                                   .lock = lock,
                                    .look = on_look,
                                    .note = on_note,
                                    .heal = on_heal,
@@ -345,8 +339,11 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
                                    .history = daemon_log_history,
                                    .keep = on_keep,
                                    .place = daemon_log_place,
+                                   .pulling = daemon_log_pulling,
                                    .userdata = &d};
     r = flow_new(&options, &d.flow, err);
+    if (r == 0 && (r = start_serving(&d, err)) < 0)
+        flow_free(d.flow);
     if (r == 0) {
         struct error local = {0}, beats = {0};
         start_signals(&d);
@@ -359,8 +356,10 @@ int daemon_run(struct config *config, daemon_configure *configure, void *userdat
                  LS("state", s->state), LS("engine", s->docker_host));
         r = flow_run(d.flow);
         local_free(d.local);
+        serve_stop(d.serve);
         stop_signals(&d);
         flow_free(d.flow);
+        serve_free(d.serve);
         heartbeat_close(d.heartbeat); /* no worker has it any more */
         log_repeated(true);
         log_line(LOG_LEVEL_INFO, "stopped");

@@ -4,18 +4,6 @@
 
 #include <string.h>
 
-void daemon_log_configure(const struct settings *s)
-{
-    enum log_level level = LOG_LEVEL_INFO;
-    if (!strcmp(s->log_level, "debug"))
-        level = LOG_LEVEL_DEBUG;
-    else if (!strcmp(s->log_level, "warning"))
-        level = LOG_LEVEL_WARNING;
-    else if (!strcmp(s->log_level, "error"))
-        level = LOG_LEVEL_ERROR;
-    log_configure(level, strcmp(s->log, "json") ? LOG_FORMAT_LOGFMT : LOG_FORMAT_JSON);
-}
-
 /* A wanted limit that may not be set is said in its own words. */
 static void log_refusal(const struct verdict *v)
 {
@@ -49,16 +37,25 @@ void daemon_log_verdict(const struct verdict *v)
         fields[n++] = LS("why", v->why);
     }
     fields[n] = (struct log_field){.type = LOG_END};
-    log_fields(raised && v->severity > SEVERITY_INFO ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+    log_fields(false, raised && v->severity > SEVERITY_INFO ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
                raised ? "verdict raised" : "verdict cleared", fields);
     log_refusal(v);
+}
+
+/* Something began (err), and what follows from it; or it is over. */
+static void told(const struct error *err, enum log_level level, const char *bad, const char *then,
+                 const char *good)
+{
+    if (err)
+        log_line(level, bad, LS("why", err->message), LS("then", then));
+    else
+        log_line(LOG_LEVEL_INFO, good);
 }
 
 void daemon_log_no_room(void *userdata, const struct error *err)
 {
     (void)userdata;
-    log_line(LOG_LEVEL_ERROR, "no room kept", LS("why", err->message),
-             LS("then", "what cannot be remembered is not done"));
+    told(err, LOG_LEVEL_ERROR, "no room kept", "what cannot be remembered is not done", NULL);
 }
 
 void daemon_log_keep(const struct error *err, const struct keep_report *report)
@@ -70,24 +67,19 @@ void daemon_log_keep(const struct error *err, const struct keep_report *report)
                *moved =
                    "the database was removed or replaced while it was in use: of holds, restart "
                    "counts and what is to be given back only what this supervisor did is known";
-    if (aside || report->replaced) {
+    if (aside || report->replaced)
         log_line(LOG_LEVEL_CRITICAL, "CRITICAL ALERT", LS("why", aside ? corrupt : moved),
                  LS("file", aside));
-        return;
-    }
-    if (err)
-        log_line(LOG_LEVEL_ERROR, "nothing can be remembered", LS("why", err->message),
-                 LS("then", "what cannot be remembered is not done; it is tried again"));
     else
-        log_line(LOG_LEVEL_INFO, "remembered again");
+        told(err, LOG_LEVEL_ERROR, "nothing can be remembered",
+             "what cannot be remembered is not done; it is tried again", "remembered again");
 }
 
 void daemon_log_place(void *userdata, const struct error *err)
 {
     (void)userdata;
-    log_line(err ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, err ? "locks not shared" : "locks shared",
-             LS("why", err ? err->message : NULL),
-             LS("then", err ? "one with another state directory is not kept away" : NULL));
+    told(err, LOG_LEVEL_WARNING, "locks not shared",
+         "one with another state directory is not kept away", "locks shared");
 }
 
 void daemon_log_history(void *userdata, const struct error *err, const char *set_aside)
@@ -96,9 +88,14 @@ void daemon_log_history(void *userdata, const struct error *err, const char *set
     if (set_aside)
         log_line(LOG_LEVEL_ERROR, "history begun anew", LS("why", "the file was corrupt"),
                  LS("file", set_aside));
-    else if (err)
-        log_line(LOG_LEVEL_ERROR, "history not written", LS("why", err->message),
-                 LS("then", "supervision goes on without it"));
     else
-        log_line(LOG_LEVEL_INFO, "history written again");
+        told(err, LOG_LEVEL_ERROR, "history not written", "supervision goes on without it",
+             "history written again");
+}
+
+void daemon_log_pulling(void *userdata, const struct wanted_pull *pull)
+{
+    (void)userdata;
+    log_line(LOG_LEVEL_INFO, "pulling", LS("container", pull->container), LS("model", pull->model),
+             LN("current", pull->current), LN("total", pull->total));
 }

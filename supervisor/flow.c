@@ -24,7 +24,7 @@ struct flow {
     struct healer *healer;
     struct startup *startup;     /* NULL: not the daemon */
     struct restore *restore;     /* the same */
-    struct throttler *throttler; /* the same */
+    struct puller *puller;       /* the same */
     struct historian *historian; /* NULL: nothing is done, so nothing is taken down */
     struct keep *keep;
     struct remembered *remembered; /* NULL: there is no keep */
@@ -32,7 +32,7 @@ struct flow {
     char state[256];               /* a copy: a reload does not move it */
     struct world *world;
     struct judgement judgement;
-    bool recovered, ending;
+    bool ending;
     uv_timer_t room; /* the database is filled up when the first look is over */
     uv_work_t room_work;
     struct error room_error;
@@ -65,8 +65,10 @@ static void room_due(uv_timer_t *timer)
 static int open_keep(struct flow *flow, struct error *err)
 {
     if (!flow->o.automatic)
-        return keep_open(flow->state, flow->o.repair, &flow->keep, err);
-    int r = keep_open_lean(flow->state, flow->o.repair, &flow->keep, err);
+        return keep_open(flow->state, flow->o.repair, true, &flow->keep, err);
+    int r = keep_open(flow->state, flow->o.repair, false, &flow->keep, err);
+    if (r == 0)
+        keep_own(flow->keep, flow->o.lock);
     return r < 0 ? r : uv_timer_start(&flow->room, room_due, room_after_ms, 0);
 }
 
@@ -74,6 +76,7 @@ static void on_look(void *userdata, struct world *world)
 {
     struct flow *flow = userdata;
     flow->world = world;
+    judge_tell_pulling(flow->judge, puller_pulling(flow->puller));
     if (judge_look(flow->judge, world, &flow->judgement) < 0)
         return; /* memory is spent: no judgement, no deed */
     bool told = !flow->remembered || remembered_look(flow->remembered, world, !flow->o.automatic);
@@ -84,16 +87,18 @@ static void on_look(void *userdata, struct world *world)
             sense_want_connections(flow->sense, a->id);
     }
     if (flow->healer) {
-        healer_consider(flow->healer, world, &flow->judgement,
-                        flow->o.automatic && told && !flow->ending);
-        if (!flow->recovered && flow->o.automatic)
-            flow->recovered = healer_recover(flow->healer);
+        healer_consider(flow->healer, world, &flow->judgement, flow->o.automatic && !flow->ending,
+                        told);
+        if (flow->o.automatic && !flow->ending)
+            healer_recover(flow->healer);
         if (flow->startup)
-            startup_look(flow->startup, world, &flow->judgement);
+            startup_look(flow->startup);
         if (flow->restore)
-            restore_look(flow->restore, world, &flow->judgement);
-        if (flow->throttler)
-            throttler_look(flow->throttler, world, &flow->judgement);
+            restore_look(flow->restore);
+        if (flow->puller)
+            puller_look(flow->puller);
+        if (flow->o.automatic)
+            throttler_look(flow->healer);
     }
     keep_guard_look(flow->guard);
     if (flow->historian && flow->o.automatic)
@@ -110,7 +115,6 @@ static void on_note(void *userdata, enum sense_note note, const struct container
         remembered_found(flow->remembered);
         if (flow->healer)
             healer_found(flow->healer, container);
-        flow->recovered = false;
     }
     if (flow->historian && flow->o.automatic)
         historian_note(flow->historian, note, container, text);
@@ -144,6 +148,8 @@ static int open_parts(struct flow *flow, struct error *err)
     if ((r = docker_new(flow->http, socket_path, &flow->docker)) < 0 ||
         (r = judge_new(flow->o.config, &flow->judge)) < 0)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
+    if (!flow->o.automatic)
+        judge_ask_once(flow->judge);
     struct keep_guard_options guard = {&flow->loop, flow->keep, flow->o.keep, flow->o.place,
                                        flow->o.userdata};
     if ((flow->keep && (r = remembered_new(&flow->loop, flow->o.config, flow->keep, flow->judge,
@@ -154,6 +160,7 @@ static int open_parts(struct flow *flow, struct error *err)
                                         .config = flow->o.config,
                                         .state = flow->state,
                                         .daemon = flow->o.automatic,
+                                        .keep = flow->keep,
                                         .tell = flow->o.history,
                                         .userdata = flow->o.userdata};
     struct sense_options sense = {.loop = &flow->loop,
@@ -177,10 +184,13 @@ static int open_parts(struct flow *flow, struct error *err)
                                     .userdata = flow};
     if ((flow->o.act || flow->o.dry_run) && (r = healer_new(&healer, &flow->healer)) < 0)
         return error_set(err, FAILURE_JOB, r, "not enough memory");
-    if (flow->o.automatic && (!(flow->startup = startup_new(&healer, flow->healer)) ||
-                              !(flow->restore = restore_new(&healer, flow->healer)) ||
-                              !(flow->throttler = throttler_new(&healer, flow->healer))))
+    if (flow->o.automatic &&
+        (!(flow->startup = startup_new(flow->healer)) ||
+         !(flow->restore = restore_new(flow->healer)) ||
+         !(flow->puller = puller_new(flow->healer, flow->o.pulling, flow->o.userdata))))
         return error_set(err, FAILURE_JOB, -ENOMEM, "not enough memory");
+    if (flow->o.automatic)
+        throttler_read(flow->healer); /* known by the first look */
     return sense_start(flow->sense, err);
 }
 
@@ -218,7 +228,8 @@ void flow_stop(struct flow *flow, int status)
 bool flow_wind_up(struct flow *flow)
 {
     flow->ending = true;
-    bool busy = flow->throttler && throttler_end(flow->throttler);
+    bool busy = throttler_end(flow->healer);
+    busy |= puller_end(flow->puller);
     return busy || healer_busy(flow->healer) > 0;
 }
 
@@ -239,10 +250,12 @@ void flow_free(struct flow *flow)
     while (uv_run(&flow->loop, UV_RUN_ONCE))
         ;
     uv_loop_close(&flow->loop);
-    throttler_free(flow->throttler);
+    if (flow->o.automatic && flow->healer)
+        throttler_rest(flow->healer);
     healer_delete(flow->healer);
     startup_free(flow->startup);
     restore_free(flow->restore);
+    puller_free(flow->puller);
     historian_free(flow->historian);
     keep_guard_free(flow->guard);
     remembered_free(flow->remembered);
@@ -262,6 +275,11 @@ struct sense *flow_sense(struct flow *flow)
     return flow->sense;
 }
 
+struct historian *flow_historian(struct flow *flow)
+{
+    return flow->historian;
+}
+
 struct healer *flow_healer(struct flow *flow)
 {
     return flow->healer;
@@ -271,14 +289,21 @@ void flow_settings_changed(struct flow *flow)
 {
     judge_settings_changed(flow->judge);
     sense_settings_changed(flow->sense);
+    puller_settings_changed(flow->puller);
 }
 
 static struct state state_of(const struct flow *flow)
 {
-    return (struct state){.world = flow->world,
-                          .judgement = &flow->judgement,
-                          .healer = flow->healer,
-                          .throttler = flow->throttler};
+    double poll_s = config_settings(flow->o.config)->poll_s;
+    return (struct state){flow->world, &flow->judgement, flow->healer, flow->puller,
+                          flow->o.automatic ? 2 * poll_s : 0};
+}
+
+bool flow_state(struct flow *flow, struct state *ret_state)
+{
+    sense_look_now(flow->sense, NULL); /* the last look's containers may have changed since */
+    *ret_state = state_of(flow);
+    return flow->world;
 }
 
 json_t *flow_to_json(struct flow *flow)

@@ -3,7 +3,8 @@
 #ifndef SUPERVISOR_FLOW_H
 #define SUPERVISOR_FLOW_H
 
-#include "act/healer.h"
+#include "act/puller.h"
+#include "tell/state_json.h"
 #include <jansson.h>
 
 struct flow;
@@ -15,7 +16,8 @@ struct flow_options {
                        word */
     bool repair;    /* the database may be set aside when it is corrupt (the daemon) */
     bool dry_run;
-    const char *named; /* the container that the command line named, or NULL */
+    struct keep_lock *lock; /* the daemon's, borrowed (keep_own); else NULL */
+    const char *named;      /* the container that the command line named, or NULL */
     void (*look)(void *userdata, const struct world *world, const struct judgement *judgement);
     void (*note)(void *userdata, enum sense_note note, const struct container *container,
                  const char *text);
@@ -28,6 +30,8 @@ struct flow_options {
      * Needed where automatic is set. */
     void (*keep)(void *userdata, const struct error *err, const struct keep_report *report);
     void (*place)(void *userdata, const struct error *err);
+    /* puller_new's progress; NULL: not told. */
+    void (*pulling)(void *userdata, const struct wanted_pull *pull);
     void *userdata;
 };
 
@@ -43,9 +47,12 @@ void flow_free(struct flow *flow);
 uv_loop_t *flow_loop(struct flow *flow);
 struct sense *flow_sense(struct flow *flow);
 struct healer *flow_healer(struct flow *flow);
+struct historian *flow_historian(struct flow *flow); /* NULL: nothing is taken down */
 /* The settings of config changed. */
 void flow_settings_changed(struct flow *flow);
 
+/* The last look, after one of what changed since; false before the first. */
+bool flow_state(struct flow *flow, struct state *ret_state);
 /* The last look as `status --json` prints it: a world with `verdicts`. A new reference; NULL before
  * the first look. */
 json_t *flow_to_json(struct flow *flow);

@@ -13,8 +13,7 @@
 static const char usual_mount[] = "/sys/fs/cgroup",
                   version_2_mark[] = "/sys/fs/cgroup/cgroup.controllers";
 
-/* libcgroup keeps one table of mounts for the process and does not promise to bear two threads
- * (facts on memory, C8). */
+/* libcgroup keeps one table of mounts for the process and does not promise to bear two threads. */
 static pthread_mutex_t library = PTHREAD_MUTEX_INITIALIZER;
 
 static bool by_library(const char *relative, const char *name, const char *value)

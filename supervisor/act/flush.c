@@ -1,4 +1,4 @@
-/* The flush (row C10): fire and forget, for a host that is all but out of memory. */
+/* The flush: fire and forget, for a host that is all but out of memory. */
 #include "act/private.h"
 #include "base/clock.h"
 
@@ -17,7 +17,7 @@ static void nobody_waits(void *userdata, int result, const struct error *err)
 void flush_models(struct healer *healer, const struct container *c, const struct verdict *verdict)
 {
     struct place *place = places_of(&healer->places, c->id);
-    struct ollama_client *client = sense_ollama(healer->o.sense, c->id);
+    struct ollama_client *client = sense_ollama(healer->act.o.sense, c->id);
     double now_s = clock_boottime_s();
     if (!client || now_s < place->rests[REMEDY_FLUSH].until_s)
         return;

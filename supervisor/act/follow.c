@@ -33,11 +33,26 @@ static enum follow_next stopped_half_way(const struct follow *f)
         return FOLLOW_WAIT; /* the engine may be about to start it */
     /* The engine goes on with a restart whose client has left, and shows the error of a start that
      * failed. A life that ended without either was not ended by the restart. */
-    if (f->recovering && f->signals.known && !f->start_failed && f->tries == 0)
-        return f->signals.stops ? FOLLOW_PERSON_STOPPED : FOLLOW_NOT_SENT;
+    if (f->recovering && !f->start_failed && f->tries == 0) {
+        if (f->signals.known)
+            return f->signals.stops ? FOLLOW_PERSON_STOPPED : FOLLOW_NOT_SENT;
+        if (!f->ended_then)
+            return FOLLOW_PERSON_STOPPED; /* its restart would have ended it in that time */
+    }
+    if (!f->may_start)
+        return FOLLOW_MAY_NOT_START;
     if (f->tries >= FOLLOW_STARTS_MAX)
         return FOLLOW_CANNOT_START;
     return f->start_due ? FOLLOW_START : FOLLOW_WAIT;
+}
+
+/* Started since the intent. What was told to stop and does not run was stopped by that: a life may
+ * have begun between our last look and our request. */
+static enum follow_next new_life(const struct follow *f)
+{
+    if (runs(f))
+        return f->stop ? FOLLOW_STARTED_SINCE : FOLLOW_RESTARTED;
+    return f->stop && (!f->recovering || f->ended_then) ? FOLLOW_STOPPED : FOLLOW_STARTED_SINCE;
 }
 
 enum follow_next follow_next(const struct follow *f)
@@ -53,7 +68,7 @@ enum follow_next follow_next(const struct follow *f)
         break;
     }
     if (!f->same_life)
-        return f->stop || !runs(f) ? FOLLOW_STARTED_SINCE : FOLLOW_RESTARTED;
+        return new_life(f);
     if (runs(f))
         return still_runs(f);
     return f->stop ? FOLLOW_STOPPED : stopped_half_way(f);

@@ -26,6 +26,8 @@ struct follow {
     bool same_life;   /* StartedAt is that of the intent */
     enum container_status status;
     bool start_failed;           /* the engine shows the error of a start of this container */
+    bool ended_then;             /* it ended between the intent and the end of grace and margin */
+    bool may_start;              /* its mode is enforce, or a person asked */
     bool over;                   /* the stop grace and the margin have passed since the intent */
     bool answered_no;            /* the engine answered the request with an error */
     bool kill_switch;            /* the kill switch has stopped it since the intent */
@@ -41,15 +43,16 @@ enum follow_next {
     FOLLOW_START,
     /* the ends */
     FOLLOW_RESTARTED,
-    FOLLOW_STOPPED,       /* of a stop: it is */
-    FOLLOW_STARTED_SINCE, /* a new life, which does not run any more, or came after a stop:
-                             somebody acted */
+    FOLLOW_STOPPED,       /* of a stop: it is, in whatever life */
+    FOLLOW_STARTED_SINCE, /* a new life, which came after a stop, or does not run any more and not
+                             by our stop: somebody acted */
     FOLLOW_GONE,
     FOLLOW_PERSON_STOPPED, /* somebody else told it to stop: that is the last word */
     FOLLOW_KILL_SWITCH,    /* it is left stopped */
     FOLLOW_NOT_SENT,       /* certainly not carried out */
     FOLLOW_IGNORED,        /* it was, or may have been, told to stop, and runs on */
     FOLLOW_CANNOT_START,   /* stopped by us, and it does not start again */
+    FOLLOW_MAY_NOT_START,  /* stopped by us, and nothing of ours starts it: it is only observed */
     FOLLOW_CANNOT_TELL,    /* the engine does not show it */
 };
 

@@ -20,17 +20,12 @@ int healer_new(const struct healer_options *options, struct healer **ret_healer)
     struct healer *healer = calloc(1, sizeof *healer);
     if (!healer)
         return -ENOMEM;
-    healer->o = *options;
-    healer->act = (struct act){.loop = options->loop,
-                               .config = options->config,
-                               .docker = options->docker,
-                               .sense = options->sense,
-                               .keep = options->keep,
-                               .state = options->state,
+    healer->act = (struct act){.o = *options,
                                .throttles = &healer->throttles,
                                .told = healer_told,
                                .ended = healer_ended,
                                .userdata = healer};
+    healer->unfollowed = true;
     clock_boot_id(config_settings(options->config)->procfs, healer->act.boot_id,
                   sizeof healer->act.boot_id);
     *ret_healer = healer;
@@ -47,18 +42,15 @@ struct run *healer_run(const struct healer *healer, const char *id)
 
 void healer_key(const char *name, const char *enable, char *key, size_t size)
 {
-    snprintf(key, size, "%.200s%s%.20s", name, enable ? "+" : "", enable ? enable : "");
+    bool on; /* however it is written, so that a hold is found again */
+    bool is = enable && switch_parse(enable, &on, NULL) == 0;
+    snprintf(key, size, "%.200s%s", name, !is ? "" : on ? "+true" : "+false");
 }
 
 void healer_key_of(const struct config *config, const struct container *c, char *key)
 {
     healer_key(c->name, container_label(c, config_settings(config)->docker_label), key,
                CONTAINER_NAME_SIZE);
-}
-
-uv_loop_t *healer_loop(const struct healer *healer)
-{
-    return healer->act.closing ? NULL : healer->act.loop;
 }
 
 size_t healer_busy(const struct healer *healer)
@@ -110,11 +102,14 @@ static void tell_would(struct healer *healer, const struct container *c, const s
 
 /* ---- a run begun */
 
-/* verdict NULL: it only comes to follow what an earlier supervisor left open. */
+/* For whoever asks for a reason, or only comes to follow what an earlier supervisor left open. */
+static const struct verdict no_verdict = {
+    .kind = VERDICT_KINDS, .pid = FACT_UNKNOWN, .started_us = FACT_UNKNOWN};
+
 static int begin(struct healer *healer, const struct container *c, const struct step *step,
                  const struct verdict *verdict, struct run **ret_run)
 {
-    if (!healer->o.keep)
+    if (!healer->act.o.keep)
         return -EROFS;
     struct run *run = run_new(&healer->act, c, step, verdict);
     if (!run)
@@ -128,7 +123,7 @@ static int begin(struct healer *healer, const struct container *c, const struct 
 void healer_follow(struct healer *healer, const struct container *c)
 {
     struct run *run;
-    if (!healer_run(healer, c->id) && begin(healer, c, &step_unload, NULL, &run) == 0)
+    if (!healer_run(healer, c->id) && begin(healer, c, &step_unload, &no_verdict, &run) == 0)
         run_enter(run, STAGE_LOCK);
 }
 
@@ -139,23 +134,26 @@ static void yield(struct run *run)
     if (run->step != &step_unload || run->ending)
         return;
     run->yields = true;
-    sense_fresh_cancel(run->act->sense, run->id); /* in each look: it may have begun another */
+    sense_fresh_cancel(run->act->o.sense, run->id,
+                       run); /* in each look: it may have begun another */
 }
 
 /* One raised verdict, by itself. */
-static void consider(struct healer *healer, const struct verdict *v)
+static void consider(struct healer *healer, const struct verdict *v, bool remembered)
 {
     const struct step *step = step_of[v->remedy];
     const struct container *c =
-        step && v->state == VERDICT_RAISED ? sense_container(healer->o.sense, v->id) : NULL;
+        step && v->state == VERDICT_RAISED ? sense_container(healer->act.o.sense, v->id) : NULL;
     if (!c)
         return;
     const char *no = forbidden(c, step);
-    if (v->mode != MODE_ENFORCE || healer->o.dry_run || no) {
+    if (v->mode != MODE_ENFORCE || healer->act.o.dry_run || no) {
         if (v->changed)
             tell_would(healer, c, v, step, no ? no : "");
         return;
     }
+    if (!remembered)
+        return;
     if (v->remedy == REMEDY_THROTTLE &&
         (!healer->throttles.known || throttles_find(&healer->throttles, v->id)))
         return; /* it stands; or whether it does is not known yet */
@@ -164,7 +162,7 @@ static void consider(struct healer *healer, const struct verdict *v)
             flush_models(healer, c, v);
         return;
     }
-    if (!sense_engine_up(healer->o.sense))
+    if (!sense_engine_up(healer->act.o.sense))
         return; /* no fresh look without it: it waits, and "engine lost" was said */
     const struct place *place = places_of(&healer->places, v->id);
     double now_s = clock_boottime_s();
@@ -180,64 +178,59 @@ static void consider(struct healer *healer, const struct verdict *v)
 }
 
 void healer_consider(struct healer *healer, const struct world *world,
-                     const struct judgement *judgement, bool automatic)
+                     const struct judgement *judgement, bool automatic, bool remembered)
 {
     healer->act.world = world;
     healer->act.judgement = judgement;
     places_look(&healer->places, world);
+    tell_stopping(healer, world);
     for (size_t i = 0;
-         i < world->n_containers && i < judgement->n_assessments && !healer->o.dry_run; i++)
+         i < world->n_containers && i < judgement->n_assessments && !healer->act.o.dry_run; i++)
         remember_footprint(healer, &world->containers[i], &judgement->assessments[i]);
     for (size_t i = 0; automatic && i < judgement->n_verdicts && !healer->act.closing; i++)
-        consider(healer, &judgement->verdicts[i]);
-    if (automatic && healer->unswept && sense_engine_up(healer->o.sense) &&
+        consider(healer, &judgement->verdicts[i], remembered);
+    if (automatic && remembered && healer->unswept && sense_engine_up(healer->act.o.sense) &&
         clock_boottime_s() > healer->swept_s + sweep_again_s)
         sweep(healer);
-    if (automatic && healer->unfollowed && clock_boottime_s() > healer->follow_s)
-        healer->unfollowed = !healer_recover(healer);
 }
 
-bool healer_recover(struct healer *healer)
+void healer_recover(struct healer *healer)
 {
     const struct world *world = healer->act.world;
-    if (!world || healer->o.dry_run)
-        return true;
+    if (!healer->unfollowed || clock_boottime_s() < healer->follow_s || healer->act.o.dry_run)
+        return;
     size_t busy = healer_busy(healer);
     for (size_t i = 0; i < world->n_containers; i++) {
         struct place *place = places_of(&healer->places, world->containers[i].id);
         if (place->followed)
             continue;
         if (busy >= RECOVERED_AT_ONCE)
-            return false;
+            return; /* with the next look */
         place->followed = true;
         healer_follow(healer, &world->containers[i]);
         busy++;
     }
-    if (sense_engine_up(healer->o.sense))
+    healer->unfollowed = false;
+    if (sense_engine_up(healer->act.o.sense))
         sweep(healer);
-    return true;
 }
 
 void healer_found(struct healer *healer, const struct container *c)
 {
     places_of(&healer->places, c->id)->followed = false;
+    healer->unfollowed = true;
+    healer->follow_s = 0;
 }
 
 /* ---- a person's word */
 
-struct wish {
-    bool force;
-    double wait_s;
-    const char *reason; /* NULL: the verdict */
-};
-
 static int ask(struct healer *healer, const struct container *c, const struct verdict *v,
-               const struct wish *wish)
+               double wait_s, bool force, const char *reason)
 {
     const struct step *step = step_of[v->remedy];
     const char *no = forbidden(c, step);
     struct run *run;
-    if (healer->o.dry_run || no) {
+    if (healer->act.o.dry_run || no) {
         tell_would(healer, c, v, step, no ? no : "");
         return no ? -EPERM : 0;
     }
@@ -247,42 +240,35 @@ static int ask(struct healer *healer, const struct container *c, const struct ve
     if (r < 0)
         return r;
     run->asked = true;
-    run->force = wish->force;
-    run->wait_s = wish->wait_s;
-    run->reason = wish->reason;
+    run->force = force;
+    run->wait_s = wait_s;
+    run->reason = reason;
     run_enter(run, STAGE_LOCK);
     return 0;
 }
 
-/* For a reason, not for a verdict. */
-static struct verdict no_verdict(const struct container *c, enum remedy remedy, const char *model)
-{
-    struct verdict v = {
-        .kind = VERDICT_KINDS, .pid = FACT_UNKNOWN, .started_us = FACT_UNKNOWN, .remedy = remedy};
-    snprintf(v.model, sizeof v.model, "%s", model);
-    memcpy(v.id, c->id, sizeof v.id);
-    return v;
-}
-
 int healer_heal(struct healer *healer, const struct verdict *verdict, bool force)
 {
-    const struct container *c = sense_container(healer->o.sense, verdict->id);
+    const struct container *c = sense_container(healer->act.o.sense, verdict->id);
     if (!c || !step_of[verdict->remedy])
         return c ? -EINVAL : -ENOENT;
-    return ask(healer, c, verdict, &(struct wish){.force = force});
+    return ask(healer, c, verdict, 0, force, NULL);
 }
 
 int healer_unload(struct healer *healer, const struct container *container, const char *model,
                   double wait_s, bool force, const char *reason)
 {
-    struct verdict v = no_verdict(container, REMEDY_UNLOAD, model);
-    return ask(healer, container, &v, &(struct wish){force, wait_s, reason});
+    struct verdict v = no_verdict;
+    v.remedy = REMEDY_UNLOAD;
+    snprintf(v.model, sizeof v.model, "%s", model);
+    return ask(healer, container, &v, wait_s, force, reason);
 }
 
 int healer_restart(struct healer *healer, const struct container *container, const char *reason)
 {
-    struct verdict v = no_verdict(container, REMEDY_RESTART, "");
-    return ask(healer, container, &v, &(struct wish){.reason = reason});
+    struct verdict v = no_verdict;
+    v.remedy = REMEDY_RESTART;
+    return ask(healer, container, &v, 0, false, reason);
 }
 
 void healer_free(struct healer *healer)

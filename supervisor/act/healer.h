@@ -5,6 +5,7 @@
 #ifndef SUPERVISOR_ACT_HEALER_H
 #define SUPERVISOR_ACT_HEALER_H
 
+#include "base/log.h"
 #include "judge/judge.h"
 #include "keep/keep.h"
 #include "sense/sense.h"
@@ -27,7 +28,16 @@ enum heal_event_kind {
     HEAL_START_FAILED, /* stopped to be restarted, and the engine refused to start it: it is tried
                           again; text has its words */
     HEAL_LOCKED_LONG,  /* another supervisor has worked on it for more than a minute */
+    HEAL_KINDS
 };
+
+struct heal_kind {     /* how each is called */
+    const char *acted; /* in status: healer_acted */
+    const char *event; /* in the history */
+    enum log_level level;
+    const char *msg; /* in the log */
+};
+extern const struct heal_kind heal_kinds[HEAL_KINDS];
 
 struct heal_event {
     enum heal_event_kind kind;
@@ -67,13 +77,15 @@ void healer_free(struct healer *healer);
 void healer_delete(struct healer *healer);
 
 /* After every look: both are those of this look and stay valid until the next. automatic: what is
- * raised is acted on; else only a person's word begins anything. */
+ * raised is acted on; else only a person's word begins anything. remembered: what was done before
+ * is known; until then it is only told what would be done where nothing may be, since that is told
+ * in the one look in which a verdict is raised. */
 void healer_consider(struct healer *healer, const struct world *world,
-                     const struct judgement *judgement, bool automatic);
+                     const struct judgement *judgement, bool automatic, bool remembered);
 
-/* Follows open intents of earlier supervisors to their end, once of each container that is found.
- * false: of some not yet, so that it is to be called again with the next look. */
-bool healer_recover(struct healer *healer);
+/* After healer_consider, in the daemon: follows open intents of earlier supervisors to their end,
+ * once of each container that is found. */
+void healer_recover(struct healer *healer);
 /* This container was found, perhaps again: something may have been left half done there. */
 void healer_found(struct healer *healer, const struct container *c);
 
@@ -84,7 +96,7 @@ void healer_found(struct healer *healer, const struct container *c);
 int healer_heal(struct healer *healer, const struct verdict *verdict, bool force);
 /* Unloads one model, not for a verdict but for a reason (static): "asked" is a person's word.
  * wait_s: how long to wait for a busy or loading one. force: the context reset, its runner is
- * killed when the memory does not come back (row C6). 0, -EBUSY (a remedy is under way there), or
+ * killed when the memory does not come back. 0, -EBUSY (a remedy is under way there), or
  * -errno. */
 int healer_unload(struct healer *healer, const struct container *container, const char *model,
                   double wait_s, bool force, const char *reason);
@@ -99,8 +111,6 @@ void healer_key(const char *name, const char *enable, char *key, size_t size);
 /* The same of a container, into at least CONTAINER_NAME_SIZE bytes. */
 void healer_key_of(const struct config *config, const struct container *c, char *key);
 
-/* The loop it works on; NULL once it is going. */
-uv_loop_t *healer_loop(const struct healer *healer);
 /* Remedies under way. */
 size_t healer_busy(const struct healer *healer);
 /* What was last done or is in the way for a container, for status ("acted"); "" if nothing. */

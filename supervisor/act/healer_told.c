@@ -17,13 +17,10 @@ static const double locked_again_s = 10;
 
 void healer_tell(struct healer *healer, const struct heal_event *event)
 {
-    static const char *const words[] = {
-        "would act", "acting",  "healed", "not healed",      "dropped",  "pending",     "HOLD",
-        "hold over", "waiting", "locked", "cannot remember", "taken up", "not started", "locked"};
     struct place *place = places_of(&healer->places, event->id);
-    snprintf(place->acted, sizeof place->acted, "%s: %s%s%.100s", event->step, words[event->kind],
-             *event->text ? ", " : "", event->text);
-    healer->o.tell(healer->o.userdata, event);
+    snprintf(place->acted, sizeof place->acted, "%s: %s%s%.100s", event->step,
+             heal_kinds[event->kind].acted, *event->text ? ", " : "", event->text);
+    healer->act.o.tell(healer->act.o.userdata, event);
 }
 
 void healer_tell_run(struct healer *healer, const struct run *run, enum heal_event_kind kind,
@@ -37,11 +34,12 @@ void healer_told(void *userdata, struct run *run, enum heal_event_kind kind, con
 {
     struct healer *healer = userdata;
     struct place *place = places_of(&healer->places, run->id);
-    bool was_held = place->held_told;
+    bool was_held = place->told[HEAL_HOLD];
     if (kind == HEAL_HOLD_OVER)
-        place->held_told = false;
+        place->told[HEAL_HOLD] = false;
     if (kind == HEAL_ACTING)
-        place->memory_told = place->locked_told = place->waiting_told = false;
+        place->told[HEAL_NO_MEMORY_OF_IT] = place->told[HEAL_LOCKED] = place->told[HEAL_WAITING] =
+            false;
     if (kind == HEAL_HOLD_OVER && !was_held)
         return;
     healer_tell_run(healer, run, kind, text);
@@ -58,13 +56,10 @@ static bool said_before(struct place *place, const struct run *run)
         return said;
     }
     told[0] = '\0';
-    bool *once = run->end.kind == HEAL_HOLD              ? &place->held_told
-                 : run->end.kind == HEAL_WAITING         ? &place->waiting_told
-                 : run->end.kind == HEAL_NO_MEMORY_OF_IT ? &place->memory_told
-                                                         : NULL;
-    bool said = once && *once;
-    if (once)
-        *once = true;
+    enum heal_event_kind kind = run->end.kind;
+    bool once = kind == HEAL_HOLD || kind == HEAL_WAITING || kind == HEAL_NO_MEMORY_OF_IT;
+    bool said = place->told[kind];
+    place->told[kind] = once;
     return said;
 }
 
@@ -72,7 +67,7 @@ static bool said_before(struct place *place, const struct run *run)
 static void set_rest(struct place *place, const struct run *run, bool its_turn_is_over)
 {
     const struct run_end *end = &run->end;
-    struct rest *rest = &place->rests[run->verdict.remedy];
+    struct remedy_rest *rest = &place->rests[run->verdict.remedy];
     double now_s = clock_boottime_s(), delay_s = retry_s;
     if (end->kind == HEAL_HOLD || end->kind == HEAL_WAITING)
         delay_s = end->wait_s < 10 ? end->wait_s : 10; /* somebody may release it */
@@ -95,15 +90,17 @@ static void tell_judge(struct judge *judge, const struct run *run, bool its_turn
     bool nothing_changed = its_turn_is_over && run_failed(run); /* other verdicts' holds go on */
     if (run->past.failed_ago_s >= 0 && !run->begun)
         judge_tell_failed(judge, &run->verdict, clock_boottime_s() - run->past.failed_ago_s);
+    if (run->begun && !run->recovering && run->verdict.blob[0])
+        judge_tell_deeds(judge, run->id, &run->past.deeds);
     if (run_failed(run))
         judge_tell_failed(judge, &run->verdict, clock_boottime_s());
     if (run->begun && !run->recovering && !run->step->gentle && run->end.next == REMEDY_NONE &&
         !nothing_changed)
-        judge_restart_holds(judge, run->id, run->model);
+        judge_restart_holds(judge, run->id, run->verdict.model);
     if (run->step == &step_stop && run->end.carried_out)
-        judge_tell_stopped(judge, run->id, run->started_at);
+        judge_tell_stopped(judge, run->id, run->intent.started_at);
     if (run->end.left_stopped)
-        judge_tell_left_stopped(judge, run->id, run->started_at, 0, run->of.life.tries,
+        judge_tell_left_stopped(judge, run->id, run->intent.started_at, 0, run->of.life.tries,
                                 run->of.life.words);
 }
 
@@ -119,7 +116,7 @@ static void locked_out(struct healer *healer, struct place *place, const struct 
     }
     place->locked_last_s = now_s;
     bool lasts = now_s - place->locked_s > locked_long_s, warns = lasts && !place->lock_warned;
-    if (!run->asked && (run->verdict.kind == VERDICT_KINDS || (place->locked_told && !warns)))
+    if (!run->asked && (run->verdict.kind == VERDICT_KINDS || (place->told[HEAL_LOCKED] && !warns)))
         return;
     if (fact_known(run->holder))
         snprintf(text, sizeof text, "another supervisor (pid %lld) works on it%s",
@@ -127,7 +124,7 @@ static void locked_out(struct healer *healer, struct place *place, const struct 
     else
         snprintf(text, sizeof text, "%s%s", run->end.text, lasts ? ", for more than a minute" : "");
     place->lock_warned = lasts;
-    place->locked_told = true;
+    place->told[HEAL_LOCKED] = true;
     struct heal_event event = heal_event_of_run(run, warns ? HEAL_LOCKED_LONG : HEAL_LOCKED, text);
     healer_tell(healer, &event);
     if (run->asked && warns) {
@@ -155,8 +152,8 @@ void healer_ended(void *userdata, struct run *run)
     /* Under the host's pressure the judge leaves that model, or container, alone by itself. */
     bool its_turn_is_over = run->verdict.kind == VERDICT_HOST_PRESSURE;
     set_rest(place, run, its_turn_is_over);
-    if (healer->o.judge)
-        tell_judge(healer->o.judge, run, its_turn_is_over);
+    if (healer->act.o.judge)
+        tell_judge(healer->act.o.judge, run, its_turn_is_over);
     forget(healer, run);
     if (run->end.kind == HEAL_LOCKED || run->end.kind == HEAL_NO_MEMORY_OF_IT) {
         place->followed = false;
@@ -178,5 +175,5 @@ void healer_ended(void *userdata, struct run *run)
     if (run->recovering && run->past.n_open > 1 && run->work_result == 0 && c)
         healer_follow(healer, c);
     else if (run->yields)
-        sense_look_now(healer->o.sense, run->id);
+        sense_look_now(healer->act.o.sense, run->id);
 }

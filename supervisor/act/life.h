@@ -6,14 +6,16 @@
 #include "act/follow.h"
 #include "act/run.h"
 
-/* What the engine may need beyond the stop grace, and how long its client waits beyond that: an
- * engine under load takes its time, and an answer that is not awaited is a lost one. */
+/* What the engine may need beyond the stop grace. */
 static const double life_margin_s = 10;
-static const long life_client_margin_ms = 60000;
 
-/* The answer to the request (docker_done, userdata is the run): looks, whatever it said, but where
- * it was certainly not sent or the container is gone. */
-void life_answered(void *userdata, int result, const struct error *err);
+/* The engine's client waits for so long, ms. */
+long life_timeout_ms(const struct run *run);
+/* Asks the engine to stop it. */
+void life_stop(struct run *run, run_next *next);
+/* The request was answered: looks, whatever it said, but where it was certainly not sent or the
+ * container is gone. */
+void life_answered(struct run *run);
 /* An intent of an earlier supervisor: for the whole grace inspect shows the old life, and a second
  * request would send a second signal, so it is waited for (of another boot: from now). */
 void life_recover(struct run *run);

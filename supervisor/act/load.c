@@ -20,6 +20,7 @@ int loader_new(const struct loader_options *options, struct loader **ret_loader)
         return r;
     }
     loader->o = *options;
+    loader->act = &options->healer->act;
     *ret_loader = loader;
     return 0;
 }
@@ -45,45 +46,13 @@ const char *loader_loading(const struct loader *loader)
 
 const struct container *loader_container(const struct loader *loader)
 {
-    return loader->world ? world_container(loader->world, loader->wish.id) : NULL;
+    return loader->act->world ? world_container(loader->act->world, loader->wish.id) : NULL;
 }
 
 static fact held_now(const struct loader *loader)
 {
     const struct container *c = loader_container(loader);
-    return c ? container_held(c, &loader->world->host) : FACT_UNKNOWN;
-}
-
-/* The disk on which a lock lies may hang: workers take it and give it back. */
-struct giving {
-    uv_work_t work;
-    struct keep_lock *lock;
-};
-
-static void give_job(uv_work_t *work)
-{
-    keep_unlock(((struct giving *)work->data)->lock);
-}
-
-static void given(uv_work_t *work, int status)
-{
-    (void)status;
-    free(work->data);
-}
-
-static void give_back(struct loader *loader)
-{
-    uv_loop_t *loop = healer_loop(loader->o.healer);
-    struct giving *giving = loop && loader->lock ? calloc(1, sizeof *giving) : NULL;
-    if (giving) {
-        giving->work.data = giving;
-        giving->lock = loader->lock;
-    }
-    if (!giving || uv_queue_work(loop, &giving->work, give_job, given) < 0) {
-        free(giving);
-        keep_unlock(loader->lock);
-    }
-    loader->lock = NULL;
+    return c ? container_held(c, &loader->act->world->host) : FACT_UNKNOWN;
 }
 
 void loader_end(struct loader *loader, enum load_end end, const char *format, ...)
@@ -109,22 +78,18 @@ void loader_end(struct loader *loader, enum load_end end, const char *format, ..
                                  .unloaded = loader->unloaded,
                                  .took_s = clock_boottime_s() - loader->begun_s,
                                  .load_s = loader->load_s,
+                                 .probe_s = loader->probe_s,
                                  .text = text};
     const struct container *c = loader_container(loader);
-    if ((end == LOAD_DONE || end == LOAD_THERE) && c) {
-        static struct room room; /* too large for the stack of a callback */
-        loader_room_of(loader, c, &room);
-        for (size_t i = 0; i < c->ollama.n_models && i < room.n_models; i++) {
-            const struct model *m = &c->ollama.models[i];
-            if (strcmp(m->name, report.model) != 0)
-                continue;
-            report.context = m->context_length;
-            report.size = m->size;
-            report.size_vram = m->size_vram;
-            report.runner = room.models[i].held;
-        }
+    const struct model *m = c ? ollama_model(&c->ollama, report.model) : NULL;
+    if ((end == LOAD_DONE || end == LOAD_THERE) && m) {
+        const struct loaded_model *listed = loader_listed(loader, c);
+        report.context = m->context_length;
+        report.size = m->size;
+        report.size_vram = loader->act->world->n_gpus > 0 ? m->size_vram : FACT_UNKNOWN;
+        report.runner = listed ? listed->held : FACT_UNKNOWN;
     }
-    give_back(loader);
+    loader_give_back(loader);
     loader->phase = LOAD_IDLE;
     loader->o.done(loader->o.userdata, &report);
 }
@@ -138,13 +103,6 @@ static void wait_for(struct loader *loader, double patience_s, const char *text)
     snprintf(loader->text, sizeof loader->text, "%s", text);
     if (now_s > loader->until_s)
         loader_end(loader, LOAD_FAILED, "waited in vain: %s", text);
-}
-
-static void lock_job(uv_work_t *work)
-{
-    struct loader *loader = work->data;
-    loader->lock_result = keep_lock_container(loader->o.state, loader->wish.id, &loader->lock, NULL,
-                                              &loader->lock_error);
 }
 
 static void wait_for_lock(struct loader *loader, const char *text)
@@ -161,7 +119,7 @@ static void locked(uv_work_t *work, int status)
 {
     struct loader *loader = work->data;
     (void)status;
-    if (!healer_loop(loader->o.healer))
+    if (loader->act->closing)
         return;
     if (loader->lock_result == -EWOULDBLOCK) {
         wait_for_lock(loader, loader->lock_error.message);
@@ -177,7 +135,7 @@ static void take_lock(struct loader *loader)
 {
     loader->locking.data = loader;
     loader->phase = LOAD_LOCKING;
-    if (uv_queue_work(healer_loop(loader->o.healer), &loader->locking, lock_job, locked) < 0)
+    if (uv_queue_work(loader->act->o.loop, &loader->locking, loader_lock_job, locked) < 0)
         loader_end(loader, LOAD_FAILED, "not enough memory");
 }
 
@@ -192,7 +150,7 @@ static void unload_first(struct loader *loader, const struct container *c)
         return;
     }
     if (loader->lock) { /* the unload takes it, with the next look */
-        give_back(loader);
+        loader_give_back(loader);
         wait_for(loader, locked_s, "the room that was there is gone");
         return;
     }
@@ -221,7 +179,7 @@ static void decide(struct loader *loader)
         loader_end(loader, LOAD_FAILED, "its Ollama does not answer: %s", c->ollama.error);
         return;
     }
-    const struct assessment *a = judgement_assessment(loader->judgement, c->id);
+    const struct assessment *a = judgement_assessment(loader->act->judgement, c->id);
     loader_decide_room(loader, c, clock_boottime_s() > loader->idle_known_s);
     const struct admission *admission = &loader->admission;
     bool dry = loader->wish.dry_run;
@@ -240,36 +198,50 @@ static void decide(struct loader *loader)
     } else if (admission->n_go) {
         unload_first(loader, c);
     } else if (loader->lock) {
-        loader_ask(loader);
+        loader_record(loader);
     } else {
         take_lock(loader);
     }
 }
 
+/* For a fresh look, which is to be tried again: of them all only the first one's patience counts.
+ */
+static void wait_for_look(struct loader *loader, const char *text)
+{
+    if (loader->again)
+        loader->phase = LOAD_WAITING;
+    loader->again = true;
+    wait_for(loader, idle_s * 2, text);
+}
+
 static void on_fresh(void *userdata, int result)
 {
     struct loader *loader = userdata;
-    if (result == -ECANCELED && loader->phase == LOAD_LOOKING)
-        wait_for(loader, idle_s * 2, "something else is done in its container");
-    if (result == -ECANCELED) /* the flow may be ending, too */
+    if (result == -ECANCELED) /* the flow is ending */
         return;
+    loader->again &= result < 0;
     if (loader->phase == LOAD_CONFIRMING)
         loader_confirm(loader);
-    else if (loader->phase == LOAD_LOOKING && result < 0)
+    else if (loader->phase == LOAD_PROBING)
+        loader_probed(loader);
+    else if (loader->phase == LOAD_LOOKING && result == -ENOENT)
         loader_end(loader, LOAD_FAILED, "its container is gone");
+    else if (loader->phase == LOAD_LOOKING && result < 0)
+        wait_for_look(loader, "the engine does not say how its container is");
     else if (loader->phase == LOAD_LOOKING)
         decide(loader);
 }
 
 void loader_look_afresh(struct loader *loader)
 {
-    if (loader->phase != LOAD_CONFIRMING)
+    loader->text[0] = '\0';
+    if (loader->phase != LOAD_CONFIRMING && loader->phase != LOAD_PROBING)
         loader->phase = LOAD_LOOKING;
-    int r = sense_fresh(loader->o.sense, loader->wish.id, on_fresh, loader);
+    int r = sense_fresh(loader->act->o.sense, loader->wish.id, on_fresh, loader);
     if (r == -ENOENT)
         loader_end(loader, LOAD_FAILED, "its container is gone");
     else if (r < 0 && loader->phase == LOAD_LOOKING)
-        loader->phase = LOAD_WAITING; /* another look is under way: with the next one */
+        wait_for_look(loader, "another look is under way");
 }
 
 /* ---- the beginning */
@@ -282,14 +254,12 @@ static void on_model(void *userdata, int result, const struct ollama_model *mode
         return;
     if (result == -ECANCELED) {
         loader_cut_off(loader);
-        return;
-    }
-    if (result < 0) {
+    } else if (result < 0) {
         loader_end(loader, LOAD_FAILED, "%s", err->message);
-        return;
+    } else {
+        loader->model = *model;
+        loader_look_afresh(loader);
     }
-    loader->model = *model;
-    loader_look_afresh(loader);
 }
 
 int loader_begin(struct loader *loader, const struct load_wish *wish)
@@ -297,32 +267,28 @@ int loader_begin(struct loader *loader, const struct load_wish *wish)
     if (loader->phase != LOAD_IDLE)
         return -EBUSY;
     double now_s = clock_boottime_s();
-    struct loader_options o = loader->o;
-    struct runner_uses *uses = loader->uses;
-    const struct world *world = loader->world;
-    const struct judgement *judgement = loader->judgement;
-    *loader = (struct loader){.o = o,
-                              .uses = uses,
-                              .world = world,
-                              .judgement = judgement,
+    *loader = (struct loader){.o = loader->o,
+                              .act = loader->act,
+                              .uses = loader->uses,
                               .wish = *wish,
                               .phase = LOAD_ASKING,
                               .begun_s = now_s,
+                              .probe_s = -1,
                               .idle_known_s = now_s + idle_s};
     loader->before = held_now(loader);
     ollama_model_init(&loader->model);
     const struct container *c = loader_container(loader);
-    struct ollama_client *client = sense_ollama(loader->o.sense, wish->id);
+    struct ollama_client *client = sense_ollama(loader->act->o.sense, wish->id);
     if (c) {
         memcpy(loader->name, c->name, sizeof loader->name);
         memcpy(loader->started_at, c->started_at, sizeof loader->started_at);
+        healer_key_of(loader->act->o.config, c, loader->key);
     }
-    if (!c || !client) {
+    if (c && client)
+        ollama_ask_model(client, wish->model, ask_ms, on_model, loader);
+    else
         loader_end(loader, LOAD_FAILED, "%s",
                    c ? "where its Ollama answers is unknown" : "its container is gone");
-        return 0;
-    }
-    ollama_ask_model(client, wish->model, ask_ms, on_model, loader);
     return 0;
 }
 
@@ -332,13 +298,12 @@ static void tell_progress(struct loader *loader)
 {
     const struct container *c = loader_container(loader);
     fact runners = c ? loader_of_runners(c) : FACT_UNKNOWN;
-    struct load_progress progress = {
-        .phase = loader->phase,
-        .model = loader->model.name[0] ? loader->model.name : loader->wish.model,
-        .text =
-            loader->phase == LOAD_WAITING || loader->phase == LOAD_UNLOADING ? loader->text : "",
-        .grown = FACT_UNKNOWN,
-        .expected = FACT_UNKNOWN};
+    struct load_progress progress = {.phase = loader->phase,
+                                     .model = loader->model.name[0] ? loader->model.name
+                                                                    : loader->wish.model,
+                                     .text = loader->text,
+                                     .grown = FACT_UNKNOWN,
+                                     .expected = FACT_UNKNOWN};
     if (loader->phase == LOAD_LOADING && fact_known(runners) && fact_known(loader->runner_before)) {
         progress.grown = runners > loader->runner_before ? runners - loader->runner_before : 0;
         progress.expected = loader->admission.need.bytes;
@@ -352,6 +317,7 @@ static void after_unload(struct loader *loader, const struct heal_event *event)
 {
     if (event->kind == HEAL_DONE || event->kind == HEAL_NOT_DONE || event->kind == HEAL_DROPPED) {
         loader->unloaded += event->kind == HEAL_DONE;
+        loader->locked_until_s = 0;
         memcpy(loader->gone, loader->going, sizeof loader->gone);
         loader_look_afresh(loader);
     } else if (event->kind == HEAL_LOCKED) {
@@ -371,29 +337,18 @@ void loader_heal(struct loader *loader, const struct heal_event *event)
         after_unload(loader, event);
 }
 
-void loader_look(struct loader *loader, const struct world *world,
-                 const struct judgement *judgement)
+void loader_look(struct loader *loader)
 {
-    loader->world = world;
-    loader->judgement = judgement;
-    runner_uses_look(loader->uses, world);
-    switch (loader->phase) {
-    case LOAD_WAITING:
-        decide(loader);
-        break;
-    case LOAD_LOADING:
-        loader_watch(loader);
-        break;
-    case LOAD_CONFIRMING:
+    runner_uses_look(loader->uses, loader->act->world);
+    if (loader->phase == LOAD_WAITING && loader->again)
         loader_look_afresh(loader);
-        break;
-    case LOAD_IDLE:
-    case LOAD_ASKING:
-    case LOAD_LOOKING:
-    case LOAD_LOCKING:
-    case LOAD_UNLOADING:
-        break;
-    }
+    else if (loader->phase == LOAD_WAITING)
+        decide(loader);
+    else if (loader->phase == LOAD_LOADING)
+        loader_watch(loader);
+    else if (loader->phase == LOAD_CONFIRMING ||
+             (loader->phase == LOAD_PROBING && loader->probe_s >= 0))
+        loader_look_afresh(loader);
     if (loader->phase != LOAD_IDLE)
         tell_progress(loader);
 }

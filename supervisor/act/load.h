@@ -1,5 +1,6 @@
-/* Loading a model (row C7): is there room? What must go for it is unloaded first; then the load,
- * with its connection held; then the proof that it is loaded. One at a time. docs/judgement.md,
+/* Loading a model: is there room? What must go for it is unloaded first; then the load,
+ * with its connection held; then the proof that it is loaded, and with models.probe one token of
+ * it. One at a time. docs/judgement.md,
  * "Loading". */
 #ifndef SUPERVISOR_ACT_LOAD_H
 #define SUPERVISOR_ACT_LOAD_H
@@ -36,7 +37,8 @@ struct load_report {
     fact context, size, size_vram;     /* as /api/ps says; unknown */
     size_t unloaded;                   /* models that went for it */
     double took_s, load_s;             /* all of it; the load alone */
-    const char *text;                  /* one sentence, "" for none */
+    double probe_s;   /* until it had generated a token (models.probe); < 0: it was not asked to */
+    const char *text; /* one sentence, "" for none */
 };
 
 enum load_phase {
@@ -47,20 +49,18 @@ enum load_phase {
     LOAD_LOCKING,
     LOAD_UNLOADING,
     LOAD_LOADING,
-    LOAD_CONFIRMING
+    LOAD_CONFIRMING,
+    LOAD_PROBING /* it is loaded, and asked for a token */
 };
 
 struct load_progress {
     enum load_phase phase;
-    const char *model, *text;
-    fact grown, expected; /* LOADING: what its runner holds, of about */
+    const char *model, *text; /* text: for what it waits, or what it unloads; "" */
+    fact grown, expected;     /* LOADING: what its runner holds, of about */
 };
 
 struct loader_options {
-    const struct config *config;
-    struct sense *sense;
-    struct healer *healer;        /* for unloads */
-    const char *state;            /* directory of the locks */
+    struct healer *healer;        /* for unloads; and whose config, sense and state are used */
     struct keep_history *history; /* what was learned of models (borrowed); NULL: nothing */
     /* In each look while something is under way; may be NULL. */
     void (*progress)(void *userdata, const struct load_progress *progress);
@@ -81,9 +81,8 @@ int loader_begin(struct loader *loader, const struct load_wish *wish);
 /* The model whose load has been asked for and is not over; NULL: none. */
 const char *loader_loading(const struct loader *loader);
 
-/* After every look. */
-void loader_look(struct loader *loader, const struct world *world,
-                 const struct judgement *judgement);
+/* After every look's healer_consider. */
+void loader_look(struct loader *loader);
 /* Every event of the healer. */
 void loader_heal(struct loader *loader, const struct heal_event *event);
 

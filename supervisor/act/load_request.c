@@ -73,7 +73,7 @@ static void on_loaded(void *userdata, int result, const struct error *err)
 void loader_ask(struct loader *loader)
 {
     const struct container *c = loader_container(loader);
-    struct ollama_client *client = sense_ollama(loader->o.sense, loader->wish.id);
+    struct ollama_client *client = sense_ollama(loader->act->o.sense, loader->wish.id);
     int r = client ? ollama_load(client, loader->model.name, loader->wish.keep_alive_s, on_loaded,
                                  loader, &loader->load)
                    : -ENOTCONN;
@@ -111,34 +111,25 @@ void loader_watch(struct loader *loader)
 void loader_confirm(struct loader *loader)
 {
     const struct container *c = loader_container(loader);
-    bool over = clock_boottime_s() > loader->until_s;
-    if (!c) {
-        loader_end(loader, LOAD_FAILED, "its container is gone");
-        return;
-    }
-    if (loader->load_result < 0) {
-        if (fact_known(loader->oom_before) && c->cgroup.oom_kills > loader->oom_before)
-            loader_end(loader, LOAD_FAILED,
-                       "%.280s; the kernel has killed in its container: the model takes more than "
-                       "was expected, and the limit is %s",
-                       loader->load_error, SHOWN(c->cgroup.limit));
-        else
-            loader_end(loader, LOAD_FAILED, "%s", loader->load_error);
-        return;
-    }
-    if (loader->model.cloud) {
-        loader_end(loader, LOAD_DONE, "it runs elsewhere");
-        return;
-    }
-    loader_room_of(loader, c, &loader->room);
-    const struct loaded_model *listed = NULL;
-    for (size_t i = 0; i < loader->room.n_models; i++)
-        if (!strcmp(loader->room.models[i].name, loader->model.name))
-            listed = &loader->room.models[i];
+    bool over = clock_boottime_s() > loader->until_s, failed = loader->load_result < 0;
+    bool listable = c && !failed && !loader->model.cloud;
+    const struct loaded_model *listed = listable ? loader_listed(loader, c) : NULL;
     bool there = loader->admission.answer == ADMISSION_THERE; /* only its keep-alive was set */
-    if (listed && fact_known(listed->held))
-        loader_end(loader, there ? LOAD_THERE : LOAD_DONE, "%s",
-                   there ? "it is loaded already" : "");
+    if (!c)
+        loader_end(loader, LOAD_FAILED, "its container is gone");
+    else if (failed && fact_known(loader->oom_before) && c->cgroup.oom_kills > loader->oom_before)
+        loader_end(loader, LOAD_FAILED,
+                   "%.280s; the kernel has killed in its container: the model takes more than was "
+                   "expected, and the limit is %s",
+                   loader->load_error, SHOWN(cgroup_bound(&c->cgroup)));
+    else if (failed)
+        loader_end(loader, LOAD_FAILED, "%s", loader->load_error);
+    else if (loader->model.cloud)
+        loader_end(loader, LOAD_DONE, "it runs elsewhere");
+    else if (listed && fact_known(listed->held) && there)
+        loader_end(loader, LOAD_THERE, "it is loaded already");
+    else if (listed && fact_known(listed->held))
+        loader_probe(loader, c);
     else if (over)
         loader_end(loader, LOAD_FAILED, "Ollama says that it is loaded, but %s",
                    listed ? "no runner is known to be its own" : "does not list it");

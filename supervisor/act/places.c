@@ -1,4 +1,5 @@
 #include "act/private.h"
+#include "base/grow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,16 +19,10 @@ struct place *places_of(struct places *places, const char *id)
     struct place *place = (struct place *)places_find(places, id);
     if (place)
         return place;
-    if (places->n == places->room || !places->all) {
-        size_t room = places->room ? 2 * places->room : 1;
-        struct place *more = reallocarray(places->all, room, sizeof *more);
-        if (!more)
-            return &nowhere;
-        places->all = more;
-        places->room = room;
-    }
-    place = &places->all[places->n++];
-    *place = (struct place){.footprint = FACT_UNKNOWN};
+    place = array_more(&places->all, &places->n, SIZE_MAX, sizeof *place);
+    if (!place)
+        return &nowhere;
+    place->footprint = place->baseline = FACT_UNKNOWN;
     snprintf(place->id, sizeof place->id, "%s", id);
     return place;
 }

@@ -7,9 +7,9 @@
 /* ---- what the healer remembers of each container between two remedies: when the next may begin,
  * and what was told already. What must survive lies in keep; forgetting this is safe. */
 
-struct rest {       /* of one kind of remedy */
-    double until_s; /* boottime */
-    char told[128]; /* why it could not be begun: told once */
+struct remedy_rest { /* of one kind of remedy */
+    double until_s;  /* boottime */
+    char told[128];  /* why it could not be begun: told once */
 };
 
 struct place {
@@ -18,15 +18,19 @@ struct place {
     double locked_s, locked_last_s; /* since when somebody else has it, and when that was last seen,
                                        boottime; 0: nobody has */
     bool followed;                  /* what an earlier supervisor may have left open there */
-    bool held_told, locked_told, lock_warned, memory_told, waiting_told;
-    fact footprint; /* the last one that was kept */
-    struct rest rests[REMEDIES];
+    bool told[HEAL_KINDS];          /* what stands in the way is told once */
+    bool lock_warned;
+    fact footprint;   /* the last one that was kept, */
+    fact baseline;    /* and the baseline */
+    double unsent_s;  /* boottime: when the engine's ring said that it was not told to stop; 0 */
+    bool ring_wanted; /* it is to be asked */
+    struct remedy_rest rests[REMEDIES];
     char acted[160];
 };
 
 struct places {
     struct place *all; /* owned */
-    size_t n, room;
+    size_t n;
 };
 
 /* The container's, a new one where there is none; never NULL. */
@@ -41,15 +45,26 @@ void places_clear(struct places *places);
 /* ---- the healer */
 
 struct healer {
-    struct healer_options o;
     struct act act;
     struct run *runs;
     struct places places;
     struct throttles throttles;
-    bool sweeping, unswept; /* unswept: the engine did not answer of all */
-    bool unfollowed;        /* what may be left open of some could not be followed: locked, … */
-    double follow_s;        /* boottime: when that is tried again */
-    double swept_s;         /* boottime of the last one's beginning */
+    struct sweep {
+        uv_work_t work;
+        bool under_way;
+        struct intent *open; /* owned */
+        size_t n, at;
+        bool locked; /* by whoever works on one */
+    } sweep;
+    struct { /* the question to the engine's ring that is under way: of whom, since (boottime) */
+        bool under_way;
+        char id[CONTAINER_ID_SIZE];
+        double asked_s;
+    } ring;
+    bool unswept;    /* the engine did not answer of all, or somebody works on one */
+    bool unfollowed; /* what may be left open of some was not followed yet: found, locked, … */
+    double follow_s; /* boottime: from when on that is done */
+    double swept_s;  /* boottime of the last one's beginning */
 };
 
 void healer_tell(struct healer *healer, const struct heal_event *event);
@@ -69,6 +84,8 @@ void flush_models(struct healer *healer, const struct container *c, const struct
 /* What was held with a model loaded is kept for the floor of a limit. */
 void remember_footprint(struct healer *healer, const struct container *c,
                         const struct assessment *a);
+/* Tells the judge, where the kill switch is near, who is being stopped or restarted by anybody. */
+void tell_stopping(struct healer *healer, const struct world *world);
 /* Open intents of containers that the world does not have: those that the engine says are gone are
  * ended, the others are followed. */
 void sweep(struct healer *healer);

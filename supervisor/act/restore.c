@@ -1,10 +1,11 @@
 #include "act/restore.h"
 
 #include "act/load.h"
-#include "act/run.h"
+#include "act/private.h"
 #include "act/wanted.h"
 #include "base/clock.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@ enum { RESTORE_MAX = 128, HEALED_MAX = 16 };
 static const double patience_s = 120;
 
 struct restore {
-    struct healer_options o;
+    const struct act *act; /* the healer's */
     struct loader *loader;
     struct keep_history *history; /* owned, in memory, while models are loaded; NULL: none */
     uv_work_t reading;            /* copies it */
@@ -29,41 +30,34 @@ struct restore {
     bool under_way;
 };
 
-static void tell(struct restore *restore, const struct load_report *report)
+static void done(void *userdata, const struct load_report *report)
 {
+    struct restore *restore = userdata;
     enum heal_event_kind kind = report->end == LOAD_DONE ? HEAL_DONE
                                 : report->load_s > 0     ? HEAL_NOT_DONE
                                                          : HEAL_DROPPED;
-    struct heal_event event =
-        heal_event_of(kind, report->id, report->container, "restore", "load", report->text);
+    char token[64];
+    snprintf(token, sizeof token, "a token after %.1f s", report->probe_s);
+    bool probed = report->end == LOAD_DONE && report->probe_s >= 0;
+    struct heal_event event = heal_event_of(kind, report->id, report->container, "restore", "load",
+                                            probed ? token : report->text);
     event.model = report->model;
     event.before = report->before;
     event.after = report->after;
     event.took_s = report->took_s;
     if (report->end != LOAD_THERE)
-        restore->o.tell(restore->o.userdata, &event);
-}
-
-static void done(void *userdata, const struct load_report *report)
-{
-    struct restore *restore = userdata;
-    tell(restore, report);
+        restore->act->o.tell(restore->act->o.userdata, &event);
     restore->at++;
     restore->under_way = false;
 }
 
-struct restore *restore_new(const struct healer_options *options, struct healer *healer)
+struct restore *restore_new(struct healer *healer)
 {
     struct restore *restore = calloc(1, sizeof *restore);
     if (!restore)
         return NULL;
-    struct loader_options loader = {.config = options->config,
-                                    .sense = options->sense,
-                                    .healer = healer,
-                                    .state = options->state,
-                                    .done = done,
-                                    .userdata = restore};
-    restore->o = *options;
+    struct loader_options loader = {.healer = healer, .done = done, .userdata = restore};
+    restore->act = &healer->act;
     if (loader_new(&loader, &restore->loader) < 0) {
         free(restore);
         return NULL;
@@ -75,7 +69,7 @@ struct restore *restore_new(const struct healer_options *options, struct healer 
 static void read_history(uv_work_t *work)
 {
     struct restore *restore = work->data;
-    keep_history_open_models(restore->o.state, &restore->history, NULL);
+    keep_history_read(restore->act->o.state, true, &restore->history, NULL);
 }
 
 static void history_read(uv_work_t *work, int status)
@@ -91,7 +85,7 @@ static void open_history(struct restore *restore)
 {
     restore->reading.data = restore;
     restore->is_reading =
-        uv_queue_work(restore->o.loop, &restore->reading, read_history, history_read) == 0;
+        uv_queue_work(restore->act->o.loop, &restore->reading, read_history, history_read) == 0;
 }
 
 static void close_history(struct restore *restore)
@@ -135,7 +129,8 @@ static void take(struct restore *restore, const struct container *c)
     if (!restore->models)
         restore->models = calloc(RESTORE_MAX, sizeof *restore->models);
     if (restore->models)
-        restore->n = wanted_list(restore->o.config, c, 0, restore->models, restore->n, RESTORE_MAX);
+        restore->n =
+            wanted_list(restore->act->o.config, c, 0, restore->models, restore->n, RESTORE_MAX);
 }
 
 static void take_healed(struct restore *restore, const struct world *world)
@@ -153,16 +148,15 @@ static void take_healed(struct restore *restore, const struct world *world)
     }
 }
 
-void restore_look(struct restore *restore, const struct world *world,
-                  const struct judgement *judgement)
+void restore_look(struct restore *restore)
 {
     if (!restore->n_healed && !restore->under_way && restore->at == restore->n) {
         if (restore->is_read)
             close_history(restore);
         return;
     }
-    loader_look(restore->loader, world, judgement);
-    take_healed(restore, world);
+    loader_look(restore->loader);
+    take_healed(restore, restore->act->world);
     if (restore->under_way || restore->is_reading || restore->at == restore->n)
         return;
     if (!restore->is_read) {

@@ -35,16 +35,12 @@ struct run *run_new(struct act *act, const struct container *c, const struct ste
     run->past.failed_ago_s = -1;
     run->began_s = clock_boottime_s();
     memcpy(run->id, c->id, sizeof run->id);
+    memcpy(run->intent.container, c->id, sizeof run->intent.container);
     memcpy(run->name, c->name, sizeof run->name);
-    memcpy(run->started_at, c->started_at, sizeof run->started_at);
-    healer_key_of(act->config, c, run->key);
-    if (verdict)
-        run->verdict = *verdict;
-    else
-        run->verdict.kind = VERDICT_KINDS,
-        run->verdict.pid = run->verdict.started_us = FACT_UNKNOWN;
-    memcpy(run->model, run->verdict.model, sizeof run->model);
-    uv_timer_init(act->loop, &run->timer);
+    memcpy(run->intent.started_at, c->started_at, sizeof run->intent.started_at);
+    healer_key_of(act->o.config, c, run->intent.key);
+    run->verdict = *verdict;
+    uv_timer_init(act->o.loop, &run->timer);
     run->timer.data = run;
     return run;
 }
@@ -59,8 +55,6 @@ void run_free(struct run *run)
     keep_unlock(run->lock); /* where it has not come to its end */
     if (run->pidfd >= 0)
         close(run->pidfd);
-    if (run->step->give_back && !run->recovering)
-        run->step->give_back(run);
     uv_close((uv_handle_t *)&run->timer, on_timer_closed);
 }
 
@@ -100,70 +94,128 @@ static void after_work(uv_work_t *work, int status)
     if (run->act->closing)
         run_free(run);
     else
-        run->after_work(run);
+        run->then(run);
 }
 
-void run_work(struct run *run, uv_work_cb job, run_next *next)
+static void work(uv_work_t *work)
 {
-    run->after_work = next;
+    struct run *run = work->data;
+    run->job(run);
+}
+
+void run_work(struct run *run, run_next *job, run_next *next)
+{
+    run->job = job;
+    run->then = next;
     run->working = true;
     run->work.data = run;
     run->work_result = 0;
-    if (uv_queue_work(run->act->loop, &run->work, job, after_work) < 0) {
+    if (uv_queue_work(run->act->o.loop, &run->work, work, after_work) < 0) {
         run->working = false;
         run->work_result = error_set(&run->work_error, FAILURE_JOB, -ENOMEM, "not enough memory");
         run_later(run, 0, next);
     }
 }
 
+static void answered(void *userdata, int result, const struct error *err)
+{
+    struct run *run = userdata;
+    if (run_closed(run))
+        return;
+    run->work_result = result;
+    run->work_error = result < 0 && err ? *err : (struct error){0};
+    run->then(run);
+}
+
+docker_done *run_asks(struct run *run, run_next *next)
+{
+    run->then = next;
+    run->request_under_way = true;
+    return answered;
+}
+
+static void looked(void *userdata, int result)
+{
+    answered(userdata, result, NULL);
+}
+
+int run_fresh(struct run *run, run_next *next)
+{
+    struct sense *sense = run->act->o.sense;
+    run_asks(run, next);
+    int r = run->step->last_resort ? sense_fresh_memory(sense, run->id, looked, run)
+                                   : sense_fresh(sense, run->id, looked, run);
+    if (r < 0)
+        run->request_under_way = false;
+    return r;
+}
+
+static void take_signals(void *userdata, const struct signals_sent *sent)
+{
+    struct run *run = userdata;
+    if (run_closed(run))
+        return;
+    run->signals = *sent;
+    run->then(run);
+}
+
+void run_ask_signals(struct run *run, struct signals_sent sent, bool enough, int64_t since_ms,
+                     run_next *next)
+{
+    run_asks(run, next);
+    run->signals_asked_s = clock_boottime_s();
+    if (enough)
+        take_signals(run, &sent);
+    else
+        signals_ask(run->act->o.docker, run->id, since_ms, take_signals, run);
+}
+
 int run_control(struct run *run, const char *file, struct error *err)
 {
-    const char *directory = sense_cgroup_path(run->act->sense, run->id);
+    const char *directory = sense_cgroup_path(run->act->o.sense, run->id);
     char path[PATH_MAX];
     if (!directory)
         return error_set(err, FAILURE_JOB, -ENOENT, "where its cgroup lies is unknown");
-    run->of.control.directory = strdup(directory);
-    run->of.control.cgroupfs = strdup(run_settings(run)->cgroupfs);
-    if (!run->of.control.directory || !run->of.control.cgroupfs)
-        return error_set(err, FAILURE_JOB, -ENOMEM, "not enough memory");
-    if (!sense_cgroup_writable(run->act->sense, run->id))
+    snprintf(run->of.control.cgroupfs, sizeof run->of.control.cgroupfs, "%s",
+             run_settings(run)->cgroupfs);
+    if (!sense_cgroup_writable(run->act->o.sense, run->id))
         return error_set(err, FAILURE_JOB, -EROFS,
                          "its cgroup cannot be written: mount %.100s writable",
                          run->of.control.cgroupfs);
-    int n = snprintf(path, sizeof path, "%s/%s", directory, file);
-    if (n < 0 || (size_t)n >= sizeof path || access(path, W_OK) < 0)
+    size_t room = sizeof run->of.control.directory;
+    int n = snprintf(run->of.control.directory, room, "%s", directory);
+    snprintf(path, sizeof path, "%s/%s", run->of.control.directory, file);
+    if (n < 0 || (size_t)n >= room || access(path, W_OK) < 0)
         return error_set(err, FAILURE_JOB, -ENOENT,
                          "this kernel has no %s (memory.reclaim came with 5.19)", file);
     return 0;
 }
 
-void run_control_free(struct run *run)
-{
-    free(run->of.control.directory);
-    free(run->of.control.cgroupfs);
-}
-
 /* ---- what is known of it */
+
+static const struct settings *settings_of(const struct act *act, const struct container *c)
+{
+    static struct settings settings; /* the loop's alone */
+    if (!c)
+        return config_settings(act->o.config);
+    policy_for(act->o.config, c, &settings, NULL);
+    return &settings;
+}
 
 const struct settings *run_settings(const struct run *run)
 {
-    static struct settings settings; /* the loop's alone */
-    const struct container *c = run_container(run);
-    if (!c)
-        return config_settings(run->act->config);
-    policy_for(run->act->config, c, &settings, NULL);
-    return &settings;
+    return settings_of(run->act, run_container(run));
 }
 
 const struct container *run_container(const struct run *run)
 {
-    return sense_container(run->act->sense, run->id);
+    return sense_container(run->act->o.sense, run->id);
 }
 
 const struct container *run_same_life(const struct run *run)
 {
     const struct container *c = run_container(run);
-    return c && !strcmp(c->started_at, run->started_at) ? c : NULL;
+    return c && !strcmp(c->started_at, run->intent.started_at) ? c : NULL;
 }
 
 fact run_held(const struct run *run)
@@ -172,14 +224,23 @@ fact run_held(const struct run *run)
     return c && run->act->world ? container_held(c, &run->act->world->host) : FACT_UNKNOWN;
 }
 
-fact run_grace_s(const struct run *run)
+static fact grace_of(const struct act *act, const struct settings *s, const char *id)
 {
     static const fact engine_default_s = 10; /* docs.docker.com, `docker stop` */
-    const struct settings *s = run_settings(run);
-    const struct docker_details *d = sense_details(run->act->sense, run->id);
-    fact grace_s = s->remedy_stop_grace_s >= 0          ? (fact)ceil(s->remedy_stop_grace_s)
-                   : d && fact_known(d->stop_timeout_s) ? d->stop_timeout_s
-                                                        : engine_default_s;
+    const struct docker_details *d = sense_details(act->o.sense, id);
+    return s->remedy_stop_grace_s >= 0          ? (fact)ceil(s->remedy_stop_grace_s)
+           : d && fact_known(d->stop_timeout_s) ? d->stop_timeout_s
+                                                : engine_default_s;
+}
+
+fact act_grace_s(const struct act *act, const struct container *c)
+{
+    return grace_of(act, settings_of(act, c), c->id);
+}
+
+fact run_grace_s(const struct run *run)
+{
+    fact grace_s = grace_of(run->act, run_settings(run), run->id);
     return run->step == &step_stop && grace_s > kill_switch_grace_s ? kill_switch_grace_s : grace_s;
 }
 
@@ -210,22 +271,17 @@ static void tell_end(struct run *run)
     run_free(run);
 }
 
-static void end_job(uv_work_t *work)
+static void end_job(struct run *run)
 {
-    struct run *run = work->data;
     if (run->begun || run->recovering)
         run->work_result =
-            keep_intent_end(run->act->keep, run->intent.id, run->end.state, run->end.after,
+            keep_intent_end(run->act->o.keep, run->intent.id, run->end.state, run->end.after,
                             clock_wall_ms(), run->end.text, &run->work_error);
+    struct keep_now now = keep_now_is(run->act->boot_id);
+    if (run->begun && !run->recovering && run->verdict.blob[0])
+        keep_deeds(run->act->o.keep, run->intent.key, &now, &run->past.deeds, NULL);
     keep_unlock(run->lock); /* whoever is told may begin another at once */
     run->lock = NULL;
-}
-
-static void end(struct run *run)
-{
-    uv_timer_stop(&run->timer);
-    run_enter(run, STAGE_END);
-    run_work(run, end_job, tell_end);
 }
 
 void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind, fact after,
@@ -246,7 +302,9 @@ void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind
         run->end.next = kind_next(run->verdict.kind, run->verdict.remedy);
     if (run->end.next != REMEDY_NONE && kind == HEAL_NOT_DONE)
         text_append(run->end.text, sizeof run->end.text, "; next: %s", remedy_name(run->end.next));
-    end(run);
+    uv_timer_stop(&run->timer);
+    run_enter(run, STAGE_END);
+    run_work(run, end_job, tell_end);
 }
 
 void run_end_short(struct run *run, enum intent_state state, fact after, const char *what)

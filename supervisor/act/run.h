@@ -6,6 +6,7 @@
 
 #include "act/healer.h"
 #include "keep/throttles.h"
+#include "sense/adopted.h"
 #include "sense/signals.h"
 
 #include <stdatomic.h>
@@ -33,12 +34,11 @@ struct step { /* what kind of deed */
     /* Opens what the deed needs. 0, or -errno with a sentence: the remedy is dropped. May be NULL.
      */
     int (*prepare)(struct run *run, struct error *err);
-    run_next *deed;      /* ends in run_enter(STAGE_CHECK) or in run_end */
-    run_next *check;     /* ends in run_end, perhaps after some looks */
-    run_next *recover;   /* follows run->intent of an earlier supervisor; ends in run_end. NULL: the
-                            deed may be repeated, the intent is dropped */
-    run_next *arrived;   /* after a restart: the new life is there; ends in run_end */
-    run_next *give_back; /* of what the run's own part holds; may be NULL */
+    run_next *deed;    /* ends in run_enter(STAGE_CHECK) or in run_end */
+    run_next *check;   /* ends in run_end, perhaps after some looks */
+    run_next *recover; /* follows run->intent of an earlier supervisor; ends in run_end. NULL: the
+                          deed may be repeated, the intent is dropped */
+    run_next *arrived; /* after a restart: the new life is there; ends in run_end */
     bool gentle;      /* takes nothing away that other verdicts' holds rest on: those go on; what it
                          cannot do is told once */
     double rest_s;    /* at least, between two on one container; 0: none */
@@ -52,13 +52,8 @@ extern const struct step step_restart, step_kill, step_unload, step_limit, step_
 extern const struct step step_flush;               /* its name; it is no run (flush.c) */
 extern const struct step *const step_of[REMEDIES]; /* NULL: nothing is done for it (healer.c) */
 
-struct act { /* what every run works with; borrowed, but for boot_id */
-    uv_loop_t *loop;
-    const struct config *config;
-    struct docker *docker;
-    struct sense *sense;
-    struct keep *keep; /* NULL: nothing can be remembered, so nothing is done */
-    const char *state; /* directory of the locks */
+struct act { /* what every run works with; borrowed, but for o and boot_id */
+    struct healer_options o;
     char boot_id[40];
     struct throttles *throttles;
     const struct world *world; /* of the last look; NULL before it */
@@ -80,6 +75,7 @@ struct past {              /* what the database says before anything is done */
     bool held;           /* it was on hold before */
     double failed_ago_s; /* an earlier supervisor's same step was not enough; < 0: no */
     double rest_left_s;
+    struct deeds deeds; /* of the verdict's container, where they are counted */
 };
 
 struct run_end {
@@ -101,8 +97,7 @@ struct run {
     const struct step *step;
     enum stage stage;
     /* what it is about */
-    char id[CONTAINER_ID_SIZE], name[CONTAINER_NAME_SIZE], started_at[48], key[CONTAINER_NAME_SIZE];
-    char model[CONTAINER_NAME_SIZE];
+    char id[CONTAINER_ID_SIZE], name[CONTAINER_NAME_SIZE];
     struct verdict verdict; /* a copy; kind VERDICT_KINDS: for no verdict */
     /* whose word it is */
     bool asked; /* a person's: no back-off */
@@ -120,6 +115,8 @@ struct run {
     fact holder;    /* who has it where it is locked: a pid, or unknown */
     struct past past;
     struct intent intent;
+    struct adopted_one adopted; /* by which alone we may act; name "": it is not needed */
+    bool abandoned;             /* it stood no longer when the intent was committed */
     /* bytes */
     fact before, expected;                    /* held before; what should come back */
     fact page_cache_before, page_cache_after; /* unknown where it is not about them */
@@ -131,7 +128,7 @@ struct run {
             double refused_since_s; /* inspect is answered by an error; 0: it is not */
             bool answered_no;       /* the request was, too */
             bool asked_signals;
-            struct signals_sent signals;
+            bool moved;   /* the intent is about another life now */
             size_t tries; /* starts in vain */
             double start_due_s;
             int64_t start_row;
@@ -142,12 +139,12 @@ struct run {
             bool killed; /* the context reset was done */
         } unload;
         struct {
-            char *directory, *cgroupfs; /* owned: run_control */
-            char text[128];
+            char directory[1024], cgroupfs[256]; /* run_control */
+            const char *early;                   /* why reclaiming ended early; "" */
         } control;
         struct {
-            char *cgroupfs;      /* owned */
-            struct throttle *t;  /* owned: what is about to be set */
+            char cgroupfs[256];
+            struct throttle t;   /* what is about to be set */
             bool stands;         /* something of it may be set: its row is kept */
             bool not_remembered; /* its row could not be written */
         } throttle;
@@ -157,13 +154,15 @@ struct run {
     uv_work_t work;
     bool working, request_under_way;
     atomic_bool stop; /* the healer is going: long work ends at its next step */
-    run_next *after_work, *on_timer;
-    int work_result;
+    run_next *job, *then, *on_timer;
+    int work_result; /* of the last work or question, with its error */
     struct error work_error;
-    struct run *next; /* the owner's list */
+    struct signals_sent signals; /* of run_ask_signals */
+    double signals_asked_s;      /* boottime: when */
+    struct run *next;            /* the owner's list */
 };
 
-/* A run about this container, at STAGE_LOCK; verdict NULL: none. NULL when memory is spent. */
+/* A run about this container, at STAGE_LOCK. NULL when memory is spent. */
 struct run *run_new(struct act *act, const struct container *c, const struct step *step,
                     const struct verdict *verdict);
 /* Gives everything back, the lock too; the memory goes in the loop's next turn. */
@@ -182,11 +181,24 @@ bool run_closed(struct run *run);
 void run_later(struct run *run, uint64_t delay_ms, run_next *next);
 /* Calls job on a worker, then next on the loop; what job has to tell goes to run->work_result and
  * run->work_error. */
-void run_work(struct run *run, uv_work_cb job, run_next *next);
+void run_work(struct run *run, run_next *job, run_next *next);
+/* A question to the engine or to Ollama, which is asked now, with run as its userdata: the answer
+ * goes to run->work_result and run->work_error, then next is called. */
+docker_done *run_asks(struct run *run, run_next *next);
+/* The last look at who is about to be touched, after the intent was committed, which may have taken
+ * long: in the same life, running, its verdict as raised as it was. Then next; else it is dropped.
+ * A lock keeps only those away who share it (stages.c). */
+void run_look_last(struct run *run, run_next *next);
+/* A fresh look; without Ollama's answer for a last resort. 0, then its result goes the same way; or
+ * -errno of sense_fresh. */
+int run_fresh(struct run *run, run_next *next);
+/* What was sent to the container into run->signals, then next: `sent` where that is enough, else
+ * what the engine's ring has since that wall time. */
+void run_ask_signals(struct run *run, struct signals_sent sent, bool enough, int64_t since_ms,
+                     run_next *next);
 /* The container's cgroup and its root into run->of.control, if FILE there can be written; else
- * -errno with a sentence. run_control_free gives them back. */
+ * -errno with a sentence. */
 int run_control(struct run *run, const char *file, struct error *err);
-run_next run_control_free;
 /* The end. state is ignored where no intent was committed. Twice is once. */
 void run_end(struct run *run, enum intent_state state, enum heal_event_kind kind, fact after,
              const char *format, ...) __attribute__((format(printf, 5, 6)));
@@ -224,13 +236,15 @@ struct heal_event heal_event_of_run(const struct run *run, enum heal_event_kind 
 
 /* A job for run_work: fills run->past, and sets or ends the hold as the budget has it. It blocks
  * (past.c). */
-void past_job(uv_work_t *work);
+run_next past_job;
 
 /* When the intent was begun, boottime; of another boot: now. */
 double run_intent_began_s(const struct run *run);
 /* The stop grace in seconds: remedy.stop_grace, else the container's own, else the engine's 10; of
  * the kill switch at most 15. */
 fact run_grace_s(const struct run *run);
+/* Of any container, for a restart. */
+fact act_grace_s(const struct act *act, const struct container *container);
 
 /* ---- which containers are throttled now; their rows in keep say the same (throttler.c) */
 
@@ -242,12 +256,28 @@ struct throttled {
     double not_before_s;
     char told[160]; /* why it could not be undone: told once */
     struct throttled *next;
+    /* Of the undoing under way, or of the last one: */
+    struct healer *healer;
+    uv_work_t work;
+    char cgroupfs[256];
+    int result, forgotten; /* of the files, of the row */
+    double began_s;
+    char text[160];
+    struct error error;
 };
 
 struct throttles {
     struct throttled *first; /* owned */
     bool known;              /* what earlier supervisors left throttled was read */
     bool begun;              /* one was begun in this life */
+    bool ending;             /* the supervisor ends: all are undone */
+    /* Reading what earlier supervisors left: */
+    bool reading;
+    double not_before_s;
+    uv_work_t work;
+    struct throttle *read; /* owned */
+    size_t n_read;
+    int result;
 };
 
 struct throttled *throttles_find(const struct throttles *throttles,

@@ -3,6 +3,7 @@
 #include "act/life.h"
 #include "base/clock.h"
 #include "judge/kinds.h"
+#include "sense/policy.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,11 +24,10 @@ static bool cannot_remember(struct run *run)
 
 /* ---- lock */
 
-static void lock_job(uv_work_t *work)
+static void lock_job(struct run *run)
 {
-    struct run *run = work->data;
     run->work_result =
-        keep_lock_container(run->act->state, run->id, &run->lock, &run->holder, &run->work_error);
+        keep_lock_container(run->act->o.state, run->id, &run->lock, &run->holder, &run->work_error);
 }
 
 static void locked(struct run *run)
@@ -59,7 +59,6 @@ static void follow_open(struct run *run)
     run->recovering = true;
     run->intent = run->past.open;
     run->before = run->intent.held_before;
-    memcpy(run->started_at, run->intent.started_at, sizeof run->started_at);
     const struct step *step = step_named(run->intent.step);
     run->step = step ? step : &step_limit;
     if (step && step->recover)
@@ -73,6 +72,9 @@ static void past_read(struct run *run)
 {
     if (cannot_remember(run))
         return;
+    if (run->verdict.blob[0] &&
+        run->act->o.judge) /* another may have done some: the fresh look decides */
+        judge_tell_deeds(run->act->o.judge, run->id, &run->past.deeds);
     if (run->past.n_open)
         follow_open(run);
     else if (run->verdict.kind == VERDICT_KINDS && !run->asked)
@@ -94,19 +96,16 @@ static void recover(struct run *run)
 static void wait_for_signals(struct run *run)
 {
     double window_s = (double)run_grace_s(run) + life_margin_s, now_s = clock_boottime_s();
-    if (sense_signals(run->act->sense, run->id, now_s - window_s, true).known ||
+    if (sense_signals(run->act->o.sense, run->id, now_s - window_s, true).known ||
         now_s > run->deadline_s)
         run_enter(run, STAGE_FRESH);
     else
         run_later(run, signals_look_ms, wait_for_signals);
 }
 
-static void on_signals(void *userdata, const struct signals_sent *sent)
+static void signals_known(struct run *run)
 {
-    struct run *run = userdata;
-    if (run_closed(run))
-        return;
-    if (sent->known || sent->away) /* the fresh look says so */
+    if (run->signals.known || run->signals.away) /* the fresh look says so */
         run_enter(run, STAGE_FRESH);
     else
         wait_for_signals(run);
@@ -116,13 +115,9 @@ static void know_signals(struct run *run)
 {
     double window_s = (double)run_grace_s(run) + life_margin_s, now_s = clock_boottime_s();
     run->deadline_s = now_s + window_s + life_margin_s;
-    if (sense_signals(run->act->sense, run->id, now_s - window_s, true).known) {
-        run_enter(run, STAGE_FRESH);
-        return;
-    }
-    run->request_under_way = true;
-    signals_ask(run->act->docker, run->id, clock_wall_ms() - (int64_t)(window_s * 1000), on_signals,
-                run);
+    struct signals_sent sent = sense_signals(run->act->o.sense, run->id, now_s - window_s, true);
+    run_ask_signals(run, sent, sent.known, clock_wall_ms() - (int64_t)(window_s * 1000),
+                    signals_known);
 }
 
 /* The judge of this supervisor has not seen it: it is told, and gives the next step. */
@@ -163,28 +158,32 @@ static void allow(struct run *run)
 
 /* ---- fresh: does the world still bear the remedy? */
 
+/* The run's verdict in another look: for the same subject and remedy. */
+static bool is_of(const struct run *run, const struct verdict *v)
+{
+    const struct verdict *of = &run->verdict;
+    return v->kind == of->kind && !strcmp(v->id, run->id) && v->pid == of->pid &&
+           v->started_us == of->started_us && v->remedy == of->remedy &&
+           !strcmp(v->model, of->model);
+}
+
 /* The verdict of this very look, for the same subject and remedy; NULL: it is not borne. */
 static const struct verdict *confirmed(const struct run *run)
 {
     const struct judgement *j = run->act->judgement;
     for (size_t i = 0; i < j->n_verdicts; i++) {
         const struct verdict *v = &j->verdicts[i];
-        if (v->kind == run->verdict.kind && !strcmp(v->id, run->id) && v->pid == run->verdict.pid &&
-            v->confirmed && v->started_us == run->verdict.started_us &&
-            v->remedy == run->verdict.remedy && !strcmp(v->model, run->verdict.model))
+        if (is_of(run, v) && v->confirmed && (v->mode == MODE_ENFORCE || run->asked))
             return v;
     }
     return NULL;
 }
 
-static void on_fresh(void *userdata, int result)
+static void looked_at(struct run *run)
 {
-    struct run *run = userdata;
-    if (run_closed(run))
-        return;
     const struct container *c = run_container(run);
     bool same = run_same_life(run) && c->status == STATUS_RUNNING;
-    if (result < 0 || !same) {
+    if (run->work_result < 0 || !same) {
         run_drop(run, "%s",
                  run->yields ? "the kill switch comes first"
                  : !c        ? "it is gone"
@@ -209,14 +208,9 @@ static void on_fresh(void *userdata, int result)
 
 static void fresh(struct run *run)
 {
-    struct sense *sense = run->act->sense;
-    run->request_under_way = true;
-    int r = run->step->last_resort ? sense_fresh_memory(sense, run->id, on_fresh, run)
-                                   : sense_fresh(sense, run->id, on_fresh, run);
-    if (r == 0)
-        return;
-    run->request_under_way = false;
-    run_drop(run, "%s", r == -EBUSY ? "another look is under way" : "it is gone");
+    int r = run_fresh(run, looked_at);
+    if (r < 0)
+        run_drop(run, "%s", r == -EBUSY ? "another look is under way" : "it is gone");
 }
 
 static void prepare(struct run *run)
@@ -233,12 +227,15 @@ static void prepare(struct run *run)
 
 /* ---- commit */
 
-static void begin_job(uv_work_t *work)
+static void begin_job(struct run *run)
 {
-    struct run *run = work->data;
     run->lock_lost = !keep_lock_holds(run->lock);
-    if (!run->lock_lost)
-        run->work_result = keep_intent_begin(run->act->keep, &run->intent, &run->work_error);
+    if (run->lock_lost)
+        return;
+    run->work_result = keep_intent_begin(run->act->o.keep, &run->intent, &run->work_error);
+    /* `abandon` first writes, then looks for intents: one of the two sees the other. */
+    run->abandoned = run->work_result == 0 && run->adopted.name[0] &&
+                     !adopted_stands(run->act->o.state, &run->adopted);
 }
 
 static void begun(struct run *run)
@@ -248,6 +245,10 @@ static void begun(struct run *run)
     if (cannot_remember(run))
         return;
     run->begun = true;
+    if (run->abandoned) {
+        run_drop(run, "it is adopted no longer");
+        return;
+    }
     char text[64] = "";
     if (run->verdict.kind < VERDICT_KINDS && run->verdict.failed != REMEDY_NONE)
         snprintf(text, sizeof text, "%s was not enough", remedy_name(run->verdict.failed));
@@ -258,44 +259,79 @@ static void begun(struct run *run)
 static void commit(struct run *run)
 {
     struct intent *intent = &run->intent;
-    memcpy(intent->container, run->id, sizeof intent->container);
-    memcpy(intent->started_at, run->started_at, sizeof intent->started_at);
-    memcpy(intent->key, run->key, sizeof intent->key);
     snprintf(intent->verdict, sizeof intent->verdict, "%s",
              run->reason ? run->reason : verdict_kind_name(run->verdict.kind));
     snprintf(intent->step, sizeof intent->step, "%s", run->step->name);
     intent->pid = run->verdict.pid;
     intent->process_started_us = run->verdict.started_us;
+    memcpy(intent->blob, run->verdict.blob, sizeof intent->blob);
     intent->grace_s = run_grace_s(run);
     intent->begun_wall_ms = clock_wall_ms();
     intent->begun_boottime_s = clock_boottime_s();
     memcpy(intent->boot_id, run->act->boot_id, sizeof intent->boot_id);
     intent->held_before = run->before;
     intent->held_after = FACT_UNKNOWN;
+    const struct container *c = run_container(run);
+    if (c && policy_by_adoption(c)) {
+        memcpy(run->adopted.name, c->name, sizeof run->adopted.name);
+        memcpy(run->adopted.image, c->image, sizeof run->adopted.image);
+    }
     run_work(run, begin_job, begun);
+}
+
+/* ---- the last look, right before the deed */
+
+/* The judge has gone on while the intent was committed. */
+static bool still_raised(const struct run *run)
+{
+    const struct judgement *j = run->act->judgement;
+    if (run->verdict.kind == VERDICT_KINDS || run->asked)
+        return true;
+    for (size_t i = 0; i < j->n_verdicts; i++) {
+        const struct verdict *v = &j->verdicts[i];
+        if (is_of(run, v) && v->state == VERDICT_RAISED && v->mode == MODE_ENFORCE)
+            return true;
+    }
+    return false;
+}
+
+static void on_last_look(void *userdata, int result, const struct container *c,
+                         const struct docker_details *details, const struct error *err)
+{
+    (void)details;
+    struct run *run = userdata;
+    if (run_closed(run))
+        return;
+    if (result < 0)
+        run_drop(run, "%s", err->message);
+    else if (strcmp(c->started_at, run->intent.started_at) || c->status != STATUS_RUNNING)
+        run_drop(run, "somebody else restarted or stopped it meanwhile");
+    else if (!still_raised(run))
+        run_drop(run, "the verdict has ended while the intent was written down");
+    else
+        run->then(run);
+}
+
+void run_look_last(struct run *run, run_next *next)
+{
+    run_asks(run, next);
+    docker_inspect(run->act->o.docker, run->id, on_last_look, run);
 }
 
 /* ---- the table */
 
-static void deed(struct run *run)
-{
-    run->step->deed(run);
-}
-
-static void check(struct run *run)
-{
-    run->step->check(run);
-}
-
 static run_next *const enter[STAGES] = {
+    /* The step's own: DEED, CHECK. At END nothing begins. */
     [STAGE_LOCK] = lock,   [STAGE_RECOVER] = recover, [STAGE_ALLOW] = allow,
     [STAGE_FRESH] = fresh, [STAGE_PREPARE] = prepare, [STAGE_COMMIT] = commit,
-    [STAGE_DEED] = deed,   [STAGE_CHECK] = check,     [STAGE_END] = NULL, /* nothing begins there */
 };
 
 void run_enter(struct run *run, enum stage stage)
 {
     run->stage = stage;
-    if (enter[stage])
-        enter[stage](run);
+    run_next *next = stage == STAGE_DEED    ? run->step->deed
+                     : stage == STAGE_CHECK ? run->step->check
+                                            : enter[stage];
+    if (next)
+        next(run);
 }

@@ -1,7 +1,7 @@
 #include "act/startup.h"
 
-#include "act/run.h"
-
+#include "act/private.h"
+#include "base/grow.h"
 #include "sense/policy.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +18,6 @@ struct left { /* a model that was loaded when the supervisor started */
 };
 
 struct startup {
-    struct healer_options o;
     struct healer *healer;
     bool listed;
     double until_s;      /* boottime */
@@ -26,11 +25,11 @@ struct startup {
     size_t n;
 };
 
-struct startup *startup_new(const struct healer_options *options, struct healer *healer)
+struct startup *startup_new(struct healer *healer)
 {
     struct startup *startup = calloc(1, sizeof *startup);
     if (startup)
-        *startup = (struct startup){.o = *options, .healer = healer};
+        startup->healer = healer;
     return startup;
 }
 
@@ -47,15 +46,14 @@ static void list(struct startup *startup, const struct world *world)
     for (size_t i = 0; i < world->n_containers; i++) {
         const struct container *c = &world->containers[i];
         struct settings s;
-        policy_for(startup->o.config, c, &s, NULL);
+        policy_for(startup->healer->act.o.config, c, &s, NULL);
         bool ours = s.models_startup_unload && c->mode == MODE_ENFORCE &&
                     c->status == STATUS_RUNNING && c->ollama.reachable;
         for (size_t k = 0; ours && k < c->ollama.n_models; k++) {
-            if (!startup->models)
-                startup->models = calloc(STARTUP_MODELS_MAX, sizeof *startup->models);
-            if (!startup->models || startup->n == STARTUP_MODELS_MAX)
+            struct left *l =
+                array_more(&startup->models, &startup->n, STARTUP_MODELS_MAX, sizeof *l);
+            if (!l)
                 return;
-            struct left *l = &startup->models[startup->n++];
             memcpy(l->id, c->id, sizeof l->id);
             memcpy(l->started_at, c->started_at, sizeof l->started_at);
             memcpy(l->model, c->ollama.models[k].name, sizeof l->model);
@@ -69,7 +67,8 @@ static void tell_dropped(const struct startup *startup, const struct left *l,
     struct heal_event event =
         heal_event_of(HEAL_DROPPED, l->id, c->name, "startup", "unload", text);
     event.model = l->model;
-    startup->o.tell(startup->o.userdata, &event);
+    const struct healer_options *o = &startup->healer->act.o;
+    o->tell(o->userdata, &event);
 }
 
 /* Whether nothing is left to do about it. */
@@ -93,10 +92,10 @@ static bool settle(const struct startup *startup, const struct left *l, const st
     return true;
 }
 
-void startup_look(struct startup *startup, const struct world *world,
-                  const struct judgement *judgement)
+void startup_look(struct startup *startup)
 {
-    if (!startup->listed && !sense_settled(startup->o.sense))
+    const struct world *world = startup->healer->act.world;
+    if (!startup->listed && !sense_settled(startup->healer->act.o.sense))
         return;
     if (!startup->listed) {
         startup->listed = true;
@@ -106,7 +105,7 @@ void startup_look(struct startup *startup, const struct world *world,
     for (size_t i = 0; startup->models && i < startup->n;) {
         const struct left *l = &startup->models[i];
         const struct container *c = world_container(world, l->id);
-        const struct assessment *a = judgement_assessment(judgement, l->id);
+        const struct assessment *a = judgement_assessment(startup->healer->act.judgement, l->id);
         if (c && a && !settle(startup, l, c, a, world->monotonic_s))
             i++;
         else

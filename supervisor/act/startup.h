@@ -1,4 +1,4 @@
-/* The clean-up at the start (row C12): models that were left loaded and idle in enforce containers
+/* The clean-up at the start: models that were left loaded and idle in enforce containers
  * are unloaded once, where models.startup_unload says so. Never fatal; what starts later is left
  * alone. */
 #ifndef SUPERVISOR_ACT_STARTUP_H
@@ -8,13 +8,12 @@
 
 struct startup;
 
-/* Takes healer, sense, config, tell and userdata of options. NULL when memory is spent. */
-struct startup *startup_new(const struct healer_options *options, struct healer *healer);
+/* NULL when memory is spent. */
+struct startup *startup_new(struct healer *healer);
 void startup_free(struct startup *startup);
 
-/* After every look. The first settled one says which models were there; each is unloaded when it is
- * known to be idle, and told (as dropped) when it is not. */
-void startup_look(struct startup *startup, const struct world *world,
-                  const struct judgement *judgement);
+/* After every look's healer_consider. The first settled one says which models were there; each is
+ * unloaded when it is known to be idle, and told (as dropped) when it is not. */
+void startup_look(struct startup *startup);
 
 #endif

@@ -130,16 +130,11 @@ struct value {
 static int read_value(const struct throttle *t, const char *directory, bool quota,
                       struct value *ret_value)
 {
-    struct value value = {.quota = quota};
-    struct cpu_quota is = {FACT_UNKNOWN, FACT_UNKNOWN};
+    struct cpu_quota is = {FACT_UNKNOWN, 0};
     int r = quota ? cpu_quota_read((int)t->version, directory, &is)
-                  : read_high(directory, &value.bytes_or_us);
-    if (r < 0)
-        return r;
-    if (quota)
-        value = (struct value){true, is.quota_us, is.period_us};
-    *ret_value = value;
-    return 0;
+                  : read_high(directory, &is.quota_us);
+    *ret_value = (struct value){quota, is.quota_us, is.period_us};
+    return r;
 }
 
 static bool same(const struct value *a, const struct value *b)
@@ -176,59 +171,33 @@ static int write_value(const char *cgroupfs, const struct throttle *t, const cha
                                         directory, name);
 }
 
-/* What was there before, and what is there now; directory: where. */
-static int compare_value(const char *cgroupfs, const struct throttle *t, bool quota,
-                         char directory[static PATH_MAX], struct value *ret_before,
-                         struct value *ret_is, struct error *err)
+/* Sets one of them, or (back) gives it back. 0, -errno; 1: it is left as somebody has set it. */
+static int change(const char *cgroupfs, const struct throttle *t, bool quota, bool back,
+                  struct error *err)
 {
-    *ret_before = (struct value){quota, quota ? t->quota_before_us : t->high_before,
-                                 quota ? t->period_us : 0};
+    const char *what = quota ? "its CPU quota" : "its memory.high";
+    struct value before = {quota, quota ? t->quota_before_us : t->high_before,
+                           quota ? t->period_us : 0};
+    struct value ours = {quota, quota ? t->quota_set_us : t->high_set, before.period_us}, is = {0};
+    char directory[PATH_MAX];
+    if (!fact_known(ours.bytes_or_us))
+        return 0;
     int r = path_of(cgroupfs, quota ? t->cpu_directory : t->directory, directory);
     if (r == 0)
-        r = read_value(t, directory, quota, ret_is);
-    return r == 0 ? 0
-                  : error_set(err, FAILURE_JOB, r, "%s cannot be read (%s)",
-                              quota ? "its CPU quota" : "its memory.high", strerror(-r));
-}
-
-static int set(const char *cgroupfs, const struct throttle *t, bool quota, struct error *err)
-{
-    char directory[PATH_MAX];
-    struct value before = {0}, is = {0}, after;
-    fact wanted = quota ? t->quota_set_us : t->high_set;
-    if (!fact_known(wanted))
-        return 0;
-    int r = compare_value(cgroupfs, t, quota, directory, &before, &is, err);
+        r = read_value(t, directory, quota, &is);
     if (r < 0)
-        return r;
-    if (!same(&is, &before))
-        return error_set(err, FAILURE_JOB, -ESTALE, "%s was just changed by somebody",
-                         quota ? "its CPU quota" : "its memory.high");
-    after = before;
-    after.bytes_or_us = wanted;
-    return write_value(cgroupfs, t, directory, &after, err);
+        return error_set(err, FAILURE_JOB, r, "%s cannot be read (%s)", what, strerror(-r));
+    if (back && same(&is, &before))
+        return 0;
+    if (same(&is, back ? &ours : &before))
+        return write_value(cgroupfs, t, directory, back ? &before : &ours, err);
+    return back ? 1 : error_set(err, FAILURE_JOB, -ESTALE, "%s was just changed by somebody", what);
 }
 
 int throttle_apply(const char *cgroupfs, const struct throttle *t, struct error *err)
 {
-    int r = set(cgroupfs, t, true, err);
-    return r < 0 ? r : set(cgroupfs, t, false, err);
-}
-
-/* 0, -errno; 1: it is left as somebody has set it. */
-static int unset(const char *cgroupfs, const struct throttle *t, bool quota, struct error *err)
-{
-    char directory[PATH_MAX];
-    struct value before = {0}, is = {0}, ours;
-    fact set_to = quota ? t->quota_set_us : t->high_set;
-    if (!fact_known(set_to))
-        return 0;
-    int r = compare_value(cgroupfs, t, quota, directory, &before, &is, err);
-    if (r < 0 || same(&is, &before))
-        return r;
-    ours = before;
-    ours.bytes_or_us = set_to;
-    return same(&is, &ours) ? write_value(cgroupfs, t, directory, &before, err) : 1;
+    int r = change(cgroupfs, t, true, false, err);
+    return r < 0 ? r : change(cgroupfs, t, false, false, err);
 }
 
 static bool gone(int r)
@@ -268,7 +237,7 @@ int throttle_undo(const char *cgroupfs, const char *boot_id, const struct thrott
     if (there <= 0)
         return there;
     for (int quota = 0; quota < 2; quota++)
-        results[quota] = unset(cgroupfs, t, quota, &errors[quota]);
+        results[quota] = change(cgroupfs, t, quota, true, &errors[quota]);
     for (int quota = 0; quota < 2; quota++)
         if (results[quota] < 0 && !gone(results[quota])) {
             *err = errors[quota];

@@ -39,243 +39,166 @@ void throttles_remove(struct throttles *throttles, struct throttled *throttled)
 /* What could not be undone, or read, is tried again after this. */
 static const double again_s = 10;
 
-struct throttler {
-    struct healer_options o;
-    struct healer *healer;
-    bool reading, ending;
-    double not_before_s;
-};
-
 /* ---- what earlier supervisors left ---- */
-
-struct reading {
-    uv_work_t work;
-    struct throttler *throttler;
-    struct throttle *throttles; /* owned */
-    size_t n;
-    int result;
-};
 
 static void read_job(uv_work_t *work)
 {
-    struct reading *reading = work->data;
-    reading->result =
-        keep_throttles(reading->throttler->o.keep, &reading->throttles, &reading->n, NULL);
+    struct healer *healer = work->data;
+    struct throttles *throttles = &healer->throttles;
+    throttles->result =
+        keep_throttles(healer->act.o.keep, &throttles->read, &throttles->n_read, NULL);
 }
 
 static void read_done(uv_work_t *work, int status)
 {
-    struct reading *reading = work->data;
-    struct throttler *throttler = reading->throttler;
-    struct healer *healer = throttler->healer;
-    bool known = status == 0 && reading->result == 0;
-    throttler->reading = false;
-    for (size_t i = 0; known && i < reading->n; i++) {
-        struct throttled *one = throttles_find(&healer->throttles, reading->throttles[i].container);
-        if (one)
+    struct healer *healer = work->data;
+    struct throttles *throttles = &healer->throttles;
+    bool known = status == 0 && throttles->result == 0;
+    throttles->reading = false;
+    for (size_t i = 0; known && i < throttles->n_read; i++) {
+        if (throttles_find(throttles, throttles->read[i].container))
             continue;
-        known = (one = throttles_add(&healer->throttles, &reading->throttles[i])) != NULL;
+        struct throttled *one = throttles_add(throttles, &throttles->read[i]);
+        known = one != NULL;
         if (one)
             one->earlier = true;
     }
-    healer->throttles.known = known;
-    throttler->not_before_s = clock_boottime_s() + again_s;
-    free(reading->throttles);
-    free(reading);
+    throttles->known = known;
+    throttles->not_before_s = clock_boottime_s() + again_s;
+    free(throttles->read);
+    throttles->read = NULL;
 }
 
-static void read_throttles(struct throttler *throttler)
+void throttler_read(struct healer *healer)
 {
-    if (!throttler->o.keep || throttler->reading || clock_boottime_s() < throttler->not_before_s)
+    struct throttles *throttles = &healer->throttles;
+    if (!healer->act.o.keep || throttles->reading || clock_boottime_s() < throttles->not_before_s)
         return;
-    struct reading *reading = calloc(1, sizeof *reading);
-    if (!reading)
-        return;
-    reading->work.data = reading;
-    reading->throttler = throttler;
-    throttler->reading = true;
-    if (uv_queue_work(throttler->o.loop, &reading->work, read_job, read_done) < 0) {
-        throttler->reading = false;
-        free(reading);
-    }
-}
-
-struct throttler *throttler_new(const struct healer_options *options, struct healer *healer)
-{
-    struct throttler *throttler = calloc(1, sizeof *throttler);
-    if (!throttler)
-        return NULL;
-    throttler->o = *options;
-    throttler->healer = healer;
-    read_throttles(throttler); /* known by the first look */
-    return throttler;
+    throttles->work.data = healer;
+    throttles->reading =
+        uv_queue_work(healer->act.o.loop, &throttles->work, read_job, read_done) == 0;
 }
 
 /* ---- giving back ---- */
 
-struct undoing {
-    uv_work_t work;
-    struct throttler *throttler;
-    struct throttle t;
-    char boot_id[40], cgroupfs[256];
-    bool undone;           /* only its row is left */
-    int result, forgotten; /* of the files, of the row */
-    double began_s;
-    char text[160];
-    struct error error;
-};
-
-static void tell(const struct undoing *u, enum heal_event_kind kind, const char *text)
+static void tell(const struct throttled *one, enum heal_event_kind kind, const char *text)
 {
-    const struct healer_options *o = &u->throttler->o;
+    const struct healer_options *o = &one->healer->act.o;
     struct heal_event event =
-        heal_event_of(kind, u->t.container, u->t.name, verdict_kind_name(VERDICT_LOW_PRIORITY),
+        heal_event_of(kind, one->t.container, one->t.name, verdict_kind_name(VERDICT_LOW_PRIORITY),
                       "unthrottle", text);
-    event.took_s = clock_boottime_s() - u->began_s;
+    event.took_s = clock_boottime_s() - one->began_s;
     o->tell(o->userdata, &event);
 }
 
 static void undo_job(uv_work_t *work)
 {
-    struct undoing *u = work->data;
-    if (!u->undone)
-        u->result =
-            throttle_undo(u->cgroupfs, u->boot_id, &u->t, u->text, sizeof u->text, &u->error);
-    if (u->result == 0)
-        u->forgotten = keep_throttle_end(u->throttler->o.keep, u->t.container, &u->error);
+    struct throttled *one = work->data;
+    const struct act *act = &one->healer->act;
+    one->result = one->undone ? 0
+                              : throttle_undo(one->cgroupfs, act->boot_id, &one->t, one->text,
+                                              sizeof one->text, &one->error);
+    if (one->result == 0)
+        one->forgotten = keep_throttle_end(act->o.keep, one->t.container, &one->error);
 }
 
 /* What was done, and what could not be is told once. */
-static void settle(struct undoing *u)
+static void settle(uv_work_t *work, int status)
 {
-    struct healer *healer = u->throttler->healer;
-    struct throttled *one = throttles_find(&healer->throttles, u->t.container);
+    struct throttled *one = work->data;
     char text[320];
-    if (u->result == 0 && !u->undone) {
-        snprintf(text, sizeof text, "%s%s%s", one && one->earlier ? "an earlier supervisor's" : "",
-                 one && one->earlier && *u->text ? "; " : "", u->text);
-        tell(u, HEAL_DONE, text);
-    }
-    if (one && u->result == 0 && u->forgotten == 0) {
-        throttles_remove(&healer->throttles, one);
-        return;
-    }
-    if (!one)
-        return;
+    (void)status;
     one->working = false;
-    one->undone = u->result == 0;
     one->not_before_s = clock_boottime_s() + again_s;
+    if (one->result == 0 && !one->undone) {
+        one->undone = true;
+        snprintf(text, sizeof text, "%s%s%s", one->earlier ? "an earlier supervisor's" : "",
+                 one->earlier && *one->text ? "; " : "", one->text);
+        tell(one, HEAL_DONE, text);
+    }
+    if (one->undone && one->forgotten == 0) {
+        throttles_remove(&one->healer->throttles, one);
+        return;
+    }
     snprintf(text, sizeof text, "%s%.250s", one->undone ? "it is undone, but " : "",
-             u->error.message);
+             one->error.message);
     if (strncmp(one->told, text, sizeof one->told - 1) != 0)
-        tell(u, HEAL_NOT_DONE, text);
+        tell(one, HEAL_NOT_DONE, text);
     snprintf(one->told, sizeof one->told, "%.159s", text);
 }
 
-static void undone(uv_work_t *work, int status)
+static void begin(struct healer *healer, struct throttled *one)
 {
-    struct undoing *u = work->data;
-    (void)status;
-    settle(u);
-    free(u);
+    one->healer = healer;
+    one->work.data = one;
+    one->began_s = clock_boottime_s();
+    snprintf(one->cgroupfs, sizeof one->cgroupfs, "%s",
+             config_settings(healer->act.o.config)->cgroupfs);
 }
 
-static struct undoing *undoing_new(struct throttler *throttler, const struct throttle *t)
-{
-    struct undoing *u = calloc(1, sizeof *u);
-    if (!u)
-        return NULL;
-    u->work.data = u;
-    u->throttler = throttler;
-    u->t = *t;
-    u->began_s = clock_boottime_s();
-    memcpy(u->boot_id, throttler->healer->act.boot_id, sizeof u->boot_id);
-    snprintf(u->cgroupfs, sizeof u->cgroupfs, "%s", config_settings(throttler->o.config)->cgroupfs);
-    return u;
-}
-
-static void undo(struct throttler *throttler, struct throttled *one)
+static void undo(struct healer *healer, struct throttled *one)
 {
     if (one->working || clock_boottime_s() < one->not_before_s)
         return;
-    struct undoing *u = undoing_new(throttler, &one->t);
-    if (!u)
-        return;
-    u->undone = one->undone;
-    one->working = true;
-    if (uv_queue_work(throttler->o.loop, &u->work, undo_job, undone) < 0) {
-        one->working = false;
-        free(u);
-    }
+    begin(healer, one);
+    one->working = uv_queue_work(healer->act.o.loop, &one->work, undo_job, settle) == 0;
 }
 
 /* Whether the look still asks for it. Where the world does not have it (yet), that is known only
  * when all is. */
-static bool is_wanted(const struct throttler *throttler, const struct throttled *one,
-                      const struct world *world, const struct judgement *judgement)
+static bool is_wanted(const struct healer *healer, const struct throttled *one)
 {
-    const struct verdict *v = judgement_find(judgement, one->t.container, VERDICT_LOW_PRIORITY);
+    const struct act *act = &healer->act;
+    const struct verdict *v =
+        judgement_find(act->judgement, one->t.container, VERDICT_LOW_PRIORITY);
     if (v)
         return v->mode == MODE_ENFORCE && !strcmp(v->started_at, one->t.started_at);
-    return !world_container(world, one->t.container) && !sense_settled(throttler->o.sense);
+    return !world_container(act->world, one->t.container) && !sense_settled(act->o.sense);
 }
 
-void throttler_look(struct throttler *throttler, const struct world *world,
-                    const struct judgement *judgement)
+void throttler_look(struct healer *healer)
 {
-    struct throttled *next;
-    if (!throttler->healer->throttles.known)
-        read_throttles(throttler);
-    for (struct throttled *one = throttler->healer->throttles.first; one; one = next) {
-        next = one->next;
-        if (one->undone || throttler->ending || !is_wanted(throttler, one, world, judgement))
-            undo(throttler, one);
-    }
+    if (!healer->throttles.known)
+        throttler_read(healer);
+    for (struct throttled *one = healer->throttles.first; one; one = one->next)
+        if (one->undone || healer->throttles.ending || !is_wanted(healer, one))
+            undo(healer, one);
 }
 
-bool throttler_end(struct throttler *throttler)
+bool throttler_end(struct healer *healer)
 {
-    bool busy = throttler->reading;
-    throttler->ending = true;
-    for (struct throttled *one = throttler->healer->throttles.first; one; one = one->next) {
+    bool busy = healer->throttles.reading;
+    healer->throttles.ending = true;
+    for (struct throttled *one = healer->throttles.first; one; one = one->next) {
         if (!one->undone)
-            undo(throttler, one);
+            undo(healer, one);
         busy |= one->working;
     }
     return busy;
 }
 
-const char *throttler_text(const struct throttler *throttler, const char *id, char *text,
-                           size_t size)
+const char *throttler_text(const struct healer *healer, const char *id, char *text, size_t size)
 {
-    const struct throttled *one = throttles_find(&throttler->healer->throttles, id);
+    const struct throttled *one = throttles_find(&healer->throttles, id);
     snprintf(text, size, "%s", "");
     return one && !one->undone ? throttle_format(&one->t, text, size) : text;
 }
 
 /* A throttle whose run ended with the loop is known to keep alone. */
-static void undo_rest(struct throttler *throttler)
+void throttler_rest(struct healer *healer)
 {
     struct throttle *throttles = NULL;
     size_t n = 0;
-    if (keep_throttles(throttler->o.keep, &throttles, &n, NULL) < 0)
+    if (!healer->throttles.begun || !healer->act.o.keep ||
+        keep_throttles(healer->act.o.keep, &throttles, &n, NULL) < 0)
         return; /* the next supervisor's */
     for (size_t i = 0; i < n; i++) {
-        struct undoing *u = undoing_new(throttler, &throttles[i]);
-        if (!u)
+        struct throttled *one = throttles_find(&healer->throttles, throttles[i].container);
+        if (!one && !(one = throttles_add(&healer->throttles, &throttles[i])))
             break;
-        undo_job(&u->work);
-        settle(u);
-        free(u);
+        begin(healer, one);
+        undo_job(&one->work);
+        settle(&one->work, 0);
     }
     free(throttles);
-}
-
-void throttler_free(struct throttler *throttler)
-{
-    if (!throttler)
-        return;
-    if (throttler->healer->throttles.begun && throttler->o.keep)
-        undo_rest(throttler);
-    free(throttler);
 }

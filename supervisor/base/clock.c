@@ -52,12 +52,14 @@ static bool has_form(const char *text, const char *form)
 
 int clock_parse(const char *text, int64_t *ret_wall_ms)
 {
-    static const int month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int year, month, day, hour, minute, second, ms = 0, offset_hour = 0, offset_minute = 0;
-    static const char form[] = "0000-00-00T00:00:00";
-    if (!text || !has_form(text, form))
+    int ms = 0, offset_hour = 0, offset_minute = 0;
+    static const char form[] = "0000-00-00T00:00:00", date[] = "0000-00-00T";
+    struct tm utc = {0};
+    if (!text || !has_form(text, form) || !strptime(text, "%Y-%m-%d", &utc) ||
+        !strptime(text + strlen(date), "%H:%M:%S", &utc) || utc.tm_sec > 60) /* a leap second */
         return -EINVAL;
-    sscanf(text, "%4d-%2d-%2d%*c%2d:%2d:%2d", &year, &month, &day, &hour, &minute, &second);
+    struct tm day = {.tm_year = utc.tm_year, .tm_mon = utc.tm_mon, .tm_mday = utc.tm_mday};
+    timegm(&day);
     const char *c = text + strlen(form);
     if (*c == '.') { /* what is below a millisecond is cut off */
         if (!has_form(++c, "0"))
@@ -76,18 +78,8 @@ int clock_parse(const char *text, int64_t *ret_wall_ms)
             return -EINVAL;
         c += strlen("+00:00");
     }
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    if (*c != '\0' || month < 1 || month > 12 || day < 1 ||
-        day > month_days[month - 1] + (leap && month == 2) || hour > 23 || minute > 59 ||
-        second > 60) /* a leap second */
+    if (*c != '\0' || day.tm_mday != utc.tm_mday) /* no month has it */
         return -EINVAL;
-
-    struct tm utc = {.tm_year = year - 1900,
-                     .tm_mon = month - 1,
-                     .tm_mday = day,
-                     .tm_hour = hour,
-                     .tm_min = minute,
-                     .tm_sec = second};
     int64_t offset_s = (offset_hour * 60 + offset_minute) * 60;
     *ret_wall_ms = ((int64_t)timegm(&utc) + (west ? offset_s : -offset_s)) * 1000 + ms;
     return 0;

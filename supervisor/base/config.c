@@ -1,10 +1,5 @@
 #include "base/config_layers.h"
 
-#include "base/size.h"
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define PREFIX "SUPERVISOR_"
@@ -60,10 +55,7 @@ static bool is_supervisord(const char *variable)
 {
     static const char *const theirs[] = {"SUPERVISOR_ENABLED", "SUPERVISOR_SERVER_URL",
                                          "SUPERVISOR_PROCESS_NAME", "SUPERVISOR_GROUP_NAME"};
-    for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
-        if (strcmp(theirs[i], variable) == 0)
-            return true;
-    return false;
+    return word_find(theirs, sizeof(theirs) / sizeof(theirs[0]), variable) >= 0;
 }
 
 static int unknown_variable(const char *variable, struct error *err)
@@ -72,13 +64,9 @@ static int unknown_variable(const char *variable, struct error *err)
     const char *names[SETTINGS_N];
     for (int i = 0; i < SETTINGS_N; i++)
         names[i] = setting_environment(&settings_table[i], all[i]) + strlen(PREFIX);
-    const char *meant = nearest(variable + strlen(PREFIX), names, SETTINGS_N);
-    if (meant)
-        return error_set(err, FAILURE_USAGE, -EINVAL,
-                         "unknown environment variable %s: did you mean " PREFIX "%s?", variable,
-                         meant);
-    return error_set(err, FAILURE_USAGE, -EINVAL, "unknown environment variable %s: unset it",
-                     variable);
+    return error_set(
+        err, FAILURE_USAGE, -EINVAL, "unknown environment variable %s: %s", variable,
+        MEANT(variable + strlen(PREFIX), names, SETTINGS_N, "did you mean " PREFIX, "unset it"));
 }
 
 static int set_row(struct config *config, int row, const char *value, enum config_origin origin,
@@ -184,42 +172,36 @@ int config_set(struct config *config, const char *assignment, enum config_origin
 
 int config_misfit(const struct settings *settings, int ret_rows[2], struct error *err)
 {
-    double unload = settings->action_unload, kill = settings->action_kill_switch; /* < 0: unset */
-    const struct {
-        const char *lower, *upper, *remedy;
-        bool misfit;
+    static const struct {
+        const char *lower, *upper;
+        double factor; /* of the lower one */
+        bool may_be_equal;
+        const char *remedy;
     } pairs[] = {
-        {"pressure.level_medium", "pressure.level_high", "must be below it",
-         settings->level_medium >= settings->level_high},
-        {"pressure.level_high", "pressure.level_critical", "must be below it",
-         settings->level_high >= settings->level_critical},
-        {"pressure.action_warn", "pressure.action_optimize", "must be below it",
-         settings->action_warn >= settings->action_optimize},
-        {"pressure.action_optimize", "pressure.action_unload", "must be below it",
-         unload >= 0 && settings->action_optimize >= unload},
-        {"pressure.action_optimize", "pressure.action_kill_switch", "must be below it",
-         kill >= 0 && settings->action_optimize >= kill},
-        {"pressure.action_unload", "pressure.action_kill_switch", "must be below it",
-         unload >= 0 && kill >= 0 && unload >= kill},
-        {"memory.high", "memory.limit", "must not be above it",
-         fact_known(settings->memory_high) && fact_known(settings->memory_limit) &&
-             settings->memory_high > settings->memory_limit},
-        {"remedy.backoff", "remedy.backoff_cap", "must not be above it",
-         settings->remedy_backoff_s > settings->remedy_backoff_cap_s},
+        {"pressure.level_medium", "pressure.level_high", 1, false, "must be below it"},
+        {"pressure.level_high", "pressure.level_critical", 1, false, "must be below it"},
+        {"pressure.action_warn", "pressure.action_optimize", 1, false, "must be below it"},
+        {"pressure.action_optimize", "pressure.action_unload", 1, false, "must be below it"},
+        {"pressure.action_optimize", "pressure.action_kill_switch", 1, false, "must be below it"},
+        {"pressure.action_unload", "pressure.action_kill_switch", 1, false, "must be below it"},
+        {"memory.high", "memory.limit", 1, true, "must not be above it"},
+        {"remedy.backoff", "remedy.backoff_cap", 1, true, "must not be above it"},
         /* Who is throttled and works must not look idle. */
-        {"leak.busy_cpu", "remedy.throttle_cpu", "must not be above half of it",
-         2 * settings->leak_busy_cpu_percent > settings->remedy_throttle_cpu_percent},
+        {"leak.busy_cpu", "remedy.throttle_cpu", 2, true, "must not be above half of it"},
     };
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        if (!pairs[i].misfit)
+        int low = setting_find_name(pairs[i].lower), up = setting_find_name(pairs[i].upper);
+        double lower = setting_number(&settings_table[low], settings) * pairs[i].factor,
+               upper = setting_number(&settings_table[up], settings);
+        if (lower < 0 || upper < 0 || lower < upper || (pairs[i].may_be_equal && lower <= upper))
             continue;
-        ret_rows[0] = setting_find_name(pairs[i].lower);
-        ret_rows[1] = setting_find_name(pairs[i].upper);
-        char lower[64], upper[64];
-        setting_format(&settings_table[ret_rows[0]], settings, lower, sizeof(lower));
-        setting_format(&settings_table[ret_rows[1]], settings, upper, sizeof(upper));
+        char is[64], bound[64];
+        ret_rows[0] = low;
+        ret_rows[1] = up;
+        setting_format(&settings_table[low], settings, is, sizeof(is));
+        setting_format(&settings_table[up], settings, bound, sizeof(bound));
         return error_set(err, FAILURE_USAGE, -EINVAL, "%s = %s does not fit %s = %s: it %s",
-                         pairs[i].lower, lower, pairs[i].upper, upper, pairs[i].remedy);
+                         pairs[i].lower, is, pairs[i].upper, bound, pairs[i].remedy);
     }
     return 0;
 }
@@ -233,12 +215,6 @@ int config_check(const struct config *config, struct error *err)
 const struct settings *config_settings(const struct config *config)
 {
     return &config->settings;
-}
-
-const char *config_origin(const struct config *config, const char *name)
-{
-    int row = setting_find_name(name);
-    return row < 0 ? NULL : origin_names[config->origin[row]];
 }
 
 void config_replace(struct config *config, struct config *fresh)

@@ -8,6 +8,7 @@
 #include "base/fact.h"
 #include "base/profile.h"
 #include "base/tier.h"
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -24,13 +25,13 @@ enum config_origin {
  * (config_table.c) has the reasons. */
 struct settings {
     /* [supervisor] */
-    char preset[16];   /* "" | "runbook" | "strict15g" | "router" | "homelab" */
-    char mode[16];     /* "auto" (enforce for labelled, observe for found by image), "enforce",
-                          "observe"       label supervisor.mode */
-    double interval_s; /* 1: one sample a second; 0.001 … 3600 */
-    double poll_s;   /* 2: Ollama's API (older versions race on /api/ps: gently); 0.001 … 3600 */
-    char state[256]; /* /var/lib/supervisor */
-    char log[16];    /* "logfmt" | "json" */
+    char preset[16];    /* "" | "runbook" | "strict15g" | "router" | "homelab" */
+    char mode[16];      /* "auto" (enforce for labelled, observe for found by image), "enforce",
+                           "observe"       label supervisor.mode */
+    double interval_s;  /* 1: one sample a second; 0.001 … 3600 */
+    double poll_s;      /* 2: Ollama's API (older versions race on /api/ps: gently); 0.001 … 3600 */
+    char state[256];    /* /var/lib/supervisor */
+    char log[16];       /* "logfmt" | "json" */
     char log_level[16]; /* "info" | debug warning error */
     /* [docker] */
     char docker_host[256];  /* unix:///var/run/docker.sock; environment DOCKER_HOST too */
@@ -44,20 +45,20 @@ struct settings {
     char nvml[256];                  /* "": libnvidia-ml.so.1 as the loader finds it */
     /* [memory] */
     fact memory_limit;            /* unset (FACT_NONE) label supervisor.memory */
-    fact memory_swap;             /* 0: beyond memory_limit, where one is wanted; unset: as the
+    fact memory_swap;             /* unset: beyond memory_limit, where one is wanted; unset: as the
                                      container has it  label supervisor.memory.swap */
     fact memory_high;             /* unset: memory.high, cgroup v2  label supervisor.memory.high */
     fact memory_max_model_memory; /* unset: the budget of all loaded models together; a label
                                      supervisor.memory.max_model_memory: of one container's */
     fact memory_reserve;          /* 4 GiB of the host, left to others when a model is loaded */
-    double memory_safety_margin_percent; /* 20 (row B7): added to what a model needs */
+    double memory_safety_margin_percent; /* 20: added to what a model needs */
     /* [pressure] */
-    double level_medium, level_high, level_critical; /* 60 80 95 (row B4) */
-    /* Of the host's memory in use, all but MemAvailable (rows B5, B6, C10); < 0: unset. */
+    double level_medium, level_high, level_critical; /* 60 80 95 */
+    /* Of the host's memory in use, all but MemAvailable; < 0: unset. */
     double action_warn, action_optimize;      /* 80: told; 90: idle models go, page cache too */
     double action_unload, action_kill_switch; /* 95: all models go; 98: a container is stopped */
     double action_flush;                      /* unset, 99 in router: all models at once */
-    double pressure_optimize_every_s;         /* 60, 30 in strict15g: between two passes (row C9) */
+    double pressure_optimize_every_s;         /* 60, 30 in strict15g: between two passes */
     /* [leak] labels supervisor.leak.<key> */
     double leak_hold_s;             /* 60 */
     double leak_orphan_hold_s;      /* 60 */
@@ -66,6 +67,7 @@ struct settings {
     double leak_connected_hold_s;   /* 600: a foreign connection and no runner: nobody can tell what
                                        it is from outside */
     double leak_stuck_hold_s;       /* 60: a model whose time is over and that stays */
+    double leak_hung_hold_s;        /* 180: a request is under way, and nothing happens */
     double leak_growth_hold_s;      /* 600 */
     fact leak_growth;               /* 64 MiB in that time at least */
     double leak_unreachable_hold_s; /* 60: told */
@@ -80,7 +82,7 @@ struct settings {
     double remedy_backoff_s, remedy_backoff_cap_s, remedy_healthy_s; /* 10, 300, 600 */
     fact remedy_budget_per_hour; /* 3                                     1 … 60 */
     double remedy_stop_grace_s;  /* unset (< 0): the container's own stop timeout, else 10 s */
-    double remedy_throttle_cpu_percent; /* 50 % of one core (row C11) */
+    double remedy_throttle_cpu_percent; /* 50 % of one core */
     /* [models] */
     bool models_single; /* off                                                             label
                            supervisor.single */
@@ -91,12 +93,25 @@ struct settings {
                                     min in homelab  label supervisor.idle_unload; 5 s … 30 days */
     char models_pin[256];        /* "": none; "a, b": not unloaded when idle or for room  label
                                     supervisor.pin */
-    bool models_startup_unload;  /* off: row C12 label supervisor.startup_unload */
+    bool models_startup_unload;  /* off: label supervisor.startup_unload */
+    char models_pull[256];       /* "": none; "a, b": pulled where they are not there  label
+                                    supervisor.pull */
+    bool models_probe;           /* off: what is loaded after a heal generates a token  label
+                                    supervisor.probe */
     /* [gpu] */
     fact gpu_temperature_alert; /* 70 degrees Celsius */
     /* [history] */
     double history_keep_samples_s, history_keep_minutes_s; /* 1 hour; 30 days */
     fact history_max_size;                                 /* 64 MiB on disk */
+    /* [http] */
+    char http_listen[172];        /* 127.0.0.1:9000, as net/address.h; "", "off": no HTTP */
+    char http_legacy_listen[172]; /* "": 127.0.0.1:8523 in addition, for older scripts */
+    char http_hosts[172];         /* "": names by which it is asked, beside addresses */
+    char http_token[172], http_read_token[172]; /* "": one or more, "NAME:SECRET" or "SECRET" */
+    char http_token_file[172], http_read_token_file[172]; /* "": the same, one a line */
+    char http_loopback[8];   /* "act": as Ollama lets anybody there; "read", "none" */
+    char http_families[172]; /* of routes: those that are served */
+    char http_certificate[172], http_key[172]; /* "": plain HTTP */
 };
 
 struct config;
@@ -125,10 +140,6 @@ int config_set(struct config *config, const char *assignment, enum config_origin
  * cap): 0 or -EINVAL. Each one's own bounds are checked
  * when it is set. */
 int config_check(const struct config *config, struct error *err);
-
-/* Where the value of "section.key" came from: "built-in", "preset", "file", "environment", "command
- * line"; NULL for an unknown key. */
-const char *config_origin(const struct config *config, const char *name);
 
 /* The profiles that `create` can make: the built-in ones as the file's [profile "NAME"] sections
  * change them, then those that it adds. Valid until the next change. */
@@ -163,7 +174,9 @@ size_t config_for_labels(const struct config *config, const struct config_label 
 /* Every value with where it came from: as the INI file that would give it, reason above and origin
  * behind each as comments; or as JSON, {section: {key: {"value": ..., "origin": "file"}}} in bytes,
  * seconds and per cent, null for what is unset. A profile is a section of the name
- * `profile "NAME"`, in which an unlimited swap is null. */
+ * `profile "NAME"`, in which an unlimited swap is null. Secrets are not shown: their line is a
+ * comment, their value a sentence. */
 void config_print(const struct config *config, FILE *to, bool json);
+json_t *config_to_json(const struct config *config); /* a new reference */
 
 #endif

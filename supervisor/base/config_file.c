@@ -2,15 +2,8 @@
  * its line number and nothing is cut in silence. */
 #include "base/config_layers.h"
 
-#include "base/size.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 enum { PROFILE_SECTION_MAX = 64 }; /* of a section's name that is shown; profiles' are shorter */
 
@@ -33,8 +26,8 @@ struct source {
     int code; /* the first refusal */
 };
 
-static int __attribute__((format(printf, 2, 3)))
-refuse(struct source *source, const char *format, ...)
+static int __attribute__((format(printf, 2, 3))) refuse(struct source *source, const char *format,
+                                                        ...)
 {
     char why[256];
     va_list arguments;
@@ -287,28 +280,19 @@ int config_read_text(struct config *config, const char *name, const char *text, 
 
 int config_read_file(struct config *config, const char *path, struct error *err)
 {
-    int code = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
+    int code = 0;
+    FILE *file = fopen(path, "re");
     char *text = malloc(CONFIG_FILE_MAX + 1);
-    size_t length = 0;
-    if (fd < 0) {
-        code =
-            error_set(err, FAILURE_USAGE, -errno, "%s cannot be read: %s", path, strerror(errno));
-    } else if (!text) {
+    size_t length = file && text ? fread(text, 1, CONFIG_FILE_MAX + 1, file) : 0;
+    if (!file || ferror(file))
+        code = error_set(err, FAILURE_USAGE, -errno, "%s cannot be read: %s", path,
+                         error_of_file(errno));
+    else if (!text)
         code = error_set(err, FAILURE_JOB, -ENOMEM, "no memory to read %s", path);
-    }
-    while (code == 0 && length <= CONFIG_FILE_MAX) {
-        ssize_t n = read(fd, text + length, CONFIG_FILE_MAX + 1 - length);
-        if (n == 0)
-            break;
-        if (n < 0 && errno != EINTR)
-            code = error_set(err, FAILURE_USAGE, -errno, "%s cannot be read: %s", path,
-                             strerror(errno));
-        length += n > 0 ? (size_t)n : 0;
-    }
-    if (code == 0)
+    else
         code = config_read_text(config, path, text, length, err);
     free(text);
-    if (fd >= 0)
-        close(fd);
+    if (file)
+        fclose(file);
     return code;
 }

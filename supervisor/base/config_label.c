@@ -1,17 +1,14 @@
 /* What a container's own labels say. */
 #include "base/config_layers.h"
 
-#include "base/size.h"
 #include <ctype.h>
-#include <stdio.h>
-#include <string.h>
 
 #define PREFIX "supervisor."
 
 /* Known and no settings; all but the first are also written by `create`, for itself and for people.
  */
-static const char *const others[] = {"enable", "priority", "profile", "exclusive",
-                                     "kind",   "evicted",  "create"};
+static const char *const others[] = {"enable",  "priority", "profile",  "exclusive",       "kind",
+                                     "evicted", "create",   "replaces", "replaces.restart"};
 enum { OTHERS_N = sizeof(others) / sizeof(others[0]) };
 
 struct told {
@@ -49,13 +46,9 @@ static void tell_unknown(struct told *told, const char *label)
     for (int i = 0; i < SETTINGS_N; i++)
         if (settings_table[i].label)
             known[n++] = settings_table[i].label + prefix;
-    const char *meant = nearest(label + prefix, known, n);
-    char message[sizeof(told->errors->message)];
-    if (meant)
-        snprintf(message, sizeof(message), "unknown label: did you mean " PREFIX "%s?", meant);
-    else
-        snprintf(message, sizeof(message), "unknown label: remove it");
-    tell(told, label, message);
+    tell(told, label,
+         MEANT(label + prefix, known, n, "unknown label: did you mean " PREFIX,
+               "unknown label: remove it"));
 }
 
 static void check_value(struct told *told, const struct config_label *label)
@@ -81,14 +74,11 @@ static void check_value(struct told *told, const struct config_label *label)
 static bool take_other(const struct config *config, const struct config_label *label,
                        struct told *told)
 {
-    const char *own = config->settings.docker_label; /* "key" or "key=value" */
-    size_t own_length = strcspn(own, "=");
-    for (size_t i = 0; i < OTHERS_N; i++)
-        if (strcmp(label->key + strlen(PREFIX), others[i]) == 0) {
-            check_value(told, label);
-            return true;
-        }
-    return strlen(label->key) == own_length && strncmp(label->key, own, own_length) == 0;
+    if (word_find(others, OTHERS_N, label->key + strlen(PREFIX)) >= 0) {
+        check_value(told, label);
+        return true;
+    }
+    return strcmp(label->key, config->settings.docker_label) == 0;
 }
 
 size_t config_for_labels(const struct config *config, const struct config_label *labels, size_t n,

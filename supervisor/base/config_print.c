@@ -1,9 +1,6 @@
 /* Every value and where it came from, for people and for programs. */
 #include "base/config_layers.h"
 
-#include <jansson.h>
-#include <string.h>
-
 /* A value as it is shown. */
 struct shown {
     const char *section; /* as between brackets */
@@ -76,8 +73,10 @@ static void print_line(void *userdata, const struct shown *shown)
     snprintf(ini->section, sizeof(ini->section), "%s", shown->section);
     if (shown->setting)
         fprintf(ini->to, "; %s\n", shown->setting->reason);
-    fprintf(ini->to, "%s =%s%s  ; %s\n", shown->key, shown->text[0] == '\0' ? "" : " ", shown->text,
-            shown->origin);
+    bool hidden =
+        shown->setting && shown->setting->type == SETTING_SECRET && shown->text[0] != '\0';
+    fprintf(ini->to, "%s%s =%s%s  ; %s\n", hidden ? ";" : "", shown->key,
+            shown->text[0] == '\0' ? "" : " ", shown->text, shown->origin);
     json_decref(shown->value);
 }
 
@@ -95,7 +94,16 @@ static void add_member(void *userdata, const struct shown *shown)
     if (shown->setting)
         json_object_set_new(entry, "environment",
                             json_string(setting_environment(shown->setting, variable)));
+    if (shown->setting && shown->setting->label)
+        json_object_set_new(entry, "label", json_string(shown->setting->label));
     json_object_set_new(section, shown->key, entry);
+}
+
+json_t *config_to_json(const struct config *config)
+{
+    json_t *sections = json_object();
+    each_value(config, add_member, sections);
+    return sections;
 }
 
 void config_print(const struct config *config, FILE *to, bool json)
@@ -104,8 +112,7 @@ void config_print(const struct config *config, FILE *to, bool json)
         each_value(config, print_line, &(struct ini){.to = to});
         return;
     }
-    json_t *sections = json_object();
-    each_value(config, add_member, sections);
+    json_t *sections = config_to_json(config);
     json_dumpf(sections, to, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
     fputc('\n', to);
     json_decref(sections);

@@ -1,10 +1,6 @@
 /* The profiles of a configuration: built in, changed and added by its file; and its tiers. */
 #include "base/config_layers.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 _Static_assert(PROFILE_KEYS_N <= 32, "a bit of given for each key");
 
 const struct profile *config_profiles(const struct config *config, size_t *ret_n)
@@ -40,7 +36,8 @@ int config_profile_add(struct config *config, const char *name, struct error *er
         config->profiles = calloc(1, sizeof(*config->profiles));
         if (!config->profiles)
             return error_set(err, FAILURE_JOB, -ENOMEM, "no memory for the profiles");
-        config->profiles->n = profiles_builtin(config->profiles->profiles);
+        config->profiles->n = PROFILES_BUILTIN_N;
+        memcpy(config->profiles->profiles, profiles_builtin_table, sizeof profiles_builtin_table);
     }
     struct file_profiles *all = config->profiles;
     int at = find(config, name);

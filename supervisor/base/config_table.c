@@ -1,11 +1,7 @@
 #include "base/config_table.h"
 
-#include "base/size.h"
 #include <ctype.h>
-#include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <string.h>
 
 #define FIELD(f) .offset = offsetof(struct settings, f), .size = sizeof(((struct settings *)0)->f)
 
@@ -22,12 +18,11 @@
 enum { MUST = false, MAY = true };
 
 #define ROW(type, section, key, label, may, initial, field, reason, ...)                           \
-    {                                                                                              \
-        section, key, label, type, may, initial, reason, .unset = FACT_NONE, FIELD(field),         \
-                                                         __VA_ARGS__                               \
-    }
+    {section, key, label, type, may, initial, reason, .unset = FACT_NONE, FIELD(field), __VA_ARGS__}
 #define TEXT(...)   ROW(SETTING_TEXT, __VA_ARGS__, )
+#define SECRET(...) ROW(SETTING_SECRET, __VA_ARGS__, )
 #define PATH(...)   ROW(SETTING_PATH, __VA_ARGS__, )
+#define LABEL(...)  ROW(SETTING_LABEL, __VA_ARGS__, )
 #define SWITCH(...) ROW(SETTING_SWITCH, __VA_ARGS__, )
 #define CHOICE(section, key, label, may, initial, words, field, reason)                            \
     ROW(SETTING_CHOICE, section, key, label, may, initial, field, reason, .choices = (words))
@@ -56,8 +51,8 @@ const struct setting settings_table[SETTINGS_N] = {
 
     TEXT("docker", "host", NULL, MUST, "unix:///var/run/docker.sock", docker_host,
          "where every distribution puts it"),
-    TEXT("docker", "label", NULL, MUST, "supervisor.enable", docker_label,
-         "the label by which a container asks to be supervised, or not to be"),
+    LABEL("docker", "label", NULL, MUST, "supervisor.enable", docker_label,
+          "the label by which a container asks to be supervised (on), or not to be (off)"),
     TEXT("docker", "image", NULL, MAY, IMAGES, docker_image,
          "patterns of images that are Ollama: by any tag or digest, from any registry"),
 
@@ -72,8 +67,8 @@ const struct setting settings_table[SETTINGS_N] = {
 
     SIZE("memory", "limit", "supervisor.memory", MAY, "", BYTES_MIN_LIMIT, BYTES_MAX, memory_limit,
          "only who runs the host knows what a container may have; unset: none is applied"),
-    SIZE("memory", "swap", "supervisor.memory.swap", MAY, "0", 0, BYTES_MAX, memory_swap,
-         "beyond the limit: what leaks on in swap is not limited; unset: left as it is"),
+    SIZE("memory", "swap", "supervisor.memory.swap", MAY, "", 0, BYTES_MAX, memory_swap,
+         "beyond the limit; 0 is best: what leaks on in swap is not limited. Unset: left as it is"),
     SIZE("memory", "high", "supervisor.memory.high", MAY, "", BYTES_MIN_LIMIT, BYTES_MAX,
          memory_high,
          "memory.high of cgroup v2: slows down before the limit kills; unset: left as it is"),
@@ -119,6 +114,9 @@ const struct setting settings_table[SETTINGS_N] = {
     DURATION("leak", "stuck_hold", "supervisor.leak.stuck_hold", MUST, "60s", 0.1, DAY,
              leak_stuck_hold_s,
              "for a model whose time is over and that does not go: an unload takes seconds"),
+    DURATION("leak", "hung_hold", "supervisor.leak.hung_hold", MUST, "180s", 0.1, DAY,
+             leak_hung_hold_s,
+             "for a runner in which a request stands still while its client waits"),
     DURATION("leak", "growth_hold", "supervisor.leak.growth_hold", MUST, "600s", 0.1, DAY,
              leak_growth_hold_s, "memory must grow for so long: shorter is a burst of work"),
     SIZE("leak", "growth", "supervisor.leak.growth", MUST, "64m", 1024 * 1024, BYTES_MAX,
@@ -173,6 +171,11 @@ const struct setting settings_table[SETTINGS_N] = {
              "alone"),
     TEXT("models", "pin", "supervisor.pin", MAY, "", models_pin,
          "as llama3.2, qwen3:8b: not unloaded when idle or for room; loaded again after a heal"),
+    TEXT("models", "pull", "supervisor.pull", MAY, "", models_pull,
+         "as llama3.2, qwen3:8b: pulled, where it is not there, when supervision begins; unset: "
+         "none"),
+    SWITCH("models", "probe", "supervisor.probe", MUST, "off", models_probe,
+           "what is loaded again after a heal must then generate a token; on: that is asked of it"),
 
     COUNT("gpu", "temperature_alert", NULL, MUST, "70", 30, 120, gpu_temperature_alert,
           "degrees Celsius; cards slow down by themselves at 83 and more"),
@@ -183,6 +186,30 @@ const struct setting settings_table[SETTINGS_N] = {
              "one a minute, average and most: a month shows what comes back every week"),
     SIZE("history", "max_size", NULL, MUST, "64m", 4.0 * 1024 * 1024, BYTES_MAX, history_max_size,
          "of history.db: 30 days of 20 containers; then the oldest goes"),
+
+    TEXT("http", "listen", NULL, MAY, "127.0.0.1:9000", http_listen,
+         "where the API is: ADDRESS:PORT or unix:/PATH, more by commas; off: there is none"),
+    TEXT("http", "legacy_listen", NULL, MAY, "", http_legacy_listen,
+         "a second address, as 127.0.0.1:8523 for scripts that ask there"),
+    TEXT("http", "hosts", NULL, MAY, "", http_hosts,
+         "names by which it is asked: others than these, localhost and addresses are refused"),
+    SECRET("http", "token", NULL, MAY, "", http_token,
+           "SECRET or NAME:SECRET, more by commas: who sends one may do everything"),
+    SECRET("http", "read_token", NULL, MAY, "", http_read_token,
+           "the same, for who may only read: a Prometheus that is elsewhere"),
+    PATH("http", "token_file", NULL, MAY, "", http_token_file,
+         "tokens one a line, in a file that only its owner can read"),
+    PATH("http", "read_token_file", NULL, MAY, "", http_read_token_file,
+         "the same, for who may only read"),
+    CHOICE(
+        "http", "loopback", NULL, MUST, "act", "act read none", http_loopback,
+        "without a token: act is what Ollama lets anybody there do; none: behind a proxy on this "
+        "machine"),
+    TEXT("http", "families", NULL, MUST, "api, events, metrics, runbook, memory, resources",
+         http_families, "groups of paths that there are; without a name its paths are 404"),
+    PATH("http", "certificate", NULL, MAY, "", http_certificate,
+         "PEM, with its chain: then it is HTTPS; read anew by SIGHUP"),
+    PATH("http", "key", NULL, MAY, "", http_key, "of the certificate, PEM without a passphrase"),
 };
 
 /* runbook's levels are the built-in ones, and its three tiers live side by side (tiers_runbook): it
@@ -190,12 +217,12 @@ const struct setting settings_table[SETTINGS_N] = {
 const struct preset presets_table[] = {
     {"strict15g", "models", "single", "on"}, /* 15 GB of memory: a second model would swap */
     {"strict15g", "models", "max_parameters", "3B"},
-    {"strict15g", "models", "idle_unload", "30s"}, /* row C8: what others wait for is given back */
-    {"strict15g", "pressure", "optimize_every", "30s"}, /* row C9 */
-    {"router", "models", "single", "on"},               /* the router loads the one that it asks */
+    {"strict15g", "models", "idle_unload", "30s"}, /* what others wait for is given back */
+    {"strict15g", "pressure", "optimize_every", "30s"},
+    {"router", "models", "single", "on"}, /* the router loads the one that it asks */
     {"router", "models", "startup_unload", "on"},
-    {"router", "pressure", "action_flush", "99%"}, /* rows B6, C10 */
-    {"homelab", "models", "idle_unload", "15m"},   /* row C8: an evening's pauses are shorter */
+    {"router", "pressure", "action_flush", "99%"},
+    {"homelab", "models", "idle_unload", "15m"}, /* an evening's pauses are shorter */
     {NULL, NULL, NULL, NULL},
 };
 

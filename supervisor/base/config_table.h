@@ -1,14 +1,22 @@
-/* The one table of settings, and what can be done with a row of it. Inside of config only. */
+/* The one table of settings, what can be done with a row of it, and the headers that the files of
+ * config need. Inside of config only. */
 #ifndef SUPERVISOR_BASE_CONFIG_TABLE_H
 #define SUPERVISOR_BASE_CONFIG_TABLE_H
 
 #include "base/config.h"
+#include "base/size.h"
+#include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum setting_type {
     /* char[] */
     SETTING_TEXT,
+    SETTING_SECRET, /* text that is never shown */
     SETTING_PATH,   /* absolute */
+    SETTING_LABEL,  /* the name of a container's label, without = and a value */
     SETTING_CHOICE, /* one of `choices` */
     /* What only profiles have, and profile_key.c reads. */
     SETTING_NAME,
@@ -41,7 +49,7 @@ struct setting {
     fact unset;          /* what a fact is then */
 };
 
-enum { SETTINGS_N = 60 };
+enum { SETTINGS_N = 74 };
 extern const struct setting settings_table[SETTINGS_N];
 
 struct preset {
@@ -68,7 +76,11 @@ int setting_unknown(const char *name, struct error *err);
 /* Reads text into the row's field of *to, the struct that it is about; on error *to is unchanged.
  * The sentence names the value but not the setting. */
 int setting_parse(const struct setting *setting, const char *text, void *to, struct error *err);
-/* The field as text that setting_parse reads back to the same value; "" when unset. */
+/* Of a row whose field is a number, in its own unit: less than 0 where it is unset. */
+double setting_number(const struct setting *setting, const void *from);
+/* The field as text that setting_parse reads back to the same value; "" when unset. Of a secret
+ * SETTING_HIDDEN, which it refuses. */
+#define SETTING_HIDDEN "(set; not shown)"
 void setting_format(const struct setting *setting, const void *from, char *text, size_t size);
 /* In bytes, seconds, per cent; null when unset. */
 json_t *setting_json(const struct setting *setting, const void *from);

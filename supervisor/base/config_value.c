@@ -1,11 +1,7 @@
 /* One value of a setting: from text, to text. */
 #include "base/config_table.h"
 
-#include "base/size.h"
 #include <ctype.h>
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <strings.h>
 
 enum {
@@ -64,10 +60,8 @@ static int parse_choice(const struct setting *setting, const char *text, void *t
             snprintf(to, setting->size, "%s", text);
         return 0;
     }
-    const char *meant = nearest(text, list, n);
-    return error_set(err, FAILURE_USAGE, -EINVAL, "\"%.*s\" is none of: %s%s%s%s", SHOWN_MAX, text,
-                     setting->choices, meant ? "; did you mean " : "", meant ? meant : "",
-                     meant ? "?" : "");
+    return error_set(err, FAILURE_USAGE, -EINVAL, "\"%.*s\" is none of: %s%s", SHOWN_MAX, text,
+                     setting->choices, MEANT(text, list, n, "; did you mean ", ""));
 }
 
 /* Text that can stand in an INI file and in a log. */
@@ -75,17 +69,23 @@ static int parse_text(const struct setting *setting, const char *text, char *to,
 {
     size_t length = strlen(text);
     size_t most = setting->size - 1 < TEXT_MAX ? setting->size - 1 : TEXT_MAX;
+    const char *shown = setting->type == SETTING_SECRET ? SETTING_HIDDEN : text;
     if (length > most)
         return error_set(err, FAILURE_USAGE, -EINVAL, "\"%.*s...\" is longer than %zu characters",
-                         SHOWN_MAX, text, most);
+                         SHOWN_MAX, shown, most);
     for (size_t i = 0; i < length; i++) {
         if (iscntrl((unsigned char)text[i]))
-            return value_refuse(err, -EINVAL, text, "has a control character in it");
+            return value_refuse(err, -EINVAL, shown, "has a control character in it");
         if (i > 0 && text[i] == ';' && text[i - 1] == ' ')
-            return value_refuse(err, -EINVAL, text, "has \" ;\" in it, which begins a comment");
+            return value_refuse(err, -EINVAL, shown, "has \" ;\" in it, which begins a comment");
     }
     if (setting->type == SETTING_PATH && text[0] != '/')
         return value_refuse(err, -EINVAL, text, "is not an absolute path: begin it with /");
+    if (setting->type == SETTING_SECRET && strcmp(text, SETTING_HIDDEN) == 0)
+        return value_refuse(err, -EINVAL, text, "stands for a secret: it is none");
+    if (setting->type == SETTING_LABEL && text[strcspn(text, "= ")] != '\0')
+        return value_refuse(err, -EINVAL, text,
+                            "is not the name of a label: write it without = and a value");
     memcpy(to, text, length + 1);
     return 0;
 }
@@ -172,7 +172,9 @@ int setting_parse(const struct setting *setting, const char *text, void *to, str
         return parse_empty(setting, value, err);
     switch (setting->type) {
     case SETTING_TEXT:
+    case SETTING_SECRET:
     case SETTING_PATH:
+    case SETTING_LABEL:
         return parse_text(setting, text, value, err);
     case SETTING_CHOICE:
     case SETTING_WORD:
@@ -184,18 +186,21 @@ int setting_parse(const struct setting *setting, const char *text, void *to, str
     }
 }
 
+double setting_number(const struct setting *setting, const void *from)
+{
+    const void *value = setting_field(setting, from);
+    return is_fact(setting->type) ? (double)*(const fact *)value : *(const double *)value;
+}
+
 void setting_format(const struct setting *setting, const void *from, char *text, size_t size)
 {
     const void *value = setting_field(setting, from);
     char word[WORD_SIZE];
-    if (is_fact(setting->type) && !fact_known(*(const fact *)value))
+    bool number = is_fact(setting->type) || is_real(setting->type);
+    if (number && !(setting_number(setting, from) >= 0))
         text[0] = '\0';
-    else if (is_fact(setting->type))
-        format_number(setting->type, (double)*(const fact *)value, text, size);
-    else if (is_real(setting->type) && !(*(const double *)value >= 0))
-        text[0] = '\0';
-    else if (is_real(setting->type))
-        format_number(setting->type, *(const double *)value, text, size);
+    else if (number)
+        format_number(setting->type, setting_number(setting, from), text, size);
     else if (setting->type == SETTING_SWITCH)
         snprintf(text, size, "%s", *(const bool *)value ? "on" : "off");
     else if (setting->type == SETTING_PORT)
@@ -203,6 +208,8 @@ void setting_format(const struct setting *setting, const void *from, char *text,
     else if (setting->type == SETTING_WORD &&
              word_at(setting->choices, *(const unsigned *)value, word))
         snprintf(text, size, "%s", word);
+    else if (setting->type == SETTING_SECRET && *(const char *)value != '\0')
+        snprintf(text, size, "%s", SETTING_HIDDEN);
     else
         snprintf(text, size, "%s", (const char *)value);
 }

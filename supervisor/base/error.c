@@ -49,3 +49,9 @@ int error_wrap(struct error *err, const char *format, ...)
     take(err, message);
     return err->code;
 }
+
+const char *error_of_file(int code)
+{
+    return code == EACCES || code == EPERM ? "permission denied; run as root (sudo)"
+                                           : strerror(code);
+}

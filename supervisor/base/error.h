@@ -25,6 +25,10 @@ struct error {
 int error_set(struct error *err, enum failure failure, int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* What the system says of a file that it does not give (a positive errno); and where that is for
+ * want of permission, who may have it. Static. */
+const char *error_of_file(int code);
+
 /* Puts "CONTEXT: " before the message that is there. Returns err->code (or -EIO for NULL). */
 int error_wrap(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void request_free(struct http_request *request)
 {
@@ -13,6 +14,8 @@ static void request_free(struct http_request *request)
     curl_slist_free_all(request->headers);
     *request->collected -= request->counted;
     buffer_clear(&request->body);
+    if (request->netns > 0)
+        close(request->netns);
     free(request);
 }
 
@@ -120,23 +123,18 @@ int http_new(uv_loop_t *loop, struct http **ret_http, struct error *err)
         return error_set(err, FAILURE_JOB, -ENOMEM, "cannot start the HTTP client: out of memory");
     struct http *http = calloc(1, sizeof *http);
     CURLM *multi = http ? curl_multi_init() : NULL;
-    int result = -ENOMEM;
-    if (multi) {
-        http->loop = loop;
-        http->multi = multi;
-        LIST_INIT(&http->requests);
-        LIST_INIT(&http->watches);
-        LIST_INIT(&http->sockets);
-        result = http_loop_open(http);
-    }
-    if (result < 0) {
-        if (multi)
-            curl_multi_cleanup(multi);
+    if (!multi) {
         free(http);
         curl_global_cleanup();
-        return error_set(err, FAILURE_JOB, result, "cannot start the HTTP client: %s",
-                         strerror(-result));
+        return error_set(err, FAILURE_JOB, -ENOMEM, "cannot start the HTTP client: %s",
+                         strerror(ENOMEM));
     }
+    http->loop = loop;
+    http->multi = multi;
+    LIST_INIT(&http->requests);
+    LIST_INIT(&http->watches);
+    LIST_INIT(&http->sockets);
+    http_loop_open(http);
     *ret_http = http;
     return 0;
 }

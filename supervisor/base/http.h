@@ -44,6 +44,13 @@ static inline bool http_good(const struct http_response *response)
 }
 /* A piece of a streamed body as it arrives. Return false to end the request (-ECANCELED). */
 typedef bool http_data(void *userdata, const char *data, size_t length);
+struct http_ends { /* of a connection; the addresses as numbers in text */
+    const char *local, *remote;
+    uint16_t local_port, remote_port;
+};
+/* It is connected, and nothing is sent yet. Return false to end the request (-EREMCHG): that is not
+ * whom it was for. */
+typedef bool http_connected(void *userdata, const struct http_ends *ends);
 
 struct http_options {
     const char *method;      /* "GET" … */
@@ -58,7 +65,9 @@ struct http_options {
     http_data *on_data;      /* NULL: the body is collected */
     size_t body_max;         /* of a collected body, or of all of a stream's (0: HTTP_BODY_MAX, of a
                                 stream no cap) */
-    const char *answer_header; /* static name of a header of the answer to give back, or NULL */
+    int netns; /* a descriptor of the network namespace to connect in; duplicated; 0: ours */
+    http_connected *on_connected; /* NULL: whoever is there */
+    const char *answer_header;    /* static name of a header of the answer to give back, or NULL */
 };
 
 int http_new(uv_loop_t *loop, struct http **ret_http, struct error *err);
@@ -83,7 +92,7 @@ int http_unix_path(const char *url, char *ret_path, size_t size, struct error *e
 /* A piece of a stream: its first bytes into head, as a string, which is "" at first. */
 void http_take_head(char *head, size_t size, const char *data, size_t length);
 
-/* percent-encodes for a query string; -ENOBUFS if it does not fit, -ENOMEM. */
-int http_encode(const char *text, char *ret_text, size_t size);
+/* Percent-encoded for a query string, for the caller to free; NULL when memory is spent. */
+char *http_encode(const char *text);
 
 #endif

@@ -1,6 +1,7 @@
 /* One transfer for curl, and curl's verdict on it as an errno. */
 #include "base/http_private.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,6 +65,15 @@ static size_t body_arrived(char *data, size_t size, size_t count, void *userdata
             request->failure = -ECANCELED;
     }
     return request->failure == 0 ? length : 0; /* another number than length ends the transfer */
+}
+
+static int connected(void *userdata, char *remote, char *local, int remote_port, int port)
+{
+    struct http_request *request = userdata;
+    const struct http_ends ends = {local, remote, (uint16_t)port, (uint16_t)remote_port};
+    if (request->failure == 0 && !request->on_connected(request->userdata, &ends))
+        request->failure = -EREMCHG;
+    return request->failure == 0 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
 static int set_headers(struct http_request *request, const struct http_options *options)
@@ -135,15 +145,22 @@ static void set_behaviour(struct http_request *request, const struct http_option
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, head_arrived);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http_socket_open);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request->http);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, http_socket_close);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, request->http);
+    if (options->on_connected) {
+        curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, connected);
+        curl_easy_setopt(easy, CURLOPT_PREREQDATA, request);
+    }
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->message);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
 }
 
 int http_request_prepare(struct http_request *request, const struct http_options *options)
 {
+    request->on_connected = options->on_connected;
+    if (options->netns > 0 && (request->netns = fcntl(options->netns, F_DUPFD_CLOEXEC, 3)) < 0)
+        return -errno;
     request->easy = curl_easy_init();
     if (!request->easy)
         return -ENOMEM;

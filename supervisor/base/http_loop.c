@@ -1,5 +1,6 @@
 /* curl's descriptors and time-out on the loop: the socket interface of libcurl's multi handle. */
 #include "base/http_private.h"
+#include "base/netns.h"
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -146,11 +147,15 @@ static void watch_again(struct http *http, curl_socket_t fd)
 
 curl_socket_t http_socket_open(void *userdata, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    struct http *http = userdata;
+    const struct http_request *request = userdata;
+    struct http *http = request->http;
     struct stat info;
     if (purpose != CURLSOCKTYPE_IPCXN)
         return CURL_SOCKET_BAD;
-    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    int fd =
+        request->netns > 0
+            ? netns_socket(request->netns, address->family, address->socktype, address->protocol)
+            : socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
     struct http_socket *held = held_socket(http, fd);
@@ -247,15 +252,11 @@ void http_request_fail(struct http_request *request, int failure)
         uv_timer_start(&request->http->abort, abort_due, 0, 0);
 }
 
-int http_loop_open(struct http *http)
+void http_loop_open(struct http *http)
 {
-    int result = uv_timer_init(http->loop, &http->timeout);
-    if (result == 0)
-        result = uv_timer_init(http->loop, &http->abort);
-    if (result == 0)
-        result = uv_timer_init(http->loop, &http->resume);
-    if (result < 0)
-        return result;
+    uv_timer_init(http->loop, &http->timeout);
+    uv_timer_init(http->loop, &http->abort);
+    uv_timer_init(http->loop, &http->resume);
     http->timeout.data = http->abort.data = http->resume.data = http;
     http->open_handles = 3;
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, socket_wanted);
@@ -264,7 +265,6 @@ int http_loop_open(struct http *http)
     curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)HTTP_KEPT_CONNECTIONS);
     curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HTTP_HOST_CONNECTIONS);
-    return 0;
 }
 
 static void timer_closed(uv_handle_t *handle)

@@ -38,6 +38,8 @@ struct http_request {
     struct buffer body;
     http_done *done;
     http_data *on_data;
+    http_connected *on_connected;
+    int netns; /* owned; 0: none */
     void *userdata;
     const char *answer_header;
     uint64_t started_ns;
@@ -75,9 +77,10 @@ int http_request_prepare(struct http_request *request, const struct http_options
 int http_result(CURL *easy, CURLcode code);
 
 /* http_loop.c: hooks the multi handle to the loop. */
-int http_loop_open(struct http *http);
+void http_loop_open(struct http *http);
 void http_loop_close(struct http *http);
-/* CURLOPT_OPENSOCKETFUNCTION, CURLOPT_CLOSESOCKETFUNCTION with the client as userdata. */
+/* CURLOPT_OPENSOCKETFUNCTION with the request as userdata, CURLOPT_CLOSESOCKETFUNCTION with the
+ * client. */
 curl_socket_t http_socket_open(void *userdata, curlsocktype purpose, struct curl_sockaddr *address);
 int http_socket_close(void *userdata, curl_socket_t fd);
 

@@ -37,14 +37,9 @@ void http_take_head(char *head, size_t size, const char *data, size_t length)
         memcpy(head + known, data, length < room ? length : room);
 }
 
-int http_encode(const char *text, char *ret_text, size_t size)
+char *http_encode(const char *text)
 {
-    char *encoded = curl_easy_escape(NULL, text, 0);
-    if (!encoded)
-        return -ENOMEM;
-    size_t length = strlen(encoded);
-    if (length < size)
-        memcpy(ret_text, encoded, length + 1);
+    char *encoded = curl_easy_escape(NULL, text, 0), *copy = encoded ? strdup(encoded) : NULL;
     curl_free(encoded);
-    return length < size ? 0 : -ENOBUFS;
+    return copy;
 }

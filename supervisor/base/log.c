@@ -213,10 +213,10 @@ void log_repeated(bool at_end)
                                               {.type = LOG_END}});
 }
 
-void log_fields(enum log_level level, const char *msg, const struct log_field *fields)
+void log_fields(bool kept, enum log_level level, const char *msg, const struct log_field *fields)
 {
-    static const char *const telling[] = {"verdict", "step", "model"};
-    const char *about = "";
+    static const char *const telling[] = {"verdict", "step", "model", "what"};
+    const char *about = "", *what = NULL;
     char more[256] = "";
     if (level < least_level)
         return;
@@ -225,11 +225,18 @@ void log_fields(enum log_level level, const char *msg, const struct log_field *f
             continue;
         if (!strcmp(field->key, "container"))
             about = field->string;
+        if (!strcmp(field->key, "what"))
+            what = field->string;
+        if (what && !strcmp(field->key, "who")) /* "127.0.0.1:4711": each request has a port */
+            snprintf(more, sizeof more, "%.200s %.*s", what,
+                     (int)(strrchr(field->string, ':') ? strrchr(field->string, ':') - field->string
+                                                       : 40),
+                     field->string);
         for (size_t i = 0, n = strlen(more); i < sizeof telling / sizeof telling[0]; i++)
             if (!strcmp(field->key, telling[i]))
                 snprintf(more + n, sizeof more - n, "%s%s", n ? " " : "", field->string);
     }
     log_repeated(false);
-    if (repeats_may(&repeats, msg, about, more, clock_boottime_s()))
+    if (kept || repeats_may(&repeats, msg, about, more, clock_boottime_s()))
         write_line(level, msg, fields);
 }

@@ -37,11 +37,14 @@ struct log_field {
 /* A number that is FACT_NONE is printed as none (JSON null), a real that is not finite not at all.
  * A string over 1,024 bytes is cut; a line has at most 4,096, and fields that do not fit are
  * counted in a last field, `dropped`. The same again (msg, container, verdict, step, model) is
- * written 16 times and then once a minute, with `repeated` for how often it was not. */
-#define log_line(level, msg, ...)                                                                  \
-    log_fields((level), (msg),                                                                     \
+ * written 16 times and then once a minute, with `repeated` for how often it was not. Where `what`
+ * was asked for, that is one of them too, with `who` (without a port). */
+#define log_line(level, msg, ...) log_kept(false, (level), (msg), __VA_ARGS__)
+/* The same; kept: it is written however often, for nobody but admins can cause it. */
+#define log_kept(kept, level, msg, ...)                                                            \
+    log_fields((kept), (level), (msg),                                                             \
                (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.type = LOG_END}})
-void log_fields(enum log_level level, const char *msg, const struct log_field *fields);
+void log_fields(bool kept, enum log_level level, const char *msg, const struct log_field *fields);
 /* Writes the counts that are due; every line does it too. at_end: all there are. */
 void log_repeated(bool at_end);
 

@@ -1,4 +1,4 @@
-/* Names of models, as people write them and as Ollama lists them (facts on Ollama, section 1). */
+/* Names of models, as people write them and as Ollama lists them. */
 #ifndef SUPERVISOR_BASE_MODEL_NAME_H
 #define SUPERVISOR_BASE_MODEL_NAME_H
 

@@ -85,34 +85,23 @@ int server_kind_parse(const char *text, enum server_kind *ret_server)
     return at < 0 ? -EINVAL : 0;
 }
 
-size_t profiles_builtin(struct profile *profiles)
+bool profile_name_good(const char *name)
 {
-    memcpy(profiles, profiles_builtin_table, sizeof(profiles_builtin_table));
-    return PROFILES_BUILTIN_N;
-}
-
-int profile_name_check(const char *name, struct error *err)
-{
-    static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-    static const char others[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
-    size_t length = strlen(name);
-    if (length == 0 || !strchr(first, name[0]) || strspn(name, others) != length)
-        return error_set(err, FAILURE_USAGE, -EINVAL,
-                         "\"%.*s\" is no name for a profile: small letters and digits, then also "
-                         ". _ and -",
-                         PROFILE_NAME_SIZE, name);
-    if (length >= PROFILE_NAME_SIZE)
-        return error_set(err, FAILURE_USAGE, -EINVAL,
-                         "\"%.*s...\" is no name for a profile: longer than %d characters",
-                         PROFILE_NAME_SIZE, name, PROFILE_NAME_SIZE - 1);
-    return 0;
+    static const char all[] = "._-abcdefghijklmnopqrstuvwxyz0123456789", *const first = all + 3;
+    return strspn(name, first) > 0 && name[strspn(name, all)] == '\0';
 }
 
 int profile_init(struct profile *profile, const char *name, struct error *err)
 {
-    int code = profile_name_check(name, err);
-    if (code < 0)
-        return code;
+    if (!profile_name_good(name))
+        return error_set(err, FAILURE_USAGE, -EINVAL,
+                         "\"%.*s\" is no name for a profile: small letters and digits, then also "
+                         ". _ and -",
+                         PROFILE_NAME_SIZE, name);
+    if (strlen(name) >= PROFILE_NAME_SIZE)
+        return error_set(err, FAILURE_USAGE, -EINVAL,
+                         "\"%.*s...\" is no name for a profile: longer than %d characters",
+                         PROFILE_NAME_SIZE, name, PROFILE_NAME_SIZE - 1);
     *profile = profiles_builtin_table[0];
     snprintf(profile->name, sizeof(profile->name), "%s", name);
     snprintf(profile->container, sizeof(profile->container), "ollama-%s", name);

@@ -25,7 +25,7 @@ struct profile {
     char gpu[PROFILE_TEXT_SIZE];   /* "auto" (all where there are some), "all", "none", or ids:
                                       "0,1", "GPU-…" */
     char model[PROFILE_TEXT_SIZE]; /* the one it is sized for; "" none */
-    bool exclusive;                /* a large one: does not share the host's memory (row B10) */
+    bool exclusive;                /* a large one: does not share the host's memory */
     enum priority priority;
     char container[PROFILE_TEXT_SIZE]; /* its name */
     char image[PROFILE_TEXT_SIZE], volume[PROFILE_TEXT_SIZE];
@@ -36,12 +36,12 @@ struct profile {
     char keep_alive[16]; /* OLLAMA_KEEP_ALIVE: "5m", "-1" */
     fact cache_ram;      /* bytes of prompt cache; unknown: what the limit leaves */
     fact disk;           /* free bytes wanted; unknown: the model's download */
-    fact reserve;        /* of the host's memory; unknown: 4 GiB, exclusive 1.5 GiB */
+    fact reserve;        /* of the host's memory; unknown: 4 GiB, exclusive 1 GiB */
 };
 
-/* The limits of JUDGEMENT.md, Deploying. */
+/* The limits of docs/judgement.md, Deploying. */
 #define RESERVE_STANDARD  (INT64_C(4) << 30)
-#define RESERVE_EXCLUSIVE (INT64_C(3) << 29)
+#define RESERVE_EXCLUSIVE (INT64_C(1) << 30)
 
 const char *priority_name(enum priority priority);                     /* "low" … */
 int priority_parse(const char *text, enum priority *ret_priority);     /* -EINVAL */
@@ -51,10 +51,8 @@ int server_kind_parse(const char *text, enum server_kind *ret_server); /* -EINVA
 /* The built-in ones; the first is standard. */
 enum { PROFILES_BUILTIN_N = 4 };
 extern const struct profile profiles_builtin_table[PROFILES_BUILTIN_N];
-/* The same into profiles (room for PROFILES_MAX); how many. */
-size_t profiles_builtin(struct profile *profiles);
-/* -EINVAL, FAILURE_USAGE: no name for a profile. */
-int profile_name_check(const char *name, struct error *err);
+/* Whether its letters are those of a profile's or a tier's name. */
+bool profile_name_good(const char *name);
 /* A new one as [profile "NAME"] finds it before its keys are read: standard's values with its own
  * name, container "ollama-NAME" and volume "ollama". -EINVAL: no name for a profile. */
 int profile_init(struct profile *profile, const char *name, struct error *err);

@@ -2,13 +2,8 @@
 #include "base/profile.h"
 
 #include "base/config_table.h"
-#include "base/size.h"
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define DIGITS  "0123456789"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -29,13 +24,9 @@ const char *const profile_keys[PROFILE_KEYS_N + 1] = {
     .unset = FACT_UNKNOWN
 /* Letters and digits, at least so many, and then also those others. */
 #define NAME(f, least, others, what)                                                               \
-    {                                                                                              \
-        .type = SETTING_NAME, FIELD(f), .min = (least), .choices = (others), .reason = (what)      \
-    }
+    {.type = SETTING_NAME, FIELD(f), .min = (least), .choices = (others), .reason = (what)}
 #define NUMBER(type_, f, least, most, may)                                                         \
-    {                                                                                              \
-        .type = (type_), FIELD(f), .min = (least), .max = (most), .optional = (may)                \
-    }
+    {.type = (type_), FIELD(f), .min = (least), .max = (most), .optional = (may)}
 
 /* In the order of profile_keys. */
 static const struct setting keys[PROFILE_KEYS_N] = {
@@ -125,24 +116,29 @@ static bool is_gpus(const char *value)
     }
 }
 
-static int set_gpu(const struct setting *key, char *to, const char *value, struct error *err)
+/* Text that is as it should be, and fits. */
+static int set_text(char *to, size_t size, const char *value, bool good, const char *why,
+                    struct error *err)
 {
-    bool word =
-        strcmp(value, "auto") == 0 || strcmp(value, "all") == 0 || strcmp(value, "none") == 0;
-    if (strlen(value) >= key->size || (!word && !is_gpus(value)))
-        return refuse(err, value, "names no GPU: write auto, all, none, or ids as 0,1 or GPU-...");
+    if (!good || strlen(value) >= size)
+        return refuse(err, value, why);
     memcpy(to, value, strlen(value) + 1);
     return 0;
+}
+
+static int set_gpu(const struct setting *key, char *to, const char *value, struct error *err)
+{
+    static const char *const words[] = {"auto", "all", "none"};
+    return set_text(to, key->size, value, word_find(words, 3, value) >= 0 || is_gpus(value),
+                    "names no GPU: write auto, all, none, or ids as 0,1 or GPU-...", err);
 }
 
 static int set_address(char *to, size_t size, const char *value, struct error *err)
 {
     unsigned char bytes[sizeof(struct in6_addr)];
-    if (strlen(value) >= size ||
-        (inet_pton(AF_INET, value, bytes) != 1 && inet_pton(AF_INET6, value, bytes) != 1))
-        return refuse(err, value, "is no address: write it as 127.0.0.1, 0.0.0.0 or ::1");
-    memcpy(to, value, strlen(value) + 1);
-    return 0;
+    bool good = inet_pton(AF_INET, value, bytes) == 1 || inet_pton(AF_INET6, value, bytes) == 1;
+    return set_text(to, size, value, good, "is no address: write it as 127.0.0.1, 0.0.0.0 or ::1",
+                    err);
 }
 
 /* "11434", "0.0.0.0:11434", "[::1]:11434". */
@@ -191,15 +187,6 @@ static bool is_keep_alive(const char *value)
     return true;
 }
 
-static int set_keep_alive(const struct setting *key, char *to, const char *value, struct error *err)
-{
-    if (strlen(value) >= key->size || !is_keep_alive(value))
-        return refuse(err, value,
-                      "is no time to keep a model: write 30s, 5m, 24h, 0 or -1 (always)");
-    memcpy(to, value, strlen(value) + 1);
-    return 0;
-}
-
 static int set(struct profile *profile, const struct setting *key, const char *value,
                struct error *err)
 {
@@ -216,7 +203,8 @@ static int set(struct profile *profile, const struct setting *key, const char *v
     case SETTING_PORT:
         return set_port(profile, value, err);
     case SETTING_KEEP_ALIVE:
-        return set_keep_alive(key, to, value, err);
+        return set_text(to, key->size, value, is_keep_alive(value),
+                        "is no time to keep a model: write 30s, 5m, 24h, 0 or -1 (always)", err);
     case SETTING_SWAP:
         if (strcmp(value, UNLIMITED) != 0)
             return setting_parse(key, value, profile, err);
@@ -244,14 +232,11 @@ int profile_key(const char *key)
 int profile_set(struct profile *profile, const char *key, const char *value, struct error *err)
 {
     int at = profile_key(key);
-    if (at < 0) {
-        const char *meant = nearest(key, profile_keys, PROFILE_KEYS_N);
-        return error_set(err, FAILURE_USAGE, -EINVAL, "unknown key \"%.*s\" of a profile: %s%s%s",
+    if (at < 0)
+        return error_set(err, FAILURE_USAGE, -EINVAL, "unknown key \"%.*s\" of a profile: %s",
                          VALUE_SHOWN_MAX, key,
-                         meant ? "did you mean "
-                               : "`supervisor config show` lists all that there are",
-                         meant ? meant : "", meant ? "?" : "");
-    }
+                         MEANT(key, profile_keys, PROFILE_KEYS_N, "did you mean ",
+                               "`supervisor config show` lists all that there are"));
     int code = set(profile, &keys[at], value, err);
     if (code < 0)
         error_wrap(err, "%s", key);

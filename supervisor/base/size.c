@@ -295,3 +295,12 @@ const char *nearest(const char *word, const char *const *candidates, size_t n)
     }
     return best ? best : beginnings == 1 ? begun : NULL;
 }
+
+const char *meant(const char *word, const char *const *candidates, size_t n, const char *before,
+                  const char *otherwise, char text[static MEANT_SIZE])
+{
+    const char *near = nearest(word, candidates, n);
+    snprintf(text, MEANT_SIZE, "%s%s%s", near ? before : otherwise, near ? near : "",
+             near ? "?" : "");
+    return text;
+}

@@ -10,8 +10,8 @@
 enum { VALUE_SHOWN_MAX = 64 };
 int value_refuse(struct error *err, int code, const char *value, const char *why);
 
-/* "28g", "512M", "1.5GiB", "8GB" (all binary: 1 GB of a limit is 1 GiB, JUDGEMENT, Deploying),
- * "1048576" (bytes). -EINVAL with a sentence
+/* "28g", "512M", "1.5GiB", "8GB" (all binary: 1 GB of a limit is 1 GiB, docs/judgement.md,
+ * Deploying), "1048576" (bytes). -EINVAL with a sentence
  * ("28x" has no unit I know: use k, m, g or t), -ERANGE above 2^53. */
 int size_parse(const char *text, fact *ret_bytes, struct error *err);
 /* "60" or "60s", "500ms", "5m", "1.5h", "1d", "1h 30m" -> seconds; -ERANGE above 10^9. */
@@ -44,5 +44,12 @@ int word_find(const char *const *words, size_t n, const char *word);
  * than a third of the letters of the longer one differ; neighbours that are swapped count once) and
  * it is not the beginning (3 letters or more) of exactly one of them. */
 const char *nearest(const char *word, const char *const *candidates, size_t n);
+/* What a refusal of the word ends with: `before`, the nearest one, "?"; `otherwise` where there is
+ * none. Returns text. */
+enum { MEANT_SIZE = 320 };
+const char *meant(const char *word, const char *const *candidates, size_t n, const char *before,
+                  const char *otherwise, char text[static MEANT_SIZE]);
+/* In a place of its own, which lives as long as the block around it. */
+#define MEANT(...) meant(__VA_ARGS__, (char[MEANT_SIZE]){0})
 
 #endif

@@ -1,32 +1,6 @@
 #include "base/text_clean.h"
 #include <string.h>
 
-/* Length of a well-formed character, 0 if there is none. Bounds of the second byte: Unicode 15,
- * table 3-7. */
-static size_t well_formed(const unsigned char *s, size_t n)
-{
-    unsigned char first = s[0], low = 0x80, high = 0xBF;
-    size_t length = first < 0x80                     ? 1
-                    : first >= 0xC2 && first <= 0xDF ? 2
-                    : first >= 0xE0 && first <= 0xEF ? 3
-                    : first >= 0xF0 && first <= 0xF4 ? 4
-                                                     : 0;
-    if (first == 0xE0)
-        low = 0xA0;
-    else if (first == 0xED)
-        high = 0x9F;
-    else if (first == 0xF0)
-        low = 0x90;
-    else if (first == 0xF4)
-        high = 0x8F;
-    if (length == 0 || length > n || (length > 1 && (s[1] < low || s[1] > high)))
-        return 0;
-    for (size_t i = 2; i < length; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    return length;
-}
-
 /* Controls; soft hyphen; Arabic letter mark; zero width, bidi marks; separators, embeddings; word
  * joiner, isolates, deprecated formatting; byte order mark; tags. */
 static const struct {
@@ -42,6 +16,25 @@ uint32_t text_code(const char *text, size_t length)
     for (size_t i = 1; i < length; i++)
         code = code << 6 | (s[i] & 0x3Fu);
     return code;
+}
+
+/* Length of a well-formed character, 0 if there is none: not longer than it needs to be, no
+ * surrogate, nothing beyond Unicode. */
+static size_t well_formed(const unsigned char *s, size_t n)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t length = s[0] < 0x80   ? 1
+                    : s[0] < 0xC0 ? 0
+                    : s[0] < 0xE0 ? 2
+                    : s[0] < 0xF0 ? 3
+                    : s[0] < 0xF8 ? 4
+                                  : 0;
+    for (size_t i = 1; i < length; i++)
+        if (i >= n || (s[i] & 0xC0) != 0x80)
+            return 0;
+    uint32_t code = text_code((const char *)s, length);
+    bool surrogate = code >= 0xD800 && code <= 0xDFFF;
+    return code < least[length] || code > 0x10FFFF || surrogate ? 0 : length;
 }
 
 size_t text_character(const char *text, size_t n, bool *ret_harmless)

@@ -1,6 +1,7 @@
 #include "base/tier.h"
 
 #include "base/model_name.h"
+#include "base/profile.h"
 #include "base/size.h"
 #include <ctype.h>
 #include <errno.h>
@@ -38,11 +39,7 @@ enum tier_rank tier_of(const struct tier *tiers, size_t n, const char *model)
 
 int tier_init(struct tier *tier, const char *name, struct error *err)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-    bool good = name[0] != '\0' && strchr(letters, name[0]) && strlen(name) < TIER_NAME_SIZE;
-    for (const char *c = name; good && *c; c++)
-        good = strchr(letters, *c) || *c == '-' || *c == '_' || *c == '.';
-    if (!good)
+    if (!profile_name_good(name) || strlen(name) >= TIER_NAME_SIZE)
         return error_set(err, FAILURE_USAGE, -EINVAL,
                          "\"%.*s\" is no name for a tier: small letters and digits, then also . _ "
                          "and -, at most %d",

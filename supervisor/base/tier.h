@@ -1,6 +1,6 @@
 /* Tiers: models that are wanted at hand, from the fastest on. [tier "NAME"] models = a, b of the
- * configuration file. Those of the tiers ultra-fast, fast and medium are protected from unloading
- * (row B8); of any tier they are loaded by `supervisor preload`. */
+ * configuration file. Those of the tiers ultra-fast, fast and medium are protected from unloading;
+ * of any tier they are loaded by `supervisor preload`. */
 #ifndef SUPERVISOR_BASE_TIER_H
 #define SUPERVISOR_BASE_TIER_H
 
@@ -36,7 +36,7 @@ int tier_init(struct tier *tier, const char *name, struct error *err);
  * then unchanged. */
 int tier_set(struct tier *tier, const char *key, const char *value, struct error *err);
 
-/* The tiers that preset runbook brings where the file has none (row B8's own). */
+/* The tiers that preset runbook brings where the file has none. */
 enum { TIERS_RUNBOOK_N = 3 };
 extern const struct tier tiers_runbook[TIERS_RUNBOOK_N];
 

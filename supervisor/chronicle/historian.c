@@ -1,10 +1,12 @@
 #include "base/clock.h"
 #include "chronicle/historian_private.h"
+#include "judge/uses.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const double write_every_s = 60, retry_after_s = 10;
 
@@ -13,18 +15,11 @@ struct parcel {
     uv_work_t work;
     struct historian *historian;
     struct history_batch batch;
-    char state[256];
-    bool repair;
     fact max_bytes;
     struct pending_event *first_event; /* the batch's events, in a row */
-    struct subject *subjects;
-    struct runner_seen *runners;
-    struct history_event *events;
-    struct history_subject *names;
-    struct history_sample *samples;
-    struct history_minute *minutes;
-    struct history_footprint *footprints;
-    struct history_use *uses;
+    void *blocks[10];                  /* owned: what the batch points to */
+    size_t n_blocks;
+    bool spent; /* there was no memory for all of it */
     struct error error;
     int result;
     char set_aside[512];
@@ -42,14 +37,8 @@ static void free_events(struct pending_event *event)
 static void free_parcel(struct parcel *p)
 {
     free_events(p->first_event);
-    free(p->subjects);
-    free(p->runners);
-    free(p->events);
-    free(p->names);
-    free(p->samples);
-    free(p->minutes);
-    free(p->footprints);
-    free(p->uses);
+    while (p->n_blocks)
+        free(p->blocks[--p->n_blocks]);
     free(p);
 }
 
@@ -60,7 +49,7 @@ int historian_new(const struct historian_options *options, struct historian **re
         return -ENOMEM;
     h->o = *options;
     h->sampled_s = h->written_s = -1;
-    h->begun_s = clock_boottime_s();
+    h->begun_s = h->packed_s = clock_boottime_s();
     clock_boot_id(config_settings(h->o.config)->procfs, h->boot_id, sizeof h->boot_id);
     if (h->o.daemon)
         historian_add(
@@ -70,20 +59,24 @@ int historian_new(const struct historian_options *options, struct historian **re
     return 0;
 }
 
-/* Puts a failed parcel's events before those that came since. */
+/* What a failed parcel was to teach is due again; its events are put before those that came since.
+ */
 static void take_back(struct historian *h, struct parcel *p)
 {
+    for (size_t i = 0; i < p->batch.n_footprints; i++)
+        for (size_t k = 0; k < h->n_runners; k++)
+            h->runners[k].due |= h->runners[k].pid == p->batch.footprints[i].pid &&
+                                 h->runners[k].started_us == p->batch.footprints[i].started_us;
     struct pending_event *last = p->first_event;
-    size_t n = last ? 1 : 0;
-    for (; last && last->next; last = last->next)
-        n++;
+    while (last && last->next)
+        last = last->next;
     if (!last)
         return;
     last->next = h->first_event;
     if (!h->first_event)
         h->last_event = last;
     h->first_event = p->first_event;
-    h->n_events += n;
+    h->n_events += p->batch.n_events;
     p->first_event = NULL;
     historian_drop_oldest(h);
 }
@@ -97,7 +90,9 @@ static void tell(struct historian *h, const struct error *err, const char *set_a
 static int open_database(struct parcel *p)
 {
     struct historian *h = p->historian;
-    int r = keep_history_open(p->state, p->repair, p->max_bytes, &h->db, &p->error);
+    int r = h->o.keep ? keep_owned(h->o.keep, &p->error) : 0;
+    if (r == 0)
+        r = keep_history_open(h->o.state, h->o.daemon, p->max_bytes, &h->db, &p->error);
     const char *set_aside = r == 0 ? keep_history_set_aside(h->db) : NULL;
     if (set_aside)
         snprintf(p->set_aside, sizeof p->set_aside, "%s", set_aside);
@@ -139,75 +134,106 @@ static void parcel_written(uv_work_t *work, int status)
         h->stopped = false;
         tell(h, NULL, NULL);
     }
+    if (r == 0 && p->batch.uses) /* what was not written is due again */
+        h->packed_s = p->batch.now_boottime_s;
     free_parcel(p);
     if (r == 0 && (h->n_events > 0 || (h->stopping && h->n_samples > 0)))
         historian_write(h, h->stopping);
 }
 
+/* Room for n in the parcel, at least one; NULL: the parcel is spent. */
+static void *room_for(struct parcel *p, size_t n, size_t size)
+{
+    void *block = calloc(n + 1, size);
+    p->spent |= !block;
+    p->blocks[p->n_blocks++] = block;
+    return block;
+}
+
 static void pack_events(const struct historian *h, struct parcel *p)
 {
-    for (const struct pending_event *e = h->first_event; e; e = e->next)
-        p->events[p->batch.n_events++] = e->event;
-    p->batch.events = p->events;
+    struct history_event *events = room_for(p, h->n_events, sizeof *events);
+    p->batch.events = events;
+    for (const struct pending_event *e = h->first_event; e && events; e = e->next)
+        events[p->batch.n_events++] = e->event;
 }
 
 static void pack_samples(const struct historian *h, struct parcel *p)
 {
-    for (size_t i = 0; i < h->n_subjects; i++) {
-        p->subjects[i] = h->subjects[i];
-        p->names[i] = (struct history_subject){p->subjects[i].id, p->subjects[i].name};
-        if (historian_minute(&h->subjects[i], (unsigned)i, &p->minutes[p->batch.n_minutes]))
+    struct subject *subjects = room_for(p, h->n_subjects, sizeof *subjects);
+    struct history_subject *names = room_for(p, h->n_subjects, sizeof *names);
+    struct history_minute *minutes = room_for(p, h->n_subjects, sizeof *minutes);
+    for (size_t i = 0; i < h->n_subjects && !p->spent; i++) {
+        subjects[i] = h->subjects[i];
+        names[i] = (struct history_subject){subjects[i].id, subjects[i].name};
+        if (historian_minute(&h->subjects[i], (unsigned)i, &minutes[p->batch.n_minutes]))
             p->batch.n_minutes++;
     }
-    p->batch.subjects = p->names;
+    p->batch.subjects = names;
     p->batch.n_subjects = h->n_subjects;
-    p->batch.minutes = p->minutes;
+    p->batch.minutes = minutes;
     p->batch.samples = h->samples;
     p->batch.n_samples = h->n_samples;
 }
 
-/* Runners that are new, have held more than was written, or were used. */
+/* What is to be learned of runners. */
 static void pack_runners(const struct historian *h, struct parcel *p)
 {
-    for (size_t i = 0; i < h->n_runners; i++) {
-        const struct runner_seen *r = &p->runners[i];
-        p->runners[i] = h->runners[i];
-        if (fact_known(r->held) && (r->is_new || r->held > r->told))
-            p->footprints[p->batch.n_footprints++] =
+    struct runner_seen *runners = room_for(p, h->n_runners, sizeof *runners);
+    struct history_footprint *footprints = room_for(p, h->n_runners, sizeof *footprints);
+    for (size_t i = 0; i < h->n_runners && !p->spent; i++) {
+        const struct runner_seen *r = &runners[i];
+        runners[i] = h->runners[i];
+        if (!r->model[0])
+            continue;
+        if (r->due)
+            footprints[p->batch.n_footprints++] =
                 (struct history_footprint){.digest = r->digest,
                                            .context = r->context,
                                            .parallel = r->parallel,
                                            .kv_type = r->kv_type,
+                                           .version = r->version,
+                                           .gpu = r->gpu,
                                            .model = r->model,
                                            .held = r->held,
-                                           .seen = r->is_new,
-                                           .last_wall_ms = p->batch.now_wall_ms};
-        if (r->is_new || r->used_wall_ms > 0)
-            p->uses[p->batch.n_uses++] = (struct history_use){r->model, r->is_new, r->used_wall_ms};
+                                           .last_wall_ms = p->batch.now_wall_ms,
+                                           .pid = r->pid,
+                                           .started_us = r->started_us};
     }
-    p->batch.footprints = p->footprints;
-    p->batch.uses = p->uses;
+    p->batch.footprints = footprints;
 }
 
-/* With room for all that is pending; NULL when memory is spent. */
-static struct parcel *parcel_new(const struct historian *h, bool all)
+/* What the judge knows of the models' uses, and which models were loaded or used since it was told
+ * last. */
+static void pack_uses(struct historian *h, struct parcel *p)
 {
-    size_t subjects = all ? h->n_subjects + 1 : 1, runners = all ? h->n_runners + 1 : 1;
-    struct parcel *p = calloc(1, sizeof *p);
-    if (!p)
-        return NULL;
-    p->events = calloc(h->n_events + 1, sizeof *p->events);
-    p->subjects = calloc(subjects, sizeof *p->subjects);
-    p->names = calloc(subjects, sizeof *p->names);
-    p->minutes = calloc(subjects, sizeof *p->minutes);
-    p->runners = calloc(runners, sizeof *p->runners);
-    p->footprints = calloc(runners, sizeof *p->footprints);
-    p->uses = calloc(runners, sizeof *p->uses);
-    if (p->events && p->subjects && p->names && p->minutes && p->runners && p->footprints &&
-        p->uses)
-        return p;
-    free_parcel(p);
-    return NULL;
+    static const double slack_s = 10; /* the judge remembers a use when it is sure of it */
+    double now_s = p->batch.now_boottime_s;
+    size_t n = 0, n_assessments = h->judgement ? h->judgement->n_assessments : 0;
+    for (size_t i = 0; i < n_assessments; i++)
+        n += h->judgement->assessments[i].uses ? h->judgement->assessments[i].uses->n : 0;
+    struct history_last_use *rows = room_for(p, n, sizeof *rows);
+    struct history_use *uses = room_for(p, n + h->n_runners, sizeof *uses);
+    struct runner_seen *runners = room_for(p, h->n_runners, sizeof *runners);
+    for (size_t i = 0; i < n_assessments && !p->spent; i++) {
+        const struct assessment *a = &h->judgement->assessments[i];
+        for (size_t k = 0; a->uses && k < a->uses->n; k++) {
+            struct history_last_use *row = &rows[p->batch.n_last_uses++];
+            row->use = a->uses->all[k];
+            memcpy(row->container, a->id, sizeof row->container);
+            double ago_s = now_s - row->use.to_s;
+            if (row->use.to_s > h->packed_s - slack_s && ago_s >= 0)
+                uses[p->batch.n_uses++] = (struct history_use){
+                    row->use.model, 0, p->batch.now_wall_ms - (int64_t)(ago_s * 1000)};
+        }
+    }
+    for (size_t i = 0; i < h->n_runners && !p->spent; i++) {
+        runners[i] = h->runners[i];
+        if (runners[i].model[0] && runners[i].is_new)
+            uses[p->batch.n_uses++] = (struct history_use){runners[i].model, 1, 0};
+    }
+    p->batch.last_uses = rows;
+    p->batch.uses = uses;
 }
 
 void historian_write(struct historian *h, bool all)
@@ -215,14 +241,12 @@ void historian_write(struct historian *h, bool all)
     if (h->parcel || (h->n_events == 0 && !all))
         return;
     const struct settings *s = config_settings(h->o.config);
-    struct parcel *p = parcel_new(h, all);
+    struct parcel *p = calloc(1, sizeof *p);
     if (!p)
         return;
     p->work.data = p;
     p->historian = h;
-    p->repair = h->o.daemon;
     p->max_bytes = s->history_max_size;
-    snprintf(p->state, sizeof p->state, "%s", h->o.state);
     p->batch = (struct history_batch){.now_wall_ms = clock_wall_ms(),
                                       .now_boottime_s = clock_boottime_s(),
                                       .boot_id = h->boot_id,
@@ -232,8 +256,9 @@ void historian_write(struct historian *h, bool all)
     if (all) {
         pack_samples(h, p);
         pack_runners(h, p);
+        pack_uses(h, p);
     }
-    if (uv_queue_work(h->o.loop, &p->work, write_parcel, parcel_written) < 0) {
+    if (p->spent || uv_queue_work(h->o.loop, &p->work, write_parcel, parcel_written) < 0) {
         free_parcel(p);
         return;
     }
@@ -242,9 +267,9 @@ void historian_write(struct historian *h, bool all)
     h->first_event = h->last_event = NULL;
     h->n_events = 0;
     if (all) {
-        p->samples = h->samples;
+        p->blocks[p->n_blocks++] = h->samples;
         h->samples = NULL;
-        h->n_samples = h->cap_samples = 0;
+        h->n_samples = 0;
         historian_forget_samples(h);
     }
 }
@@ -253,6 +278,7 @@ void historian_look(struct historian *h, const struct world *world,
                     const struct judgement *judgement)
 {
     double now_s = clock_boottime_s();
+    h->judgement = judgement;
     historian_take_repeated(h, now_s);
     historian_take_verdicts(h, judgement);
     historian_take_samples(h, world, judgement);

@@ -20,19 +20,6 @@ void historian_drop_oldest(struct historian *h)
     }
 }
 
-static void append(struct historian *h, struct pending_event *e)
-{
-    if (h->last_event)
-        h->last_event->next = e;
-    else
-        h->first_event = e;
-    h->last_event = e;
-    h->n_events++;
-    historian_drop_oldest(h);
-    if (!h->stopped) /* else it waits until that is tried again */
-        historian_write(h, false);
-}
-
 void historian_add(struct historian *h, const struct history_event *event, json_t *numbers)
 {
     char *dump = numbers ? json_dumps(numbers, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
@@ -52,20 +39,30 @@ void historian_add(struct historian *h, const struct history_event *event, json_
         *texts[i] = memcpy(at, *texts[i] ? *texts[i] : "", n);
         at += n;
     }
-    if (e) {
-        copy.wall_ms = clock_wall_ms();
-        copy.boot_id = h->boot_id;
-        copy.boottime_s = clock_boottime_s();
-        e->event = copy;
-        append(h, e);
-    }
     free(dump);
+    if (!e)
+        return;
+    copy.wall_ms = clock_wall_ms();
+    copy.boot_id = h->boot_id;
+    copy.boottime_s = clock_boottime_s();
+    e->event = copy;
+    if (h->last_event)
+        h->last_event->next = e;
+    else
+        h->first_event = e;
+    h->last_event = e;
+    h->n_events++;
+    historian_drop_oldest(h);
+    if (!h->stopped) /* else it waits until that is tried again */
+        historian_write(h, false);
 }
 
 /* What others can cause as often as they like leaves room for what was done: at this pace it fills
  * the history's 20,000 events in a week at the soonest. Deeds have budgets of their own. */
 static const struct repeats_rule repeats_rule = {
     .one_burst = 16, .one_every_s = 600, .all_burst = 512, .all_every_s = 300};
+
+static const char asked[] = "asked", asked_ended[] = "asked-ended";
 
 static bool may(struct historian *h, const struct history_event *event)
 {
@@ -78,12 +75,18 @@ void historian_take_repeated(struct historian *h, double now_s)
 {
     const struct repeated *r;
     unsigned n;
-    char text[32];
+    char text[100];
     h->repeats.rule = &repeats_rule;
     while ((r = repeats_due(&h->repeats, now_s, &n)) != NULL) {
         snprintf(text, sizeof text, "%u more times", n);
-        struct history_event event = {
-            .kind = r->kind, .name = r->about, .verdict = r->more, .outcome = text};
+        bool of_asked = !strcmp(r->kind, asked) || !strcmp(r->kind, asked_ended);
+        if (of_asked && r->about[0])
+            snprintf(text, sizeof text, "by %.47s, %u more times", r->more, n);
+        struct history_event event = {.kind = r->kind,
+                                      .name = of_asked ? NULL : r->about,
+                                      .verdict = of_asked ? NULL : r->more,
+                                      .step = of_asked ? r->about : NULL,
+                                      .outcome = text};
         historian_add(h, &event, json_pack("{s:i}", "repeated", n));
     }
 }
@@ -115,26 +118,24 @@ void historian_take_verdicts(struct historian *h, const struct judgement *judgem
     }
 }
 
+void historian_asked(struct historian *h, const char *what, bool over, const char *text,
+                     const char *who)
+{
+    struct history_event event = {
+        .kind = over ? asked_ended : asked, .step = what, .outcome = text};
+    char from[REPEATS_KIND_SIZE];
+    snprintf(from, sizeof from, "%s", who ? who : "");
+    if (strrchr(from, ':'))
+        *strrchr(from, ':') = '\0';
+    h->repeats.rule = &repeats_rule;
+    if (!who || repeats_may(&h->repeats, event.kind, what, from, clock_boottime_s()))
+        historian_add(h, &event, NULL);
+}
+
 void historian_note(struct historian *h, enum sense_note note, const struct container *c,
                     const char *text)
 {
-    static const char *const kinds[] = {
-        [NOTE_ENGINE_LOST] = "engine-lost",
-        [NOTE_ENGINE_BACK] = "engine-back",
-        [NOTE_FOUND] = "found",
-        [NOTE_GONE] = "gone",
-        [NOTE_STARTED] = "started",
-        [NOTE_DIED] = "died",
-        [NOTE_OLLAMA_LOST] = "ollama-lost",
-        [NOTE_OLLAMA_BACK] = "ollama-back",
-        [NOTE_CGROUP_LOST] = "cgroup-lost",
-        [NOTE_LABEL_BAD] = "label-refused",
-        [NOTE_UNREAD] = "unread",
-        [NOTE_TOO_MANY] = "too-many",
-    };
-    if ((size_t)note >= sizeof kinds / sizeof kinds[0])
-        return;
-    struct history_event event = {.kind = kinds[note],
+    struct history_event event = {.kind = note_kinds[note].event,
                                   .container = c ? c->id : NULL,
                                   .name = c ? c->name : NULL,
                                   .outcome = text};
@@ -154,27 +155,9 @@ void historian_note(struct historian *h, enum sense_note note, const struct cont
 
 void historian_heal(struct historian *h, const struct heal_event *e)
 {
-    static const char *const kinds[] = {
-        [HEAL_WOULD_ACT] = "would-act",
-        [HEAL_ACTING] = "acting",
-        [HEAL_DONE] = "healed",
-        [HEAL_NOT_DONE] = "not-healed",
-        [HEAL_DROPPED] = "dropped",
-        [HEAL_PENDING] = "pending",
-        [HEAL_HOLD] = "hold",
-        [HEAL_HOLD_OVER] = "hold-over",
-        [HEAL_WAITING] = "back-off",
-        [HEAL_LOCKED] = "locked",
-        [HEAL_NO_MEMORY_OF_IT] = "not-remembered",
-        [HEAL_RECOVERED] = "taken-up",
-        [HEAL_START_FAILED] = "not-started",
-        [HEAL_LOCKED_LONG] = "locked",
-    };
     static const char *const beside[] = {"limit", "high", "reclaim", "throttle",
                                          "unthrottle"}; /* heal nothing */
-    if ((size_t)e->kind >= sizeof kinds / sizeof kinds[0] || !kinds[e->kind])
-        return;
-    struct history_event event = {.kind = kinds[e->kind],
+    struct history_event event = {.kind = heal_kinds[e->kind].event,
                                   .container = e->id,
                                   .name = e->name,
                                   .verdict = e->verdict,
@@ -185,6 +168,8 @@ void historian_heal(struct historian *h, const struct heal_event *e)
             event.kind = "applied";
     if (e->kind == HEAL_DONE && !strcmp(e->step, "stop"))
         event.kind = "stopped";
+    if (!strcmp(e->step, "pull") && (e->kind == HEAL_DONE || e->kind == HEAL_NOT_DONE))
+        event.kind = e->kind == HEAL_DONE ? "pulled" : "not-pulled";
     bool ended = e->kind == HEAL_DONE || e->kind == HEAL_NOT_DONE || e->kind == HEAL_RECOVERED;
     bool told_only = e->kind == HEAL_WOULD_ACT || e->kind == HEAL_DROPPED ||
                      e->kind == HEAL_PENDING || e->kind == HEAL_WAITING || e->kind == HEAL_LOCKED;

@@ -33,17 +33,18 @@ struct subject {
     unsigned held_n, page_cache_n, models_n, cpu_n; /* how many were known */
 };
 
-/* A runner whose model is known. */
 struct runner_seen {
     fact pid, started_us;
     bool here, is_new; /* is_new: its load has not been counted yet */
-    bool leaked;       /* a growth-leak was raised of it: what it holds since teaches nothing */
-    char model[CONTAINER_NAME_SIZE], digest[65], kv_type[16];
+    bool leaked;       /* a growth-leak was raised of it: it teaches nothing, and did not */
+    bool due;          /* `held` is to be written: */
+    fact held;         /* what it teaches, when its load had ended; unknown: nothing */
+    double loading_s;  /* not listed yet: the last time that is known; its start */
+    fact last,
+        loaded; /* while it is not listed: in the last look; since it grew no more, unknown */
+    char model[CONTAINER_NAME_SIZE], digest[65], kv_type[16], version[32]; /* model "": unknown */
+    bool gpu;
     fact context, parallel;
-    fact held, told; /* the most; and what was written of it, unknown: nothing yet */
-    fact cpu_us;
-    double cpu_at_s;
-    int64_t used_wall_ms; /* since the last write; 0: it was not */
 };
 
 struct historian {
@@ -57,12 +58,14 @@ struct historian {
     struct subject *subjects;
     size_t n_subjects;
     struct history_sample *samples;
-    size_t n_samples, cap_samples;
+    size_t n_samples;
     struct runner_seen *runners;
     size_t n_runners;
-    double sampled_s, written_s; /* monotonic; < 0 never */
-    struct parcel *parcel;       /* under way */
-    bool stopped;                /* the last write failed, which was told */
+    double sampled_s, written_s;       /* monotonic; < 0 never */
+    const struct judgement *judgement; /* the flow's, of the last look; NULL: there was none */
+    double packed_s;                   /* when uses were packed last */
+    struct parcel *parcel;             /* under way */
+    bool stopped;                      /* the last write failed, which was told */
     double retry_s;
     struct keep_history *db; /* the worker's while a parcel is under way */
 };

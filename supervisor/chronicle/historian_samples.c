@@ -1,7 +1,9 @@
-/* Samples of the containers, and what their models' runners hold at most and when they are used. */
+/* Samples of the containers, and what their models' runners hold when they are loaded. */
 #include "base/clock.h"
+#include "base/grow.h"
 #include "chronicle/historian_private.h"
 #include "judge/ledger.h"
+#include "judge/runner.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,12 +12,13 @@
 
 /* A look may come a little early; and in a look between two ticks nothing is sampled. */
 static const double spacing_slack_s = 0.1;
-/* A runner that works uses a core; one that waits, a five-hundredth. */
-static const double used_from_percent = 5;
 /* The runners a daemon finds were counted by the one before. */
 static const double begun_slack_s = 1;
-/* A footprint that grew by less is not written again. */
-enum { GROWN_PART = 20 };
+/* A runner that is listed so long after it was not, or not there, had requests since its load. */
+static const double listed_slack_s = 10;
+/* Growing by less from one look to the next, it is loaded; what came since is a request's, unless
+ * it is more than a tenth. */
+enum { STEADY_PART = 100, REQUEST_PART = 10 };
 
 static struct subject *subject_of(struct historian *h, const struct container *c, size_t hint)
 {
@@ -24,14 +27,11 @@ static struct subject *subject_of(struct historian *h, const struct container *c
     for (size_t i = 0; i < h->n_subjects; i++)
         if (!strcmp(h->subjects[i].id, c->id))
             return &h->subjects[i];
-    struct subject *grown = h->n_subjects < SUBJECTS_MAX
-                                ? realloc(h->subjects, (h->n_subjects + 1) * sizeof *h->subjects)
-                                : NULL;
-    if (!grown)
+    struct subject *s = array_more(&h->subjects, &h->n_subjects, SUBJECTS_MAX, sizeof *s);
+    if (!s)
         return NULL;
-    h->subjects = grown;
-    struct subject *s = &grown[h->n_subjects++];
-    *s = (struct subject){.cpu_us = FACT_UNKNOWN, .cpu_at_s = -1};
+    s->cpu_us = FACT_UNKNOWN;
+    s->cpu_at_s = -1;
     snprintf(s->id, sizeof s->id, "%s", c->id);
     snprintf(s->name, sizeof s->name, "%s", c->name);
     return s;
@@ -106,39 +106,22 @@ bool historian_minute(const struct subject *s, unsigned index, struct history_mi
     return true;
 }
 
-static struct history_sample *new_sample(struct historian *h)
-{
-    if (h->n_samples == h->cap_samples) {
-        size_t cap = h->cap_samples ? 2 * h->cap_samples : 64;
-        struct history_sample *grown =
-            cap <= PENDING_SAMPLES_MAX ? realloc(h->samples, cap * sizeof *grown) : NULL;
-        if (!grown)
-            return NULL;
-        h->samples = grown;
-        h->cap_samples = cap;
-    }
-    return &h->samples[h->n_samples++];
-}
-
 static struct runner_seen *runner_of(struct historian *h, const struct process *p)
 {
     for (size_t i = 0; i < h->n_runners; i++)
         if (h->runners[i].pid == p->pid && h->runners[i].started_us == p->started_us)
             return &h->runners[i];
-    struct runner_seen *grown = h->n_runners < RUNNERS_KNOWN_MAX
-                                    ? realloc(h->runners, (h->n_runners + 1) * sizeof *grown)
-                                    : NULL;
-    if (!grown)
+    struct runner_seen *r = array_more(&h->runners, &h->n_runners, RUNNERS_KNOWN_MAX, sizeof *r);
+    if (!r)
         return NULL;
-    h->runners = grown;
-    struct runner_seen *r = &grown[h->n_runners++];
     *r = (struct runner_seen){.pid = p->pid,
                               .started_us = p->started_us,
                               .is_new = fact_known(p->started_us) &&
                                         (double)p->started_us / 1e6 >= h->begun_s - begun_slack_s,
                               .held = FACT_UNKNOWN,
-                              .told = FACT_UNKNOWN,
-                              .cpu_us = FACT_UNKNOWN};
+                              .loading_s = (double)p->started_us / 1e6,
+                              .last = FACT_UNKNOWN,
+                              .loaded = FACT_UNKNOWN};
     return r;
 }
 
@@ -155,6 +138,16 @@ static bool leaks(const struct judgement *judgement, const struct container *c,
     return false;
 }
 
+/* The look that lists it first tells what its load took, or one before. */
+static void learn(struct historian *h, struct runner_seen *r, fact held, const struct world *world)
+{
+    double poll_s = config_settings(h->o.config)->poll_s;
+    bool now = world->monotonic_s <= r->loading_s + 2 * poll_s + listed_slack_s && !r->leaked;
+    r->held = !now ? FACT_UNKNOWN : r->loaded > held - held / REQUEST_PART ? r->loaded : held;
+    r->due = true;
+}
+
+/* m: its model where it is listed, else NULL. */
 static void take_runner(struct historian *h, const struct container *c, const struct model *m,
                         const struct process *p, const struct world *world,
                         const struct judgement *judgement)
@@ -164,16 +157,32 @@ static void take_runner(struct historian *h, const struct container *c, const st
         return;
     fact held = process_held(p);
     r->here = true;
-    r->leaked |= leaks(judgement, c, p);
+    if (!r->leaked && leaks(judgement, c, p)) {
+        r->leaked = r->due = true;
+        r->held = FACT_UNKNOWN;
+    }
+    if (!m && !r->model[0] && c->ollama.reachable) {
+        bool steady =
+            fact_known(r->last) && held >= r->last && held - r->last <= held / STEADY_PART;
+        if (r->loaded <= held - held / REQUEST_PART) /* unknown too */
+            r->loaded = steady ? r->last : FACT_UNKNOWN;
+        r->last = held;
+        r->loading_s = world->monotonic_s - c->ollama.age_ms / 1e3;
+    }
+    /* What was asked before the runner started is of the one before it. */
+    if (!m || world->monotonic_s - c->ollama.age_ms / 1e3 < (double)p->started_us / 1e6)
+        return;
+    /* With another context it was the one before it that was listed. */
+    bool first = !r->model[0] || r->context != m->context_length;
     snprintf(r->model, sizeof r->model, "%s", m->name);
     snprintf(r->digest, sizeof r->digest, "%s", m->digest);
     snprintf(r->kv_type, sizeof r->kv_type, "%.15s", ledger_kv_type(c));
+    snprintf(r->version, sizeof r->version, "%s", c->ollama.version);
+    r->gpu = world->n_gpus > 0 && m->size_vram > 0;
     r->context = m->context_length;
     r->parallel = ledger_parallel(c);
-    if (held > r->held && !r->leaked)
-        r->held = held;
-    if (cpu_percent(&r->cpu_us, &r->cpu_at_s, p->cpu_us, sampled_s(world, c)) >= used_from_percent)
-        r->used_wall_ms = clock_wall_ms();
+    if (first)
+        learn(h, r, held, world);
 }
 
 static void take_container(struct historian *h, const struct world *world, size_t i,
@@ -193,17 +202,23 @@ static void take_container(struct historian *h, const struct world *world, size_
                                     .boottime_s = world->monotonic_s,
                                     .held = container_held(c, &world->host),
                                     .page_cache = c->cgroup.file,
-                                    .limit = c->cgroup.limit,
+                                    .limit = cgroup_bound(&c->cgroup),
                                     .models = a->models_held,
                                     .cpu_percent = cpu};
-    struct history_sample *kept = new_sample(h);
+    struct history_sample *kept =
+        array_more(&h->samples, &h->n_samples, PENDING_SAMPLES_MAX, sizeof *kept);
     if (kept)
         *kept = sample;
     add_to_minute(s, &sample);
-    for (size_t m = 0; m < c->ollama.n_models; m++) {
-        const struct process *p = ledger_runner(c, &c->ollama.models[m]);
-        if (p)
-            take_runner(h, c, &c->ollama.models[m], p, world, judgement);
+    for (size_t k = 0; k < c->n_processes; k++) {
+        const struct process *p = &c->processes[k];
+        const struct model *listed = NULL;
+        if (!process_is_live_runner(p))
+            continue;
+        for (size_t m = 0; m < c->ollama.n_models && !listed; m++)
+            if (ledger_runner(c, &c->ollama.models[m]) == p)
+                listed = &c->ollama.models[m];
+        take_runner(h, c, listed, p, world, judgement);
     }
 }
 
@@ -239,10 +254,10 @@ void historian_forget_samples(struct historian *h)
     n = 0;
     for (size_t i = 0; i < h->n_runners; i++) {
         struct runner_seen *r = &h->runners[i];
-        if (r->is_new || r->held > r->told)
-            r->told = r->held + (r->here ? r->held / GROWN_PART : 0);
-        r->is_new = false;
-        r->used_wall_ms = 0;
+        if (r->model[0]) {
+            r->is_new = false;
+            r->due = r->leaked; /* told again, should the writing fail */
+        }
         if (r->here)
             h->runners[n++] = *r;
     }

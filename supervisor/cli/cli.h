@@ -29,6 +29,8 @@ struct options {
     size_t given_n;
     char *operands[OPERANDS_MAX + 1]; /* what is no option, in order; NULL after the last */
     int operands_n;
+    bool only_operands;                /* "--" was among them */
+    const struct option_spec *pending; /* of options_typed: the last word lacks its argument */
 };
 
 struct cli;
@@ -63,6 +65,9 @@ struct cli {
  * nearest known one is named), a missing or a superfluous argument. */
 int options_parse(const struct command *command, int argc, char **argv, struct options *ret_options,
                   struct error *err);
+/* Of a line that is being typed: what is wrong with it is passed over. */
+void options_typed(const struct command *command, int argc, char **argv,
+                   struct options *ret_options);
 bool options_has(const struct options *options, const char *name);
 /* The last value given, NULL where it was not given (or, for "[SECONDS]", given without one). */
 const char *options_value(const struct options *options, const char *name);
@@ -93,11 +98,17 @@ int cli_config_new(const struct options *options, const char *path, struct confi
 int cli_fail(const struct error *err);
 /* The same for a message of one's own. */
 int cli_refuse(enum failure failure, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* An event of that kind ("released") in the history. Where it cannot be written nothing is said:
+ * what was asked for is done all the same. */
+void cli_remember(const struct cli *cli, const char *name, const char *kind);
 
 static inline bool cli_has(const struct cli *cli, const char *option)
 {
     return options_has(&cli->options, option);
 }
+/* The container that was named, by the operand or by --container, as the commands have it that are
+ * given a model as well; NULL: none. */
+const char *cli_container(const struct cli *cli);
 static inline const char *cli_value(const struct cli *cli, const char *option)
 {
     return options_value(&cli->options, option);
@@ -120,7 +131,7 @@ int cli_width(void);
 command_function cmd_status, cmd_fix_ollama, cmd_run, cmd_enforce, cmd_unload, cmd_load,
     cmd_preload, cmd_optimize, cmd_emergency_restart, cmd_record, cmd_replay, cmd_config,
     cmd_full_optimization, cmd_health, cmd_profiles, cmd_create, cmd_events, cmd_explain,
-    cmd_release, cmd_complete, cmd_completion, cmd_manual, cmd_test, cmd_probe_memory, cmd_version,
-    cmd_help;
+    cmd_release, cmd_adopt, cmd_complete, cmd_completion, cmd_api, cmd_test, cmd_probe_memory,
+    cmd_version, cmd_help;
 
 #endif

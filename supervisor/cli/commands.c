@@ -34,10 +34,18 @@ static const struct option_spec load_options[] = {
     {0}};
 
 static const struct option_spec preload_options[] = {
-    {"keep-alive", 0, "DURATION", "how long each stays unused, or forever"}, {DRY}, {JSON}, {0}};
+    {"container", 0, "CONTAINER", "the same as the operand"},
+    {"keep-alive", 0, "DURATION", "how long each stays unused, or forever"},
+    {DRY},
+    {JSON},
+    {0}};
 
 static const struct option_spec optimize_options[] = {
-    {"now", 0, NULL, "unloads what is idle at any pressure"}, {DRY}, {JSON}, {0}};
+    {"container", 0, "CONTAINER", "the same as the operand"},
+    {"now", 0, NULL, "unloads what is idle at any pressure"},
+    {DRY},
+    {JSON},
+    {0}};
 
 static const struct option_spec emergency_options[] = {
     {"yes", 'y', NULL, "does not ask"}, {DRY}, {JSON}, {0}};
@@ -58,6 +66,9 @@ static const struct option_spec replay_options[] = {
     {"summary", 0, NULL, "only the counts at the end"}, {0}};
 
 const struct option_spec json_options[] = {{JSON}, {0}};
+
+static const struct option_spec adopt_options[] = {
+    {"force", 0, NULL, "although it looks like no Ollama"}, {JSON}, {0}};
 
 static const struct command table[] = {
     {COMMAND("status", "shows the host, the containers, their models and verdicts", "", 0, 0),
@@ -118,8 +129,7 @@ static const struct command table[] = {
      .options = unload_options,
      .details =
          "Asks Ollama to unload the models, and is done when they are gone from its list and "
-         "their runners have ended. A model that is busy or loading is told, not "
-         "interrupted.",
+         "their runners have ended. A model that is busy or loading is told, not interrupted.",
      .examples = "supervisor unload llama3.1:70b\n"
                  "supervisor unload qwen3:8b gpt-oss:20b --container ollama --wait\n",
      .exits = "0  unloaded, or was not loaded\n1  busy, pending or failed\n",
@@ -216,6 +226,30 @@ static const struct command table[] = {
                 "until the hour frees one, or until this command.",
      .examples = "supervisor release ollama\n",
      .exits = "0  released, or was not held\n1  failed\n", .function = cmd_release},
+    {COMMAND("adopt", "lets containers be healed that have no label for it", "[CONTAINER...]", 0,
+             OPERANDS_MAX),
+     .options = adopt_options,
+     .details =
+         "Labels cannot be added to a container that exists. One that is adopted is in mode "
+         "enforce as if it had the label supervisor.enable=true, also after it was made anew "
+         "under its name from the same image, whatever the tag. A label of its own that says "
+         "observe or off wins. One in which no Ollama answers and whose image is none of "
+         "docker.image is refused without --force. It stands in the state directory; a daemon "
+         "that runs there follows within seconds. Without a name: those that are adopted.",
+     .examples = "supervisor adopt ollama\n"
+                 "supervisor adopt\n",
+     .exits = "0  adopted, or was\n1  its label says otherwise, it is no Ollama, or it does not "
+              "run\n",
+     .function = cmd_adopt},
+    {COMMAND("abandon", "takes back what adopt said: it is only observed", "CONTAINER...", 1,
+             OPERANDS_MAX),
+     .options = json_options,
+     .details =
+         "By name the container need not be there, and the engine is not asked; by id it is. "
+         "No remedy is begun there from then on; one that was begun before is followed to "
+         "its end, which is said.",
+     .examples = "supervisor abandon ollama\n", .exits = "0  abandoned\n1  it was not adopted\n",
+     .function = cmd_adopt},
     {COMMAND("version", "prints the version", "", 0, 0), .no_config = true, .options = json_options,
      .examples = "supervisor version --json\n", .function = cmd_version},
     {COMMAND("help", "explains a command", "[COMMAND]", 0, 1), .no_config = true,
@@ -224,7 +258,7 @@ static const struct command table[] = {
 
 enum { TABLE_N = sizeof(table) / sizeof(table[0]), COMMANDS_N = TABLE_N + COMMANDS_DEPLOY_N };
 
-/* Those that help text, completion and manual show: the table's, version and help last. */
+/* Those that help text and completion show: the table's, version and help last. */
 const struct command *const *commands(size_t *ret_n)
 {
     static const struct command *present[COMMANDS_N];
@@ -259,8 +293,6 @@ int command_unknown(const char *name, struct error *err)
     const struct command *const *list = commands(&n);
     for (size_t i = 0; i < n; i++)
         names[i] = list[i]->name;
-    const char *meant = nearest(name, names, n);
-    return error_set(err, FAILURE_USAGE, -EINVAL, "unknown command \"%.64s\": %s%s%s", name,
-                     meant ? "did you mean " : "`supervisor help` lists them", meant ? meant : "",
-                     meant ? "?" : "");
+    return error_set(err, FAILURE_USAGE, -EINVAL, "unknown command \"%.64s\": %s", name,
+                     MEANT(name, names, n, "did you mean ", "`supervisor help` lists them"));
 }

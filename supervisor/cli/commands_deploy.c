@@ -12,7 +12,8 @@ static const struct option_spec create_options[] = {
     {"volume", 0, "NAME", "where the models are kept"},
     {"image", 0, "IMAGE", "instead of the profile's"},
     {"reserve", 0, "SIZE", "of the host's memory, left to others"},
-    {"replace", 0, NULL, "replaces the one there is; keeps its volume"},
+    {"replace", 0, NULL, "replaces what is there, which is kept, stopped"},
+    {"discard", 0, NULL, "removes what was replaced, not its volumes"},
     {"evict", 0, NULL, "stops Ollama containers of lower priority"},
     {"wait", 0, NULL, "until it answers; so by default"},
     {"no-wait", 0, NULL, "only until it is started"},
@@ -40,12 +41,17 @@ static const struct option_spec test_options[] = {
     "image. Refuses with the number that is short and what would free it. Makes the container "    \
     "with its limit (no swap beyond it), volume, health check, restart policy and the labels "     \
     "that hand it to the supervisor, and waits until it answers.\n\n"                              \
-    "If anything fails, or by Ctrl-C, what was made is taken away again, and what was replaced "   \
-    "or stopped for it runs again. A volume that a model was being pulled into stays: the next "   \
-    "pull goes on from there. What a killed run left behind, the next run of the same name "       \
-    "names and finishes. Run again, it starts what is there and says what differs."
+    "With --replace the new one gets all that is mounted in the old one, its networks, aliases, "  \
+    "ports, devices, environment and labels; what of it differs is named first. It is refused "    \
+    "where models lie in the old one's own layer. The old one is kept as "                         \
+    "NAME-kept-by-supervisor, stopped and with the restart policy no, until --discard. No volume " \
+    "is ever removed.\n\n"                                                                         \
+    "If anything fails, or by Ctrl-C, the container that was made is taken away again, and what "  \
+    "was replaced or stopped for it runs again. What a killed run left behind, the next run of "   \
+    "the same name names, and finishes, or puts the old one back. Run again, it starts what is "   \
+    "there and says what differs."
 
-/* The functions are in cli/create.c, profiles.c, test.c, full_optimization.c, health.c. */
+/* The functions are in cli/create.c, profiles.c, test.c, full_optimization.c, health.c, api.c. */
 const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
     {COMMAND("create-standard", "makes a container with Ollama in 8 GiB", "", 0, 0), CREATE,
      .examples = "supervisor create-standard\n"
@@ -88,6 +94,11 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .exits =
          "0  a daemon of this state directory looked lately\n1  none did; the reason is told\n",
      .function = cmd_health},
+    {COMMAND("api", "prints the routes of the HTTP API, each with a curl line", "", 0, 0),
+     .options = json_options,
+     .details = "The daemon answers HTTP where http.listen says. This asks nobody: it prints what "
+                "there is, as http.listen and http.families have it; with --json as OpenAPI 3.1.",
+     .examples = "supervisor api\nsupervisor api --json >openapi.json\n", .function = cmd_api},
     {COMMAND("test", "proves that so much memory can be had", "[SIZE...]", 0, 16),
      .options = test_options,
      .details = "For each size (10g 20g 25g without one) a container with that limit, in which the "
@@ -112,11 +123,8 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .no_config = true,
      .details = "Of commands, options, settings and, where the engine answers within a second, "
                 "containers: the shell asks the program itself at every word. Packages install it; "
-                "by hand it is sourced, or put where the shell "
-                "looks for it.",
+                "by hand it is sourced, or put where the shell looks for it.",
      .examples = "source <(supervisor completion bash)\n"
                  "supervisor completion fish >~/.config/fish/completions/supervisor.fish\n",
      .exits = "0  printed\n", .function = cmd_completion},
-    {COMMAND("manual", "prints the manual page", "", 0, 0), .no_config = true, .hidden = true,
-     .details = "As roff, for man: supervisor manual | man -l -", .function = cmd_manual},
 };

@@ -19,9 +19,7 @@ struct line {
     char **words; /* words[0] is no word of the line */
     const char *last;
     const struct command *command;
-    int spoken;                        /* words that are no options: the command and its operands */
-    const struct option_spec *pending; /* whose argument the last word is */
-    bool only_operands;
+    struct options said;
 };
 
 /* length < 0: all of the word. */
@@ -86,11 +84,11 @@ static void say_containers(const char *prefix, struct line *line)
     size_t i;
     signal(SIGALRM, too_late); /* an engine that hangs must not hold up who types */
     alarm(1);
-    if (options_parse(line->command, line->n - (line->pending ? 1 : 0), line->words, &options,
+    if (options_parse(line->command, line->n - (line->said.pending ? 1 : 0), line->words, &options,
                       NULL) == 0 &&
         cli_config_new(&options, NULL, &config, NULL, NULL) == 0 &&
         await_new(config, &await, NULL) == 0)
-        await_list(await, &list, NULL);
+        await_json(await, DOCKER_LIST, "", &list, NULL);
     json_array_foreach(list, i, container)
     {
         const char *name =
@@ -131,29 +129,17 @@ static void say_placeholder(struct line *line, const char *prefix, const char *w
 static void say_operand(struct line *line)
 {
     const char *text = line->command->operands;
-    for (int n = line->spoken - 1; n > 0 && text[strcspn(text, " ")] != '\0'; n--)
+    for (int n = line->said.operands_n - 1; n > 0 && text[strcspn(text, " ")] != '\0'; n--)
         text += strcspn(text, " ") + 1;
     text += text[0] == '[';
-    if (line->spoken <= line->command->operands_max)
+    if (line->said.operands_n <= line->command->operands_max)
         say_placeholder(line, "", line->last, text, strcspn(text, " ]."));
-}
-
-static bool given(const struct line *line, const struct option_spec *option)
-{
-    size_t length = strlen(option->name);
-    for (int i = 1; i < line->n; i++) {
-        const char *word = line->words[i];
-        if (word[0] == '-' && word[1] == '-' && strncmp(word + 2, option->name, length) == 0 &&
-            (word[2 + length] == '\0' || word[2 + length] == '='))
-            return strcmp(option->name, "set") != 0;
-    }
-    return false;
 }
 
 static void say_options(const struct line *line, const struct option_spec *option)
 {
     for (; option && option->name; option++) {
-        if (given(line, option))
+        if (options_has(&line->said, option->name) && strcmp(option->name, "set") != 0)
             continue;
         say("--", option->name, -1, option->help);
         if (option->letter)
@@ -161,77 +147,44 @@ static void say_options(const struct line *line, const struct option_spec *optio
     }
 }
 
-/* The option that a word of the line is, and what is attached to it: "--output=F", "-oF". */
-static const struct option_spec *option_of(const struct line *line, const char *word,
-                                           const char **ret_attached)
-{
-    *ret_attached = NULL;
-    if (word[1] == '-') {
-        size_t length = strcspn(word + 2, "=");
-        if (word[2 + length] == '=')
-            *ret_attached = word + length + 3;
-        return option_find(line->command, word + 2, length, 0);
-    }
-    const struct option_spec *option = NULL;
-    for (const char *c = word + 1; *c != '\0'; c++) {
-        option = option_find(line->command, NULL, 0, *c);
-        if (!option || !option->argument)
-            continue;
-        *ret_attached = c[1] != '\0' ? c + 1 : NULL;
-        break;
-    }
-    return option;
-}
-
-static void read_words(struct line *line)
-{
-    for (int i = 1; i < line->n; i++) {
-        const char *word = line->words[i], *attached;
-        if (line->only_operands || word[0] != '-' || word[1] == '\0') {
-            if (line->spoken++ == 0)
-                line->command = command_find(word);
-            continue;
-        }
-        line->only_operands = strcmp(word, "--") == 0;
-        const struct option_spec *option =
-            line->only_operands ? NULL : option_of(line, word, &attached);
-        if (!option || !option->argument || attached)
-            continue;
-        bool optional = option->argument[0] == '[';
-        if (i + 1 == line->n)
-            line->pending = optional ? NULL : option;
-        else if (!optional || isdigit((unsigned char)line->words[i + 1][0]))
-            i++;
-    }
-}
-
 int cmd_complete(struct cli *cli)
 {
+    static const struct command unknown = {.name = "", .operands = ""};
     struct line line = {.n = cli->n_operands,
                         .words = cli->options.operands,
                         .last = cli->operands[cli->n_operands - 1]};
     const char *attached = NULL;
-    read_words(&line);
-    const struct option_spec *option = line.pending;
-    if (!option && !line.only_operands && line.last[0] == '-') {
-        option = option_of(&line, line.last, &attached);
-        if (!attached) {
+    options_typed(NULL, line.n, line.words, &line.said);
+    bool spoken = line.said.operands_n > 0;
+    if (spoken) {
+        line.command = command_find(line.said.operands[0]);
+        line.command = line.command ? line.command : &unknown;
+        options_typed(line.command, line.n, line.words, &line.said);
+    }
+    const struct option_spec *option = line.said.pending;
+    if (!option && !line.said.only_operands && line.last[0] == '-') {
+        char *words[] = {"", "a", (char *)line.last};
+        struct options last;
+        options_typed(line.command, spoken ? 3 : 2, words + !spoken, &last);
+        const char *name = last.given_n > 0 ? last.given[last.given_n - 1].name : "";
+        attached = options_value(&last, name); /* "--output=F", "-oF" */
+        if (!attached && (line.last[1] != '-' || !strchr(line.last, '='))) {
             say_options(&line, options_global);
             say_options(&line, line.command ? line.command->options : NULL);
-            return 0;
         }
+        if (!attached)
+            return 0;
+        option = option_find(line.command, name, strlen(name), 0);
     }
-    if ((attached && !option) || (option && !option->argument))
-        return 0;
     if (option) {
         char prefix[64];
         snprintf(prefix, sizeof(prefix), "%.*s", attached ? (int)(attached - line.last) : 0,
                  line.last);
         say_placeholder(&line, prefix, attached ? attached : line.last, option->argument,
                         strlen(option->argument));
-    } else if (line.spoken == 0) {
+    } else if (!spoken) {
         say_commands("");
-    } else if (line.command) {
+    } else if (line.command != &unknown) {
         say_operand(&line);
     }
     return 0;

@@ -3,8 +3,6 @@
 #include "base/size.h"
 #include "cli/cli.h"
 
-#include <string.h>
-
 static const char bash[] =
     "# bash completion for supervisor: made by `supervisor completion bash`.\n"
     "# shellcheck shell=bash\n"
@@ -83,13 +81,12 @@ int cmd_completion(struct cli *cli)
 {
     static const char *const names[] = {"bash", "zsh", "fish"}, *const shims[] = {bash, zsh, fish};
     enum { SHELLS_N = sizeof(names) / sizeof(names[0]) };
-    for (size_t i = 0; i < SHELLS_N; i++)
-        if (strcmp(cli->operands[0], names[i]) == 0) {
-            fputs(shims[i], stdout);
-            return 0;
-        }
-    const char *meant = nearest(cli->operands[0], names, SHELLS_N);
-    return cli_refuse(FAILURE_USAGE, "no completion for \"%.64s\": %s%s%s", cli->operands[0],
-                      meant ? "did you mean " : "there are bash, zsh and fish", meant ? meant : "",
-                      meant ? "?" : "");
+    const char *shell = cli->operands[0];
+    int at = word_find(names, SHELLS_N, shell);
+    if (at < 0)
+        return cli_refuse(
+            FAILURE_USAGE, "no completion for \"%.64s\": %s", shell,
+            MEANT(shell, names, SHELLS_N, "did you mean ", "there are bash, zsh and fish"));
+    fputs(shims[at], stdout);
+    return 0;
 }

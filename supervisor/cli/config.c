@@ -8,10 +8,8 @@
 static int unknown_word(const char *word)
 {
     static const char *const words[] = {"show", "check"};
-    const char *meant = nearest(word, words, sizeof(words) / sizeof(words[0]));
-    return cli_refuse(FAILURE_USAGE, "config %.64s is not known: %s%s%s", word,
-                      meant ? "did you mean config " : "there are show and check",
-                      meant ? meant : "", meant ? "?" : "");
+    return cli_refuse(FAILURE_USAGE, "config %.64s is not known: %s", word,
+                      MEANT(word, words, 2, "did you mean config ", "there are show and check"));
 }
 
 int cmd_config(struct cli *cli)

@@ -2,9 +2,9 @@
 #include "deploy/create.h"
 #include "base/size.h"
 #include "cli/cli.h"
+#include "cli/create_json.h"
 #include "cli/say.h"
 #include "sense/json_member.h"
-#include "sense/json_put.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,6 +24,23 @@ static void row(const char *what, const char *format, ...)
     putchar('\n');
 }
 
+/* What an exclusive one leaves, and from where on the host's pressure acts. */
+static void print_margin(const struct deploy_plan *plan)
+{
+    const struct deploy_margin *margin = &plan->margin;
+    char acts[160] = "no kill switch";
+    if (!fact_known(margin->beside))
+        return;
+    if (margin->stop != FACT_NONE)
+        snprintf(acts, sizeof acts, "the kill switch stops a container below %s available",
+                 SHOWN(margin->stop));
+    if (margin->unload != FACT_NONE)
+        text_append(acts, sizeof acts, ", models are unloaded below %s", SHOWN(margin->unload));
+    row("margin", "%s of the host beside it; %s available when it is full, by what others use now",
+        SHOWN(margin->beside), SHOWN(margin->full));
+    row("", "%s", acts);
+}
+
 static void print_memory(const struct create_seen *seen, const struct deploy_plan *plan)
 {
     const struct deploy_facts *facts = &seen->facts;
@@ -34,6 +51,7 @@ static void print_memory(const struct create_seen *seen, const struct deploy_pla
         row("swap", "as much as it likes");
     else
         row("swap", "%s", plan->profile.swap ? SHOWN(plan->profile.swap) : "none");
+    print_margin(plan);
 }
 
 static void print_model(const struct create_seen *seen, const struct deploy_plan *plan)
@@ -61,9 +79,14 @@ static void print_gpu(const struct create_seen *seen, const struct deploy_plan *
     }
     if (gpus->n == 0)
         row("GPU", "%s, unseen from here", plan->profile.gpu);
-    for (size_t i = 0; i < gpus->n; i++)
-        row(i == 0 ? "GPU" : "", "%u %s, %s of %s VRAM in use", gpus->gpus[i].index,
+    bool first = true;
+    for (size_t i = 0; i < gpus->n; i++) {
+        if (!plan->gpus[i])
+            continue;
+        row(first ? "GPU" : "", "%u %s, %s of %s VRAM in use", gpus->gpus[i].index,
             gpus->gpus[i].name, SHOWN(gpus->gpus[i].vram_used), SHOWN(gpus->gpus[i].vram_total));
+        first = false;
+    }
 }
 
 static void print_place(const struct create_seen *seen, const struct deploy_plan *plan)
@@ -84,8 +107,21 @@ static void print_place(const struct create_seen *seen, const struct deploy_plan
         row("port", "not published");
 }
 
+/* What becomes of the one that is replaced. */
+static void print_replaced(const json_t *differs)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach((json_t *)differs, i, one)
+    {
+        row(i == 0 ? "replaced" : "", "%s is %s, will be %s", member_string(one, "what"),
+            member_string(one, "is"), member_string(one, "would_be"));
+    }
+}
+
 /* The checks with their numbers, then the findings. */
-static void print_checks(const struct create_seen *seen, const struct deploy_plan *plan)
+static void print_checks(const struct create_seen *seen, const struct deploy_plan *plan,
+                         const json_t *differs)
 {
     static const char *const words[] = {"note", "warning", "refused"};
     printf("%s, profile %s\n", plan->profile.container, plan->profile.name);
@@ -93,6 +129,8 @@ static void print_checks(const struct create_seen *seen, const struct deploy_pla
     print_model(seen, plan);
     print_gpu(seen, plan);
     print_place(seen, plan);
+    if (!seen->exists)
+        print_replaced(differs);
     if (seen->leftover[0])
         printf("note: %s\n", seen->leftover);
     for (size_t i = 0; i < plan->n_findings; i++)
@@ -110,7 +148,7 @@ static void print_differs(const struct create_result *result)
                member_string(one, "would_be"));
     }
     if (json_array_size(result->differs) > 0)
-        printf("  to make it so: --replace (its volume stays)\n");
+        printf("  to make it so: --replace (it is kept, stopped, with its volumes)\n");
 }
 
 /* What the dry run would ask of the engine, with the ledger. */
@@ -164,75 +202,15 @@ static void print_end(const struct create_result *result)
         print_differs(result);
         break;
     case CREATE_REFUSED:
-        printf("%s: refused, nothing was changed\n", name);
+        printf("%s: refused, %s\n", name,
+               result->taken_back ? "what an earlier run had begun was taken back"
+                                  : "nothing was changed");
         break;
     case CREATE_PLANNED:
     case CREATE_FAILED:
         break;
     }
     fflush(stdout);
-}
-
-static json_t *ledger_json(const struct deploy_ledger *l)
-{
-    return json_pack("{s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*}", "weights",
-                     json_known(l->weights), "weights_vram", json_known(l->weights_vram),
-                     "weights_file", json_known(l->weights_file), "weights_anon",
-                     json_known(l->weights_anon), "kv", json_known(l->kv), "compute",
-                     json_known(l->compute), "server", json_known(l->server), "prompt_cache",
-                     json_known(l->prompt_cache), "needed", json_known(l->needed), "limit",
-                     json_known(l->limit));
-}
-
-static json_t *plan_json(const struct create_result *result)
-{
-    const struct deploy_plan *plan = &result->plan;
-    json_t *evict = json_array();
-    for (size_t i = 0; i < plan->n_evict; i++)
-        json_array_append_new(evict, json_string(result->seen.facts.others[plan->evict[i]].name));
-    return json_pack("{s:o, s:o*, s:b, s:o, s:o, s:b}", "profile", profile_json(&plan->profile),
-                     "reserve", json_known(plan->reserve), "gpu", plan->gpu, "ledger",
-                     ledger_json(&plan->ledger), "evict", evict, "refused", plan->refused);
-}
-
-static json_t *facts_json(const struct create_seen *seen)
-{
-    const struct deploy_facts *facts = &seen->facts;
-    return json_pack("{s:o*, s:o*, s:o*, s:o*, s:b, s:I, s:b, s:b, s:b}", "memory_total",
-                     json_known(facts->memory_total), "memory_available",
-                     json_known(facts->memory_available), "disk_free", json_known(facts->disk_free),
-                     "disk_path", json_string(facts->disk_path), "gpu_runtime", facts->gpu_runtime,
-                     "gpus", (json_int_t)facts->gpus.n, "image_present", seen->image_present,
-                     "volume_present", seen->volume_present, "model_present", facts->model_present);
-}
-
-static json_t *findings_json(const struct deploy_plan *plan)
-{
-    static const char *const words[] = {"note", "warning", "refusal"};
-    json_t *list = json_array();
-    for (size_t i = 0; i < plan->n_findings; i++) {
-        const struct deploy_finding *finding = &plan->findings[i];
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s, s:o*}", "severity",
-                                        words[finding->severity], "about", finding->about, "text",
-                                        finding->text, "missing", json_known(finding->missing)));
-    }
-    return list;
-}
-
-/* Everything on one line. */
-static void print_json(const struct create_result *result)
-{
-    static const char *const outcomes[] = {"made", "there", "refused", "planned", "failed"};
-    bool failed = result->outcome == CREATE_FAILED;
-    say_json(json_pack("{s:s, s:s, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o, s:O*, s:o, s:O*}",
-                       "outcome", outcomes[result->outcome], "container",
-                       result->plan.profile.container, "id", json_told(failed ? NULL : result->id),
-                       "address", json_told(result->address), "limit", json_known(result->limit),
-                       "error", json_told(failed ? result->error.message : NULL), "leftover",
-                       json_told(result->seen.leftover), "facts", facts_json(&result->seen), "plan",
-                       plan_json(result), "request", result->request, "findings",
-                       findings_json(&result->plan), "differs", result->differs));
 }
 
 /* ---- the command */
@@ -255,7 +233,7 @@ static void tell(void *userdata, const struct create_event *event)
     if (creating->json)
         return;
     if (event->kind == CREATE_LOOKED)
-        print_checks(event->seen, event->plan);
+        print_checks(event->seen, event->plan, event->differs);
     if (event->kind == CREATE_STEP)
         printf("%s\n", event->text);
     fflush(stdout);
@@ -289,6 +267,9 @@ static int check_options(const struct create_wish *wish, const struct options *o
     const struct profile *profile = &wish->deploy.profile;
     if (options_has(options, "wait") && options_has(options, "no-wait"))
         return error_set(err, FAILURE_USAGE, -EINVAL, "--wait and --no-wait: one of them");
+    if (wish->discard && !wish->wait)
+        return error_set(err, FAILURE_USAGE, -EINVAL,
+                         "--discard needs the container's answer: it does not go with --no-wait");
     if (!wish->deploy.pull)
         return 0;
     if (!wish->wait)
@@ -325,6 +306,7 @@ static int read_wish(struct cli *cli, const char *name, struct create_wish *wish
     wish->image_given = options_has(options, "image");
     wish->volume_given = options_has(options, "volume");
     wish->replace = options_has(options, "replace");
+    wish->discard = options_has(options, "discard");
     wish->dry_run = options_has(options, "dry-run");
     wish->wait = !options_has(options, "no-wait");
     int code = take_options(options, &wish->deploy.profile, err);
@@ -359,7 +341,9 @@ int cmd_create(struct cli *cli)
         fprintf(stderr, "supervisor: %s\n", result.error.message);
     }
     if (creating.json)
-        print_json(&result);
+        say_json(create_json(&result));
+    else if (creating.dry_run && result.plan.refused)
+        printf("%s: refused, nothing would be made\n", result.plan.profile.container);
     else if (creating.dry_run)
         print_request(&result);
     else

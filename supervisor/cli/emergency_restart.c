@@ -1,4 +1,4 @@
-/* supervisor emergency-restart (row C13): unload all, restart, wait until it answers, load what is
+/* supervisor emergency-restart: unload all, restart, wait until it answers, load what is
  * wanted at hand, print the final state. A person's word: it passes the restart budget, and is
  * counted in it. */
 #include "base/clock.h"
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const double unload_s = 30; /* row C6; what does not go in that time goes with the restart */
+static const double unload_s = 30; /* what does not go in that time goes with the restart */
 static const double answer_s = 60;
 static const double locked_s = 60; /* another remedy is under way there */
 
@@ -25,8 +25,8 @@ struct emergency {
     fact before;
 };
 
-static void __attribute__((format(printf, 4, 5)))
-say_step(struct emergency *e, const char *step, bool good, const char *format, ...)
+static void __attribute__((format(printf, 4, 5))) say_step(struct emergency *e, const char *step,
+                                                           bool good, const char *format, ...)
 {
     char text[700];
     va_list arguments;
@@ -102,10 +102,9 @@ static void say_state(struct emergency *e, const struct container *c, const stru
              SHOWN_CHANGE(e->before, container_held(c, &world->host)));
 }
 
-static void preload(struct emergency *e, const struct container *c, const struct world *world,
-                    const struct judgement *judgement)
+static void preload(struct emergency *e, const struct container *c, const struct world *world)
 {
-    preload_look(&e->preload, world, judgement);
+    preload_look(&e->preload);
     if (!e->preload.over)
         return;
     say_state(e, c, world);
@@ -126,19 +125,15 @@ static void would(struct emergency *e, const struct container *c)
 static void begin(struct task *task)
 {
     struct emergency *e = task->userdata;
+    if (preload_begin(&e->preload, task, 0) == 0)
+        return;
     e->phase = OVER;
-    if (task->targets.n > 1)
-        task_refuse(task, FAILURE_USAGE,
-                    "%zu containers are in enforce mode: name the one that is meant",
-                    task->targets.n);
-    else if (preload_begin(&e->preload, task, 0) < 0)
-        task_refuse(task, FAILURE_JOB, "not enough memory");
-    else
-        e->phase = TO_UNLOAD;
+    task_refuse(task, FAILURE_JOB, "not enough memory");
 }
 
 static void look(struct task *task, const struct world *world, const struct judgement *judgement)
 {
+    (void)judgement;
     struct emergency *e = task->userdata;
     const struct container *c = world_container(world, task->targets.ids[0]);
     if (e->phase == OVER)
@@ -171,7 +166,7 @@ static void look(struct task *task, const struct world *world, const struct judg
     else if (e->phase == TO_ANSWER && clock_boottime_s() > e->until_s)
         fail(e, "restart", "it was restarted, and its Ollama does not answer");
     if (e->phase == TO_PRELOAD)
-        preload(e, c, world, judgement);
+        preload(e, c, world);
 }
 
 static void after_restart(struct emergency *e, const struct heal_event *h)
@@ -190,7 +185,6 @@ static void after_restart(struct emergency *e, const struct heal_event *h)
 static void heal(struct task *task, const struct heal_event *h)
 {
     struct emergency *e = task->userdata;
-    loading_heal(&e->preload.loading, h);
     if (h->kind == HEAL_ACTING || strcmp(h->id, e->id) != 0 || e->phase > TO_RESTART)
         return;
     e->under_way = false;
@@ -215,11 +209,6 @@ static void heal(struct task *task, const struct heal_event *h)
         e->skip_unloads = true;
     if (!gone)
         snprintf(e->skipped, sizeof e->skipped, "%s", h->model);
-}
-
-static void interrupted(struct task *task)
-{
-    loading_interrupted(&((struct emergency *)task->userdata)->preload.loading);
 }
 
 /* A person at a terminal is asked; elsewhere --yes must have been said. */
@@ -249,10 +238,10 @@ int cmd_emergency_restart(struct cli *cli)
     const char *name = cli->operands[0];
     if (!confirmed(cli, name))
         return isatty(STDIN_FILENO) ? FAILURE_JOB : FAILURE_USAGE;
-    e.task = TASK(cli, "emergency-restart", name, &e, ACTS(cli), .rows = json_array(),
-                  .begin = begin, .look = look, .heal = heal, .interrupted = interrupted);
+    e.task =
+        TASK(cli, "emergency-restart", name, &e, ACTS(cli), .rows = json_array(), .begin = begin,
+             .look = look, .heal = heal, .loading = &e.preload.loading, .one = "");
     int status = task_run(&e.task);
     preload_end(&e.preload);
-    json_decref(e.task.rows);
     return status;
 }

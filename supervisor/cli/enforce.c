@@ -1,4 +1,4 @@
-/* supervisor enforce: the memory limits and the single-model policy, once, now (rows C4, C5). */
+/* supervisor enforce: the memory limits and the single-model policy, once, now. */
 #include "base/clock.h"
 #include "base/size.h"
 #include "cli/say.h"
@@ -18,7 +18,6 @@ struct enforce {
     size_t done, failed, told;
     bool high_dropped;         /* memory.high cannot be written here */
     bool no_limits, no_policy; /* which part is left out */
-    bool quiet;                /* the rows are the caller's */
 };
 
 /* Whether it is what this run is to enforce. */
@@ -62,6 +61,12 @@ static void look(struct task *task, const struct world *world, const struct judg
                 put_known(row, "floor", (fact)verdict_evidence(v, "floor"));
         } else if (v->remedy != REMEDY_NONE && (task->dry_run ? v->changed : in_time)) {
             healer_heal(flow_healer(task->flow), v, false);
+        } else if (v->remedy != REMEDY_NONE && !task->dry_run && !busy) {
+            char text[700];
+            snprintf(text, sizeof text, "not done in time: %s; %s", SHOWN_VERDICT(v),
+                     healer_acted(flow_healer(task->flow), v->id));
+            e->failed++;
+            task_row(task, v->name, "verdict", verdict_kind_name(v->kind), "failed", text);
         }
     }
     if (busy || (more && !task->dry_run && in_time))
@@ -71,11 +76,9 @@ static void look(struct task *task, const struct world *world, const struct judg
         return;
     }
     say_clear();
-    if (task->json && !e->quiet)
-        say_json(json_incref(task->rows));
-    else if (!task->json && !e->done && !e->failed && !e->told)
+    if (!task->json && !e->done && !e->failed && !e->told)
         puts("nothing to enforce: limits and loaded models are as wanted");
-    task_end(task, e->failed ? FAILURE_JOB : 0);
+    task_finish(task, e->failed ? FAILURE_JOB : 0);
 }
 
 static void heal(struct task *task, const struct heal_event *h)
@@ -113,16 +116,9 @@ static void heal(struct task *task, const struct heal_event *h)
 
 static int enforce(struct enforce e, struct cli *cli, const char *named, json_t **ret_rows)
 {
-    e.quiet = ret_rows != NULL;
-    e.task = TASK(cli, "enforce", named, &e, ACTS(cli), .rows = json_array(), .begin = begin,
-                  .look = look, .heal = heal);
-    e.task.json |= e.quiet;
-    int status = task_run(&e.task);
-    if (ret_rows)
-        *ret_rows = e.task.rows;
-    else
-        json_decref(e.task.rows);
-    return status;
+    e.task = TASK(cli, "enforce", named, &e, ACTS(cli), .rows = json_array(), .ret_rows = ret_rows,
+                  .begin = begin, .look = look, .heal = heal);
+    return task_run(&e.task);
 }
 
 int cmd_enforce(struct cli *cli)

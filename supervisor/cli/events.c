@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -64,12 +63,18 @@ static void say_what(char *text, const struct history_event *e, const json_t *nu
         {"supervisor-started", "supervisor started", false},
         {"supervisor-ended", "supervisor ended", false},
         {"released", "released by hand", false},
+        {"adopted", "adopted", false},
+        {"abandoned", "abandoned", false},
+        {"asked", "%s asked for by the API", false},
+        {"asked-ended", "%s that was asked for has ended", false},
         {"stopped", "stopped by the kill switch", false},
         {"would-act", "would do: %s", true},
         {"acting", "%s begins", true},
         {"healed", "healed by %s", true},
         {"applied", "%s applied", true},
         {"not-healed", "not healed by %s", true},
+        {"pulled", "pulled", true},
+        {"not-pulled", "not pulled", true},
         {"dropped", "%s dropped", true},
         {"pending", "%s is pending", true},
         {"hold", "HOLD, no %s any more", true},
@@ -232,22 +237,20 @@ static int since_parse(const char *text, int64_t now_ms, int64_t *ret_ms, struct
 
 static int limit_parse(const char *text, size_t *ret_limit, struct error *err)
 {
-    char *end;
-    errno = 0;
-    long value = strtol(text, &end, 10);
-    if (errno == 0 && end != text && *end == '\0' && value >= 1 && value <= LIMIT_MAX) {
-        *ret_limit = (size_t)value;
-        return 0;
-    }
-    return error_set(err, FAILURE_USAGE, -EINVAL, "--limit: \"%.80s\" is no number from 1 to %d",
-                     text, LIMIT_MAX);
+    fact value = 0;
+    bool digits = text[strspn(text, "0123456789")] == '\0';
+    if (!digits || count_parse(text, &value, NULL) < 0 || value < 1 || value > LIMIT_MAX)
+        return error_set(err, FAILURE_USAGE, -EINVAL,
+                         "--limit: \"%.80s\" is no number from 1 to %d", text, LIMIT_MAX);
+    *ret_limit = (size_t)value;
+    return 0;
 }
 
 /* Those behind the last one shown. -ENOENT: there is no history (yet). */
 static int read_events(struct events *e, struct error *err)
 {
     struct keep_history *history;
-    int r = keep_history_open_reader(e->state, &history, err);
+    int r = keep_history_read(e->state, false, &history, err);
     if (r < 0)
         return r == -ENOTDIR ? -ENOENT : r;
     r = keep_history_events(history, &e->filter, show, e, NULL, err);

@@ -3,13 +3,13 @@
 #include "base/size.h"
 #include "cli/cli.h"
 #include "cli/say.h"
+#include "cli/steps.h"
 #include "cli/task.h"
-#include "judge/ledger.h"
+#include "judge/ledger_json.h"
 #include "keep/history.h"
 #include "sense/json_member.h"
 #include "sense/json_put.h"
 #include "sense/world_json.h"
-#include "tell/local.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -58,7 +58,7 @@ static void describe(const struct ledger_part *p, char *text, size_t size)
     if (p->kind == LEDGER_RUNNER)
         snprintf(pid, sizeof pid, "pid %lld, no listed model", (long long)p->pid);
     if (fact_known(p->seen))
-        snprintf(seen, sizeof seen, "the most, of %lld load%s", (long long)p->seen,
+        snprintf(seen, sizeof seen, "as its load ended, of %lld load%s", (long long)p->seen,
                  p->seen == 1 ? "" : "s");
     bool told = *p->note || *seen;
     snprintf(text, size, "%s%s%s%s%s%s", p->model, *p->model && told ? ": " : "", pid, p->note,
@@ -112,7 +112,9 @@ static void print_verdicts(const struct explained *x, int width, FILE *to)
     fputs("  ruled out:\n", to);
     const json_t *out = json_object_get(x->seen, "ruled_out");
     if (!out)
-        fputs("    all: it does not run\n", to);
+        fputs(x->container->status == STATUS_RUNNING ? "    unknown: the daemon is an older one\n"
+                                                     : "    all: it does not run\n",
+              to);
     for (size_t i = 0; i < json_array_size(out); i++) {
         const json_t *one = json_array_get(out, i);
         fprintf(to, "    %-20s ", member_string_or(one, "verdict", ""));
@@ -124,7 +126,7 @@ static void print_verdicts(const struct explained *x, int width, FILE *to)
 static void explain_print(const struct explained *x, bool next, int width, FILE *to)
 {
     const struct container *c = x->container;
-    fact bound = c->cgroup.limit;
+    fact bound = cgroup_bound(&c->cgroup);
     fprintf(to, "%s%s holds %s %s%s\n", next ? "\n" : "", c->name, SHOWN(x->ledger->held),
             bound == FACT_NONE ? "and has no limit" : "of a limit of ",
             bound == FACT_NONE ? "" : SHOWN(bound));
@@ -136,23 +138,6 @@ static void explain_print(const struct explained *x, bool next, int width, FILE 
     print_verdicts(x, width, to);
 }
 
-static json_t *part_json(const struct ledger_part *p)
-{
-    json_t *part =
-        json_pack("{s:s, s:b}", "part", ledger_kind_name(p->kind), "held", ledger_is_held(p->kind));
-    if (p->negative)
-        json_object_set_new(part, "bytes", json_integer(-p->bytes));
-    else
-        put_fact(part, "bytes", p->bytes);
-    json_object_set_new(part, "from", json_string(ledger_source_name(p->source)));
-    put_text(part, "model", p->model);
-    put_fact(part, "pid", p->pid);
-    put_fact(part, "bound", p->bound);
-    put_fact(part, "seen", p->seen);
-    put_text(part, "note", p->note);
-    return part;
-}
-
 /* {"name":…,"id":…,"held":…,"ledger":[{"part":…,"held":true,"bytes":…,"from":…,"model":…,"pid":…}],
  * "verdicts":[…],"ruled_out":[{"verdict":…,"why":…}]}; a new reference. */
 static json_t *explain_json(const struct explained *x)
@@ -162,13 +147,13 @@ static json_t *explain_json(const struct explained *x)
     json_t *json = json_pack("{s:s, s:s, s:s}", "name", x->container->name, "id", x->container->id,
                              "activity", member_string_or(x->seen, "activity", ""));
     put_fact(json, "held", x->ledger->held);
-    put_fact(json, "limit", x->container->cgroup.limit);
+    put_fact(json, "limit", cgroup_bound(&x->container->cgroup));
     if (x->samples > 1) {
         put_fact(json, "least_in_hour", x->least);
         put_fact(json, "most_in_hour", x->most);
     }
     for (size_t i = 0; i < x->ledger->n_parts; i++)
-        json_array_append_new(ledger, part_json(&x->ledger->parts[i]));
+        json_array_append_new(ledger, ledger_part_to_json(&x->ledger->parts[i]));
     for (size_t i = 0; i < json_array_size(x->verdicts); i++)
         if (is_ours(x, json_array_get(x->verdicts, i)))
             json_array_append(ours, json_array_get(x->verdicts, i));
@@ -180,57 +165,34 @@ static json_t *explain_json(const struct explained *x)
 
 /* ---- the command */
 
-enum { DAEMON_TIMEOUT_MS = 2000, HOUR_MS = 3600000 };
+enum { HOUR_MS = 3600000 };
 
 struct explain {
-    struct task task;
-    json_t *state; /* a world with verdicts, as `status --json` prints it */
+    struct cli *cli;
+    const char *named; /* the container, or NULL: all */
+    json_t *state;     /* a world with verdicts, as `status --json` prints it */
     struct world world;
     struct keep_history *history; /* NULL: there is none */
     json_t *said;                 /* one of each container, for --json */
     size_t shown;
 };
 
-static void look(struct task *task, const struct world *world, const struct judgement *judgement)
-{
-    (void)world, (void)judgement;
-    struct explain *e = task->userdata;
-    e->state = flow_to_json(task->flow);
-    if (e->state)
-        json_object_set_new(e->state, "source", json_string("look"));
-    task_end(task, e->state ? 0 : FAILURE_JOB);
-}
-
-static int read_world(struct explain *e)
-{
-    char *line = json_dumps(e->state, WORLD_JSON_FLAGS);
-    enum world_line kind =
-        line ? world_from_json(line, strlen(line), &e->world, NULL, 0) : WORLD_LINE_FOREIGN;
-    free(line);
-    return kind == WORLD_LINE_WORLD ? 0 : -EBADMSG;
-}
-
-/* From the daemon, which knows more; from a look of our own where none runs, or where it does not
- * follow the container that was named. The exit status. */
+/* From the daemon; from a look of our own where none runs, or where it does not follow the
+ * container that was named. The exit status. */
 static int get_world(struct explain *e, struct targets *targets)
 {
-    const struct settings *s = config_settings(e->task.cli->config);
-    bool daemon = local_ask(s->state, s->docker_host, DAEMON_TIMEOUT_MS, &e->state) == 0;
-    for (;;) {
+    for (bool ask = true;; ask = false) {
         struct error err = {0};
-        int status = daemon ? 0 : task_run(&e->task);
+        int status = step_status(e->cli, e->named, ask, &e->state);
         if (status != 0)
             return status;
-        if (daemon)
-            json_object_set_new(e->state, "source", json_string("daemon"));
-        if (!e->state || read_world(e) < 0)
+        if (world_from_tree(e->state, &e->world, NULL, 0) != WORLD_LINE_WORLD)
             return cli_refuse(FAILURE_JOB, "what was seen cannot be read back");
-        if (!e->task.named ||
-            targets_choose(&e->world, e->task.named, "explain", NULL, targets, &err) == 0)
+        if (!e->named || targets_choose(&e->world, e->named, "explain", NULL, targets, &err) == 0)
             return 0;
+        bool daemon = !strcmp(member_string_or(e->state, "source", ""), "daemon");
         if (!daemon || err.failure == FAILURE_JOB)
             return cli_fail(&err);
-        daemon = false;
         json_decref(e->state);
         e->state = NULL;
     }
@@ -244,6 +206,8 @@ static int ask_history(void *userdata, const struct container *c, const struct m
                                   .context = m->context_length,
                                   .parallel = ledger_parallel(c),
                                   .kv_type = ledger_kv_type(c),
+                                  .version = c->ollama.version,
+                                  .gpu = e->world.n_gpus > 0 && m->size_vram > 0,
                                   .model = m->name};
     if (!e->history || keep_history_footprint(e->history, &f, NULL) < 0)
         return -ENOENT;
@@ -270,13 +234,13 @@ static int explain_one(struct explain *e, size_t i)
                           .ledger = calloc(1, sizeof *x.ledger)};
     if (!x.ledger)
         return -ENOMEM;
-    ledger_of(x.container, &e->world.host, ask_history, e, x.ledger);
+    ledger_of(&e->world, x.container, ask_history, e, x.ledger);
     if (e->history)
         keep_history_samples(e->history, x.container->id, clock_wall_ms() - HOUR_MS, span_sample,
                              &x, NULL);
     x.seen = json_array_get(json_object_get(e->state, "containers"), i);
     x.verdicts = json_object_get(e->state, "verdicts");
-    if (e->task.json)
+    if (cli_has(e->cli, "json"))
         json_array_append_new(e->said, explain_json(&x));
     else
         explain_print(&x, e->shown > 0, cli_width(), stdout);
@@ -289,14 +253,14 @@ static int explain_all(struct explain *e, const struct targets *targets)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < e->world.n_containers; i++)
-        if (e->task.named ? targets_have(targets, e->world.containers[i].id)
-                          : e->world.containers[i].status == STATUS_RUNNING)
+        if (e->named ? targets_have(targets, e->world.containers[i].id)
+                     : e->world.containers[i].status == STATUS_RUNNING)
             r = explain_one(e, i);
     if (r < 0)
         return cli_refuse(FAILURE_JOB, "not enough memory");
     if (e->shown == 0)
         return cli_refuse(FAILURE_JOB, "no Ollama container is running");
-    if (e->task.json)
+    if (cli_has(e->cli, "json"))
         say_json_by(json_pack("{s:O, s:O}", "source", json_object_get(e->state, "source"),
                               "containers", e->said),
                     WORLD_JSON_FLAGS);
@@ -306,13 +270,11 @@ static int explain_all(struct explain *e, const struct targets *targets)
 int cmd_explain(struct cli *cli)
 {
     struct targets targets = {0};
-    struct explain e = {.said = json_array()};
-    e.task =
-        TASK(cli, "explain", cli->operands[0], &e, .everything = true, .gpus = true, .look = look);
+    struct explain e = {.cli = cli, .named = cli->operands[0], .said = json_array()};
     world_init(&e.world);
     int status = get_world(&e, &targets);
     if (status == 0) {
-        keep_history_open_reader(config_settings(cli->config)->state, &e.history, NULL);
+        keep_history_read(config_settings(cli->config)->state, false, &e.history, NULL);
         status = explain_all(&e, &targets);
     }
     keep_history_close(e.history);

@@ -91,15 +91,16 @@ static void forced_verdict(const struct fix *fix, const struct container *c,
              *a->why ? ": " : "", a->why);
 }
 
-void fix_begin(struct fix *fix, struct fix_target *t, const struct verdict *v)
+/* The healer is asked; its events tell the rest. */
+static void fix_begin(struct fix *fix, struct fix_target *t, const struct verdict *v)
 {
-    if (!fix->task.json && t->locked_until_s <= 0) {
+    if (!fix->task.json && t->locked_until_s <= 0 && !t->again) {
         say_clear();
         printf("%s: %s: %s\n", t->name, verdict_kind_name(v->kind), SHOWN_VERDICT(v));
         fflush(stdout);
     }
     t->healing = true;
-    t->climbs = false;
+    t->climbs = t->again = false;
     t->kind = v->kind;
     t->verdict = verdict_kind_name(v->kind);
     t->step = remedy_name(v->remedy);
@@ -107,8 +108,7 @@ void fix_begin(struct fix *fix, struct fix_target *t, const struct verdict *v)
     int r = healer_heal(flow_healer(fix->task.flow), v, fix->force);
     if (r == -EPERM)
         fix_end(fix, t, FIX_NOT,
-                "not healed: it is, or may be, a Swarm task, whose life is the "
-                "manager's business");
+                "not healed: it is, or may be, a Swarm task, whose life is the manager's business");
     else if (r < 0 && r != -EBUSY && r != -EPERM)
         fix_end(fix, t, FIX_NOT, "not healed: what is done could not be remembered");
 }

@@ -44,7 +44,7 @@ static void finish(struct fix *fix)
 {
     static const char *const names[] = {"unknown", "healthy", "healed", "would-heal", "not-healed"};
     int status = 0;
-    json_t *rows = json_array();
+    fix->task.rows = json_array();
     for (size_t i = 0; i < fix->task.targets.n; i++) {
         struct fix_target *t = &fix->list[i];
         if (t->end == FIX_NOT || t->end == FIX_NONE)
@@ -54,16 +54,9 @@ static void finish(struct fix *fix)
                       names[t->end], "verdict", t->verdict, "step", t->step, "before",
                       json_known(t->before), "after", json_known(t->after), "took_s", t->took_s);
         json_object_set_new(row, "text", json_string(t->text));
-        json_array_append_new(rows, row);
+        json_array_append_new(fix->task.rows, row);
     }
-    say_clear();
-    if (fix->ret_rows)
-        *fix->ret_rows = rows;
-    else if (fix->task.json)
-        say_json(rows);
-    else
-        json_decref(rows);
-    task_end(&fix->task, status);
+    task_finish(&fix->task, status);
 }
 
 static void begin(struct task *task)
@@ -111,6 +104,21 @@ static void go_on(const struct fix *fix, struct fix_target *t, const struct heal
     fflush(stdout);
 }
 
+/* Growth is healed between two requests: where the fresh look meets one, the next look tries. */
+static bool tries_again(struct fix_target *t, const struct heal_event *e)
+{
+    double now_s = clock_boottime_s();
+    if (e->kind != HEAL_DROPPED || t->kind != VERDICT_GROWTH_LEAK)
+        return false;
+    if (t->patience_s <= 0)
+        t->patience_s = now_s + step_s;
+    t->climbs = t->again = true;
+    if (t->deadline_s < t->patience_s)
+        t->deadline_s = t->patience_s;
+    snprintf(t->text, sizeof t->text, "%.600s", e->text);
+    return now_s < t->patience_s;
+}
+
 static void heal(struct task *task, const struct heal_event *e)
 {
     struct fix *fix = task->userdata;
@@ -150,6 +158,8 @@ static void heal(struct task *task, const struct heal_event *e)
         fix_end(fix, t, FIX_NOT, "not healed: %.600s", e->text);
         break;
     default:
+        if (tries_again(t, e))
+            break;
         if (e->next != REMEDY_NONE) { /* that was not enough: the next step, while it is borne */
             go_on(fix, t, e);
             break;
@@ -168,11 +178,9 @@ static int fix_ollama(struct cli *cli, const char *named, json_t **ret_rows)
     if (config_set(cli->config, assignment, ORIGIN_COMMAND_LINE, &err) < 0)
         return cli_fail(&err);
     struct fix fix = {.force = cli_has(cli, "force"),
-                      .hold_s = config_settings(cli->config)->leak_hold_s,
-                      .ret_rows = ret_rows};
-    fix.task =
-        TASK(cli, "fix-ollama", named, &fix, ACTS(cli), .begin = begin, .look = look, .heal = heal);
-    fix.task.json |= ret_rows != NULL;
+                      .hold_s = config_settings(cli->config)->leak_hold_s};
+    fix.task = TASK(cli, "fix-ollama", named, &fix, ACTS(cli), .ret_rows = ret_rows, .begin = begin,
+                    .look = look, .heal = heal);
     int status = task_run(&fix.task);
     free(fix.list);
     return status;

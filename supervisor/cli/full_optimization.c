@@ -1,12 +1,10 @@
-/* supervisor full-optimization: status, fix, limits, policy, test, status, as one report (row D4).
+/* supervisor full-optimization: status, fix, limits, policy, test, status, as one report.
  * Each step is the command itself; it ends at the first one that needs a person. */
 #include "base/clock.h"
-#include "base/profile.h"
 #include "base/size.h"
 #include "cli/full_report.h"
 #include "cli/say.h"
 #include "cli/steps.h"
-#include "deploy/probe.h"
 #include "sense/host.h"
 #include "sense/json_member.h"
 
@@ -56,19 +54,14 @@ static bool end_step(struct optimization *o, struct full_step *step, int status)
 static bool run_status(struct optimization *o, json_t **ret_world)
 {
     struct full_step step = {.name = "status", .end = STEP_DONE, .began_s = clock_boottime_s()};
-    bool go_on = end_step(o, &step, step_status(o->cli, &step.result));
+    bool go_on = end_step(o, &step, step_status(o->cli, NULL, true, &step.result));
     *ret_world = step.result;
     return go_on;
 }
 
-/* The first row with this result; NULL. */
 static const json_t *row_with(const json_t *rows, const char *result)
 {
-    const json_t *row;
-    size_t i;
-    json_array_foreach(rows, i, row) if (strcmp(member_string_or(row, "result", ""), result) ==
-                                         0) return row;
-    return NULL;
+    return member_find(rows, "result", result);
 }
 
 static void needs_person(struct full_step *step, const json_t *row)

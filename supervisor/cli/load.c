@@ -1,4 +1,4 @@
-/* supervisor load MODEL: into one container, if there is room for it (row C7). */
+/* supervisor load MODEL: into one container, if there is room for it. */
 #include "cli/loading.h"
 #include "cli/say.h"
 
@@ -26,44 +26,25 @@ static void done(void *userdata, const struct load_report *report)
     task_end(&load->task, bad ? FAILURE_JOB : 0);
 }
 
-static void begin(struct task *task)
-{
-    struct load *load = task->userdata;
-    memcpy(load->wish.id, task->targets.ids[0], sizeof load->wish.id);
-    if (task->targets.n > 1)
-        task_refuse(task, FAILURE_USAGE,
-                    "%zu containers are in enforce mode: name the one that is meant by --container",
-                    task->targets.n);
-    else if (loading_begin(&load->loading, task) < 0)
-        task_refuse(task, FAILURE_JOB, "not enough memory");
-}
-
 static void look(struct task *task, const struct world *world, const struct judgement *judgement)
 {
+    (void)world, (void)judgement;
     struct load *load = task->userdata;
-    if (!load->loading.loader)
-        return;
-    loader_look(load->loading.loader, world, judgement);
+    loader_look(load->loading.loader);
     if (!load->begun) {
         load->begun = true;
+        memcpy(load->wish.id, task->targets.ids[0], sizeof load->wish.id);
         loader_begin(load->loading.loader, &load->wish);
     }
 }
 
 static void heal(struct task *task, const struct heal_event *event)
 {
-    struct load *load = task->userdata;
     if (event->kind == HEAL_DONE && !task->json) {
         say_clear();
         printf("%s: %s: unloaded to make room, %s in %.1f s\n", event->name, event->model,
                SHOWN_CHANGE(event->before, event->after), event->took_s);
     }
-    loading_heal(&load->loading, event);
-}
-
-static void interrupted(struct task *task)
-{
-    loading_interrupted(&((struct load *)task->userdata)->loading);
 }
 
 int cmd_load(struct cli *cli)
@@ -78,8 +59,9 @@ int cmd_load(struct cli *cli)
     if (strlen(model) == 0 || strlen(model) >= sizeof load.wish.model)
         return cli_refuse(FAILURE_USAGE, "\"%.64s\" is no model's name", model);
     snprintf(load.wish.model, sizeof load.wish.model, "%s", model);
-    load.task = TASK(cli, "load MODEL --container", cli_value(cli, "container"), &load, ACTS(cli),
-                     .begin = begin, .look = look, .heal = heal, .interrupted = interrupted);
+    load.task =
+        TASK(cli, "load MODEL --container", cli_value(cli, "container"), &load, ACTS(cli),
+             .look = look, .heal = heal, .loading = &load.loading, .one = " by --container");
     int status = task_run(&load.task);
     loading_end(&load.loading);
     return status;

@@ -19,6 +19,8 @@ static void say_loaded(const struct load_report *r, char *text, size_t size)
     else
         text_append(text, size, "; held %s; its runner holds %s", SHOWN_CHANGE(r->before, r->after),
                     SHOWN(r->runner));
+    if (r->probe_s >= 0)
+        text_append(text, size, "; a token after %s", SHOWN_S(r->probe_s));
     if (fact_known(r->context) && r->context > 0)
         text_append(text, size, "; context %lld", (long long)r->context);
     if (fact_known(r->size_vram) && r->size_vram > 0)
@@ -111,6 +113,8 @@ json_t *load_json(const struct load_report *r)
     json_object_set_new(json, "took_s", json_real(r->took_s));
     if (r->load_s > 0)
         json_object_set_new(json, "load_s", json_real(r->load_s));
+    if (r->probe_s >= 0)
+        json_object_set_new(json, "probe_s", json_real(r->probe_s));
     return json;
 }
 
@@ -162,12 +166,8 @@ static void done(void *userdata, const struct load_report *report)
 
 int loading_begin(struct loading *loading, struct task *task)
 {
-    const char *state = config_settings(task->cli->config)->state;
-    keep_history_open_reader(state, &loading->history, NULL);
-    struct loader_options options = {.config = task->cli->config,
-                                     .sense = flow_sense(task->flow),
-                                     .healer = flow_healer(task->flow),
-                                     .state = state,
+    keep_history_read(config_settings(task->cli->config)->state, false, &loading->history, NULL);
+    struct loader_options options = {.healer = flow_healer(task->flow),
                                      .history = loading->history,
                                      .progress = progress,
                                      .done = done,

@@ -17,11 +17,10 @@ struct loading {
     void *userdata;
 };
 
-/* In a task's begin. 0 or -ENOMEM. */
+/* These three are called by the task: before its begin (0 or -ENOMEM); with every event of the
+ * healer; at Ctrl-C, to say what Ollama does about the load that is under way. */
 int loading_begin(struct loading *loading, struct task *task);
-/* Every event of the healer. */
 void loading_heal(struct loading *loading, const struct heal_event *event);
-/* Ctrl-C: what Ollama does about the load that is under way. */
 void loading_interrupted(struct loading *loading);
 void loading_end(struct loading *loading); /* after task_run */
 
@@ -33,7 +32,7 @@ json_t *load_json(const struct load_report *report);
 int load_keep_alive(const char *text, int64_t *ret_keep_alive_s, struct error *err);
 
 /* ---- what is wanted at hand, loaded one after another: the tiers in their order, then what is
- * pinned (row C14). Only what fits: nothing is unloaded for it. For the commands preload and
+ * pinned. Only what fits: nothing is unloaded for it. For the commands preload and
  * emergency-restart. */
 
 enum { PRELOAD_MAX = 256 }; /* rows; of one container TIERS_MAX lists of models and the pins */
@@ -47,11 +46,10 @@ struct preload {
     json_t *rows; /* owned */
 };
 
-/* After targets were chosen: which models, and the loader. 0 or -ENOMEM. */
+/* In a task's begin, whose `loading` is this one's: which models. 0 or -ENOMEM. */
 int preload_begin(struct preload *preload, struct task *task, int64_t keep_alive_s);
-/* In each look; for each event of the healer: loading_heal. over is set when all rows are done. */
-void preload_look(struct preload *preload, const struct world *world,
-                  const struct judgement *judgement);
+/* In each look; over is set when all rows are done. */
+void preload_look(struct preload *preload);
 void preload_end(struct preload *preload); /* after task_run */
 
 #endif

@@ -1,4 +1,4 @@
-/* supervisor optimize: one pass (row C9): idle models go, as far as the pressure asks. */
+/* supervisor optimize: one pass: idle models go, as far as the pressure asks. */
 #include "judge/optimize.h"
 #include "base/clock.h"
 #include "base/size.h"
@@ -216,12 +216,11 @@ int cmd_optimize(struct cli *cli)
         return cli_refuse(FAILURE_JOB, "not enough memory");
     }
     o->now = cli_has(cli, "now");
-    o->task = TASK(cli, "optimize", cli->operands[0], o, ACTS(cli), .rows = json_array(),
+    o->task = TASK(cli, "optimize", cli_container(cli), o, ACTS(cli), .rows = json_array(),
                    .look = look, .heal = heal);
-    keep_history_open_reader(config_settings(cli->config)->state, &o->history, NULL);
+    keep_history_read(config_settings(cli->config)->state, false, &o->history, NULL);
     int status = task_run(&o->task);
     keep_history_close(o->history);
-    json_decref(o->task.rows);
     runner_uses_free(o->uses);
     free(o);
     return status;

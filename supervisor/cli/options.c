@@ -24,6 +24,7 @@ struct reader {
     int argc, at; /* at: the next word */
     char **argv;
     struct options *options;
+    bool typed; /* what is wrong is passed over */
     struct error *err;
 };
 
@@ -47,26 +48,20 @@ const struct option_spec *option_find(const struct command *command, const char 
 static int unknown(const struct reader *reader, const char *word)
 {
     enum { KNOWN_MAX = 32 };
-    const char *known[KNOWN_MAX], *meant = NULL;
+    const char *known[KNOWN_MAX];
     const struct option_spec *lists[] = {options_global,
                                          reader->command ? reader->command->options : NULL};
     size_t n = 0, length = strcspn(word, "=");
-    char name[SHOWN_MAX + 1];
+    char name[SHOWN_MAX + 1], otherwise[MEANT_SIZE];
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         for (const struct option_spec *o = lists[i]; o && o->name && n < KNOWN_MAX; o++)
             known[n++] = o->name;
     snprintf(name, sizeof(name), "%.*s", (int)(length > SHOWN_MAX ? SHOWN_MAX : length), word);
-    if (name[0] == '-' && name[1] == '-')
-        meant = nearest(name + 2, known, n);
-    const char *command = reader->command ? reader->command->name : NULL;
-    return error_set(reader->err, FAILURE_USAGE, -EINVAL,
-                     meant ? "unknown option %s: did you mean --%s%s?"
-                           : "unknown option %s: `supervisor help%s%s` lists those that there are",
-                     name,
-                     meant     ? meant
-                     : command ? " "
-                               : "",
-                     meant || !command ? "" : command);
+    const char *command = reader->command ? reader->command->name : "";
+    snprintf(otherwise, sizeof(otherwise), "`supervisor help%s%s` lists those that there are",
+             *command ? " " : "", command);
+    return error_set(reader->err, FAILURE_USAGE, -EINVAL, "unknown option %s: %s", name,
+                     MEANT(name + 2, known, n, "did you mean --", otherwise));
 }
 
 static int add(const struct reader *reader, const struct option_spec *spec, const char *value)
@@ -92,7 +87,10 @@ static int take(struct reader *reader, const struct option_spec *spec, const cha
     if (spec->argument[0] == '[') {
         if (!next || !isdigit((unsigned char)next[0]))
             return add(reader, spec, NULL);
-    } else if (!next || (next[0] == '-' && next[1] != '\0')) {
+    } else if (reader->typed && !next) {
+        reader->options->pending = spec;
+        return 0;
+    } else if (!next || (next[0] == '-' && next[1] != '\0' && !reader->typed)) {
         return error_set(reader->err, FAILURE_USAGE, -EINVAL, "--%s needs an argument: --%s %s",
                          spec->name, spec->name, spec->argument);
     }
@@ -122,34 +120,51 @@ static int read_short(struct reader *reader, const char *word)
     return 0;
 }
 
+static int read_words(struct reader *reader, const struct command *command)
+{
+    struct options *options = reader->options;
+    while (reader->at < reader->argc) {
+        char *word = reader->argv[reader->at++];
+        int code = 0;
+        if (options->only_operands || word[0] != '-' || word[1] == '\0') {
+            if (options->operands_n == OPERANDS_MAX)
+                return error_set(reader->err, FAILURE_USAGE, -E2BIG, "more than %d words",
+                                 OPERANDS_MAX);
+            options->operands[options->operands_n++] = word;
+            reader->command = command;
+            if (!command)
+                break;
+        } else if (strcmp(word, "--") == 0) {
+            options->only_operands = true;
+        } else if (word[1] == '-') {
+            code = read_long(reader, word);
+        } else {
+            code = read_short(reader, word);
+        }
+        if (code < 0 && !reader->typed)
+            return code;
+    }
+    return 0;
+}
+
 int options_parse(const struct command *command, int argc, char **argv, struct options *ret_options,
                   struct error *err)
 {
     struct options options = {0};
     struct reader reader = {.argc = argc, .argv = argv, .at = 1, .options = &options, .err = err};
-    bool only_operands = false;
-    while (reader.at < argc) {
-        char *word = argv[reader.at++];
-        int code = 0;
-        if (only_operands || word[0] != '-' || word[1] == '\0') {
-            if (options.operands_n == OPERANDS_MAX)
-                return error_set(err, FAILURE_USAGE, -E2BIG, "more than %d words", OPERANDS_MAX);
-            options.operands[options.operands_n++] = word;
-            reader.command = command;
-            if (!command)
-                break;
-        } else if (strcmp(word, "--") == 0) {
-            only_operands = true;
-        } else if (word[1] == '-') {
-            code = read_long(&reader, word);
-        } else {
-            code = read_short(&reader, word);
-        }
-        if (code < 0)
-            return code;
-    }
-    *ret_options = options;
-    return 0;
+    int code = read_words(&reader, command);
+    if (code == 0)
+        *ret_options = options;
+    return code;
+}
+
+void options_typed(const struct command *command, int argc, char **argv,
+                   struct options *ret_options)
+{
+    struct reader reader = {
+        .argc = argc, .argv = argv, .at = 1, .options = ret_options, .typed = true};
+    *ret_options = (struct options){0};
+    read_words(&reader, command);
 }
 
 bool options_has(const struct options *options, const char *name)

@@ -1,4 +1,4 @@
-/* supervisor preload: the tiers and the pinned models, as far as they fit (row C14). */
+/* supervisor preload: the tiers and the pinned models, as far as they fit. */
 #include "cli/loading.h"
 #include "cli/say.h"
 
@@ -52,7 +52,7 @@ int preload_begin(struct preload *preload, struct task *task, int64_t keep_alive
     preload->loading.userdata = preload;
     preload->rows = json_array();
     preload->items = calloc(PRELOAD_MAX, sizeof *preload->items);
-    if (!preload->items || !preload->rows || loading_begin(&preload->loading, task) < 0)
+    if (!preload->items || !preload->rows)
         return -ENOMEM;
     for (size_t i = 0; i < task->targets.n; i++) {
         const struct container *c = task_container(task, i);
@@ -63,10 +63,9 @@ int preload_begin(struct preload *preload, struct task *task, int64_t keep_alive
     return 0;
 }
 
-void preload_look(struct preload *preload, const struct world *world,
-                  const struct judgement *judgement)
+void preload_look(struct preload *preload)
 {
-    loader_look(preload->loading.loader, world, judgement);
+    loader_look(preload->loading.loader);
     if (preload->row_open || preload->over)
         return;
     preload->over = preload->at == preload->n;
@@ -107,10 +106,11 @@ static void begin(struct task *task)
 
 static void look(struct task *task, const struct world *world, const struct judgement *judgement)
 {
+    (void)world, (void)judgement;
     struct command_preload *p = task->userdata;
     if (p->preload.over)
         return;
-    preload_look(&p->preload, world, judgement);
+    preload_look(&p->preload);
     if (!p->preload.over)
         return;
     if (task->json)
@@ -120,24 +120,14 @@ static void look(struct task *task, const struct world *world, const struct judg
     task_end(task, p->preload.short_of ? FAILURE_JOB : 0);
 }
 
-static void heal(struct task *task, const struct heal_event *event)
-{
-    loading_heal(&((struct command_preload *)task->userdata)->preload.loading, event);
-}
-
-static void interrupted(struct task *task)
-{
-    loading_interrupted(&((struct command_preload *)task->userdata)->preload.loading);
-}
-
 int cmd_preload(struct cli *cli)
 {
     struct error err;
     struct command_preload p = {.keep_alive_s = 0};
     if (load_keep_alive(cli_value(cli, "keep-alive"), &p.keep_alive_s, &err) < 0)
         return cli_fail(&err);
-    p.task = TASK(cli, "preload", cli->operands[0], &p, ACTS(cli), .begin = begin, .look = look,
-                  .heal = heal, .interrupted = interrupted);
+    p.task = TASK(cli, "preload", cli_container(cli), &p, ACTS(cli), .begin = begin, .look = look,
+                  .loading = &p.preload.loading);
     int status = task_run(&p.task);
     preload_end(&p.preload);
     return status;

@@ -1,4 +1,4 @@
-/* supervisor record: worlds as JSON lines (row B11). */
+/* supervisor record: worlds as JSON lines. */
 #include "base/size.h"
 #include "cli/task.h"
 #include "sense/world_json.h"
@@ -55,7 +55,7 @@ int cmd_record(struct cli *cli)
         return cli_fail(&err);
     }
     if (path && !(r.to = fopen(path, "we")))
-        return cli_refuse(FAILURE_JOB, "%s: %s", path, strerror(errno));
+        return cli_refuse(FAILURE_JOB, "%s: %s", path, error_of_file(errno));
     r.task =
         TASK(cli, "record", cli->operands[0], &r, .everything = !cli->operands[0], .look = look);
     r.task.json = true;

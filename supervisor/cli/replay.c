@@ -1,4 +1,4 @@
-/* supervisor replay: the same judgement over what was recorded, offline (row B11, WORLD.md). */
+/* supervisor replay: the same judgement over what was recorded, offline. */
 #include "cli/cli.h"
 #include "cli/say.h"
 #include "judge/judge.h"
@@ -81,7 +81,7 @@ int cmd_replay(struct cli *cli)
     bool standard_input = !strcmp(path, "-");
     FILE *from = standard_input ? stdin : fopen(path, "re");
     if (!from)
-        return cli_refuse(FAILURE_USAGE, "%s: %s", path, strerror(errno));
+        return cli_refuse(FAILURE_USAGE, "%s: %s", path, error_of_file(errno));
     struct judge *judge;
     int result = judge_new(cli->config, &judge);
     if (result == 0) {

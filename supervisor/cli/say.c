@@ -8,6 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+const char *cli_container(const struct cli *cli)
+{
+    return cli->operands[0] ? cli->operands[0] : cli_value(cli, "container");
+}
+
 const char *say_change(fact before, fact after, char *text, size_t size)
 {
     if (!fact_known(before) || !fact_known(after)) {
@@ -15,9 +20,14 @@ const char *say_change(fact before, fact after, char *text, size_t size)
         return text;
     }
     double percent = before > 0 ? 100.0 * (double)(before - after) / (double)before : 0;
-    snprintf(text, size, "%s -> %s (%lld -> %lld bytes, %.1f %% %s)", SHOWN(before), SHOWN(after),
-             (long long)before, (long long)after, percent < 0 ? -percent : percent,
-             percent < 0 ? "more" : "less");
+    char change[40];
+    if (percent < -100) /* a model's load beside a server's ten megabytes */
+        snprintf(change, sizeof change, "%.0f times as much", 1 - percent / 100);
+    else
+        snprintf(change, sizeof change, "%.1f %% %s", percent < 0 ? -percent : percent,
+                 percent < 0 ? "more" : "less");
+    snprintf(text, size, "%s -> %s (%lld -> %lld bytes, %s)", SHOWN(before), SHOWN(after),
+             (long long)before, (long long)after, change);
     return text;
 }
 
@@ -42,6 +52,7 @@ const char *say_verdict(const struct verdict *v, char *text, size_t size)
     case VERDICT_ORPHAN_RUNNER:
     case VERDICT_STALLED_LOAD:
     case VERDICT_STUCK_STOPPING:
+    case VERDICT_HUNG_RUNNER:
         snprintf(text, size, "%s; it holds %s", v->why, EVIDENCE(v, "runner"));
         break;
     case VERDICT_HELD_ELSEWHERE:

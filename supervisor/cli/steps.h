@@ -8,7 +8,10 @@
 #include "cli/cli.h"
 #include <jansson.h>
 
-int step_status(struct cli *cli, json_t **ret_world);
+/* From the daemon, which knows more, where it is to be asked; from a look of our own where none
+ * answers. `source` in the world says which. named: the container that the command line named, or
+ * NULL. */
+int step_status(struct cli *cli, const char *named, bool ask, json_t **ret_world);
 /* Rows for each container that the command acts on without a name. */
 int step_fix(struct cli *cli, json_t **ret_rows);    /* fix-ollama */
 int step_limits(struct cli *cli, json_t **ret_rows); /* enforce: memory limits, memory.high */

@@ -1,5 +1,6 @@
 #include "cli/task.h"
 #include "base/size.h"
+#include "cli/loading.h"
 #include "cli/say.h"
 
 #include <errno.h>
@@ -40,9 +41,8 @@ static int choose_named(const struct world *world, const char *named, struct tar
         if (n < TARGETS_MAX)
             names[n++] = c->name;
     }
-    const char *near = nearest(named, names, n);
-    return error_set(err, FAILURE_USAGE, -ENOENT, "there is no container \"%.100s\"%s%s%s", named,
-                     near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    return error_set(err, FAILURE_USAGE, -ENOENT, "there is no container \"%.100s\"%s", named,
+                     MEANT(named, names, n, "; did you mean ", ""));
 }
 
 int targets_choose(const struct world *world, const char *named, const char *command, FILE *told,
@@ -87,6 +87,8 @@ int targets_choose(const struct world *world, const char *named, const char *com
 static void on_look(void *userdata, const struct world *world, const struct judgement *judgement)
 {
     struct task *task = userdata;
+    if (task->over) /* it ends with this turn of the loop, in which another look may be due */
+        return;
     if (!task->chosen && (!sense_settled(flow_sense(task->flow)) ||
                           (task->gpus && !sense_gpus_known(flow_sense(task->flow)))))
         return;
@@ -99,6 +101,16 @@ static void on_look(void *userdata, const struct world *world, const struct judg
             return;
         }
         task->chosen = true;
+        if (task->one && task->targets.n > 1) {
+            task_refuse(task, FAILURE_USAGE,
+                        "%zu containers are in enforce mode: name the one that is meant%s",
+                        task->targets.n, task->one);
+            return;
+        }
+        if (task->loading && loading_begin(task->loading, task) < 0) {
+            task_refuse(task, FAILURE_JOB, "not enough memory");
+            return;
+        }
         if (task->begin)
             task->begin(task);
     }
@@ -121,16 +133,20 @@ static void on_heal(void *userdata, const struct heal_event *event)
     /* On the way: what ends it comes yet. */
     if (event->kind == HEAL_START_FAILED || event->kind == HEAL_LOCKED_LONG)
         fprintf(stderr, "supervisor: %s: %s: %s\n", event->name, event->step, event->text);
-    else if (task->heal)
-        task->heal(task, event);
+    else {
+        if (task->heal)
+            task->heal(task, event);
+        if (task->loading)
+            loading_heal(task->loading, event);
+    }
 }
 
 static void on_interrupt(uv_signal_t *signal, int number)
 {
     struct task *task = signal->data;
     say_clear();
-    if (task->interrupted)
-        task->interrupted(task);
+    if (task->loading)
+        loading_interrupted(task->loading);
     if (task->act && healer_busy(flow_healer(task->flow)))
         fputs("supervisor: interrupted; what was begun is followed to its end by the next "
               "supervisor\n",
@@ -141,7 +157,14 @@ static void on_interrupt(uv_signal_t *signal, int number)
 void task_end(struct task *task, int status)
 {
     say_clear();
+    task->over = true;
     flow_stop(task->flow, status);
+}
+
+void task_finish(struct task *task, int status)
+{
+    task->finished = true;
+    task_end(task, status);
 }
 
 const struct container *task_container(const struct task *task, size_t target)
@@ -167,6 +190,7 @@ json_t *task_row(struct task *task, const char *container, const char *key, cons
 int task_run(struct task *task)
 {
     struct error err = {0};
+    task->json |= task->ret_rows != NULL;
     struct flow_options options = {.config = task->cli->config,
                                    .act = task->act && !task->dry_run,
                                    .dry_run = task->dry_run,
@@ -175,8 +199,10 @@ int task_run(struct task *task)
                                    .note = on_note,
                                    .heal = on_heal,
                                    .userdata = task};
-    if (flow_new(&options, &task->flow, &err) < 0)
+    if (flow_new(&options, &task->flow, &err) < 0) {
+        json_decref(task->rows);
         return cli_fail(&err);
+    }
     uv_signal_t interrupt, term;
     uv_signal_init(flow_loop(task->flow), &interrupt);
     uv_signal_init(flow_loop(task->flow), &term);
@@ -184,8 +210,13 @@ int task_run(struct task *task)
     uv_signal_start(&interrupt, on_interrupt, SIGINT);
     uv_signal_start(&term, on_interrupt, SIGTERM);
     int status = flow_run(task->flow);
+    if (task->ret_rows && task->rows)
+        *task->ret_rows = json_incref(task->rows);
+    else if (task->json && task->finished)
+        say_json(json_incref(task->rows));
     uv_close((uv_handle_t *)&interrupt, NULL);
     uv_close((uv_handle_t *)&term, NULL);
     flow_free(task->flow);
+    json_decref(task->rows);
     return status;
 }

@@ -7,8 +7,8 @@
 #include "cli/cli.h"
 #include "flow.h"
 
-/* ---- which containers a command without a name acts on (JUDGEMENT, acting 9): those in enforce
- * mode, or the only Ollama container there is. */
+/* ---- which containers a command without a name acts on (docs/judgement.md, acting 9): those in
+ * enforce mode, or the only Ollama container there is. */
 
 enum { TARGETS_MAX = 256 };
 
@@ -26,6 +26,7 @@ bool targets_have(const struct targets *targets, const char *id);
 
 /* ---- the task */
 
+struct loading;
 struct task {
     struct cli *cli;
     const char *command; /* for "to act on it: supervisor COMMAND NAME" */
@@ -38,14 +39,17 @@ struct task {
     /* In each look from then on. */
     void (*look)(struct task *task, const struct world *world, const struct judgement *judgement);
     void (*heal)(struct task *task, const struct heal_event *event); /* may be NULL */
-    /* Ctrl-C, before the flow ends: what is broken off by that is told here; may be NULL. */
-    void (*interrupted)(struct task *task);
+    const char *one;         /* it takes one container alone: how that is named, as in
+                                " by --container"; NULL: any number */
+    struct loading *loading; /* of a command that loads: begun before it, and told what the healer
+                                did, and of Ctrl-C; NULL: it loads nothing */
     void *userdata;
     /* Filled by task_run. */
     struct flow *flow;
     struct targets targets;
-    bool chosen;
-    json_t *rows; /* owned by the command: task_row */
+    bool chosen, finished, over;
+    json_t *rows;      /* task_row; given by the command, owned by task_run */
+    json_t **ret_rows; /* where they go instead of to stdout, as with --json; NULL: nowhere else */
 };
 
 /* With --json as it was said; behind the arguments more of its members, ACTS(cli) of one that acts.
@@ -61,6 +65,8 @@ struct task {
 /* Returns the exit status given to task_end, or that of what went wrong (said on stderr). */
 int task_run(struct task *task);
 void task_end(struct task *task, int status);
+/* The same where its work is done: with --json the rows are printed. */
+void task_finish(struct task *task, int status);
 /* What ends it, said on stderr. */
 #define task_refuse(task, failure, ...) task_end((task), cli_refuse((failure), __VA_ARGS__))
 

@@ -44,13 +44,13 @@ static json_t *row_of(const struct probe_result *r)
     json_t *row = json_pack("{s:I, s:b, s:s}", "size", (json_int_t)r->size, "had",
                             r->end == PROBE_HAD, "outcome", probe_end_name(r->end));
     put_fact(row, "limit_engine", r->limit_engine);
-    put_fact(row, "limit_cgroup", r->limit_cgroup);
+    put_fact(row, "limit_cgroup", r->answer.limit);
     put_fact(row, "wanted", r->end == PROBE_TOO_LARGE ? FACT_UNKNOWN : r->wanted);
-    put_fact(row, "touched", r->touched);
-    put_fact(row, "peak", r->peak);
-    put_fact(row, "available", r->available);
+    put_fact(row, "touched", r->answer.touched);
+    put_fact(row, "peak", r->answer.peak);
+    put_fact(row, "available", r->answer.available);
     put_fact(row, "missing", r->missing);
-    put_real(row, "seconds", r->touch_s);
+    put_real(row, "seconds", r->answer.seconds);
     if (r->end != PROBE_TOO_LARGE && r->end != PROBE_REFUSED)
         json_object_set_new(row, "oom_killed", json_boolean(r->oom_killed));
     put_text(row, "reason", r->reason);
@@ -68,9 +68,10 @@ static void print_row(const struct probe_result *r)
 {
     bool ran = r->end != PROBE_TOO_LARGE && r->end != PROBE_REFUSED;
     const char *oom = !ran ? "-" : r->oom_killed ? "yes" : "no";
-    printf(row_format, SHOWN(r->size), SHOWN(come_to(r->limit_cgroup)), SHOWN(come_to(r->touched)),
-           r->touch_s >= 0 ? SHOWN_S(r->touch_s) : "-", SHOWN(come_to(r->peak)), oom,
-           probe_end_name(r->end));
+    printf(row_format, SHOWN(r->size), SHOWN(come_to(r->answer.limit)),
+           SHOWN(come_to(r->answer.touched)),
+           r->answer.seconds >= 0 ? SHOWN_S(r->answer.seconds) : "-",
+           SHOWN(come_to(r->answer.peak)), oom, probe_end_name(r->end));
     if (r->reason[0])
         printf("  %s\n", r->reason);
     if (r->warning[0])
@@ -97,7 +98,7 @@ static int run_sizes(struct test *test, struct error *err)
 static int check_engine(struct await *await, struct error *err)
 {
     CLEANUP_JSON json_t *info = NULL;
-    int code = await_info(await, &info, err);
+    int code = await_json(await, DOCKER_INFO, "", &info, err);
     if (code == 0 && member_truth(info, "MemoryLimit") == 0)
         code = error_set(err, FAILURE_JOB, -EOPNOTSUPP,
                          "the Docker Engine cannot limit memory (docker info: no memory limit "

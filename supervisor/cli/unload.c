@@ -5,13 +5,14 @@
 #include "cli/say.h"
 #include "cli/task.h"
 #include "sense/json_put.h"
+#include "sense/ollama_model.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { JOBS_MAX = 512 };
-static const double all_s = 30;   /* row C6: 30 s for all of them */
+static const double all_s = 30;   /* 30 s for all of them */
 static const double wait_s = 600; /* --wait: a long request or load */
 
 struct job {
@@ -28,7 +29,16 @@ struct unload {
     size_t n;
     double until_s;
     size_t failed, pending, unreachable;
+    size_t asking; /* whether what is not loaded is there at all */
+    struct absent {
+        struct unload *unload;
+        const char *model;
+        size_t left; /* servers that have not answered */
+        bool there;  /* in one of them, or that is not known */
+    } absent[OPERANDS_MAX];
 };
+
+static const long ask_ms = 10000; /* /api/tags blocks until its cache is filled */
 
 static json_t *say(struct unload *u, const char *container, const char *model, const char *result,
                    const char *text)
@@ -43,6 +53,43 @@ static void add(struct unload *u, const struct container *c, const char *model)
     struct job *job = &u->jobs[u->n++];
     memcpy(job->id, c->id, sizeof job->id);
     snprintf(job->model, sizeof job->model, "%s", model);
+}
+
+static void on_absent(void *userdata, int result, const struct ollama_model *model,
+                      const struct error *err)
+{
+    struct absent *absent = userdata;
+    struct unload *u = absent->unload;
+    const struct task *task = &u->task;
+    const char *name = task->targets.n == 1 ? task_container(task, 0)->name : "supervisor";
+    (void)model, (void)err;
+    u->asking--;
+    absent->there |= result != -ENOENT;
+    if (--absent->left > 0 || result == -ECANCELED)
+        return;
+    u->failed += !absent->there;
+    say(u, name, absent->model, absent->there ? "done" : "failed",
+        absent->there
+            ? "it is not loaded (a model that is still loading is not listed yet)"
+            : "there is no such model: `docker exec -it CONTAINER ollama list` shows those "
+              "that there are");
+}
+
+/* One that is loaded nowhere: somebody may have been faster, or its name is wrong. */
+static void ask_for(struct unload *u, size_t operand)
+{
+    const struct task *task = &u->task;
+    struct absent *absent = &u->absent[operand];
+    *absent = (struct absent){u, u->models[operand], task->targets.n, false};
+    u->asking += absent->left;
+    for (size_t i = 0; i < task->targets.n; i++) {
+        struct ollama_client *client =
+            sense_ollama(flow_sense(task->flow), task_container(task, i)->id);
+        if (client)
+            ollama_ask_model(client, absent->model, ask_ms, on_absent, absent);
+        else
+            on_absent(absent, -ENOTCONN, NULL, NULL);
+    }
 }
 
 /* The models asked for, as /api/ps names them. One that is loaded nowhere is told. */
@@ -70,12 +117,9 @@ static void begin(struct task *task)
         if (u->flush && !c->ollama.n_models)
             say(u, c->name, "flush", "done", "nothing is loaded");
     }
-    for (int o = 0; !u->flush && !u->unreachable && o < u->n_models; o++) {
-        const char *name = task->targets.n == 1 ? task_container(task, 0)->name : "supervisor";
+    for (int o = 0; !u->flush && !u->unreachable && o < u->n_models; o++)
         if (!found[o])
-            say(u, name, u->models[o], "done",
-                "it is not loaded (a model that is still loading is not listed yet)");
-    }
+            ask_for(u, (size_t)o);
 }
 
 static bool under_way(const struct unload *u, const char *id)
@@ -90,7 +134,7 @@ static void look(struct task *task, const struct world *world, const struct judg
 {
     (void)judgement;
     struct unload *u = task->userdata;
-    bool open = false;
+    bool open = u->asking > 0;
     for (size_t i = 0; i < u->n; i++) {
         struct job *job = &u->jobs[i];
         const struct container *c = sense_container(flow_sense(task->flow), job->id);
@@ -118,11 +162,9 @@ static void look(struct task *task, const struct world *world, const struct judg
         say_progress("waiting for models to leave and their memory to come back ...");
         return;
     }
-    if (task->json)
-        say_json(json_incref(task->rows));
-    task_end(task, u->failed || u->pending ? FAILURE_JOB
-                   : u->unreachable        ? FAILURE_UNREACHABLE
-                                           : 0);
+    task_finish(task, u->failed || u->pending ? FAILURE_JOB
+                      : u->unreachable        ? FAILURE_UNREACHABLE
+                                              : 0);
 }
 
 static void heal(struct task *task, const struct heal_event *h)
@@ -172,7 +214,6 @@ int cmd_unload(struct cli *cli)
                   cli_value(cli, "container"), &u, ACTS(cli), .rows = json_array(), .begin = begin,
                   .look = look, .heal = heal);
     int status = task_run(&u.task);
-    json_decref(u.task.rows);
     free(u.jobs);
     return status;
 }

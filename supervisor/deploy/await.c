@@ -121,8 +121,9 @@ int await_sleep(struct await *await, int64_t ms)
     return await->signal ? -EINTR : 0;
 }
 
-void answer_take(struct answer *answer, int result, const struct error *err)
+void answer_take(void *userdata, int result, const struct error *err)
 {
+    struct answer *answer = userdata;
     answer->done = true;
     answer->result = result;
     if (answer->loop) /* an answer in the timers' turn: the loop must not wait for sockets then */
@@ -143,26 +144,27 @@ int await_answer(struct await *await, struct answer *answer)
 
 /* Something that tells how far it is, and can be ended. */
 struct watched {
-    struct answer answer;
+    struct answer answer; /* first: answer_take gets it */
     struct docker_call *call;
     struct ollama_pull *pull; /* one of the two */
-    bool stopped, refused;    /* refused: the caller's progress said so */
+    bool stopped;
     uint64_t moved_ns;
-    docker_pulling *image;
-    await_model_pulling *model;
+    pull_told *told;
     void *userdata;
     fact current; /* of the last progress: time counts from the last one that differed */
     char status[32];
 };
 
-static void moved(struct watched *watched, fact current, const char *status)
+static bool on_progress(void *userdata, const struct pull_progress *progress)
 {
-    if (watched->current == current &&
-        strncmp(watched->status, status, sizeof watched->status - 1) == 0)
-        return;
-    watched->current = current;
-    strncpy(watched->status, status, sizeof watched->status - 1);
-    watched->moved_ns = uv_hrtime();
+    struct watched *watched = userdata;
+    if (watched->current != progress->current ||
+        strncmp(watched->status, progress->status, sizeof watched->status - 1) != 0) {
+        watched->current = progress->current;
+        strncpy(watched->status, progress->status, sizeof watched->status - 1);
+        watched->moved_ns = uv_hrtime();
+    }
+    return watched->told(watched->userdata, progress);
 }
 
 /* Until it ends, is interrupted, refused by its caller, or stands still. */
@@ -174,7 +176,7 @@ static int watch(struct await *await, struct watched *watched, const char *what)
     uv_timer_start(&await->timer, on_time, (uint64_t)second_ms, (uint64_t)second_ms);
     while (!watched->answer.done) {
         stalled = stalled || uv_hrtime() - watched->moved_ns > stall_ns;
-        if ((await->signal || stalled || watched->refused) && !watched->stopped) {
+        if ((await->signal || stalled) && !watched->stopped) {
             watched->stopped = true;
             if (watched->pull)
                 ollama_pull_stop(watched->pull);
@@ -189,53 +191,33 @@ static int watch(struct await *await, struct watched *watched, const char *what)
         return watched->answer.result;
     if (await->signal)
         return error_set(watched->answer.err, FAILURE_JOB, -EINTR, "%s was interrupted", what);
-    if (stalled)
-        return error_set(watched->answer.err, FAILURE_JOB, -ETIMEDOUT,
-                         "%s did not move for %d minutes", what, AWAIT_STALL_S / 60);
-    return -ECANCELED;
+    return error_set(watched->answer.err, FAILURE_JOB, -ETIMEDOUT, "%s did not move for %d minutes",
+                     what, AWAIT_STALL_S / 60);
 }
 
-static void on_done(void *userdata, int result, const struct error *err)
-{
-    answer_take(&((struct watched *)userdata)->answer, result, err);
-}
-
-static void on_image(void *userdata, const struct docker_pull_progress *progress)
-{
-    struct watched *watched = userdata;
-    moved(watched, progress->current, progress->status ? progress->status : "");
-    if (watched->image)
-        watched->image(watched->userdata, progress);
-}
-
-int await_pull(struct await *await, const char *image, docker_pulling *progress, void *userdata,
+int await_pull(struct await *await, const char *image, pull_told *told, void *userdata,
                struct error *err)
 {
     char what[300];
-    struct watched watched = {.answer.err = err, .image = progress, .userdata = userdata};
+    struct watched watched = {.answer.err = err, .told = told, .userdata = userdata};
     snprintf(what, sizeof what, "the pull of %.200s", image);
-    watched.call = docker_pull(await->docker, image, on_image, on_done, &watched);
+    watched.call = docker_pull(await->docker, image, on_progress, answer_take, &watched);
     return watch(await, &watched, what);
-}
-
-static void on_model(void *userdata, const struct ollama_pull_progress *progress)
-{
-    struct watched *watched = userdata;
-    moved(watched, progress->completed, progress->status);
-    if (watched->model && !watched->refused && !watched->model(watched->userdata, progress))
-        watched->refused = true;
 }
 
 int await_model_pull(struct await *await, const char *address, uint16_t port, const char *model,
-                     await_model_pulling *progress, void *userdata, struct error *err)
+                     pull_told *told, void *userdata, struct error *err)
 {
     char what[300];
-    struct watched watched = {.answer.err = err, .model = progress, .userdata = userdata};
+    struct watched watched = {.answer.err = err, .told = told, .userdata = userdata};
     snprintf(what, sizeof what, "the pull of %.200s", model);
-    int r =
-        ollama_pull(await->http, address, port, model, on_model, on_done, &watched, &watched.pull);
-    if (r < 0)
-        return error_set(err, FAILURE_JOB, r, "cannot ask for a pull of %.200s: %s", model,
-                         strerror(-r));
-    return watch(await, &watched, what);
+    struct ollama_client *client = NULL;
+    int r = ollama_client_new(await->http, address, port, &client);
+    if (r == 0)
+        r = ollama_pull(client, model, on_progress, answer_take, &watched, &watched.pull);
+    r = r == 0 ? watch(await, &watched, what)
+               : error_set(err, FAILURE_JOB, r, "cannot ask for a pull of %.200s: %s", model,
+                           strerror(-r));
+    ollama_client_free(client);
+    return r;
 }

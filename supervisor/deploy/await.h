@@ -41,14 +41,9 @@ bool await_lost(int result, const struct error *err);
 int await_engine(struct await *await, int64_t timeout_ms, struct error *err);
 
 /* *ret_json is a new reference. */
-int await_info(struct await *await, json_t **ret_json, struct error *err);
-int await_list(struct await *await, json_t **ret_json, struct error *err);
-/* Of one thing: docker_inspect_json, docker_image_json, docker_volume_json. */
-typedef void await_question(struct docker *docker, const char *name, docker_json_read *done,
-                            void *userdata);
-int await_json(struct await *await, await_question *call, const char *name, json_t **ret_json,
+int await_json(struct await *await, enum docker_thing thing, const char *name, json_t **ret_json,
                struct error *err);
-/* With one thing: docker_start, docker_remove, docker_volume_remove … */
+/* With one thing: docker_start, docker_remove … */
 typedef void await_deed(struct docker *docker, const char *name, docker_done *done, void *userdata);
 int await_call(struct await *await, await_deed *call, const char *name, struct error *err);
 /* Where Ollama answers, "" unknown: "http://ADDRESS:PORT". */
@@ -63,6 +58,14 @@ int await_create(struct await *await, const char *name, const json_t *request,
 bool await_told_to_stop(struct await *await, const char *id, double window_s);
 int await_stop(struct await *await, const char *id, int64_t grace_s, struct error *err);
 int await_rename(struct await *await, const char *id, const char *name, struct error *err);
+/* Its restart policy alone, as the engine names it; retries: of on-failure, 0 none. */
+int await_policy(struct await *await, const char *id, const char *policy, fact retries,
+                 struct error *err);
+int await_network_connect(struct await *await, const char *network, const char *id,
+                          const json_t *endpoint, struct error *err);
+/* told gets the paths of its own layer (docker_changes) and what it was given itself. */
+int await_changes(struct await *await, const char *id, docker_change_seen *told, void *userdata,
+                  struct error *err);
 int await_volume_create(struct await *await, const char *name, const json_t *labels,
                         struct error *err);
 /* The last lines it said, "" where that cannot be had. */
@@ -72,12 +75,11 @@ void await_logs(struct await *await, const char *id, int lines, char *text, size
 
 enum { AWAIT_STALL_S = 900 }; /* checking 42 GB on a slow disk says nothing for minutes */
 
-int await_pull(struct await *await, const char *image, docker_pulling *progress, void *userdata,
+/* -ECANCELED where told ended it. */
+int await_pull(struct await *await, const char *image, pull_told *told, void *userdata,
                struct error *err);
-/* progress returns false to end it: -ECANCELED. */
-typedef bool await_model_pulling(void *userdata, const struct ollama_pull_progress *progress);
 int await_model_pull(struct await *await, const char *address, uint16_t port, const char *model,
-                     await_model_pulling *progress, void *userdata, struct error *err);
+                     pull_told *told, void *userdata, struct error *err);
 
 /* ---- HTTP: GET http://ADDRESS:PORT/PATH; the status of an answer, or -errno. */
 int await_get(struct await *await, const char *address, uint16_t port, const char *path,

@@ -23,11 +23,6 @@ bool await_lost(int result, const struct error *err)
     return true;
 }
 
-static void on_done(void *userdata, int result, const struct error *err)
-{
-    answer_take(userdata, result, err);
-}
-
 static void on_json(void *userdata, int result, const json_t *json, const struct error *err)
 {
     struct answer *answer = userdata;
@@ -44,7 +39,7 @@ int await_engine(struct await *await, int64_t timeout_ms, struct error *err)
     for (;;) {
         struct answer answer = {.err = err};
         docker_forget(await->docker);
-        docker_ping(await->docker, on_done, &answer);
+        docker_ping(await->docker, answer_take, &answer);
         int r = await_answer(await, &answer);
         if (r == 0 || clock_boottime_s() >= end_s)
             return r;
@@ -53,32 +48,18 @@ int await_engine(struct await *await, int64_t timeout_ms, struct error *err)
     }
 }
 
-int await_json(struct await *await, await_question *call, const char *name, json_t **ret_json,
+int await_json(struct await *await, enum docker_thing thing, const char *name, json_t **ret_json,
                struct error *err)
 {
     struct answer answer = {.err = err, .ret_json = ret_json};
-    call(await->docker, name, on_json, &answer);
+    docker_json(await->docker, thing, name, on_json, &answer);
     return await_answer(await, &answer);
 }
 
 int await_call(struct await *await, await_deed *call, const char *name, struct error *err)
 {
     struct answer answer = {.err = err};
-    call(await->docker, name, on_done, &answer);
-    return await_answer(await, &answer);
-}
-
-int await_info(struct await *await, json_t **ret_json, struct error *err)
-{
-    struct answer answer = {.err = err, .ret_json = ret_json};
-    docker_info_json(await->docker, on_json, &answer);
-    return await_answer(await, &answer);
-}
-
-int await_list(struct await *await, json_t **ret_json, struct error *err)
-{
-    struct answer answer = {.err = err, .ret_json = ret_json};
-    docker_list_json(await->docker, on_json, &answer);
+    call(await->docker, name, answer_take, &answer);
     return await_answer(await, &answer);
 }
 
@@ -148,22 +129,60 @@ bool await_told_to_stop(struct await *await, const char *id, double window_s)
 int await_stop(struct await *await, const char *id, int64_t grace_s, struct error *err)
 {
     struct answer answer = {.err = err};
-    docker_stop(await->docker, id, grace_s, (long)grace_s * 1000 + stop_spare_ms, on_done, &answer);
+    docker_stop(await->docker, id, grace_s, (long)grace_s * 1000 + stop_spare_ms, answer_take,
+                &answer);
     return await_answer(await, &answer);
 }
 
 int await_rename(struct await *await, const char *id, const char *name, struct error *err)
 {
     struct answer answer = {.err = err};
-    docker_rename(await->docker, id, name, on_done, &answer);
+    docker_rename(await->docker, id, name, answer_take, &answer);
     return await_answer(await, &answer);
+}
+
+int await_policy(struct await *await, const char *id, const char *policy, fact retries,
+                 struct error *err)
+{
+    struct answer answer = {.err = err};
+    docker_update(await->docker, id, FACT_UNKNOWN, FACT_UNKNOWN, policy, retries, answer_take,
+                  &answer);
+    return await_answer(await, &answer);
+}
+
+int await_network_connect(struct await *await, const char *network, const char *id,
+                          const json_t *endpoint, struct error *err)
+{
+    struct answer answer = {.err = err};
+    docker_network_connect(await->docker, network, id, endpoint, answer_take, &answer);
+    return await_answer(await, &answer);
+}
+
+struct changing {
+    struct answer answer; /* first */
+    docker_change_seen *told;
+    void *userdata;
+};
+
+static void on_change(void *userdata, const char *path, fact kind)
+{
+    struct changing *changing = userdata;
+    changing->told(changing->userdata, path, kind);
+}
+
+int await_changes(struct await *await, const char *id, docker_change_seen *told, void *userdata,
+                  struct error *err)
+{
+    struct changing changing = {.answer.err = err, .told = told, .userdata = userdata};
+    docker_changes(await->docker, id, on_change, answer_take, &changing);
+    return await_answer(await, &changing.answer);
 }
 
 int await_volume_create(struct await *await, const char *name, const json_t *labels,
                         struct error *err)
 {
     struct answer answer = {.err = err};
-    docker_volume_create(await->docker, name, labels, on_done, &answer);
+    docker_volume_create(await->docker, name, labels, answer_take, &answer);
     return await_answer(await, &answer);
 }
 

@@ -33,7 +33,7 @@ struct answer {
 
 /* Turns the loop until it is there; its result. */
 int await_answer(struct await *await, struct answer *answer);
-/* Fills result and error. */
-void answer_take(struct answer *answer, int result, const struct error *err);
+/* Fills result and error of the struct answer; a docker_done, an ollama_done. */
+void answer_take(void *userdata, int result, const struct error *err);
 
 #endif

@@ -2,10 +2,6 @@
  * is told once, and waited for, at most so long. */
 #include "base/clock.h"
 #include "deploy/create_private.h"
-#include "sense/json_member.h"
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 /* Of an engine that is alive: making one copies the image's files into the volume, removing one
  * deletes its layer, on a slow disk. */
@@ -43,7 +39,7 @@ static bool has_status(const json_t *container, const char *status)
 
 bool create_is_unfinished(const json_t *container)
 {
-    return create_label(container, "supervisor.profile") && has_status(container, "created");
+    return create_label(container, "supervisor.create") && has_status(container, "created");
 }
 
 bool create_is_stopping(struct create *create, const json_t *container)
@@ -79,7 +75,7 @@ static int inspect_named(struct create *create, const char *name, struct create_
 {
     json_decref(ret->json);
     *ret = (struct create_container){.json = NULL};
-    int r = create_find(create, docker_inspect_json, name, &ret->json, err);
+    int r = create_find(create, DOCKER_CONTAINER, name, &ret->json, err);
     if (r <= 0)
         return r;
     const char *found = member_string(ret->json, "Name");
@@ -99,9 +95,16 @@ static int inspect_both(struct create *create, struct error *err)
     int r = inspect_named(create, create->name, &create->existing, err);
     if (r == 0)
         r = inspect_named(create, create->old_name, &create->old, err);
+    if (r == 0)
+        r = inspect_named(create, create->kept_name, &create->kept, err);
     if (r == 0 && !create->old.json && !create->existing.json)
         r = inspect_named(create, create->name, &create->existing, err);
     return r;
+}
+
+static bool is_one(const struct create_container *a, const struct create_container *b)
+{
+    return a->json && b->json && strcmp(a->id, b->id) == 0;
 }
 
 int create_look_at_names(struct create *create, struct error *err)
@@ -112,14 +115,16 @@ int create_look_at_names(struct create *create, struct error *err)
         if (r < 0)
             return r;
         const struct create_container *one = &create->existing, *old = &create->old;
-        bool renamed = one->json && old->json && strcmp(one->id, old->id) == 0;
+        bool renamed = is_one(one, old) || is_one(old, &create->kept);
         const char *what = renamed                                 ? "renaming"
                            : has_status(one->json, "removing")     ? "removing"
                            : create_is_stopping(create, one->json) ? "stopping"
                                                                    : NULL;
         const char *name = create->name;
-        if (!what && has_status(old->json, "removing")) {
-            what = "removing";
+        if (!what) {
+            what = has_status(old->json, "removing")       ? "removing"
+                   : create_is_stopping(create, old->json) ? "stopping"
+                                                           : NULL;
             name = create->old_name;
         }
         if (!what)

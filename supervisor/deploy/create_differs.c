@@ -2,9 +2,7 @@
 #include "base/append.h"
 #include "base/size.h"
 #include "deploy/create_private.h"
-#include "sense/json_member.h"
-#include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 enum { VALUE_SIZE = 200 };
 
@@ -87,30 +85,32 @@ static void ports(const json_t *bindings, char *text, size_t size)
 /* The source of what is mounted there, by either way of asking for it. */
 static const char *mounted(const json_t *container, const char *target)
 {
-    size_t i;
-    json_t *mount;
-    json_array_foreach(json_object_get(container, "Mounts"), i, mount)
-    {
-        if (strcmp(member_string_or(mount, "Destination", ""), target) == 0)
-            return member_string_or(mount, "Name", member_string_or(mount, "Source", "?"));
-    }
-    return "none";
+    const json_t *mount = member_find(json_object_get(container, "Mounts"), "Destination", target);
+    return mount ? member_string_or(mount, "Name", member_string_or(mount, "Source", "?")) : "none";
 }
 
 static void gpus(const json_t *host, char *text, size_t size)
 {
     const json_t *request = json_array_get(json_object_get(host, "DeviceRequests"), 0);
     const json_t *ids = json_object_get(request, "DeviceIDs");
-    const json_t *device = json_array_get(json_object_get(host, "Devices"), 0);
     size_t i;
-    json_t *id;
-    bool all = json_array_size(ids) == 0 && (request || json_is_object(device));
-    snprintf(text, size, "%s", all ? "all" : json_array_size(ids) > 0 ? "" : "none");
-    json_array_foreach((json_t *)ids, i, id)
+    json_t *one;
+    text[0] = '\0';
+    json_array_foreach((json_t *)ids, i, one)
     {
         text_append(text, size, "%s%s", *text ? "," : "",
-                    json_is_string(id) ? json_string_value(id) : "?");
+                    json_is_string(one) ? json_string_value(one) : "?");
     }
+    json_array_foreach(json_object_get(host, "Devices"), i, one)
+    {
+        const char *path = member_string_or(one, "PathOnHost", "");
+        if (strcmp(path, "/dev/dri") == 0)
+            text_append(text, size, "%sall", *text ? "," : "");
+        else if (strncmp(path, "/dev/dri/", 9) == 0)
+            text_append(text, size, "%s%s", *text ? "," : "", path + 9);
+    }
+    if (!text[0])
+        snprintf(text, size, "%s", request ? "all" : "none");
 }
 
 static void compare_host(json_t *list, const json_t *is, const json_t *would_be)
@@ -118,8 +118,8 @@ static void compare_host(json_t *list, const json_t *is, const json_t *would_be)
     char a[VALUE_SIZE], b[VALUE_SIZE];
     compare_bytes(list, "limit", "Memory", is, would_be);
     compare_bytes(list, "limit with swap", "MemorySwap", is, would_be);
-    compare(list, "restart policy",
-            member_string_or(json_object_get(is, "RestartPolicy"), "Name", "no"),
+    const char *policy = member_string_or(json_object_get(is, "RestartPolicy"), "Name", "");
+    compare(list, "restart policy", policy[0] ? policy : "no",
             member_string_or(json_object_get(would_be, "RestartPolicy"), "Name", "no"));
     double cpus_is = (double)member_fact(is, "NanoCpus") / 1e9,
            cpus_would_be = (double)member_fact(would_be, "NanoCpus") / 1e9;
@@ -137,13 +137,56 @@ static void compare_host(json_t *list, const json_t *is, const json_t *would_be)
 static void compare_labels(json_t *list, const json_t *is, const json_t *would_be)
 {
     static const char *const keys[] = {"supervisor.profile", "supervisor.memory",
-                                       "supervisor.priority", "supervisor.exclusive"};
+                                       "supervisor.priority", "supervisor.exclusive",
+                                       "com.docker.compose.project"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         compare(list, keys[i], member_string_or(is, keys[i], "unset"),
                 member_string_or(would_be, keys[i], "unset"));
 }
 
-json_t *create_differs(const json_t *container, const json_t *request)
+static void add_dumped(json_t *list, const char *what, const json_t *is, const char *would_be)
+{
+    char *text = json_dumps(is, JSON_COMPACT | JSON_ENCODE_ANY);
+    compare(list, what, text ? text : "?", would_be);
+    free(text);
+}
+
+/* What was set at the host's side and is not taken over, but for what is compared above. */
+static void compare_left(json_t *list, const json_t *is, const json_t *would_be)
+{
+    static const char *const told[] = {
+        "AutoRemove",     "Binds",         "ConsoleSize", "ContainerIDFile", "Devices",
+        "DeviceRequests", "Memory",        "MemorySwap",  "Mounts",          "NanoCpus",
+        "PortBindings",   "RestartPolicy", "VolumesFrom"};
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)is, key, value)
+    {
+        bool left = create_is_set(value) && !json_object_get(would_be, key);
+        for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
+            left = left && strcmp(key, told[i]) != 0;
+        if (left)
+            add_dumped(list, key, value, "unset");
+    }
+}
+
+/* What was set beside the image and is not taken over. */
+static void compare_image(json_t *list, const json_t *config, const json_t *image)
+{
+    static const struct {
+        const char *key, *what;
+    } rows[] = {{"Entrypoint", "entrypoint"}, {"Cmd", "command"}, {"User", "user"}};
+    const json_t *own = json_object_get(image, "Config");
+    for (size_t i = 0; image && i < sizeof rows / sizeof rows[0]; i++) {
+        const json_t *is = json_object_get(config, rows[i].key),
+                     *would_be = json_object_get(own, rows[i].key);
+        if (json_equal(is, would_be) || json_is_null(is))
+            continue;
+        add_dumped(list, rows[i].what, is, "the image's");
+    }
+}
+
+json_t *create_differs(const struct create *create, const json_t *container, const json_t *request)
 {
     json_t *list = json_array();
     const json_t *config = json_object_get(container, "Config");
@@ -152,9 +195,18 @@ json_t *create_differs(const json_t *container, const json_t *request)
     compare(list, "image", member_string_or(config, "Image", "?"),
             member_string_or(request, "Image", "?"));
     compare_host(list, json_object_get(container, "HostConfig"), host);
-    compare(list, "volume", mounted(container, member_string_or(mount, "Target", "")),
-            member_string_or(mount, "Source", "?"));
+    if (!create->models_mounted)
+        compare(list, "volume", mounted(container, member_string_or(mount, "Target", "")),
+                member_string_or(mount, "Source", "?"));
+    if (create->like)
+        compare_image(list, config, create->like_image);
+    compare_left(list, json_object_get(container, "HostConfig"), host);
     compare_env(list, json_object_get(config, "Env"), json_object_get(request, "Env"));
+    const char *label = create->settings->docker_label;
+    const char *chosen = create_label(container, label); /* a word of its owner's, if it is there */
+    if (chosen)
+        compare(list, label, chosen,
+                member_string_or(json_object_get(request, "Labels"), label, "unset"));
     compare_labels(list, json_object_get(config, "Labels"), json_object_get(request, "Labels"));
     return list;
 }

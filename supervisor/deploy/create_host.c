@@ -1,22 +1,16 @@
 /* What is seen of the host without the engine. */
 #include "deploy/create_private.h"
 #include "sense/host.h"
-#include "sense/json_member.h"
 #include "sense/proc_file.h"
 #include "sense/process_parse.h"
 #include <arpa/inet.h>
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 /* The file as the host has it: by its first process, also from inside a container that sees the
  * host's processes; on the host itself also plainly, for those who may not look there. */
-static int host_path(const struct create *create, const char *path, char *text, size_t size)
+int create_host_path(const struct create *create, const char *path, char *text, size_t size)
 {
     struct stat info;
     int n = snprintf(text, size, "%s/1/root%s", create->settings->procfs, path);
@@ -33,7 +27,7 @@ static int host_path(const struct create *create, const char *path, char *text, 
 static bool host_has(const struct create *create, const char *path)
 {
     char text[600];
-    return host_path(create, path, text, sizeof text) == 0;
+    return create_host_path(create, path, text, sizeof text) == 0;
 }
 
 /* The engine looks for it in its PATH; ours is the nearest that is known of that. */
@@ -77,83 +71,6 @@ int create_look_at_host(struct create *create, struct error *err)
         gpu_reader_free(gpus);
     }
     return 0;
-}
-
-/* ---- disk */
-
-/* A volume that is a bind mount lies at its device, whatever is mounted in the engine's directory
- * now (facts on Docker: the local driver mounts it while a container uses it). */
-static const char *volume_place(const json_t *volume)
-{
-    const json_t *options = json_object_get(volume, "Options");
-    const char *device = member_string(options, "device"), *o = member_string(options, "o");
-    if (device && device[0] == '/' && o && strstr(o, "bind"))
-        return device;
-    return member_string(volume, "Mountpoint");
-}
-
-void create_look_at_disk(struct create *create, const json_t *volume, const char *root_dir)
-{
-    struct create_seen *seen = create->seen;
-    const char *place = volume ? volume_place(volume) : NULL;
-    if (place)
-        snprintf(seen->volume_path, sizeof seen->volume_path, "%s", place);
-    else if (!volume && root_dir && root_dir[0])
-        snprintf(seen->volume_path, sizeof seen->volume_path, "%.200s/volumes", root_dir);
-    create->volume_root[0] = '\0';
-    if (seen->volume_path[0])
-        host_path(create, seen->volume_path, create->volume_root, sizeof create->volume_root);
-    snprintf(seen->facts.disk_path, sizeof seen->facts.disk_path, "%s", seen->volume_path);
-    seen->facts.disk_free = create_disk_free(create);
-    seen->facts.model_present = volume && create->plan->profile.model[0] &&
-                                create_model_present(create, create->plan->profile.model);
-}
-
-fact create_disk_free(const struct create *create)
-{
-    struct statvfs info;
-    if (!create->volume_root[0] || statvfs(create->volume_root, &info) < 0)
-        return FACT_UNKNOWN;
-    return (fact)info.f_bavail * (fact)info.f_frsize;
-}
-
-/* models/manifests/REGISTRY/NAMESPACE/MODEL/TAG, each with its usual value where the name has none
- * (facts on Ollama, 1: name equivalence). */
-bool create_model_present(const struct create *create, const char *model)
-{
-    static const char *const prefixes[] = {"registry.ollama.ai/library/", "registry.ollama.ai/",
-                                           ""};
-    char path[1024], name[PROFILE_TEXT_SIZE];
-    struct stat info;
-    size_t slashes = 0;
-    snprintf(name, sizeof name, "%s", model);
-    for (const char *c = name; *c; c++)
-        slashes += *c == '/' && slashes < 2;
-    char *tag = strrchr(name, ':');
-    if (tag && strchr(tag, '/')) /* a registry's port */
-        tag = NULL;
-    if (tag)
-        *tag++ = '\0';
-    snprintf(path, sizeof path, "%s/models/manifests/%s%s/%s", create->volume_root,
-             prefixes[slashes], name, tag ? tag : "latest");
-    return create->volume_root[0] && stat(path, &info) == 0;
-}
-
-bool create_volume_used(const struct create *create)
-{
-    char path[700];
-    if (!create->volume_root[0])
-        return true;
-    snprintf(path, sizeof path, "%s/models/blobs", create->volume_root);
-    DIR *directory = opendir(path);
-    if (!directory)
-        return errno != ENOENT;
-    const struct dirent *entry;
-    bool used = false;
-    while (!used && (entry = readdir(directory)))
-        used = entry->d_name[0] != '.';
-    closedir(directory);
-    return used;
 }
 
 /* ---- ports */

@@ -2,11 +2,6 @@
 #include "base/clock.h"
 #include "base/size.h"
 #include "deploy/create_private.h"
-#include "sense/cgroup.h"
-#include "sense/json_member.h"
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 static const int64_t verify_ms = 5000; /* the cgroup is there when start has answered */
@@ -18,36 +13,31 @@ static const fact deaths_max = 2; /* restarts by its policy, then it is given up
 
 enum { LOG_LINES = 5, LOG_SIZE = 400 };
 
-static int read_limit(struct create *create, fact *ret_limit, struct error *err)
+static int read_limit(struct create *create, fact *ret_limit, fact *ret_bound, struct error *err)
 {
     CLEANUP_JSON json_t *json = NULL;
-    struct cgroup *cgroup;
-    struct cgroup_memory memory;
-    int r = await_json(create->await, docker_inspect_json, create->result->id, &json, err);
-    fact pid = member_fact(json_object_get(json, "State"), "Pid");
+    struct cgroup_memory memory = {.limit = FACT_UNKNOWN};
+    int r = await_json(create->await, DOCKER_CONTAINER, create->result->id, &json, err);
+    if (r == 0)
+        r = create_read_cgroup(create, json, &memory, err);
     if (r < 0)
         return r;
-    if (pid <= 0)
-        return error_set(err, FAILURE_JOB, -ECHILD, "%s does not run", create->name);
-    r = cgroup_open(create->settings->cgroupfs, create->result->id, pid, &cgroup, err);
-    if (r < 0)
-        return r;
-    r = cgroup_read(cgroup, &memory);
-    cgroup_close(cgroup);
-    if (r < 0 || memory.limit == FACT_UNKNOWN)
-        return error_set(err, FAILURE_JOB, r < 0 ? r : -ENODATA,
-                         "the limit in the cgroup of %s cannot be read", create->name);
+    if (memory.limit == FACT_UNKNOWN)
+        return error_set(err, FAILURE_JOB, -ENODATA, "the limit in the cgroup of %s cannot be read",
+                         create->name);
     *ret_limit = memory.limit;
+    *ret_bound = cgroup_bound(&memory);
     return 0;
 }
 
 int create_verify(struct create *create, struct error *err)
 {
     struct error own = {0};
-    fact limit = FACT_UNKNOWN, page = sysconf(_SC_PAGESIZE);
+    fact limit = FACT_UNKNOWN, bound = FACT_UNKNOWN, page = sysconf(_SC_PAGESIZE);
     double end_s = clock_boottime_s() + (double)verify_ms / 1000;
     int r;
-    while ((r = read_limit(create, &limit, &own)) < 0 && r != -ECHILD && clock_boottime_s() < end_s)
+    while ((r = read_limit(create, &limit, &bound, &own)) < 0 && r != -ECHILD &&
+           clock_boottime_s() < end_s)
         if (await_sleep(create->await, look_ms) < 0)
             return error_set(err, FAILURE_JOB, -EINTR, "interrupted");
     if (r == -ECHILD)
@@ -64,6 +54,11 @@ int create_verify(struct create *create, struct error *err)
         return error_set(err, FAILURE_JOB, -EIO,
                          "the engine took the limit of %s, but the cgroup of %s has %s",
                          SHOWN(asked), create->name, limit == FACT_NONE ? "none" : SHOWN(limit));
+    if (fact_known(bound) && bound / page < asked / page)
+        return error_set(err, FAILURE_JOB, -EIO,
+                         "a cgroup above that of %s may have %s only: its limit of %s cannot be "
+                         "had; raise that one, or take less --memory",
+                         create->name, SHOWN(bound), SHOWN(asked));
     create_say(create, CREATE_STEP, "limit %s, read back from its cgroup (%lld bytes)",
                SHOWN(asked), (long long)limit);
     return 0;
@@ -161,17 +156,26 @@ struct pulling {
     fact missing; /* that do not fit; what ended the pull */
 };
 
-static bool on_progress(void *userdata, const struct ollama_pull_progress *progress)
+static bool on_progress(void *userdata, const struct pull_progress *progress)
 {
     struct pulling *pulling = userdata;
     struct create *create = pulling->create;
-    fact free_bytes = create_disk_free(create), left = progress->total - progress->completed;
+    fact free_bytes = create_disk_free(create), left = progress->total - progress->current;
     if (fact_known(free_bytes) && left > free_bytes) {
         pulling->missing = left - free_bytes;
         return false;
     }
-    create_say_progress(create, create->plan->profile.model, progress->completed, progress->total);
+    create_say_progress(create, create->plan->profile.model, progress->current, progress->total);
     return true;
+}
+
+static int no_room(const struct create *create, fact missing, struct error *err)
+{
+    return error_set(err, FAILURE_JOB, -ENOSPC,
+                     "%s does not fit: %s more are needed where volume %s lies (%s); remove a "
+                     "model that is not used (docker exec -it %s ollama rm MODEL)",
+                     create->plan->profile.model, SHOWN(missing), create->plan->profile.volume,
+                     create->seen->volume_path, create->name);
 }
 
 int create_pull_model(struct create *create, struct error *err)
@@ -182,21 +186,25 @@ int create_pull_model(struct create *create, struct error *err)
     uint16_t port = 0;
     if (!create->wish->deploy.pull || !model[0])
         return 0;
+    CLEANUP_JSON json_t *json = NULL;
+    if (await_json(create->await, DOCKER_CONTAINER, create->result->id, &json, NULL) == 0)
+        create_look_inside(create, json);
     if (create->seen->facts.model_present) {
         create_say(create, CREATE_STEP, "model %s is there", model);
         return 0;
     }
     double start_s = clock_boottime_s();
+    fact wanted = fact_known(create->plan->profile.disk) ? create->plan->profile.disk
+                                                         : create->plan->footprint.download,
+         free_bytes = create->seen->facts.disk_free;
+    if (fact_known(wanted) && fact_known(free_bytes) && free_bytes < wanted)
+        return no_room(create, wanted - free_bytes, err);
     int r = find_address(create, address, sizeof address, &port, err);
     if (r < 0)
         return r;
     r = await_model_pull(create->await, address, port, model, on_progress, &pulling, err);
     if (fact_known(pulling.missing))
-        return error_set(err, FAILURE_JOB, -ENOSPC,
-                         "%s does not fit: %s more are needed where volume %s lies (%s); remove a "
-                         "model that is not used (docker exec %s ollama rm MODEL)",
-                         model, SHOWN(pulling.missing), create->plan->profile.volume,
-                         create->seen->volume_path, create->name);
+        return no_room(create, pulling.missing, err);
     if (r == 0)
         create_say(create, CREATE_STEP, "model %s pulled in %.0f s", model,
                    clock_boottime_s() - start_s);

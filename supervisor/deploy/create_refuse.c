@@ -1,9 +1,6 @@
 /* What else stands in the way: the name and the port. In the words of the plan's findings. */
 #include "deploy/create_private.h"
-#include "sense/json_member.h"
 #include "sense/policy.h"
-#include <stdio.h>
-#include <string.h>
 
 enum { PORTS_TRIED = 64 }; /* for one that is free */
 
@@ -12,26 +9,24 @@ enum { PORTS_TRIED = 64 }; /* for one that is free */
 #define refuse_name(create, ...)                                                                   \
     deploy_find((create)->plan, DEPLOY_REFUSAL, "name", FACT_UNKNOWN, __VA_ARGS__)
 
-/* Of the repository, without registry, tag and digest. */
-static void repository(const char *image, char *text, size_t size)
-{
-    snprintf(text, size, "%.*s", (int)strcspn(image, "@"), image);
-    char *slash = strrchr(text, '/'), *tag = strrchr(text, ':');
-    if (tag && (!slash || tag > slash))
-        *tag = '\0';
-}
-
 static bool serves_the_same(const struct create *create, const char *image)
 {
     char theirs[CONTAINER_NAME_SIZE], wanted[CONTAINER_NAME_SIZE];
-    repository(image, theirs, sizeof theirs);
-    repository(create->plan->profile.image, wanted, sizeof wanted);
-    return strcmp(theirs, wanted) == 0 || policy_chosen(create->settings, image, NULL, 0);
+    image_repository(image, theirs);
+    image_repository(create->plan->profile.image, wanted);
+    return strcmp(theirs, wanted) == 0 ||
+           policy_chosen(create->settings, image, NULL, 0, ADOPTION_NONE);
 }
 
 static const char *image_of(const json_t *container)
 {
     return member_string_or(json_object_get(container, "Config"), "Image", "");
+}
+
+bool create_serves_the_same(const struct create *create, const json_t *container)
+{
+    return create_label(container, "supervisor.profile") ||
+           serves_the_same(create, image_of(container));
 }
 
 static void judge_name(struct create *create)
@@ -53,7 +48,8 @@ static void judge_name(struct create *create)
         refuse_name(
             create,
             "%.64s is there already and was not made by supervisor (image %.100s). --replace puts "
-            "the new one in its place and keeps its volume; --name takes another name",
+            "the new one in its place, with what is mounted in it, and keeps it, stopped; --name "
+            "takes another name",
             name, image_of(there));
         return;
     }
@@ -73,43 +69,17 @@ static void judge_name(struct create *create)
             name);
 }
 
-/* A directory of the host in the place of the volume is not taken over. */
-static void judge_models(struct create *create)
-{
-    const json_t *there = create->existing.json ? create->existing.json : create->old.json;
-    size_t i;
-    json_t *mount;
-    if (!create->replacing || create->wish->volume_given)
-        return;
-    json_array_foreach(json_object_get(there, "Mounts"), i, mount)
-    {
-        if (strcmp(member_string_or(mount, "Type", ""), "bind") == 0 &&
-            strcmp(member_string_or(mount, "Destination", ""),
-                   create_models_path(create->plan->profile.server)) == 0)
-            refuse_name(
-                create,
-                "%.64s keeps its models in the host's directory %.128s, which is no volume. Name "
-                "the volume for the new one: --volume",
-                create->name, member_string_or(mount, "Source", "?"));
-    }
-}
-
 static void judge_old(struct create *create)
 {
     const json_t *old = create->old.json;
     if (!old)
         return;
-    if (!create_label(old, "supervisor.profile") && !serves_the_same(create, image_of(old)))
+    if (!create->existing.json && !create_serves_the_same(create, old))
         refuse_name(
             create,
             "%.100s is there and is somebody else's (image %.100s): a replaced container would get "
             "that name. Rename or remove it, or take another name: --name",
             create->old_name, image_of(old));
-    else if (create->wish->replace && create->existing.json && !create->unfinished)
-        refuse_name(
-            create,
-            "an earlier run left %.100s behind. Run it once without --replace, which finishes that",
-            create->old_name);
 }
 
 /* ---- the port */
@@ -144,8 +114,9 @@ static const char *publisher(const struct create *create, const char *address, u
     return NULL;
 }
 
-/* The one that goes, or stays as it is, has it now. */
-static bool own(const struct create *create, uint16_t port)
+/* The one that goes, or stays as it is, has it now: at that address, or at one of all where all are
+ * wanted. */
+static bool own(const struct create *create, const char *address, uint16_t port)
 {
     const struct create_container *list[] = {&create->existing, &create->old};
     for (size_t i = 0; i < 2; i++) {
@@ -157,10 +128,12 @@ static bool own(const struct create *create, uint16_t port)
         {
             json_array_foreach(bindings, k, binding)
             {
-                const char *text = member_string(binding, "HostPort");
+                const char *text = member_string(binding, "HostPort"),
+                           *ip = member_string(binding, "HostIp");
                 char wanted[8];
                 snprintf(wanted, sizeof wanted, "%u", port);
-                if (text && strcmp(text, wanted) == 0)
+                if (text && strcmp(text, wanted) == 0 && strstr(key, "/tcp") &&
+                    (everywhere(address) || everywhere(ip) || strcmp(address, ip) == 0))
                     return true;
             }
         }
@@ -191,8 +164,17 @@ static void judge_port(struct create *create)
 {
     const struct profile *profile = &create->plan->profile;
     char remedy[96] = "take another port: --port";
-    if (profile->port == 0 || create->seen->exists || own(create, profile->port))
+    if (profile->port == 0 || create->seen->exists || own(create, profile->address, profile->port))
         return;
+    if (!create_has_own_network(create)) {
+        deploy_find(
+            create->plan, DEPLOY_NOTE, "port", FACT_UNKNOWN,
+            "%.64s has no network of its own (%.80s), as before: port %u is not published",
+            create->name,
+            member_string_or(json_object_get(create->like, "HostConfig"), "NetworkMode", ""),
+            profile->port);
+        return;
+    }
     const char *who = publisher(create, profile->address, profile->port);
     if (who && is_evicted(create, who))
         return; /* stopped before, and its port with it */
@@ -211,6 +193,7 @@ void create_add_findings(struct create *create)
 {
     judge_name(create);
     judge_old(create);
-    judge_models(create);
+    create_judge_kept(create);
+    create_judge_depends(create);
     judge_port(create);
 }

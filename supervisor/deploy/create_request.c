@@ -1,9 +1,7 @@
-/* The request to the engine (facts on Docker, 1.5). */
+/* The request to the engine. */
 #include "base/append.h"
 #include "base/size.h"
 #include "deploy/create_private.h"
-#include <stdio.h>
-#include <string.h>
 
 static const json_int_t second_ns = 1000000000;
 
@@ -26,19 +24,15 @@ static json_t *labels(const struct create *create)
 {
     const struct deploy_plan *plan = create->plan;
     const struct profile *profile = &plan->profile;
-    const char *label = create->settings->docker_label;
-    char text[32], key[sizeof create->settings->docker_label];
+    char text[32];
     json_t *object = json_object();
-    snprintf(key, sizeof key, "%.*s", (int)strcspn(label, "="), label);
-    set(object, key, "true");
+    set(object, create->settings->docker_label, "true");
     size_exact(profile->memory, text, sizeof text);
     set(object, "supervisor.memory", text);
-    if (profile->swap != 0) { /* unset: left as it was made */
-        text[0] = '\0';
-        if (fact_known(profile->swap))
-            size_exact(profile->swap, text, sizeof text);
-        set(object, "supervisor.memory.swap", text);
-    }
+    text[0] = '\0'; /* unset: left as it was made */
+    if (fact_known(profile->swap))
+        size_exact(profile->swap, text, sizeof text);
+    set(object, "supervisor.memory.swap", text);
     set(object, "supervisor.profile", profile->name);
     set(object, "supervisor.priority", priority_name(profile->priority));
     if (profile->exclusive)
@@ -87,22 +81,62 @@ static json_t *device_request(const struct create *create)
     return request;
 }
 
+static bool wants_all_gpus(const struct create *create)
+{
+    const char *wanted = create->plan->profile.gpu;
+    return strcmp(wanted, "all") == 0 || strcmp(wanted, "auto") == 0;
+}
+
+static bool has_amd(const struct create *create)
+{
+    const struct gpu_list *gpus = &create->seen->facts.gpus;
+    return create->plan->gpu && gpus->n > 0 && gpus->gpus[0].vendor == GPU_AMD;
+}
+
+static void add_device(json_t *list, const char *path)
+{
+    json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "PathOnHost", path, "PathInContainer",
+                                          path, "CgroupPermissions", "rwm"));
+}
+
 static void add_gpus(const struct create *create, json_t *host)
 {
     const struct gpu_list *gpus = &create->seen->facts.gpus;
     if (!create->plan->gpu)
         return;
-    if (gpus->n == 0 || gpus->gpus[0].vendor != GPU_AMD) {
+    if (!has_amd(create)) {
         json_object_set_new(host, "DeviceRequests", json_pack("[o]", device_request(create)));
         return;
     }
-    static const char *const devices[] = {"/dev/kfd", "/dev/dri"};
     json_t *list = json_array();
-    for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
-        json_array_append_new(list,
-                              json_pack("{s:s,s:s,s:s}", "PathOnHost", devices[i],
-                                        "PathInContainer", devices[i], "CgroupPermissions", "rwm"));
+    add_device(list, "/dev/kfd");
+    if (wants_all_gpus(create))
+        add_device(list, "/dev/dri");
+    for (size_t i = 0; i < gpus->n && !wants_all_gpus(create); i++) {
+        char path[48];
+        snprintf(path, sizeof path, "/dev/dri/renderD%lld", (long long)gpus->gpus[i].render);
+        if (create->plan->gpus[i])
+            add_device(list, path);
+    }
     json_object_set_new(host, "Devices", list);
+}
+
+/* ROCm finds all GPUs by /dev/kfd: which are meant it is told by their ids, where all have one; by
+ * an index it would count those that it may open. */
+static void add_visible_gpus(const struct create *create, json_t *env)
+{
+    const struct gpu_list *gpus = &create->seen->facts.gpus;
+    char text[GPUS_MAX * 100] = "";
+    if (!has_amd(create) || wants_all_gpus(create))
+        return;
+    for (size_t i = 0; i < gpus->n; i++) {
+        if (!create->plan->gpus[i])
+            continue;
+        if (!gpus->gpus[i].uuid[0])
+            return;
+        text_append(text, sizeof text, "%s%s", *text ? "," : "", gpus->gpus[i].uuid);
+    }
+    json_array_append_new(env, json_sprintf("ROCR_VISIBLE_DEVICES=%s", text));
 }
 
 static json_t *host_config(const struct create *create)
@@ -110,16 +144,18 @@ static json_t *host_config(const struct create *create)
     const struct profile *profile = &create->plan->profile;
     json_int_t memory = profile->memory;
     json_int_t swap = fact_known(profile->swap) ? memory + profile->swap : -1;
-    json_t *host =
-        json_pack("{s:I,s:I,s:{s:s},s:[{s:s,s:s,s:s}]}", "Memory", memory, "MemorySwap", swap,
-                  "RestartPolicy", "Name", "unless-stopped", "Mounts", "Type", "volume", "Source",
-                  profile->volume, "Target", create_models_path(profile->server));
+    json_t *mounts = json_array();
+    if (!create->models_mounted)
+        json_array_append_new(mounts, json_pack("{s:s,s:s,s:s}", "Type", "volume", "Source",
+                                                profile->volume, "Target", create->models));
+    json_t *host = json_pack("{s:I,s:I,s:{s:s},s:o}", "Memory", memory, "MemorySwap", swap,
+                             "RestartPolicy", "Name", "unless-stopped", "Mounts", mounts);
     if (profile->cpus > 0)
         json_object_set_new(host, "NanoCpus",
                             json_integer((json_int_t)(profile->cpus * (double)second_ns)));
     if (profile->port) {
         char port[16], text[8];
-        snprintf(port, sizeof port, "%u/tcp", create_server_port(profile->server));
+        snprintf(port, sizeof port, "%u/tcp", create->server_port);
         snprintf(text, sizeof text, "%u", profile->port);
         json_object_set_new(
             host, "PortBindings",
@@ -129,7 +165,7 @@ static json_t *host_config(const struct create *create)
     return host;
 }
 
-/* Ollama's image has no curl and no check of its own; its program can ask (facts on Ollama, 5). The
+/* Ollama's image has no curl and no check of its own; its program can ask. The
  * period before failures count is for finding the GPUs. LocalAI's image brings its own. */
 static json_t *health_check(void)
 {
@@ -146,13 +182,16 @@ json_t *create_request(const struct create *create)
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++)
         json_array_append_new(list, json_string(env[i]));
+    add_visible_gpus(create, list);
     json_t *own = labels(create);
     label_evicted(create, own);
+    if (create->from)
+        create_label_replaced(create, own);
     json_t *request =
         json_pack("{s:s,s:o,s:o}", "Image", profile->image, "Env", list, "Labels", own);
     if (!request)
         return NULL;
-    snprintf(port, sizeof port, "%u/tcp", create_server_port(profile->server));
+    snprintf(port, sizeof port, "%u/tcp", create->server_port);
     json_object_set_new(request, "ExposedPorts", json_pack("{s:{}}", port));
     if (profile->server == SERVER_OLLAMA)
         json_object_set_new(request, "Healthcheck", health_check());

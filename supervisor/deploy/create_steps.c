@@ -3,20 +3,17 @@
 #include "base/clock.h"
 #include "base/size.h"
 #include "deploy/create_private.h"
-#include "sense/json_member.h"
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 enum {
     ATTEMPTS = 3 /* of a call whose answer was lost */,
     STOP_GRACE_S = 10 /* the engine's own */
 };
 
-static void on_image(void *userdata, const struct docker_pull_progress *progress)
+static bool on_image(void *userdata, const struct pull_progress *progress)
 {
     struct create *create = userdata;
     create_say_progress(create, create->plan->profile.image, progress->current, progress->total);
+    return true;
 }
 
 static int pull_image(struct create *create, struct error *err)
@@ -49,12 +46,12 @@ static int make_volume(struct create *create, struct error *err)
     create->volume_made = true;
     create_say(create, CREATE_STEP, "volume %s made", volume);
     CLEANUP_JSON json_t *json = NULL;
-    if (await_json(create->await, docker_volume_json, volume, &json, NULL) == 0)
+    if (await_json(create->await, DOCKER_VOLUME, volume, &json, NULL) == 0)
         create_look_at_disk(create, json, NULL);
     return 0;
 }
 
-static int lock(struct create *create, const char *id, struct error *err)
+int create_lock(struct create *create, const char *id, struct error *err)
 {
     if (create->n_locks == CREATE_HELD_LOCKS)
         return 0;
@@ -65,19 +62,17 @@ static int lock(struct create *create, const char *id, struct error *err)
     return r;
 }
 
-/* With its own grace. */
-static int stop(struct create *create, const json_t *container, struct error *err)
+int create_stop(struct create *create, const json_t *container, struct error *err)
 {
     fact grace_s = member_fact(json_object_get(container, "Config"), "StopTimeout");
-    const struct create_deed deed = {.what = DEED_STOP,
-                                     .id = member_string(container, "Id"),
-                                     .grace_s = fact_known(grace_s) ? grace_s : STOP_GRACE_S};
-    return create_do(create, &deed, err);
+    return create_do(create, DEED_STOP, member_string(container, "Id"),
+                     fact_known(grace_s) ? grace_s : STOP_GRACE_S, err);
 }
 
-int create_remove_unfinished(struct create *create, const char *id, struct error *err)
+/* One that a run left half-way, under its lock. */
+static int remove_unfinished(struct create *create, const char *id, struct error *err)
 {
-    int r = lock(create, id, err);
+    int r = create_lock(create, id, err);
     if (r == 0)
         r = create_remove(create, id, err);
     if (r == 0)
@@ -109,7 +104,7 @@ static int look_who_has_it(struct create *create, struct wanted *wanted, bool ta
     else if (++wanted->tries == ATTEMPTS)
         return -EIO; /* the call's own words say why */
     else if (r == 0 && whose == CREATE_UNFINISHED)
-        r = create_remove_unfinished(create, ret_id, &own);
+        r = remove_unfinished(create, ret_id, &own);
     else if (r == 0 && whose == CREATE_ANOTHERS)
         r = error_set(&own, FAILURE_JOB, -EEXIST,
                       "somebody else made a container named %s in this moment", wanted->name);
@@ -147,34 +142,67 @@ int create_rename(struct create *create, const char *id, const char *name, struc
     }
 }
 
-/* What an earlier run created and never started goes. What it set aside is what this run puts back
- * if it fails; whether that one ran nobody knows any more: it did, for it was to be replaced. */
-static int clear_unfinished(struct create *create, struct error *err)
+/* What an earlier run set aside is what this run puts back if it fails; whether that one ran nobody
+ * knows any more: it did, for it was to be replaced. */
+static void take_over_old(struct create *create)
 {
-    if (create->old.json)
-        create->set_aside = create->old_was_running = true;
-    return create->unfinished ? create_remove_unfinished(create, create->existing.id, err) : 0;
+    if (!create->old.json)
+        return;
+    create->set_aside = create->old_was_running = create->quieted = true;
+    create->policy = create_policy_before(create->existing.json, create->old.json);
 }
 
-/* The one that is replaced stops and steps aside. */
+/* What an earlier run created and never started goes. It is the one that knows how the old one was
+ * restarted, which is put right before. */
+static int clear_unfinished(struct create *create, struct error *err)
+{
+    int r = 0;
+    if (!create->existing.json || create->unfinished)
+        take_over_old(create);
+    if (!create->unfinished)
+        return 0;
+    if (create->set_aside && create_came_for(create->existing.json, create->old.id))
+        r = create_set_policy(create, create->old.id, &create->policy, err);
+    return r < 0 ? r : remove_unfinished(create, create->existing.id, err);
+}
+
+/* The one that is replaced steps aside; it serves until the new one is made. */
 static int set_aside(struct create *create, struct error *err)
 {
     struct create_container *existing = &create->existing;
     if (!existing->json || create->unfinished)
         return 0;
-    int r = lock(create, existing->id, err);
+    int r = create_lock(create, existing->id, err);
     if (r < 0)
         return r;
+    create->old_locked = true;
     create->old_was_running = existing->running;
+    create->policy = create_policy_before(NULL, existing->json);
     memcpy(create->old.id, existing->id, sizeof create->old.id);
-    if (existing->running) {
-        r = stop(create, existing->json, err);
-        if (r < 0)
-            return r;
-        create_say(create, CREATE_STEP, "%s, which is replaced, stopped", create->name);
-    }
     create->set_aside = true; /* noted first: taking it back looks at the name */
     return create_rename(create, existing->id, create->old_name, err);
+}
+
+/* The one that is replaced stops, and the engine does not start it by itself any more: what it has
+ * mounted is the new one's. */
+static int quiet_old(struct create *create, struct error *err)
+{
+    static const struct create_policy never = {"no", 0};
+    CLEANUP_JSON json_t *json = NULL;
+    if (!create->set_aside)
+        return 0;
+    int r = create->old_locked ? 0 : create_lock(create, create->old.id, err);
+    create->quieted = true; /* noted first, as above */
+    if (r == 0)
+        r = create_set_policy(create, create->old.id, &never, err);
+    if (r == 0)
+        r = await_json(create->await, DOCKER_CONTAINER, create->old.id, &json, err);
+    if (r < 0 || !create_is_running(json))
+        return r;
+    r = create_stop(create, json, err);
+    if (r == 0)
+        create_say(create, CREATE_STEP, "%s, which is replaced, stopped", create->name);
+    return r;
 }
 
 /* A lost answer, or a name that is taken: by what this run asked for, or by what another one did
@@ -204,19 +232,45 @@ static int make_container(struct create *create, struct error *err)
     return 0;
 }
 
+static bool has_joined(struct create *create, const char *network)
+{
+    CLEANUP_JSON json_t *json = NULL;
+    return create_settle(create, create->result->id, &json, NULL) == 0 &&
+           json_object_get(json_object_get(json_object_get(json, "NetworkSettings"), "Networks"),
+                           network);
+}
+
+static int join_networks(struct create *create, struct error *err)
+{
+    const char *name;
+    json_t *endpoint;
+    json_object_foreach(create->networks, name, endpoint)
+    {
+        int r = await_network_connect(create->await, name, create->result->id, endpoint, err);
+        if (r < 0 && !has_joined(create, name))
+            return r;
+        create_say(create, CREATE_STEP, "network %s joined, as before", name);
+    }
+    return 0;
+}
+
 static int evict(struct create *create, struct error *err)
 {
     for (size_t i = 0; i < create->plan->n_evict; i++) {
         const struct deploy_other *other = &create->seen->facts.others[create->plan->evict[i]];
         CLEANUP_JSON json_t *json = NULL;
-        int r = lock(create, other->id, err);
+        int r = create_lock(create, other->id, err);
         if (r == 0)
-            r = await_json(create->await, docker_inspect_json, other->id, &json, err);
+            r = create_find(create, DOCKER_CONTAINER, other->id, &json, err);
         if (r < 0)
             return r;
+        if (r == 0) /* it went away by itself */
+            continue;
         if (create->n_evicted < DEPLOY_OTHERS_MAX) /* noted first: a stop that fails half-way */
             memcpy(create->evicted[create->n_evicted++], other->id, CONTAINER_ID_SIZE);
-        r = stop(create, json, err);
+        r = create_stop(create, json, err);
+        if (create_absent(r, err))
+            continue;
         if (r < 0)
             return r;
         create_say(create, CREATE_STEP, "%s stopped, which held %s", other->name,
@@ -227,29 +281,11 @@ static int evict(struct create *create, struct error *err)
 
 static int start(struct create *create, struct error *err)
 {
-    const struct create_deed deed = {.what = DEED_START, .id = create->result->id};
-    int r = create_do(create, &deed, err);
+    create->started = true; /* noted first */
+    int r = create_do(create, DEED_START, create->result->id, 0, err);
     if (r == 0)
         create_say(create, CREATE_STEP, "%s started", create->name);
     return r;
-}
-
-/* Its work is done elsewhere now: that it cannot be removed spoils nothing. */
-static int remove_old(struct create *create, struct error *err)
-{
-    struct error own = {0};
-    (void)err;
-    if (!create->old.id[0])
-        return 0;
-    if (create_remove(create, create->old.id, &own) < 0)
-        create_say(create, CREATE_WARNING,
-                   "%s, which was replaced, is left: %s; the next run removes it", create->old_name,
-                   own.message);
-    else
-        create_say(create, CREATE_STEP,
-                   "the container that was replaced is removed; volume %s stays",
-                   create->plan->profile.volume);
-    return 0;
 }
 
 typedef int step(struct create *create, struct error *err);
@@ -273,24 +309,34 @@ int create_carry_out(struct create *create, struct error *err)
                                   make_volume,
                                   set_aside,
                                   make_container,
+                                  join_networks,
+                                  quiet_old,
                                   evict,
                                   start,
                                   create_verify,
                                   create_wait,
+                                  create_release_memory,
                                   create_pull_model,
-                                  remove_old,
+                                  create_discard,
+                                  create_keep_old,
                                   NULL};
     return go(create, steps, err);
 }
 
+/* It is there. Where it stands still, it needs the memory as a new one would. */
 int create_finish_existing(struct create *create, struct error *err)
 {
-    static step *const steps[] = {create_verify, create_wait, create_pull_model, remove_old, NULL};
+    static step *const begin[] = {quiet_old, evict, start, NULL};
+    static step *const steps[] = {
+        create_verify,   create_wait, create_release_memory, create_pull_model, create_discard,
+        create_keep_old, NULL};
+    int r = 0;
     memcpy(create->result->id, create->existing.id, sizeof create->result->id);
-    if (!create->existing.running) {
-        int r = start(create, err);
-        if (r < 0)
-            return r;
+    if (create->unconfirmed) {
+        take_over_old(create);
+        create->made = true;
     }
-    return go(create, steps, err);
+    if (!create->existing.running)
+        r = go(create, begin, err);
+    return r < 0 ? r : go(create, steps, err);
 }

@@ -25,7 +25,6 @@ struct run {
     probe_progress *progress;
     void *userdata;
     char said[SAID_SIZE];
-    struct probe_answer answer;
     double moved_s;
 };
 
@@ -79,9 +78,10 @@ static void hear(struct run *run)
     await_logs(run->probe->await, run->name, SAID_LINES, run->said, sizeof run->said);
     if (!probe_answer_read(run->said, &answer))
         return;
-    if (!fact_known(run->answer.touched) || answer.touched > run->answer.touched)
+    struct probe_answer *last = &run->result->answer;
+    if (!fact_known(last->touched) || answer.touched > last->touched)
         run->moved_s = clock_boottime_s();
-    run->answer = answer;
+    *last = answer;
     if (run->progress && fact_known(answer.available))
         run->progress(run->userdata, run->result->size, answer.touched, run->result->wanted,
                       answer.available);
@@ -94,7 +94,7 @@ static int follow(struct run *run, json_t **ret_state, struct error *err)
     run->moved_s = clock_boottime_s();
     for (;;) {
         CLEANUP_JSON json_t *seen = NULL;
-        int result = await_json(run->probe->await, docker_inspect_json, run->name, &seen, err);
+        int result = await_json(run->probe->await, DOCKER_CONTAINER, run->name, &seen, err);
         if (result < 0)
             return result;
         r->limit_engine = member_fact(json_object_get(seen, "HostConfig"), "Memory");
@@ -136,13 +136,9 @@ static int attempt(struct run *run, struct error *err)
         return refused(r, PROBE_REFUSED, result, err);
     result = follow(run, &state, err);
     if (result == 0) {
-        probe_judge(probe, state, &run->answer, run->said, r);
+        probe_judge(probe, state, run->said, r);
         return 0;
     }
-    r->limit_cgroup = run->answer.limit;
-    r->touched = run->answer.touched;
-    r->available = run->answer.available;
-    r->peak = run->answer.peak;
     if (result != -EINTR)
         return refused(r, PROBE_FAILED, result, err);
     r->end = PROBE_INTERRUPTED;
@@ -174,16 +170,11 @@ int probe_size(struct probe *probe, fact size, probe_progress *progress, void *u
         (struct probe_result){.size = size,
                               .end = PROBE_FAILED,
                               .limit_engine = FACT_UNKNOWN,
-                              .limit_cgroup = FACT_UNKNOWN,
                               .wanted = size - size / PROBE_OVERHEAD_PART - PROBE_OVERHEAD_BYTES,
-                              .touched = FACT_UNKNOWN,
-                              .peak = FACT_UNKNOWN,
-                              .available = FACT_UNKNOWN,
-                              .missing = FACT_UNKNOWN,
-                              .touch_s = -1};
+                              .missing = FACT_UNKNOWN};
+    probe_answer_read("", &ret_result->answer);
     if (too_large(probe, ret_result))
         return 0;
-    probe_answer_read("", &run.answer);
     snprintf(run.name, sizeof run.name, PROBE_IMAGE "-%s-%u", probe->token, ++probe->number);
     struct error removing;
     int result = attempt(&run, err);

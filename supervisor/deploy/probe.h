@@ -30,15 +30,24 @@ enum probe_end {
 /* "had", "too large" … */
 const char *probe_end_name(enum probe_end end);
 
+/* What the program said in there last (probe_inside.h). */
+struct probe_answer {
+    bool spoke;                /* there was one */
+    fact limit, touched, peak; /* bytes; the limit as its cgroup has it, FACT_NONE: none */
+    fact available;            /* of the host, at the end of the touching */
+    fact wrong_pages;
+    double seconds;   /* < 0: it has not ended */
+    char stopped[16]; /* "reserve", "overcommit", "unreadable"; "" none */
+};
+
 /* Unknown where it did not come so far. */
 struct probe_result {
     fact size; /* the limit that was asked for */
     enum probe_end end;
-    fact limit_engine, limit_cgroup; /* as read back; FACT_NONE: none */
-    fact wanted, touched, peak;      /* bytes */
-    fact available;                  /* of the host, at the end of the touching */
-    fact missing;                    /* bytes that are short, where that is the reason */
-    double touch_s;                  /* < 0: unknown */
+    fact limit_engine; /* as read back; FACT_NONE: none */
+    fact wanted;       /* bytes that are to be touched */
+    fact missing;      /* bytes that are short, where that is the reason */
+    struct probe_answer answer;
     bool oom_killed;
     char reason[600];  /* one sentence, "" with PROBE_HAD */
     char warning[256]; /* the engine's at the create, "" none */

@@ -18,11 +18,6 @@ const char *probe_end_name(enum probe_end end)
     return names[end];
 }
 
-static fact number_or_none(const json_t *object, const char *name)
-{
-    return json_is_null(json_object_get(object, name)) ? FACT_NONE : member_fact(object, name);
-}
-
 bool probe_answer_read(const char *text, struct probe_answer *answer)
 {
     *answer = (struct probe_answer){.limit = FACT_UNKNOWN,
@@ -36,7 +31,7 @@ bool probe_answer_read(const char *text, struct probe_answer *answer)
         CLEANUP_JSON json_t *said = line[0] == '{' ? answer_parse(line, length) : NULL;
         if (member_string(said, "probe")) {
             answer->spoke = true;
-            answer->limit = number_or_none(said, "limit");
+            answer->limit = member_limit(said, "limit");
             answer->touched = member_fact(said, "touched");
             answer->available = member_fact(said, "available");
             answer->peak = member_fact(said, "peak");
@@ -58,13 +53,13 @@ static bool is_limit(fact limit, fact size)
 static void judge_short(const struct probe *probe, struct probe_result *r)
 {
     r->end = PROBE_SHORT;
-    if (fact_known(r->available))
-        r->missing = r->wanted - r->touched + probe->reserve - r->available;
+    if (fact_known(r->answer.available))
+        r->missing = r->wanted - r->answer.touched + probe->reserve - r->answer.available;
     snprintf(r->reason, sizeof r->reason,
              "stopped at the reserve with %s of %s touched: the host had %s available then, %s are "
              "reserved, %s more must be free",
-             SHOWN(r->touched), SHOWN(r->wanted), SHOWN(r->available), SHOWN(probe->reserve),
-             SHOWN(r->missing));
+             SHOWN(r->answer.touched), SHOWN(r->wanted), SHOWN(r->answer.available),
+             SHOWN(probe->reserve), SHOWN(r->missing));
 }
 
 static void judge_limit(struct probe_result *r)
@@ -73,12 +68,12 @@ static void judge_limit(struct probe_result *r)
     snprintf(r->reason, sizeof r->reason,
              "the limit of %s did not come about: the engine says %s, the cgroup %s",
              SHOWN(r->size), r->limit_engine == FACT_NONE ? "none" : SHOWN(r->limit_engine),
-             r->limit_cgroup == FACT_NONE ? "none" : SHOWN(r->limit_cgroup));
+             r->answer.limit == FACT_NONE ? "none" : SHOWN(r->answer.limit));
 }
 
-static void judge_failed(const struct probe_answer *answer, fact exit_code, const char *text,
-                         struct probe_result *r)
+static void judge_failed(fact exit_code, const char *text, struct probe_result *r)
 {
+    const struct probe_answer *answer = &r->answer;
     r->end = PROBE_FAILED;
     if (fact_known(answer->wrong_pages) && answer->wrong_pages > 0)
         snprintf(r->reason, sizeof r->reason,
@@ -97,30 +92,26 @@ static void judge_failed(const struct probe_answer *answer, fact exit_code, cons
                  text[0] ? text : "it said nothing");
 }
 
-void probe_judge(const struct probe *probe, const json_t *state, const struct probe_answer *answer,
-                 const char *text, struct probe_result *r)
+void probe_judge(const struct probe *probe, const json_t *state, const char *text,
+                 struct probe_result *r)
 {
+    const struct probe_answer *answer = &r->answer;
     fact exit_code = member_fact(state, "ExitCode");
     r->oom_killed = member_truth(state, "OOMKilled") == 1;
-    r->limit_cgroup = answer->limit;
-    r->touched = answer->touched;
-    r->available = answer->available;
-    r->peak = answer->peak;
-    r->touch_s = answer->seconds;
     bool ended = answer->seconds >= 0 && exit_code == 0;
     if (r->oom_killed || (!ended && exit_code == 137)) {
         r->end = PROBE_KILLED;
         snprintf(r->reason, sizeof r->reason, "%s with %s of %s touched",
                  r->oom_killed ? "the kernel killed it, out of memory," : "it was killed",
-                 SHOWN(r->touched), SHOWN(r->wanted));
+                 SHOWN(r->answer.touched), SHOWN(r->wanted));
     } else if (!ended || answer->wrong_pages > 0) {
-        judge_failed(answer, exit_code, text, r);
-    } else if (!is_limit(r->limit_engine, r->size) || !is_limit(r->limit_cgroup, r->size)) {
+        judge_failed(exit_code, text, r);
+    } else if (!is_limit(r->limit_engine, r->size) || !is_limit(r->answer.limit, r->size)) {
         judge_limit(r);
     } else if (strcmp(answer->stopped, "reserve") == 0) {
         judge_short(probe, r);
     } else if (answer->stopped[0]) {
-        judge_failed(answer, exit_code, text, r);
+        judge_failed(exit_code, text, r);
     } else {
         r->end = PROBE_HAD;
     }

@@ -36,7 +36,7 @@ static bool find_own(struct probe *probe)
     char id[CONTAINER_ID_SIZE];
     CLEANUP_JSON json_t *container = NULL;
     own_container(id);
-    if (!id[0] || await_json(probe->await, docker_inspect_json, id, &container, NULL) < 0)
+    if (!id[0] || await_json(probe->await, DOCKER_CONTAINER, id, &container, NULL) < 0)
         return false;
     const char *name = member_string(container, "Image");
     if (name)

@@ -1,17 +1,18 @@
 #include "deploy/probe_inside.h"
 #include "base/clock.h"
+#include "sense/cgroup_parse.h"
 #include "sense/host.h"
+#include "sense/proc_file.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static const fact step_bytes = 64 << 20;       /* 10 to 50 ms; what may be too much at a time */
-static const double tell_every_s = 0.1;        /* a line of progress */
-static const fact no_limit = INT64_C(1) << 60; /* version 1 says 2^63 less a page */
+static const fact step_bytes = 64 << 20; /* 10 to 50 ms; what may be too much at a time */
+static const double tell_every_s = 0.1;  /* a line of progress */
 
 struct own_cgroup {
     const char *root;
@@ -29,23 +30,18 @@ struct inside {
  * its own, version 1 (where engines mount the container's own as the root). */
 static fact cgroup_number(const struct own_cgroup *cgroup, const char *v2, const char *v1)
 {
-    char path[1024], text[64];
+    char path[1024], buffer[64];
     for (int i = 0; i < 3; i++) {
         if (i == 2)
             snprintf(path, sizeof path, "%s/memory/%s", cgroup->root, v1);
         else
             snprintf(path, sizeof path, "%s%s/%s", cgroup->root, i == 0 ? cgroup->path : "", v2);
-        FILE *file = fopen(path, "re");
-        if (!file)
-            continue;
-        char *line = fgets(text, sizeof text, file);
-        fclose(file);
-        if (line && strncmp(line, "max", 3) == 0)
-            return FACT_NONE;
-        char *end = NULL;
-        long long number = line ? strtoll(line, &end, 10) : -1;
-        if (line && end != line && number >= 0)
-            return number >= no_limit ? FACT_NONE : number;
+        struct text text;
+        fact number = proc_file_read_at(AT_FDCWD, path, buffer, sizeof buffer, &text) < 0
+                          ? FACT_UNKNOWN
+                          : cgroup_parse_limit(text);
+        if (number != FACT_UNKNOWN)
+            return number;
     }
     return FACT_UNKNOWN;
 }

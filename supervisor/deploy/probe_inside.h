@@ -1,4 +1,4 @@
-/* The inner half of `supervisor test` (row D3): what runs in the container and touches memory. */
+/* The inner half of `supervisor test`: what runs in the container and touches memory. */
 #ifndef SUPERVISOR_DEPLOY_PROBE_INSIDE_H
 #define SUPERVISOR_DEPLOY_PROBE_INSIDE_H
 

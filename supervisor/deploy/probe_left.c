@@ -1,9 +1,9 @@
 /* Who tests, and what earlier tests left behind. */
+#include "base/clock.h"
 #include "deploy/probe_private.h"
 #include "sense/json_member.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+static const double removing_s = 60; /* deleting a layer, on a slow disk */
+static const int64_t removing_look_ms = 200;
 
 /* One test at a time on an engine. The lock is an abstract socket, named by the inode of the
  * engine's: it goes with the process, however that ends. (Such names belong to a network namespace;
@@ -42,8 +45,12 @@ static int take_lock(struct probe *probe, const char *docker_host, struct error 
 
 int probe_container_remove(struct probe *probe, const char *name, struct error *err)
 {
-    int result = await_call(probe->await, docker_remove, name, err);
-    return result == -ENOENT || result == -EALREADY ? 0 : result;
+    double end_s = clock_boottime_s() + removing_s;
+    int result; /* as long as another removal is under way it has its memory */
+    while ((result = await_call(probe->await, docker_remove, name, err)) == -EALREADY &&
+           clock_boottime_s() < end_s && await_sleep(probe->await, removing_look_ms) == 0)
+        ;
+    return result == -ENOENT ? 0 : result;
 }
 
 /* One of the list: taken away where it is a test's, whose process is gone. */
@@ -75,7 +82,7 @@ int probe_begin(struct probe *probe, struct await *await, const struct settings 
                             .lock = -1};
     int result = take_lock(probe, settings->docker_host, err);
     if (result == 0)
-        result = await_list(await, &list, err);
+        result = await_json(await, DOCKER_LIST, "", &list, err);
     size_t i;
     json_t *container;
     json_array_foreach(list, i, container)

@@ -4,14 +4,6 @@
 
 #include "deploy/probe.h"
 
-/* The last line of probe_inside.h's. */
-struct probe_answer {
-    bool spoke; /* there was one */
-    fact limit, touched, available, peak, wrong_pages;
-    double seconds;   /* < 0: it has not ended */
-    char stopped[16]; /* "reserve", "overcommit", "unreadable"; "" none */
-};
-
 /* probe_image.c. The empty one: 0; -ENOENT: there is none. */
 int probe_image_remove(struct probe *probe, struct error *err);
 
@@ -21,7 +13,7 @@ int probe_container_remove(struct probe *probe, const char *name, struct error *
 /* probe_answer.c. What is known when the container has ended: fills what the result lacks. state:
  * the container as inspected; text: the last it said. false: it is not this program's probe. */
 bool probe_answer_read(const char *text, struct probe_answer *answer);
-void probe_judge(const struct probe *probe, const json_t *state, const struct probe_answer *answer,
-                 const char *text, struct probe_result *result);
+void probe_judge(const struct probe *probe, const json_t *state, const char *text,
+                 struct probe_result *result);
 
 #endif

@@ -223,12 +223,12 @@ void admission_decide(const struct admission_wish *wish, const struct room *room
     need_of(wish->model, wish->server, room->settings.memory_safety_margin_percent, &to->need);
     fact size = fact_known(to->need.weights) ? to->need.weights : to->need.bytes;
     to->small = fact_known(size) && size < room->settings.models_small_model;
-    for (size_t i = 0; i < room->n_models; i++)
-        if (model_same(room->models[i].name, wish->model->name)) {
-            to->answer = ADMISSION_THERE;
-            say(to, "%.120s is loaded already", wish->model->name);
-            return;
-        }
+    const struct loaded_model *there = room_model(room, wish->model->name, wish->model->digest);
+    if (there && !there->ghost) {
+        to->answer = ADMISSION_THERE;
+        say(to, "%.120s is loaded already", wish->model->name);
+        return;
+    }
     if (too_many_parameters(&d))
         return;
     if (to->need.source == NEED_NONE || make_room(&d)) {

@@ -10,12 +10,14 @@
 /* What is known of the model before it is loaded. */
 struct admission_model {
     char name[CONTAINER_NAME_SIZE];
+    char digest[65];   /* "": unknown */
     fact file;         /* its files' size as Ollama lists it, bytes; unknown */
     fact kv_per_token; /* of its GGUF metadata, f16, bytes; unknown */
+    fact graph;        /* the same: its buffers (struct model_shape) */
     fact parameters;   /* of its GGUF metadata; unknown */
     fact context;      /* its own num_ctx (Modelfile); unknown */
     fact trained;      /* the longest context that it can; unknown */
-    fact learned;      /* what its runner held after a load before, all in all; unknown */
+    fact learned;      /* what its runner held when a load before had ended; unknown */
     bool cloud;        /* runs elsewhere: needs nothing here */
 };
 
@@ -25,6 +27,7 @@ struct admission_server {
     fact parallel;   /* requests at once of one model */
     double kv_scale; /* 1: f16; q8_0 0.53, q4_0 0.28 */
     fact vram;       /* free in the GPUs that it can use; 0: none */
+    fact runner;     /* of a runner itself, beside its model */
 };
 void admission_server_of(const struct container *container, struct admission_server *ret_server);
 
@@ -67,7 +70,7 @@ enum { ADMISSION_TEXT_SIZE = 640 };
 struct admission {
     enum admission_answer answer;
     struct need need;
-    bool small;                     /* only the container's limit counts (row B9) */
+    bool small;                     /* only the container's limit counts */
     bool forced;                    /* it does not fit, and is loaded all the same */
     struct bound bounds[BOUNDS];    /* after those of `go` have gone */
     int tightest;                   /* the bound that leaves least; -1: none counts */

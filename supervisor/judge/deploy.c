@@ -49,7 +49,7 @@ static void find_limits(struct deploy *deploy)
 }
 
 void deploy_plan(const struct deploy_wish *wish, const struct deploy_facts *facts,
-                 struct deploy_plan *ret_plan)
+                 const struct settings *settings, struct deploy_plan *ret_plan)
 {
     *ret_plan = (struct deploy_plan){.profile = wish->profile};
     struct deploy deploy = {.wish = wish, .facts = facts, .plan = ret_plan, .vram = FACT_UNKNOWN};
@@ -61,6 +61,7 @@ void deploy_plan(const struct deploy_wish *wish, const struct deploy_facts *fact
     find_limits(&deploy);
     deploy_others(&deploy);
     deploy_memory(&deploy);
+    deploy_margin(&deploy, settings);
     deploy_gpu(&deploy);
     deploy_model(&deploy);
     deploy_disk(&deploy);
@@ -74,8 +75,8 @@ struct environment {
     size_t n, max;
 };
 
-static void __attribute__((format(printf, 2, 3)))
-add(struct environment *environment, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) add(struct environment *environment,
+                                                      const char *format, ...)
 {
     if (environment->n >= environment->max)
         return;

@@ -1,19 +1,21 @@
-/* May this container be made on this host, and with which settings? JUDGEMENT.md, Deploying. Pure:
- * what was seen goes in, the plan with every reason comes out. */
+/* May this container be made on this host, and with which settings? docs/judgement.md, Deploying.
+ * Pure: what was seen goes in, the plan with every reason comes out. */
 #ifndef SUPERVISOR_JUDGE_DEPLOY_H
 #define SUPERVISOR_JUDGE_DEPLOY_H
 
-#include "base/profile.h"
+#include "base/config.h"
 #include "judge/footprint.h"
 #include "sense/gpu.h"
 #include "sense/world.h"
 
-enum { DEPLOY_FINDINGS_MAX = 24, DEPLOY_OTHERS_MAX = 64, DEPLOY_TEXT_SIZE = 480 };
+enum { DEPLOY_FINDINGS_MAX = 24, DEPLOY_OTHERS_MAX = 64, DEPLOY_TEXT_SIZE = 960 };
 
 /* Another container with Ollama that there is on the host. */
 struct deploy_other {
     char id[CONTAINER_ID_SIZE], name[CONTAINER_NAME_SIZE];
-    bool running, exclusive, auto_remove, swarm_task;
+    bool running, exclusive, auto_remove, swarm_task, observed;
+    bool
+        always; /* the restart policy by which the engine starts it again although it was stopped */
     enum priority priority;
     fact limit; /* bytes, FACT_NONE: none, unknown: not known */
     fact held;  /* now */
@@ -21,14 +23,17 @@ struct deploy_other {
 
 struct deploy_facts {
     fact memory_total, memory_available; /* of the host */
-    bool memory_limits, swap_limits;     /* the engine can (its /info) */
-    bool gpu_runtime;                    /* the engine can hand out GPUs: a runtime, CDI devices */
+    fact slice_limit; /* the least limit of the cgroups that it comes below; FACT_NONE: none */
+    char slice[128];  /* that one's path */
+    bool memory_limits, swap_limits; /* the engine can (its /info) */
+    bool gpu_runtime;                /* the engine can hand out GPUs: a runtime, CDI devices */
     struct gpu_list gpus;
     fact disk_free;      /* where the volume lies; unknown: not to be seen from here */
     char disk_path[256]; /* that place, for the sentence */
     bool model_present;  /* it lies in the volume already */
     struct deploy_other others[DEPLOY_OTHERS_MAX]; /* without the one that --replace takes away */
     size_t n_others;
+    size_t others_left_out; /* that run too and had no room */
     fact replaced_held; /* of the container that --replace takes away: comes back; 0 without one */
 };
 
@@ -54,10 +59,20 @@ struct deploy_ledger {
     fact limit;
 };
 
+/* What an exclusive one leaves to the host, and from where on the host's pressure acts; bytes. */
+struct deploy_margin {
+    fact beside; /* the host's memory without its limit */
+    fact full;   /* available once it is full, by what others use now; 0: it cannot get full */
+    fact unload, stop; /* models go below so much available, a container below that; FACT_NONE: not
+                          for that. All unknown: it is not exclusive, or the host is too small */
+};
+
 struct deploy_plan {
     struct profile profile;
     fact reserve;
+    struct deploy_margin margin;
     bool gpu;                   /* devices are asked for */
+    bool gpus[GPUS_MAX];        /* of facts.gpus: those that it gets */
     struct footprint footprint; /* of profile.model */
     struct deploy_ledger ledger;
     fact cache_ram_mib;                       /* LLAMA_ARG_CACHE_RAM; whole MiB */
@@ -67,8 +82,9 @@ struct deploy_plan {
     bool refused; /* one of the findings is a refusal */
 };
 
+/* settings: from where on the host's pressure acts. */
 void deploy_plan(const struct deploy_wish *wish, const struct deploy_facts *facts,
-                 struct deploy_plan *ret_plan);
+                 const struct settings *settings, struct deploy_plan *ret_plan);
 
 /* One more finding; those that have no room are left out, but a refusal refuses. */
 void deploy_find(struct deploy_plan *plan, enum deploy_severity severity, const char *about,

@@ -34,6 +34,7 @@ static void take(struct deploy *deploy, const struct gpu *gpu)
         free = free > 0 ? free : 0;
     }
     deploy->vram = deploy->n_gpus == 0 ? free : fact_add(deploy->vram, free);
+    deploy->plan->gpus[gpu - deploy->facts->gpus.gpus] = true;
     deploy->n_gpus++;
 }
 
@@ -89,6 +90,11 @@ static void choose_ids(struct deploy *deploy)
             if (is_handed_out(gpus, i) && is_named(&gpus->gpus[i], id, length))
                 found = i;
         if (found < gpus->n) {
+            if (gpus->gpus[found].vendor == GPU_AMD && !fact_known(gpus->gpus[found].render))
+                deploy_find(deploy->plan, DEPLOY_REFUSAL, "gpu", FACT_UNKNOWN,
+                            "the render node of GPU %.*s is not seen, so that it cannot be handed "
+                            "out alone; --gpu all hands out all of them",
+                            (int)length, id);
             if (!taken[found])
                 take(deploy, &gpus->gpus[found]);
             taken[found] = true;

@@ -1,5 +1,6 @@
 /* Does the limit fit the host's memory, and the download its disk? */
 #include "judge/deploy_private.h"
+#include "judge/pressure.h"
 
 #include <string.h>
 
@@ -32,6 +33,21 @@ static void find_total(struct deploy *deploy)
                 remedy.length > 0 ? remedy.text : "it needs a larger host");
 }
 
+static void find_slice(struct deploy *deploy)
+{
+    const struct deploy_facts *facts = deploy->facts;
+    fact limit = deploy->plan->profile.memory;
+    char size[24];
+    if (!fact_known(facts->slice_limit) || limit <= facts->slice_limit)
+        return;
+    deploy_find(
+        deploy->plan, DEPLOY_REFUSAL, "memory", limit - facts->slice_limit,
+        "the limit of %s is %s more than the cgroup above it, %s, may have (%s): raise that "
+        "(systemctl set-property SLICE MemoryMax=), or take --memory %s",
+        SHOWN(limit), SHOWN(limit - facts->slice_limit), facts->slice, SHOWN(facts->slice_limit),
+        option(facts->slice_limit, size, sizeof(size)));
+}
+
 static bool is_evicted(const struct deploy_plan *plan, size_t other)
 {
     for (size_t i = 0; i < plan->n_evict; i++)
@@ -57,11 +73,17 @@ static size_t next_holder(const struct deploy *deploy, size_t before)
     return best;
 }
 
+/* What goes for it gives back. */
+static fact given_back(const struct deploy *deploy)
+{
+    fact replaced = deploy->facts->replaced_held;
+    return deploy->freed + (fact_known(replaced) ? replaced : 0);
+}
+
 static void find_available(struct deploy *deploy)
 {
     const struct deploy_facts *facts = deploy->facts;
-    fact limit = deploy->plan->profile.memory;
-    fact back = deploy->freed + (fact_known(facts->replaced_held) ? facts->replaced_held : 0);
+    fact limit = deploy->plan->profile.memory, back = given_back(deploy);
     if (!fact_known(facts->memory_available)) {
         deploy_find(deploy->plan, DEPLOY_WARNING, "memory", FACT_UNKNOWN,
                     "how much of the host's memory is available now could not be read: whether %s "
@@ -100,7 +122,42 @@ void deploy_memory(struct deploy *deploy)
         return;
     }
     find_total(deploy);
+    find_slice(deploy);
     find_available(deploy);
+}
+
+/* The lesser of so many bytes and what is left above a per cent in use. */
+static fact available_at(double percent, fact total, fact bytes)
+{
+    if (percent < 0)
+        return FACT_NONE;
+    fact left = (fact)((double)total * (100 - percent) / 100);
+    return left < bytes ? left : bytes;
+}
+
+void deploy_margin(struct deploy *deploy, const struct settings *settings)
+{
+    const struct deploy_facts *facts = deploy->facts;
+    const struct profile *profile = &deploy->plan->profile;
+    struct deploy_margin *margin = &deploy->plan->margin;
+    *margin = (struct deploy_margin){FACT_UNKNOWN, FACT_UNKNOWN, FACT_UNKNOWN, FACT_UNKNOWN};
+    if (!profile->exclusive || facts->memory_total < profile->memory)
+        return; /* or the host is too small, which is refused */
+    margin->beside = facts->memory_total - profile->memory;
+    margin->unload =
+        available_at(settings->action_unload, facts->memory_total, PRESSURE_EXCLUSIVE_UNLOAD);
+    margin->stop =
+        available_at(settings->action_kill_switch, facts->memory_total, PRESSURE_EXCLUSIVE_STOP);
+    if (!fact_known(facts->memory_available))
+        return;
+    margin->full = fact_less(facts->memory_available + given_back(deploy), profile->memory);
+    fact acts = margin->unload > margin->stop ? margin->unload : margin->stop;
+    if (margin->full > 0 && margin->full < acts) /* none at all is a warning already */
+        deploy_find(deploy->plan, DEPLOY_WARNING, "memory", acts - margin->full,
+                    "by what others use now %s are available when it is full, and below %s the "
+                    "host's pressure acts: %s more must come from other programs, or take a "
+                    "smaller --memory",
+                    SHOWN(margin->full), SHOWN(acts), SHOWN(acts - margin->full));
 }
 
 void deploy_disk(struct deploy *deploy)

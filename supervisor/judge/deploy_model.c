@@ -23,11 +23,10 @@ static fact part(fact bytes, double share)
 /* Layers go to the GPU as a whole, with their KV cache: both are shared alike. What a discrete GPU
  * leaves on the host is mapped from its file, page cache that the kernel may drop; without a GPU it
  * is read into anonymous memory. */
-static void fill_ledger(struct deploy *deploy)
+static void fill_ledger(const struct deploy *deploy, const struct footprint *f,
+                        struct deploy_ledger *ledger)
 {
     const struct deploy_plan *plan = deploy->plan;
-    const struct footprint *f = &plan->footprint;
-    struct deploy_ledger *ledger = &deploy->plan->ledger;
     fact kv = f->kv_per_token * plan->profile.context * plan->profile.parallel;
     fact whole = f->weights + kv + f->compute;
     double share = 0;
@@ -40,13 +39,19 @@ static void fill_ledger(struct deploy *deploy)
     ledger->weights_file = mapped ? rest : 0;
     ledger->weights_anon = mapped ? 0 : rest;
     ledger->kv = kv - part(kv, share);
-    ledger->compute = f->compute;
+    ledger->compute = f->compute; /* the host's, as the server is: no VRAM carries them */
     ledger->needed = ledger->weights_anon + ledger->kv + ledger->compute + ledger->server;
+}
+
+static void find_rest(struct deploy *deploy)
+{
+    const struct deploy_ledger *ledger = &deploy->plan->ledger;
+    fact rest = ledger->weights - ledger->weights_vram;
     if (rest > 0 && ledger->weights_vram > 0)
         deploy_find(deploy->plan, DEPLOY_WARNING, "gpu", rest,
                     "%s of the %s of weights fit into the VRAM that is free: the rest is the CPU's "
                     "and slower; free VRAM, or take a smaller model",
-                    SHOWN(ledger->weights_vram), SHOWN(f->weights));
+                    SHOWN(ledger->weights_vram), SHOWN(ledger->weights));
 }
 
 /* The bound of one runner's prompt cache; there are max_loaded of them. */
@@ -74,16 +79,24 @@ static void bound_cache(struct deploy *deploy)
     ledger->needed = fact_add(ledger->needed, ledger->prompt_cache);
 }
 
+/* By the same ledger as the one that does not. */
+static bool fits(const struct footprint *footprint, const void *userdata)
+{
+    const struct deploy *deploy = userdata;
+    const struct deploy_ledger *is = &deploy->plan->ledger;
+    struct deploy_ledger ledger = {.server = is->server};
+    fill_ledger(deploy, footprint, &ledger);
+    return ledger.needed + is->prompt_cache <= is->limit;
+}
+
 static void find_too_big(struct deploy *deploy)
 {
     const struct deploy_plan *plan = deploy->plan;
     const struct deploy_ledger *ledger = &plan->ledger;
-    const struct profile *profile = &plan->profile;
     fact missing = ledger->needed - ledger->limit;
     const char *fit[FIT_MAX];
     fact vram = plan->gpu && fact_known(deploy->vram) ? deploy->vram : 0;
-    size_t n = footprints_that_fit(ledger->limit - ledger->server + vram,
-                                   profile->context * profile->parallel, fit, FIT_MAX);
+    size_t n = footprints_that_fit(fits, deploy, fit, FIT_MAX);
     struct deploy_text remedy = {.length = 0};
     for (size_t i = 0; i < n; i++)
         deploy_append(&remedy, "%s%s", i == 0 ? "these fit: " : ", ", fit[i]);
@@ -97,7 +110,7 @@ static void find_too_big(struct deploy *deploy)
                 missing,
                 "%s needs %s%s %s (weights %s, KV cache %s, buffers and server %s%s%s) and the "
                 "limit is %s, %s short; %s",
-                profile->model, plan->footprint.source == FOOTPRINT_ESTIMATED ? "about " : "",
+                plan->profile.model, plan->footprint.source == FOOTPRINT_ESTIMATED ? "about " : "",
                 SHOWN(ledger->needed), vram > 0 ? "beside the GPU" : "without a GPU",
                 SHOWN(ledger->weights_anon), SHOWN(ledger->kv),
                 SHOWN(ledger->compute + ledger->server),
@@ -141,8 +154,10 @@ void deploy_model(struct deploy *deploy)
                                           .needed = FACT_UNKNOWN,
                                           .limit = profile->memory};
     bool known = plan->footprint.source != FOOTPRINT_UNKNOWN;
-    if (known)
-        fill_ledger(deploy);
+    if (known) {
+        fill_ledger(deploy, &plan->footprint, &plan->ledger);
+        find_rest(deploy);
+    }
     bound_cache(deploy);
     if (known)
         find_fit(deploy);

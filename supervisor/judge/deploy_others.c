@@ -1,4 +1,4 @@
-/* Large ones do not share the host's memory (row B10): may it run beside those that run? */
+/* Large ones do not share the host's memory: may it run beside those that run? */
 #include "judge/deploy_private.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@ static fact counted(const struct deploy_other *other)
 
 static bool may_stop(const struct deploy *deploy, const struct deploy_other *other)
 {
-    return other->running && !other->auto_remove && !other->swarm_task &&
+    return other->running && !other->auto_remove && !other->swarm_task && !other->observed &&
            other->priority < deploy->plan->profile.priority;
 }
 
@@ -98,11 +98,12 @@ static void name_remedy(const struct deploy *deploy, fact missing, struct deploy
                   deploy->wish->evict ? "; --evict stops none that" : "");
     if (!deploy->wish->evict)
         return;
-    bool removed = false, task = false, priority = false;
+    bool removed = false, task = false, priority = false, observed = false;
     for (size_t i = 0; i < facts->n_others; i++) {
         const struct deploy_other *other = &facts->others[i];
         removed = removed || (other->running && other->auto_remove);
         task = task || (other->running && other->swarm_task);
+        observed = observed || (other->running && other->observed);
         priority =
             priority || (other->running && other->priority >= deploy->plan->profile.priority);
     }
@@ -115,9 +116,13 @@ static void name_remedy(const struct deploy *deploy, fact missing, struct deploy
         deploy_append(text, "%s would be deleted by it (--rm)", separator);
         separator = ",";
     }
-    if (task)
+    if (task) {
         deploy_append(text, "%s is Swarm's", separator);
-    if (!priority && !removed && !task)
+        separator = ",";
+    }
+    if (observed)
+        deploy_append(text, "%s is only observed (its mode)", separator);
+    if (!priority && !removed && !task && !observed)
         deploy_append(text, " frees too little");
 }
 
@@ -147,6 +152,14 @@ void deploy_name_evicted(struct deploy *deploy)
     if (plan->n_evict > 0)
         deploy_find(deploy->plan, DEPLOY_NOTE, "others", FACT_UNKNOWN, "for it are stopped: %s%s",
                     names.text, plan->n_evict > NAMED_MAX ? " and others" : "");
+    for (size_t i = 0; i < plan->n_evict; i++) {
+        const struct deploy_other *other = &deploy->facts->others[plan->evict[i]];
+        if (other->always)
+            deploy_find(deploy->plan, DEPLOY_WARNING, "others", FACT_UNKNOWN,
+                        "%.64s has the restart policy always: when the engine restarts it runs "
+                        "again beside this one (docker update --restart unless-stopped %.64s)",
+                        other->name, other->name);
+    }
 }
 
 void deploy_others(struct deploy *deploy)
@@ -154,6 +167,11 @@ void deploy_others(struct deploy *deploy)
     const struct deploy_facts *facts = deploy->facts;
     struct deploy_plan *plan = deploy->plan;
     bool alone = plan->profile.exclusive;
+    if (facts->others_left_out > 0)
+        deploy_find(plan, DEPLOY_REFUSAL, "others", FACT_UNKNOWN,
+                    "%zu containers with Ollama run, and no more than %d are counted: stop some "
+                    "of them by docker stop",
+                    facts->n_others + facts->others_left_out, DEPLOY_OTHERS_MAX);
     for (size_t i = 0; i < facts->n_others; i++) {
         const struct deploy_other *other = &facts->others[i];
         alone = alone || (other->running && other->exclusive);

@@ -25,8 +25,10 @@ void deploy_append(struct deploy_text *text, const char *format, ...)
 /* deploy_others.c: exclusive ones, and who is stopped for them. Fills freed. */
 void deploy_others(struct deploy *deploy);
 void deploy_name_evicted(struct deploy *deploy);
-/* deploy_host.c: the host's memory; the disk (after the model). */
+/* deploy_host.c: the host's memory; what an exclusive one leaves of it; the disk (after the model).
+ */
 void deploy_memory(struct deploy *deploy);
+void deploy_margin(struct deploy *deploy, const struct settings *settings);
 void deploy_disk(struct deploy *deploy);
 /* deploy_gpu.c: which GPUs it gets. Fills n_gpus and vram. */
 void deploy_gpu(struct deploy *deploy);

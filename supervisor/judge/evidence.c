@@ -30,7 +30,7 @@ void look_show(const struct look *look, struct verdict *verdict, const struct ru
         {"baseline", UNIT_BYTES, (double)look->baseline},
         {"threshold", UNIT_BYTES, (double)look->threshold},
         {"floor", UNIT_BYTES, (double)a->floor},
-        {"limit", UNIT_BYTES, (double)c->cgroup.limit},
+        {"limit", UNIT_BYTES, (double)cgroup_bound(&c->cgroup)},
         {"high", UNIT_BYTES, (double)c->cgroup.high},
         {"page_cache", UNIT_BYTES, (double)c->cgroup.file},
         {"file", UNIT_BYTES, (double)c->cgroup.file},

@@ -1,5 +1,6 @@
 #include "judge/footprint.h"
 
+#include "base/gguf.h"
 #include "judge/footprint_table.h"
 #include <ctype.h>
 #include <stdint.h>
@@ -214,16 +215,34 @@ struct footprint footprint_of(const char *model)
                 parameters * (quant ? quant->bits : bits_default) / 8, kv_estimated(parameters));
 }
 
-size_t footprints_that_fit(fact bytes, fact context, const char **ret_models, size_t max)
+fact footprint_buffers(fact graph, fact context)
+{
+    enum { MASK = 512 * 2 };
+    return fact_add(graph, fact_times(context, MASK));
+}
+
+double footprint_kv_scale(const char *kv_type)
+{
+    double bits = gguf_bits(kv_type);
+    return bits > 0 ? bits / 16 : 1;
+}
+
+fact footprint_kv(fact per_token, fact context, fact parallel, double scale)
+{
+    return fact_scale(fact_times(fact_times(per_token, context), parallel), scale);
+}
+
+size_t footprints_that_fit(footprint_fits *fits, const void *userdata, const char **ret_models,
+                           size_t max)
 {
     enum { FIT_MAX = 32 };
     const struct known_model *fit[FIT_MAX];
     size_t n = 0, most = max < FIT_MAX ? max : FIT_MAX;
     for (size_t i = 0; i < known_models_n; i++) {
         const struct known_model *row = &known_models[i];
-        fact needed =
-            (fact)(row->gigabytes * 1e9) + kv_of(row) * context + compute_of(row->parameters);
-        if (row->layers == 0 || needed > bytes)
+        struct footprint footprint =
+            make(FOOTPRINT_KNOWN, row->parameters, row->gigabytes, kv_of(row));
+        if (row->layers == 0 || !fits(&footprint, userdata))
             continue;
         size_t at = n; /* its place among the larger ones */
         while (at > 0 && fit[at - 1]->gigabytes < row->gigabytes)

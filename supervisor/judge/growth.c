@@ -2,6 +2,7 @@
  * (docs/judgement.md). A step moves neither the median of the slopes nor their lower bound: a load,
  * another context or one big request is no growth. */
 #include "judge/growth.h"
+#include "judge/ledger.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,12 +13,21 @@
  * and down rose in most days by one of a thousand. What was found stays while it is not doubtful.
  */
 static const double certain = 1e-6, doubtful = 0.05;
+static const double rise_s = 10;
 /* Points in leak.growth_hold; the recent window has twice as many. */
 enum { HOLD_POINTS = TREND_POINTS_MAX / 2 };
+
+const struct growth growth_none = {.begun_s = -1,
+                                   .rose_to = FACT_UNKNOWN,
+                                   .most = FACT_UNKNOWN,
+                                   .rose_s = -1,
+                                   .condition = {.since_s = -1, .unknown_since_s = -1}};
 
 void growth_forget(struct growth *growth)
 {
     growth->recent.n = growth->whole.n = 0;
+    growth->rose_to = growth->most = FACT_UNKNOWN;
+    growth->rose_s = -1;
     condition_reset(&growth->condition);
 }
 
@@ -31,7 +41,8 @@ static void begin(struct look *look, struct growth *g, fact held)
 /* Less is not told. */
 static double least_of(const struct look *look)
 {
-    fact limit = look->container->cgroup.limit, least = look->history->settings.leak_growth;
+    fact limit = cgroup_bound(&look->container->cgroup),
+         least = look->history->settings->leak_growth;
     return (double)(limit > 0 && limit / 100 > least ? limit / 100 : least);
 }
 
@@ -60,7 +71,7 @@ static bool still_rises(const struct trend *t)
 /* Takes what is held in this look. Does it grow? */
 static enum tri take(struct look *look, struct growth *g, fact held)
 {
-    double now_s = look->now_s, hold_s = look->history->settings.leak_growth_hold_s;
+    double now_s = look->now_s, hold_s = look->history->settings->leak_growth_hold_s;
     if (g->recent.n == 0) {
         trend_begin(&g->recent, hold_s / HOLD_POINTS);
         trend_begin(&g->whole, hold_s / HOLD_POINTS);
@@ -80,8 +91,41 @@ static enum tri take(struct look *look, struct growth *g, fact held)
     return grows ? TRI_TRUE : TRI_FALSE;
 }
 
+/* What grows reaches a new most within a minute. */
+static const fact more_bytes = 65536;
+static const double new_most_s = 60;
+
+double growth_over_s(const struct look *look, const struct growth *g)
+{
+    double since_s = look->now_s - g->most_s;
+    return fact_known(g->most) && since_s > new_most_s ? since_s : -1;
+}
+
+/* What was found to grow may have come to an end. */
+static void take_rise(struct growth *g, fact held, double now_s)
+{
+    if (!fact_known(g->most) || held > g->most + more_bytes) {
+        g->most = held;
+        g->most_s = now_s;
+    }
+    bool rises = fact_known(g->rose_to) && held >= g->rose_to + (1 << 20);
+    if (rises)
+        g->rose_s = now_s;
+    if (rises || !fact_known(g->rose_to) || held < g->rose_to || now_s - g->rose_to_s >= rise_s) {
+        g->rose_to = held;
+        g->rose_to_s = now_s;
+    }
+}
+
+bool growth_goes_on(const struct look *look, const struct growth *g)
+{
+    return g->rose_s >= 0 && look->now_s - g->rose_s < rise_s;
+}
+
 static void take_one(struct look *look, struct growth *g, fact held)
 {
+    if (fact_known(held))
+        take_rise(g, held, look->now_s);
     enum tri grows = fact_known(held) ? take(look, g, held) : TRI_UNKNOWN;
     look_take(look, &g->condition,
               grows == TRI_TRUE    ? YES(g->slope.from_s)
@@ -125,15 +169,17 @@ static uint64_t loaded_sum(const struct look *look)
 
 static void take_serve(struct look *look)
 {
-    struct growth *g = &look->history->growth;
+    struct growth *g = look->history->growth;
     fact held = look->answered == TRI_TRUE && look->serve && look->container->processes_known
                     ? look->serve_held
                     : FACT_UNKNOWN;
-    if (fact_known(held) && (g->begun_s < 0 || g->loaded != loaded_sum(look))) {
+    if (fact_known(held) && !g && (g = look->history->growth = malloc(sizeof *g)))
+        *g = growth_none;
+    if (fact_known(held) && g && (g->begun_s < 0 || g->loaded != loaded_sum(look))) {
         begin(look, g, held);
         g->loaded = loaded_sum(look);
     }
-    if (g->begun_s >= 0)
+    if (g && g->begun_s >= 0)
         take_one(look, g, held);
 }
 
@@ -148,29 +194,16 @@ void growth_look(struct look *look)
     take_serve(look);
 }
 
-/* llama-server's own default of --cache-ram, in MiB; Ollama sets none (facts on Ollama, 3). */
+/* llama-server's own default of --cache-ram, in MiB; Ollama sets none. */
 static const fact cache_default_mib = 8192;
 /* More bounds nothing. */
 static const long a_pebibyte_in_mib = 1L << 30;
-
-/* Since 0.30 every model is served by llama-server, which has a prompt cache. A build that was not
- * released calls itself 0.0.0: then the program's name tells. */
-static bool has_cache(const struct look *look, const struct process *p)
-{
-    char *end;
-    errno = 0;
-    long major = strtol(look->container->ollama.version, &end, 10);
-    long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
-    if (errno || (major == 0 && minor == 0))
-        return p && !strncmp(p->comm, "llama-server", 12);
-    return major > 0 || minor >= 30;
-}
 
 fact growth_bound(const struct look *look, const struct process *p)
 {
     const char *text = container_env(look->container, "LLAMA_ARG_CACHE_RAM");
     char *end = NULL;
-    if (!has_cache(look, p))
+    if (!ledger_runs_llama_server(look->container, p))
         return 0;
     errno = 0;
     long mib = text ? strtol(text, &end, 10) : 0;
@@ -179,10 +212,30 @@ fact growth_bound(const struct look *look, const struct process *p)
     return mib < 0 || mib > a_pebibyte_in_mib ? FACT_NONE : (fact)mib << 20;
 }
 
-fact growth_room(const struct look *look)
+/* So much it can hold before the kernel kills: its memory, and the swap that is left to it. Unknown
+ * where a part of it is. */
+static fact room(const struct look *look)
 {
-    fact limit = look->container->cgroup.limit;
-    return limit == FACT_NONE ? fact_add(look->held, look->world->host.available) : limit;
+    const struct host *host = &look->world->host;
+    const struct cgroup_memory *m = &look->container->cgroup;
+    fact bound = cgroup_bound(m);
+    fact free = host->swap_total == 0 ? 0 : fact_less(host->swap_total, host->swap_used);
+    fact swap = host->swap_total == 0 ? 0 : fact_add(m->swap, free), limit = m->swap_limit;
+    if (bound == FACT_NONE)
+        return fact_add(fact_add(look->held, host->available), free);
+    if (m->version == 1 && fact_known(limit)) /* of memory and swap together */
+        limit = fact_less(limit, bound);
+    if (fact_known(swap) && swap > 0 && limit != FACT_NONE)
+        swap = limit < swap ? limit : swap;
+    return fact_add(bound, swap);
+}
+
+double growth_left_s(const struct look *look, double per_s)
+{
+    fact most = room(look);
+    if (!fact_known(most) || !fact_known(look->held) || per_s <= 0)
+        return -1;
+    return most > look->held ? (double)(most - look->held) / per_s : 0;
 }
 
 /* Where the runner cannot be seen, what stands stays. */
@@ -224,14 +277,14 @@ void growth_name(const struct look *look, const struct runner *r, struct verdict
         return;
     v->pid = r->pid;
     v->started_us = r->started_us;
+    memcpy(v->blob, r->blob, sizeof v->blob);
 }
 
 void growth_show(const struct look *look, const struct growth *g, const struct runner *r,
                  struct verdict *v, fact fits)
 {
-    fact room = growth_room(look), bound = r ? growth_bound(look, r->now) : FACT_UNKNOWN;
+    fact bound = r ? growth_bound(look, r->now) : FACT_UNKNOWN;
     fact held = !r ? look->serve_held : r->now ? process_held(r->now) : FACT_UNKNOWN;
-    bool left = fact_known(room) && fact_known(look->held) && g->slope.per_s > 0;
     growth_name(look, r, v);
     SHOW(look, v, r, {"serve", UNIT_BYTES, r ? -1 : (double)held},
          {"baseline", UNIT_BYTES, r ? -1 : (double)look->baseline},
@@ -245,8 +298,5 @@ void growth_show(const struct look *look, const struct growth *g, const struct r
                             : 0},
          {"bound", UNIT_BYTES, bound > 0 ? (double)bound : -1}, {"fits", UNIT_BYTES, (double)fits},
          {"span", UNIT_SECONDS, g->slope.span_s},
-         {"left", UNIT_SECONDS,
-          !left               ? -1
-          : room > look->held ? (double)(room - look->held) / g->slope.per_s
-                              : 0});
+         {"left", UNIT_SECONDS, growth_left_s(look, g->slope.per_s)});
 }

@@ -22,22 +22,10 @@ struct ruling {
     ((struct ruling){TRI_UNKNOWN, -1, {what, .detail = (how), .unknown = true}})
 /* Neither bears a deed nor ends what was raised. */
 #define STAYS(words, ...) ((struct ruling){TRI_UNKNOWN, -1, {words, .numbers = {__VA_ARGS__}}})
-#define BYTES(bytes)                                                                               \
-    {                                                                                              \
-        UNIT_BYTES, (double)(bytes)                                                                \
-    }
-#define PERCENT(percent)                                                                           \
-    {                                                                                              \
-        UNIT_PERCENT, (percent)                                                                    \
-    }
-#define SECONDS(seconds)                                                                           \
-    {                                                                                              \
-        UNIT_SECONDS, (seconds)                                                                    \
-    }
-#define COUNT(count)                                                                               \
-    {                                                                                              \
-        UNIT_COUNT, (double)(count)                                                                \
-    }
+#define BYTES(bytes)      {UNIT_BYTES, (double)(bytes)}
+#define PERCENT(percent)  {UNIT_PERCENT, (percent)}
+#define SECONDS(seconds)  {UNIT_SECONDS, (seconds)}
+#define COUNT(count)      {UNIT_COUNT, (double)(count)}
 
 /* One condition of a verdict over time. */
 struct condition {
@@ -71,8 +59,9 @@ struct finding conditions_find(const struct condition *conditions, size_t n);
 /* A verdict's memory between looks. */
 struct standing {
     bool raised;
-    double since_s;
-    unsigned told; /* 1 << remedy: which it has been told to have since it was raised */
+    double since_s;  /* as the verdict's */
+    double raised_s; /* when it was raised */
+    unsigned told;   /* 1 << remedy: which it has been told to have since it was raised */
 };
 
 /* A verdict that rests on one condition. */

@@ -1,5 +1,6 @@
 #include "judge/host.h"
 #include "judge/rules.h"
+#include "sense/policy.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@ struct judge {
     struct history **ordered; /* owned; as the containers of the last world */
     size_t cap_ordered;
     struct host_history host;
+    bool once;
 };
 
 int judge_new(const struct config *config, struct judge **ret_judge)
@@ -26,10 +28,20 @@ int judge_new(const struct config *config, struct judge **ret_judge)
     return 0;
 }
 
+void judge_ask_once(struct judge *judge)
+{
+    judge->once = true;
+}
+
 static void history_free(struct history *history)
 {
+    history_forget_settings(history);
+    free(history->window);
+    free(history->growth);
+    free(history->deeds);
     free(history->runners);
     free(history->models);
+    uses_clear(&history->uses);
     free(history);
 }
 
@@ -72,6 +84,43 @@ void judge_tell_footprint(struct judge *judge, const char *id, fact held_with_mo
         history->held_with_model = held_with_model;
 }
 
+void judge_tell_baseline(struct judge *judge, const char *id, const char *started_at, fact held)
+{
+    struct history *history = find(judge, id);
+    if (history && !strcmp(history->started_at, started_at) &&
+        !fact_known(history->learned_baseline))
+        history->learned_baseline = held;
+}
+
+void judge_tell_deeds(struct judge *judge, const char *id, const struct deeds *deeds)
+{
+    struct history *history = find(judge, id);
+    if (history)
+        history_tell_deeds(history, deeds);
+}
+
+void judge_tell_uses(struct judge *judge, const char *id, const struct model_use *uses, size_t n)
+{
+    struct history *history = find(judge, id);
+    for (size_t i = 0; history && !history->uses.told && i < n; i++)
+        uses_tell(&history->uses, &uses[i]);
+    if (history)
+        history->uses.told = true;
+}
+
+void judge_tell_pulling(struct judge *judge, const char *id)
+{
+    for (size_t i = 0; i < judge->n; i++)
+        judge->histories[i]->pulling = !strcmp(judge->histories[i]->id, id);
+}
+
+void judge_tell_loads(struct judge *judge, const char *id, const struct own_load *loads, size_t n)
+{
+    struct history *history = find(judge, id);
+    if (history)
+        uses_tell_loads(&history->uses, loads, n);
+}
+
 void judge_restart_holds(struct judge *judge, const char *id, const char *model)
 {
     struct history *history = find(judge, id);
@@ -97,6 +146,20 @@ void judge_tell_stopped(struct judge *judge, const char *id, const char *started
     }
 }
 
+void judge_tell_stopping(struct judge *judge, const char *id, bool stopping)
+{
+    struct history *history = find(judge, id);
+    if (history)
+        history->relief.stopping = stopping;
+}
+
+void judge_tell_probed(struct judge *judge, const char *id, const char *blob)
+{
+    struct history *history = find(judge, id);
+    if (history)
+        snprintf(history->probed, sizeof history->probed, "%s", blob);
+}
+
 void judge_tell_left_stopped(struct judge *judge, const char *id, const char *started_at,
                              double stopped_s, size_t tries, const char *words)
 {
@@ -105,7 +168,7 @@ void judge_tell_left_stopped(struct judge *judge, const char *id, const char *st
         left_tell(history, history->last_s - (stopped_s > 0 ? stopped_s : 0), tries, words);
 }
 
-/* At first sight: how long it has been up (JUDGEMENT, fact 3); < 0 unknown. */
+/* At first sight: how long it has been up (docs/judgement.md, fact 3); < 0 unknown. */
 static double first_uptime_s(const struct world *world, const struct container *container)
 {
     if (container->uptime_s >= 0)
@@ -124,11 +187,20 @@ static void begin(struct history *h, const struct world *world, const struct con
     fact held_with_model = h->held_with_model;
     struct runner *runners = h->runners;
     struct known_model *models = h->models;
-    *h = (struct history){.runners = runners,
+    struct uses uses = h->uses;
+    struct deeds *deeds = h->deeds; /* of the hour, not of the life */
+    const struct settings *settings = h->settings;
+    struct own_settings *by_labels = h->by_labels; /* a life has the labels of its container */
+    free(h->window);
+    free(h->growth);
+    *h = (struct history){.settings = settings,
+                          .by_labels = by_labels,
+                          .runners = runners,
                           .models = models,
                           .held_with_model = held_with_model,
+                          .uses = uses,
+                          .deeds = deeds,
                           .own = {[VERDICT_STOPPED_BY_US] = h->own[VERDICT_STOPPED_BY_US]},
-                          .growth = {.begun_s = -1},
                           .oom = {.seen = FACT_UNKNOWN, .at_s = -1, .gone_s = -1}};
     memcpy(h->id, c->id, sizeof h->id);
     memcpy(h->started_at, c->started_at, sizeof h->started_at);
@@ -140,7 +212,7 @@ static void begin(struct history *h, const struct world *world, const struct con
     h->uptime_known = up_s >= 0;
     h->last_wall_ms = world->time_ms;
     h->last_runner_seen_s = h->connections_at_s = -1;
-    h->connections = h->learned_baseline = FACT_UNKNOWN;
+    h->connections = h->learned_baseline = h->disk_read = FACT_UNKNOWN;
     h->relieved_s = -1;
     history_reset_holds(h);
 }
@@ -226,6 +298,7 @@ static struct assessment *add_assessment(struct judgement *judgement, const stru
     struct assessment *a = &judgement->assessments[judgement->n_assessments++];
     *a = (struct assessment){.held = FACT_UNKNOWN,
                              .baseline = FACT_UNKNOWN,
+                             .learned_baseline = FACT_UNKNOWN,
                              .floor = FACT_UNKNOWN,
                              .held_with_model = FACT_UNKNOWN,
                              .serve_held = FACT_UNKNOWN,
@@ -249,6 +322,28 @@ static void judge_stopped(const struct world *world, const struct container *c,
             rules_table[kind]->of_stopped(&look);
 }
 
+/* Most have no labels of their own, or the same as others, and there may be hundreds. false: memory
+ * is spent. */
+static bool take_settings(struct judge *judge, struct history *h, const struct container *c)
+{
+    struct settings settings;
+    if (h->settings_known)
+        return true;
+    h->settings = config_settings(judge->config);
+    policy_for(judge->config, c, &settings, NULL);
+    const char *are = (const char *)&settings, *were = (const char *)h->settings;
+    bool differs = memcmp(are, were, sizeof settings) != 0; /* by padding alone: a copy too many */
+    struct own_settings *own =
+        differs ? settings_like(judge->histories, judge->n, &settings) : NULL;
+    if (differs && !own)
+        return false;
+    history_forget_settings(h);
+    h->by_labels = own;
+    if (own)
+        h->settings = &own->are;
+    return true;
+}
+
 int judge_look(struct judge *judge, const struct world *world, struct judgement *judgement)
 {
     judgement->n_verdicts = judgement->n_assessments = 0;
@@ -260,7 +355,7 @@ int judge_look(struct judge *judge, const struct world *world, struct judgement 
     for (size_t i = 0; i < world->n_containers; i++) {
         const struct container *c = &world->containers[i];
         struct history *h = add_assessment(judgement, c) ? find_or_add(judge, world, c) : NULL;
-        if (!h) {
+        if (!h || !take_settings(judge, h, c)) {
             judgement->n_assessments = 0;
             return -ENOMEM;
         }
@@ -283,7 +378,7 @@ int judge_look(struct judge *judge, const struct world *world, struct judgement 
             judge_stopped(world, c, judgement, a, h);
             continue;
         }
-        look_at(judge->config, world, c, judgement, a, h);
+        look_at(judge->config, world, c, judgement, a, h, judge->once);
     }
     judge_levels(judgement, &world->host, config_settings(judge->config));
     judge_host(&judge->host, world, judge->config, judge->ordered, judgement);

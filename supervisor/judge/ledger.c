@@ -6,15 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-/* llama-server's own default of --cache-ram; Ollama sets none (facts on Ollama, 3). */
+/* llama-server's own default of --cache-ram; Ollama sets none. */
 static const fact cache_default = (fact)8192 << 20;
 /* Below this, what a runner maps from files are its libraries: 18 to 27 MiB were seen. */
 static const fact mapped_worth = (fact)64 << 20;
 /* llama.cpp's buffers: 49 to 196 MiB were measured for a model of 1.15 GiB. */
 static const fact compute_least = (fact)32 << 20;
 enum { COMPUTE_PART = 8 };
+/* Buffers beyond so many times what is reckoned for them are weights that nobody lists. */
+enum { BUFFERS_MOST = 4 };
+static const fact a_pebibyte = (fact)1 << 50; /* more has no machine */
 
 bool ledger_is_held(enum ledger_kind kind)
 {
@@ -27,6 +29,7 @@ const char *ledger_kind_name(enum ledger_kind kind)
         [LEDGER_WEIGHTS] = "weights",
         [LEDGER_KV_CACHE] = "kv-cache",
         [LEDGER_COMPUTE] = "buffers",
+        [LEDGER_UNTOUCHED] = "untouched",
         [LEDGER_PROMPT_CACHE] = "prompt-cache",
         [LEDGER_UNEXPLAINED] = "unexplained",
         [LEDGER_RUNNER] = "runner",
@@ -48,10 +51,10 @@ const char *ledger_kind_name(enum ledger_kind kind)
 const char *ledger_source_name(enum ledger_source source)
 {
     static const char *const names[] = {
-        [LEDGER_CGROUP] = "cgroup",     [LEDGER_PROC] = "/proc",
-        [LEDGER_API] = "/api/ps",       [LEDGER_TABLE] = "table",
-        [LEDGER_ESTIMATE] = "estimate", [LEDGER_HISTORY] = "learned",
-        [LEDGER_REST] = "what is left",
+        [LEDGER_CGROUP] = "cgroup",   [LEDGER_PROC] = "/proc",
+        [LEDGER_API] = "/api/ps",     [LEDGER_METADATA] = "/api/show",
+        [LEDGER_TABLE] = "table",     [LEDGER_ESTIMATE] = "estimate",
+        [LEDGER_HISTORY] = "learned", [LEDGER_REST] = "what is left",
     };
     return names[source];
 }
@@ -73,6 +76,17 @@ static bool number(const struct container *c, const char *name, long long *ret_v
     return true;
 }
 
+bool ledger_runs_llama_server(const struct container *c, const struct process *p)
+{
+    char *end;
+    errno = 0;
+    long major = strtol(c->ollama.version, &end, 10);
+    long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+    if (errno || (major == 0 && minor == 0))
+        return p && strncmp(p->comm, "llama-server", 12) == 0;
+    return major > 0 || minor >= 30;
+}
+
 fact ledger_parallel(const struct container *c)
 {
     enum { PARALLEL_MAX = 1 << 16 };
@@ -86,12 +100,6 @@ const char *ledger_kv_type(const struct container *c)
 {
     const char *type = container_env(c, "OLLAMA_KV_CACHE_TYPE");
     return type && *type ? type : "f16";
-}
-
-/* Measured: q8_0 takes 0.531 of f16; q4_0 has 4.5 bits of 16 (facts on Ollama, 2). */
-static double kv_scale(const char *type)
-{
-    return strcasecmp(type, "q8_0") == 0 ? 0.531 : strcasecmp(type, "q4_0") == 0 ? 0.281 : 1;
 }
 
 static struct ledger_part *add(struct ledger *l, enum ledger_kind kind, enum ledger_source source,
@@ -123,11 +131,22 @@ static struct ledger_part *add_of_model(struct ledger *l, enum ledger_kind kind,
     return part;
 }
 
-/* The table's, else an estimate by the parameters that the server names. */
+static bool has_shape(const struct model *m)
+{
+    return m->shape.weights > 0 && fact_known(m->shape.kv_per_token) &&
+           fact_known(m->shape.graph) && fact_known(m->context_length);
+}
+
+/* By its metadata, else the table's, else an estimate by the parameters that the server names. */
 static struct footprint known_of(const struct model *m)
 {
     struct footprint f = footprint_of(m->name);
     char size[32];
+    if (has_shape(m))
+        return (struct footprint){.source = FOOTPRINT_KNOWN,
+                                  .weights = m->shape.weights,
+                                  .kv_per_token = m->shape.kv_per_token,
+                                  .compute = footprint_buffers(m->shape.graph, m->context_length)};
     if (f.source != FOOTPRINT_UNKNOWN || !fact_known(m->parameters) || m->parameters == 0)
         return f;
     snprintf(size, sizeof size, "x:%.2fb", (double)m->parameters / 1e9);
@@ -139,69 +158,109 @@ static fact at_most(fact bytes, fact bound)
     return bytes < bound ? bytes : bound;
 }
 
-/* Whether it is a llama-server, which keeps finished prompts. */
+/* A llama-server keeps finished prompts; 0: it is none. A bound that no machine has is unknown. */
 static fact cache_bound(const struct container *c, const struct process *p)
 {
     long long mib;
-    if (strncmp(p->comm, "llama-server", 12) != 0)
+    if (!ledger_runs_llama_server(c, p))
         return 0;
-    if (!number(c, "LLAMA_ARG_CACHE_RAM", &mib) || mib > INT64_MAX >> 20)
+    if (!container_env(c, "LLAMA_ARG_CACHE_RAM"))
         return cache_default;
-    return mib < 0 ? FACT_NONE : (fact)mib << 20;
+    if (!number(c, "LLAMA_ARG_CACHE_RAM", &mib))
+        return FACT_UNKNOWN;
+    return mib < 0 ? FACT_NONE : fact_times(mib, 1 << 20);
 }
 
 /* What of a model is where. */
 struct split {
-    fact weights, kv, compute, above; /* above: what the runner holds beyond all of it */
-    fact on_host, slots;              /* on_host: by /api/ps, unknown */
-    bool known;                       /* the model's shape: else its weights are all of it */
+    fact weights, kv, compute;
+    fact untouched, above; /* of all these; what the runner holds beyond them */
+    fact vram, slots;
+    bool known; /* the model's shape: else its weights are all of it */
     enum ledger_source source;
 };
 
-/* The KV cache and the buffers from what the model needs on the host, the rest are weights; never
- * more than the runner holds. mapped: of the weights, from their file. */
-static struct split split_model(const struct container *c, const struct model *m, fact own,
-                                fact mapped)
+/* With a llama-server the size is all that it has: what it has beyond weights and KV cache are
+ * buffers, which it counts twice where they were made anew, and a KV cache that does not fit in is
+ * one of windows. That of an older server leaves the KV cache out. */
+static void fit_size(struct split *s, fact size, bool exact)
+{
+    fact room = size - s->weights - s->kv;
+    if (!exact) { /* then the weights are the rest */
+        fact compute = size / COMPUTE_PART;
+        compute = at_most(compute < compute_least ? compute_least : compute, s->compute);
+        s->kv = at_most(s->kv, size);
+        s->compute = at_most(compute, size - s->kv);
+        s->weights = size - s->kv - s->compute;
+    } else if (room > BUFFERS_MOST * s->compute) { /* a projector's, which it does not list */
+        s->weights += room - s->compute;
+    } else if (room > 0) {
+        s->compute = room > s->compute + s->compute / 2 ? room / 2 : room;
+    } else {
+        room = size - s->weights;
+        s->compute = at_most(s->compute, room > 0 ? room : 0);
+        s->kv = room > 0 ? room - s->compute : 0;
+    }
+}
+
+/* What of it the runner does not hold. Buffers are written when they are needed. */
+static void fit_held(struct split *s, fact own, bool exact)
+{
+    fact lacks = s->weights + s->kv + s->compute - own;
+    s->untouched = exact ? at_most(lacks > 0 ? lacks : 0, s->compute) : 0;
+    lacks -= s->untouched;
+    fact *const parts[] = {&s->weights, &s->compute, &s->kv};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && lacks > 0; i++) {
+        fact less = at_most(lacks, *parts[i]);
+        *parts[i] -= less;
+        lacks -= less;
+    }
+    s->above = own - (s->weights + s->kv + s->compute - s->untouched);
+}
+
+/* mapped: of the weights, from their file. gpu: one was seen. */
+static struct split split_model(const struct container *c, const struct model *m,
+                                const struct process *p, fact own, fact mapped, bool gpu)
 {
     struct footprint f = known_of(m);
-    fact parallel = ledger_parallel(c), vram = fact_known(m->size_vram) ? m->size_vram : 0;
+    fact parallel = ledger_parallel(c);
+    fact size = m->size > 0 && m->size < a_pebibyte ? m->size : 0;
     struct split s = {.known = f.source != FOOTPRINT_UNKNOWN,
+                      .vram = gpu && m->size_vram > 0 ? at_most(m->size_vram, size) : 0,
                       .slots = fact_known(parallel) ? parallel : 1,
-                      .source = f.source == FOOTPRINT_KNOWN ? LEDGER_TABLE : LEDGER_ESTIMATE,
-                      .on_host =
-                          fact_known(m->size) ? m->size - at_most(vram, m->size) : FACT_UNKNOWN};
-    fact needed = fact_known(s.on_host) ? s.on_host : s.known ? f.weights : 0;
-    if (s.known && fact_known(m->context_length)) {
-        double host_part =
-            fact_known(m->size) && m->size > 0 ? (double)s.on_host / (double)m->size : 1;
-        double bytes = (double)f.kv_per_token * (double)m->context_length * (double)s.slots *
-                       kv_scale(ledger_kv_type(c)) * host_part;
-        s.kv = bytes < (double)own ? (fact)bytes : own;
-        if (fact_known(s.on_host))
-            s.kv = at_most(s.kv, s.on_host);
-    }
-    if (s.known) {
-        fact compute = needed / COMPUTE_PART;
-        compute = at_most(compute < compute_least ? compute_least : compute, f.compute);
-        compute = at_most(compute, at_most(own - s.kv, needed - s.kv));
-        s.compute = compute > 0 ? compute : 0;
-    }
-    s.weights = needed - s.kv - s.compute - mapped;
-    s.weights = at_most(s.weights > 0 ? s.weights : 0, own - s.kv - s.compute);
-    s.above = own - s.weights - s.kv - s.compute;
+                      .source = has_shape(m)                  ? LEDGER_METADATA
+                                : f.source == FOOTPRINT_KNOWN ? LEDGER_TABLE
+                                                              : LEDGER_ESTIMATE};
+    bool exact = s.source == LEDGER_METADATA, newer = ledger_runs_llama_server(c, p);
+    double host = size > 0 ? (double)(size - s.vram) / (double)size : 1;
+    double scale = footprint_kv_scale(ledger_kv_type(c)) * host;
+    s.kv = footprint_kv(f.kv_per_token, m->context_length, s.slots, scale);
+    s.kv = fact_known(m->context_length) ? s.kv : 0;
+    s.compute = fact_scale(f.compute, host);
+    s.weights = fact_scale(f.weights, host);
+    s.known &= s.kv >= 0 && s.kv < a_pebibyte && s.compute >= 0 && s.compute < a_pebibyte &&
+               s.weights < a_pebibyte;
+    if (!s.known)
+        s.weights = size - s.vram, s.kv = s.compute = 0;
+    else if (size > 0 && (newer || !exact))
+        fit_size(&s, size - s.vram + (newer ? 0 : s.kv), exact);
+    s.weights = s.weights > mapped ? s.weights - mapped : 0;
+    fit_held(&s, own, exact);
     return s;
 }
 
 static void add_split(struct ledger *l, const struct container *c, const struct model *m,
                       const struct process *p, const struct split *s, fact mapped)
 {
-    struct ledger_part *part = add_of_model(
-        l, LEDGER_WEIGHTS, fact_known(s->on_host) ? LEDGER_API : s->source, s->weights, m, p);
-    if (part && !s->known)
-        snprintf(part->note, sizeof part->note, "with its KV cache and buffers");
-    else if (part && fact_known(s->on_host))
-        snprintf(part->note, sizeof part->note, "its size, less KV cache and buffers%s%s",
-                 m->size_vram > 0 ? ", less VRAM" : "", mapped > 0 ? ", less what is mapped" : "");
+    bool rest = s->source != LEDGER_METADATA && m->size > 0;
+    struct ledger_part *part =
+        add_of_model(l, LEDGER_WEIGHTS, rest ? LEDGER_API : s->source, s->weights, m, p);
+    if (part)
+        snprintf(part->note, sizeof part->note, "%s%s%s",
+                 !s->known ? "with its KV cache and buffers"
+                 : rest    ? "its size, less KV cache and buffers"
+                           : "its tensors",
+                 s->vram > 0 ? ", less VRAM" : "", mapped > 0 ? ", less what is mapped" : "");
     if (!s->known)
         return;
     part = add_of_model(l, LEDGER_KV_CACHE, s->source, s->kv, m, p);
@@ -210,6 +269,8 @@ static void add_split(struct ledger *l, const struct container *c, const struct 
                  (long long)m->context_length, (long long)s->slots,
                  fact_known(ledger_parallel(c)) ? "" : " (not set)", ledger_kv_type(c));
     add_of_model(l, LEDGER_COMPUTE, LEDGER_ESTIMATE, s->compute, m, p);
+    if (s->untouched > 0)
+        add_of_model(l, LEDGER_UNTOUCHED, LEDGER_REST, -s->untouched, m, p);
 }
 
 static void add_learned(struct ledger *l, const struct container *c, const struct model *m,
@@ -240,7 +301,7 @@ static const struct model *model_of(const struct container *c, const struct proc
 
 /* All that one runner holds itself, in parts. */
 static void take_runner(struct ledger *l, const struct container *c, const struct process *p,
-                        fact own)
+                        fact own, bool gpu)
 {
     const struct model *m = model_of(c, p);
     if (!m) {
@@ -250,10 +311,10 @@ static void take_runner(struct ledger *l, const struct container *c, const struc
         return;
     }
     fact mapped = p->rss_file >= mapped_worth ? p->rss_file : 0;
-    struct split split = split_model(c, m, own, mapped);
+    struct split split = split_model(c, m, p, own, mapped, gpu);
     add_split(l, c, m, p, &split, mapped);
     fact bound = cache_bound(c, p);
-    fact cache = bound == FACT_NONE ? split.above : at_most(split.above, bound);
+    fact cache = fact_known(bound) ? at_most(split.above, bound) : split.above;
     if (bound != 0) {
         struct ledger_part *part =
             add_of_model(l, LEDGER_PROMPT_CACHE, LEDGER_ESTIMATE, cache, m, p);
@@ -266,7 +327,7 @@ static void take_runner(struct ledger *l, const struct container *c, const struc
     add_of_model(l, LEDGER_UNEXPLAINED, LEDGER_REST, split.above - cache, m, p);
 }
 
-static void take_processes(struct ledger *l, const struct container *c)
+static void take_processes(struct ledger *l, const struct container *c, bool gpu)
 {
     fact server = 0, other = 0;
     bool server_seen = false;
@@ -277,7 +338,7 @@ static void take_processes(struct ledger *l, const struct container *c)
         if (!fact_known(own)) /* then it is part of the residual */
             continue;
         if (process_is_live_runner(p) && runners++ < LEDGER_RUNNERS_MAX)
-            take_runner(l, c, p, own);
+            take_runner(l, c, p, own, gpu);
         else if (p->kind == PROCESS_SERVE)
             server += own, server_seen = true;
         else
@@ -297,7 +358,8 @@ static fact sum_of_parts(const struct ledger *l)
     return sum;
 }
 
-static void add_beside(struct ledger *l, const struct container *c, ledger_ask *ask, void *userdata)
+static void add_beside(struct ledger *l, const struct container *c, bool gpu, ledger_ask *ask,
+                       void *userdata)
 {
     const struct cgroup_memory *m = &c->cgroup;
     if (fact_known(m->swap))
@@ -307,7 +369,7 @@ static void add_beside(struct ledger *l, const struct container *c, ledger_ask *
         const struct process *p = ledger_runner(c, model);
         if (p && p->rss_file >= mapped_worth)
             add_of_model(l, LEDGER_WEIGHTS_FILE, LEDGER_PROC, p->rss_file, model, p);
-        if (model->size_vram > 0)
+        if (gpu && model->size_vram > 0)
             add_of_model(l, LEDGER_VRAM, LEDGER_API, model->size_vram, model, p);
         add_learned(l, c, model, p, ask, userdata);
     }
@@ -317,15 +379,16 @@ static void add_beside(struct ledger *l, const struct container *c, ledger_ask *
         add(l, LEDGER_KERNEL, LEDGER_CGROUP, m->kernel);
 }
 
-void ledger_of(const struct container *c, const struct host *host, ledger_ask *ask, void *userdata,
-               struct ledger *ret_ledger)
+void ledger_of(const struct world *world, const struct container *c, ledger_ask *ask,
+               void *userdata, struct ledger *ret_ledger)
 {
+    bool gpu = world->n_gpus > 0;
     struct ledger *l = ret_ledger;
     l->n_parts = 0;
-    l->held = container_held(c, host);
+    l->held = container_held(c, &world->host);
     fact shmem = c->cgroup.shmem;
     if (c->processes_known)
-        take_processes(l, c);
+        take_processes(l, c, gpu);
     else if (fact_known(l->held))
         add(l, LEDGER_PROCESSES, LEDGER_CGROUP,
             fact_known(shmem) && shmem < l->held ? l->held - shmem : l->held);
@@ -333,5 +396,5 @@ void ledger_of(const struct container *c, const struct host *host, ledger_ask *a
         add(l, LEDGER_SHMEM, LEDGER_CGROUP, shmem);
     if (fact_known(l->held))
         add(l, LEDGER_RESIDUAL, LEDGER_REST, l->held - sum_of_parts(l));
-    add_beside(l, c, ask, userdata);
+    add_beside(l, c, gpu, ask, userdata);
 }

@@ -7,7 +7,7 @@
 #include "sense/world.h"
 
 enum {
-    LEDGER_PARTS_MAX = 288,
+    LEDGER_PARTS_MAX = 320,
     LEDGER_RUNNERS_MAX = 32, /* more are summed up with the other processes */
 };
 
@@ -16,6 +16,7 @@ enum ledger_kind {
     LEDGER_WEIGHTS,      /* of a model, as far as they are anonymous memory */
     LEDGER_KV_CACHE,     /* for all its slots */
     LEDGER_COMPUTE,      /* buffers */
+    LEDGER_UNTOUCHED,    /* less what of these was never written: the kernel gives it when it is */
     LEDGER_PROMPT_CACHE, /* of finished requests; as much as it may have, of what is above the rest
                           */
     LEDGER_UNEXPLAINED,  /* what the model's runner holds beyond all that */
@@ -31,13 +32,14 @@ enum ledger_kind {
     LEDGER_VRAM,         /* of a model, on GPUs */
     LEDGER_PAGE_CACHE,
     LEDGER_KERNEL,
-    LEDGER_LEARNED, /* the most that a runner of this model with these settings was seen to hold */
+    LEDGER_LEARNED, /* what runners of this model with these settings held after their load */
 };
 
 enum ledger_source {
     LEDGER_CGROUP,
     LEDGER_PROC,     /* /proc/PID/status of its processes */
     LEDGER_API,      /* Ollama's /api/ps */
+    LEDGER_METADATA, /* its GGUF metadata, as /api/show has it */
     LEDGER_TABLE,    /* the table of known models (judge/footprint.h) */
     LEDGER_ESTIMATE, /* by the model's number of parameters, or what is left */
     LEDGER_HISTORY,  /* learned */
@@ -47,8 +49,8 @@ enum ledger_source {
 struct ledger_part {
     enum ledger_kind kind;
     enum ledger_source source;
-    fact bytes;        /* the residual and what is unexplained may be below 0: see `negative` */
-    bool negative;     /* then bytes are to be subtracted */
+    fact bytes;
+    bool negative;     /* then bytes are to be subtracted: what is untouched, a residual */
     const char *model; /* points into the world; "" */
     fact pid;          /* of the runner; unknown */
     fact bound;        /* of the prompt cache: FACT_NONE without one; else unknown */
@@ -70,8 +72,9 @@ struct ledger_learned {
 typedef int ledger_ask(void *userdata, const struct container *container, const struct model *model,
                        struct ledger_learned *ret_learned);
 
-/* ask may be NULL. */
-void ledger_of(const struct container *container, const struct host *host, ledger_ask *ask,
+/* The container is one of the world's. Where no GPU was seen, what Ollama calls VRAM is memory like
+ * all other (on CPUs with AMX it is). ask may be NULL. */
+void ledger_of(const struct world *world, const struct container *container, ledger_ask *ask,
                void *userdata, struct ledger *ret_ledger);
 
 /* Whether a part of that kind is one of what is held. */
@@ -81,6 +84,9 @@ const char *ledger_source_name(enum ledger_source source); /* "/api/ps" */
 
 /* The live runner of a listed model, by its blob; NULL: none, or nobody can tell which. */
 const struct process *ledger_runner(const struct container *container, const struct model *model);
+/* Since 0.30 every model is served by llama-server, which has a prompt cache. A build that was not
+ * released calls itself 0.0.0: then the program's name tells (p: the runner, or NULL). */
+bool ledger_runs_llama_server(const struct container *container, const struct process *p);
 /* OLLAMA_NUM_PARALLEL of its environment; unknown where it is not set: Ollama chooses. */
 fact ledger_parallel(const struct container *container);
 /* OLLAMA_KV_CACHE_TYPE, "f16" where it is not set. */

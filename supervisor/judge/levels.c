@@ -1,4 +1,4 @@
-/* Levels of pressure (row B4): of the host, of each container's limit, of the budget of models, and
+/* Levels of pressure: of the host, of each container's limit, of the budget of models, and
  * of all together. They inform; nothing is done about them. */
 #include "judge/look.h"
 
@@ -15,10 +15,10 @@ static fact models_held(const struct container *c)
 void judge_level(struct look *look)
 {
     struct assessment *a = look->assessment;
-    const struct settings *s = &look->history->settings;
+    const struct settings *s = look->history->settings;
     a->models_held = models_held(look->container);
     /* A label may give this container a budget of its own; that of all is an upper bound. */
-    a->level = pressure_combine(pressure_of(look->held, look->container->cgroup.limit, s),
+    a->level = pressure_combine(pressure_of(look->held, cgroup_bound(&look->container->cgroup), s),
                                 pressure_of(a->models_held, s->memory_max_model_memory, s));
 }
 

@@ -5,14 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Baselines (JUDGEMENT, fact 4): what an idle server may hold at most, and what is assumed before
- * it was learned. An idle server holds 8 to 12 MiB; up to 1 GB was reported of 0.3.12 (facts on
- * Ollama, section 3). */
+/* Baselines (docs/judgement.md, fact 4): what an idle server may hold at most, and what is assumed
+ * before it was learned. An idle server holds 8 to 12 MiB; up to 1 GB was reported of 0.3.12. */
 static const fact baseline_max = 256 << 20, baseline_assumed = 128 << 20;
 static const double baseline_learning_s = 600;
 
 /* /api/ps says something about now only if it is fresh, and was asked after a runner was last seen
- * (JUDGEMENT, fact 2). */
+ * (docs/judgement.md, fact 2). */
 static void take_answer(struct look *look)
 {
     const struct ollama *o = &look->container->ollama;
@@ -39,16 +38,20 @@ static void take_use(struct look *look)
 {
     struct history *h = look->history;
     const struct container *c = look->container;
-    if (!look->repeated)
-        window_take(&h->window, look->now_s, c->cgroup.cpu_us, c->received);
-    look->use = window_use(&h->window, look->now_s);
-    double allowed_percent = h->settings.leak_busy_cpu_percent,
-           allowed_bytes = (double)h->settings.leak_busy_received;
+    bool known = fact_known(c->cgroup.cpu_us) || fact_known(c->received);
+    if (!look->repeated && (h->window || (known && (h->window = calloc(1, sizeof *h->window)))))
+        window_take(h->window, look->now_s, c->cgroup.cpu_us, c->received);
+    look->use = window_use(h->window, look->now_s);
+    double allowed_percent = h->settings->leak_busy_cpu_percent,
+           allowed_bytes = (double)h->settings->leak_busy_received;
     bool full = look->use.span_s >= 5 - look->interval_s / 2;
-    bool watch_received = allowed_bytes > 0; /* 0 switches the rule off */
+    /* 0 switches the rule off; in another's network the bytes are anybody's. */
+    bool watch_received = allowed_bytes > 0 && c->received != FACT_NONE;
     /* A window that is not full yet is busy when it has spent already what a full one may. */
     double over_s = full ? look->use.span_s : 5;
-    if ((double)look->use.cpu_used_us > allowed_percent * 1e4 * over_s)
+    if (h->pulling)
+        look->busy = TRI_TRUE;
+    else if ((double)look->use.cpu_used_us > allowed_percent * 1e4 * over_s)
         look->busy = TRI_TRUE;
     else if (watch_received && (double)look->use.received_bytes > allowed_bytes * over_s)
         look->busy = TRI_TRUE;
@@ -70,23 +73,24 @@ static void take_baseline(struct look *look, double step_s)
         if (h->learned_baseline < 0 || look->serve_held < h->learned_baseline)
             h->learned_baseline = look->serve_held;
     }
-    fact baseline = fact_known(h->settings.leak_baseline) ? h->settings.leak_baseline
-                    : fact_known(h->learned_baseline)     ? h->learned_baseline
-                    : fact_known(c->baseline)             ? c->baseline
-                                                          : baseline_assumed;
+    fact baseline = fact_known(h->settings->leak_baseline) ? h->settings->leak_baseline
+                    : fact_known(h->learned_baseline)      ? h->learned_baseline
+                    : fact_known(c->baseline)              ? c->baseline
+                                                           : baseline_assumed;
     look->baseline =
-        fact_known(h->settings.leak_baseline) || baseline < baseline_max ? baseline : baseline_max;
-    fact limit = c->cgroup.limit;
+        fact_known(h->settings->leak_baseline) || baseline < baseline_max ? baseline : baseline_max;
+    fact limit = cgroup_bound(&c->cgroup);
     look->threshold = FACT_UNKNOWN;
     if (limit != FACT_UNKNOWN) {
         fact share = limit == FACT_NONE
                          ? 0
-                         : (fact)((double)limit * h->settings.leak_threshold_percent / 100);
-        look->threshold = share > h->settings.leak_threshold ? share : h->settings.leak_threshold;
+                         : (fact)((double)limit * h->settings->leak_threshold_percent / 100);
+        look->threshold = share > h->settings->leak_threshold ? share : h->settings->leak_threshold;
     }
 }
 
-/* Never below max(held + kernel, the most ever held with a model) + 20 % (JUDGEMENT, acting 5). */
+/* Never below max(held + kernel, the most ever held with a model) + 20 % (docs/judgement.md, acting
+ * 5). */
 static fact floor_of(const struct look *look)
 {
     fact kernel = look->container->cgroup.kernel;
@@ -108,10 +112,12 @@ static void assess(struct look *look)
 {
     struct assessment *a = look->assessment;
     const struct container *c = look->container;
-    const struct settings *s = &look->history->settings;
+    const struct settings *s = look->history->settings;
     if (look->busy == TRI_TRUE) {
         a->activity = ACTIVITY_BUSY;
-        if (look->use.cpu_percent > s->leak_busy_cpu_percent)
+        if (look->history->pulling)
+            snprintf(a->why, sizeof a->why, "pulling (models.pull)");
+        else if (look->use.cpu_percent > s->leak_busy_cpu_percent)
             snprintf(a->why, sizeof a->why, "cpu %.0f %% of a core", look->use.cpu_percent);
         else
             snprintf(a->why, sizeof a->why, "receiving %.1f MiB/s",
@@ -122,8 +128,9 @@ static void assess(struct look *look)
         snprintf(a->why, sizeof a->why, "%s", look->unanswered);
     } else if (look->live_runners > c->ollama.n_models) {
         a->activity = ACTIVITY_LOADING;
-        snprintf(a->why, sizeof a->why, "%zu runners, %zu models listed", look->live_runners,
-                 c->ollama.n_models);
+        snprintf(a->why, sizeof a->why, "%zu runner%s, %zu model%s listed", look->live_runners,
+                 look->live_runners == 1 ? "" : "s", c->ollama.n_models,
+                 c->ollama.n_models == 1 ? "" : "s");
     } else {
         a->activity = c->ollama.n_models ? ACTIVITY_LOADED : ACTIVITY_IDLE;
     }
@@ -133,6 +140,7 @@ static void assess(struct look *look)
     a->live_runners = look->live_runners;
     a->answered = look->answered == TRI_TRUE;
     a->baseline = look->baseline;
+    a->learned_baseline = look->history->learned_baseline;
     a->floor = floor_of(look);
     a->held_with_model = look->history->held_with_model;
     a->not_busy = look->busy == TRI_FALSE;
@@ -140,20 +148,21 @@ static void assess(struct look *look)
 }
 
 void look_at(const struct config *config, const struct world *world, const struct container *c,
-             struct judgement *judgement, struct assessment *assessment, struct history *h)
+             struct judgement *judgement, struct assessment *assessment, struct history *h,
+             bool once)
 {
     if (!h->settings_known) {
-        policy_for(config, c, &h->settings, NULL);
         h->settings_known = true;
-        h->start_seen = h->uptime_known && h->first_uptime_s <= h->settings.leak_grace_s;
+        h->start_seen = h->uptime_known && h->first_uptime_s <= h->settings->leak_grace_s;
     }
-    const struct settings *s = &h->settings;
+    const struct settings *s = h->settings;
     struct look look = {.config = config,
                         .world = world,
                         .container = c,
                         .history = h,
                         .judgement = judgement,
                         .assessment = assessment,
+                        .once = once,
                         .repeated = c->age_s >= 0,
                         .now_s = c->age_s < 0 ? world->monotonic_s : h->last_s,
                         .asked_s = world->monotonic_s - c->ollama.age_ms / 1000};
@@ -179,11 +188,8 @@ void look_at(const struct config *config, const struct world *world, const struc
     look.serve = container_serve(c);
     look.serve_held = look.serve ? process_held(look.serve) : FACT_UNKNOWN;
     look.held = container_held(c, &world->host);
-    for (size_t i = 0; i < c->n_processes; i++) {
-        const struct process *p = &c->processes[i];
-        look.live_runners += process_is_live_runner(p);
-        look.live_servers += p->kind == PROCESS_SERVE && p->state != 'Z' && p->state != 'X';
-    }
+    for (size_t i = 0; i < c->n_processes; i++)
+        look.live_runners += process_is_live_runner(&c->processes[i]);
     take_answer(&look);
     if (look.live_runners)
         h->last_runner_seen_s = look.now_s;
@@ -204,6 +210,7 @@ void look_at(const struct config *config, const struct world *world, const struc
     runners_look(&look);
     models_look(&look);
     growth_look(&look);
+    uses_look(&look);
     for (int kind = 0; kind < VERDICT_KINDS; kind++) {
         const struct rule *rule = rules_table[kind];
         if (rule->of_container)

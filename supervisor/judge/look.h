@@ -18,6 +18,7 @@ struct look {
     double now_s, interval_s, poll_s, allowance_s;
     double before_s; /* the look before */
     double asked_s;  /* when Ollama was asked what it answered */
+    bool once;       /* as of judge_ask_once */
     bool repeated;   /* an earlier look had this sample: its time is now_s, and nothing is counted
                         twice */
     struct window_use use;
@@ -28,17 +29,14 @@ struct look {
     enum tri
         answered;  /* /api/ps is fresh and says something about now; false: it does not answer */
     enum tri busy; /* by CPU or received bytes */
-    size_t live_runners, live_servers;
+    size_t live_runners;
     const char *unanswered; /* why answered is not true */
 };
-
-/* Adds a verdict about the look's container; NULL when memory or the cap is spent. */
-struct verdict *look_verdict(struct look *look, enum verdict_kind kind);
 
 /* Brings a standing up to date and writes the verdict if there is one: raised when since_s >= 0,
  * all are true now and the hold is over; stays raised until contradicted, or until the hold begins
  * anew or is made longer than what has passed of it; else suspect if suspicious. Returns the
- * verdict (to add evidence) or NULL; where memory is spent, the standing is as before. */
+ * verdict (to add evidence) or NULL; where there is no room for it, the standing is as before. */
 struct verdict *look_settle(struct look *look, enum verdict_kind kind, struct standing *standing,
                             double since_s, bool all_now, bool contradicted, bool suspicious,
                             double hold_s);
@@ -86,7 +84,7 @@ static const double connections_patience_s = 10;
 /* One look at a running container: takes the facts, then judges by every rule. */
 void look_at(const struct config *config, const struct world *world,
              const struct container *container, struct judgement *judgement,
-             struct assessment *assessment, struct history *history);
+             struct assessment *assessment, struct history *history, bool once);
 
 /* The runners and models of this look; what those that are gone had raised is cleared. */
 void runners_look(struct look *look);
@@ -105,12 +103,6 @@ static inline double two_looks(const struct look *look)
 static inline double three_looks(const struct look *look)
 {
     return look->interval_s * 3 / 2;
-}
-
-/* The kernel rounds a limit down to its pages, of which none is larger than 64 KiB. */
-static inline bool same_pages(fact is, fact wanted)
-{
-    return is / 4096 == wanted / 4096 || (is < wanted && wanted - is < 65536);
 }
 
 /* It is throttled, or about to be, by a verdict of the looks before this one. */

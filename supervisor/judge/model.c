@@ -1,5 +1,7 @@
 /* Listed models: which are known, when the time of each is over, and whose runner is which. */
 #include "base/clock.h"
+#include "base/grow.h"
+#include "base/size.h"
 #include "judge/look.h"
 
 #include <stdio.h>
@@ -16,17 +18,37 @@ struct known_model *history_model(struct history *history, const char *name)
 
 static struct known_model *add(struct history *history, const char *name)
 {
-    if (history->n_models == MODELS_KNOWN_MAX)
-        return NULL;
-    struct known_model *models = realloc(history->models, (history->n_models + 1) * sizeof *models);
-    if (!models)
+    struct known_model *known =
+        array_more(&history->models, &history->n_models, MODELS_KNOWN_MAX, sizeof *known);
+    if (!known)
         return NULL; /* in the next look, then */
-    history->models = models;
-    struct known_model *known = &models[history->n_models++];
-    *known = (struct known_model){.expires_ms = -1};
+    known->expires_ms = -1;
     snprintf(known->name, sizeof known->name, "%s", name);
     matters_reset(known->own);
     return known;
+}
+
+/* Ollama's own; and for ever, which is the longest time that its language knows. */
+static const double keep_default_s = 300, keep_forever_s = 9223372036.854775807;
+
+bool model_lease(const struct world *world, const struct container *c, const struct model *model,
+                 struct lease *ret_lease)
+{
+    int64_t expires_ms;
+    const char *keep = container_env(c, "OLLAMA_KEEP_ALIVE");
+    double keep_s = keep_default_s;
+    if (clock_parse(model->expires_at, &expires_ms) < 0)
+        return false;
+    if (keep && keep[0] == '-')
+        keep_s = keep_forever_s;
+    else if (world->time_ms < 0 || (keep && keep[0] && duration_parse(keep, &keep_s, NULL) < 0))
+        keep_s = -1e12;
+    double left_s = (double)(expires_ms - world->time_ms) / 1000;
+    *ret_lease = (struct lease){.expires_ms = expires_ms,
+                                .left_s = left_s + c->ollama.age_ms / 1000,
+                                .asked_s = world->monotonic_s - c->ollama.age_ms / 1000,
+                                .ended_s = world->monotonic_s + left_s - keep_s};
+    return true;
 }
 
 void models_slip(struct history *history, int64_t ms)

@@ -4,6 +4,7 @@
 
 #include "judge/failures.h"
 #include "judge/hold.h"
+#include "judge/work.h"
 
 /* One listed model. */
 struct known_model {
@@ -29,6 +30,10 @@ struct runner *model_runner(const struct look *look, const struct model *model);
 struct known_model *history_model(struct history *history, const char *name); /* NULL: none */
 /* Whether nobody serves the listed model. One runner whose blob is unknown may be anybody's. */
 enum tri model_haunted(const struct look *look, const struct model *model);
+/* false: its expires_at cannot be read. ended_s is where no keep_alive of the server's is known the
+ * future. */
+bool model_lease(const struct world *world, const struct container *container,
+                 const struct model *model, struct lease *ret_lease);
 /* Each known model's expires_at may be that much earlier than its time is over. */
 void models_slip(struct history *history, int64_t ms);
 

@@ -1,11 +1,13 @@
 /* What a model will take: measured before, else by its metadata, else by the table, else by its
- * name (row B7). */
+ * name. */
 #include "judge/admission.h"
+#include "judge/ledger.h"
 
 #include <stdlib.h>
-#include <strings.h>
 
-static const fact context_default = 4096; /* Ollama's without VRAM (facts on Ollama, 2) */
+static const fact context_default = 4096; /* Ollama's without VRAM */
+/* Beside weights, KV cache and buffers; measured on a model of 0.2 MB. */
+static const fact llama_server_bytes = (fact)5 << 19, ollama_runner_bytes = (fact)5 << 20;
 static const fact compute_least = (fact)32 << 20;
 
 const char *need_source_name(enum need_source source)
@@ -31,16 +33,11 @@ static fact number(const struct container *c, const char *name, fact otherwise)
 
 void admission_server_of(const struct container *c, struct admission_server *ret_server)
 {
-    const char *type = container_env(c, "OLLAMA_KV_CACHE_TYPE");
-    /* Measured: q8_0 takes 0.531 of f16; q4_0 has 4.5 bits of 16 (facts on Ollama, 2). */
-    double scale = !type                           ? 1
-                   : strcasecmp(type, "q8_0") == 0 ? 0.532
-                   : strcasecmp(type, "q4_0") == 0 ? 0.282
-                                                   : 1;
-    *ret_server =
-        (struct admission_server){.context = number(c, "OLLAMA_CONTEXT_LENGTH", context_default),
-                                  .parallel = number(c, "OLLAMA_NUM_PARALLEL", 1),
-                                  .kv_scale = scale};
+    *ret_server = (struct admission_server){
+        .context = number(c, "OLLAMA_CONTEXT_LENGTH", context_default),
+        .parallel = number(c, "OLLAMA_NUM_PARALLEL", 1),
+        .kv_scale = footprint_kv_scale(ledger_kv_type(c)),
+        .runner = ledger_runs_llama_server(c, NULL) ? llama_server_bytes : ollama_runner_bytes};
 }
 
 /* llama.cpp's buffers: as the table has them for models of that size, for tiny ones less: some
@@ -56,9 +53,9 @@ static void fill(struct need *need, fact weights, fact kv_per_token, fact comput
                  const struct admission_server *server)
 {
     need->weights = weights;
-    need->compute = compute;
-    need->kv = (fact)((double)(kv_per_token * need->context * need->parallel) * server->kv_scale);
-    need->bytes = need->weights + need->kv + need->compute;
+    need->compute = fact_add(compute, server->runner);
+    need->kv = footprint_kv(kv_per_token, need->context, need->parallel, server->kv_scale);
+    need->bytes = fact_add(fact_add(need->weights, need->kv), need->compute);
 }
 
 void need_of(const struct admission_model *model, const struct admission_server *server,
@@ -87,28 +84,26 @@ void need_of(const struct admission_model *model, const struct admission_server 
     if (fact_known(model->file)) {
         need->source = NEED_METADATA;
         fact kv = fact_known(model->kv_per_token) ? model->kv_per_token : known.kv_per_token;
-        fill(need, model->file, fact_known(kv) ? kv : 0, compute_of(model->file), server);
+        fact compute = fact_known(model->graph) ? footprint_buffers(model->graph, need->context)
+                                                : compute_of(model->file);
+        fill(need, model->file, fact_known(kv) ? kv : 0, compute, server);
     } else if (known.source != FOOTPRINT_UNKNOWN) {
         need->source = known.source == FOOTPRINT_KNOWN ? NEED_TABLE : NEED_NAME;
         fill(need, known.weights, known.kv_per_token, known.compute, server);
     } else if (!fact_known(model->learned)) {
         return;
     }
-    fact estimated = need->bytes;
     if (fact_known(model->learned)) {
         need->source = NEED_LEARNED;
         need->bytes = model->learned;
-    } else if (server->vram > 0) {
+    } else if (server->vram > 0 && fact_known(need->bytes)) {
         need->vram =
             server->vram < need->weights + need->kv ? server->vram : need->weights + need->kv;
         need->bytes -= need->vram;
     }
-    if (fact_known(estimated) && need->bytes > estimated) {
-        /* It has grown beyond a load by its requests, as a prompt cache does: the most that it
-         * ever held has its margin in it. */
-        fact with_margin = estimated + (fact)((double)estimated * margin_percent / 100);
-        need->wanted = need->bytes > with_margin ? need->bytes : with_margin;
-        return;
+    need->wanted = fact_add(need->bytes, fact_scale(need->bytes, margin_percent / 100));
+    if (!fact_known(need->wanted)) { /* figures that no machine has */
+        need->source = NEED_UNKNOWN;
+        need->bytes = FACT_UNKNOWN;
     }
-    need->wanted = need->bytes + (fact)((double)need->bytes * margin_percent / 100);
 }

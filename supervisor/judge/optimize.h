@@ -1,4 +1,4 @@
-/* One optimisation pass over a container (row C9): which idle models go, as far as the pressure
+/* One optimisation pass over a container: which idle models go, as far as the pressure
  * asks. Pure. */
 #ifndef SUPERVISOR_JUDGE_OPTIMIZE_H
 #define SUPERVISOR_JUDGE_OPTIMIZE_H

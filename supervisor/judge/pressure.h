@@ -1,4 +1,4 @@
-/* Levels of pressure (row B4): of the host, of a container's limit, of both together. They inform;
+/* Levels of pressure: of the host, of a container's limit, of both together. They inform;
  * they act on nothing. */
 #ifndef SUPERVISOR_JUDGE_PRESSURE_H
 #define SUPERVISOR_JUDGE_PRESSURE_H
@@ -6,6 +6,11 @@
 #include "base/config.h"
 #include "base/profile.h"
 #include "sense/world.h"
+
+/* Bytes that must be available beside an exclusive container, whatever the per cent: one of 30 GiB
+ * on a host of 32 GB, of which it shows 31.2 GiB, leaves about 1 GiB. */
+#define PRESSURE_EXCLUSIVE_UNLOAD (INT64_C(512) << 20)
+#define PRESSURE_EXCLUSIVE_STOP   (INT64_C(256) << 20)
 
 enum pressure_level { LEVEL_UNKNOWN, LEVEL_LOW, LEVEL_MEDIUM, LEVEL_HIGH, LEVEL_CRITICAL };
 

@@ -1,4 +1,16 @@
 #include "judge/room.h"
+#include "base/model_name.h"
+
+#include <string.h>
+
+const struct loaded_model *room_model(const struct room *room, const char *name, const char *digest)
+{
+    for (size_t i = 0; i < room->n_models; i++)
+        if (model_same(room->models[i].name, name) ||
+            (*digest && !strcmp(room->models[i].digest, digest)))
+            return &room->models[i];
+    return NULL;
+}
 
 static struct bound bound_of(const char *name, fact of, fact used, fact freed)
 {

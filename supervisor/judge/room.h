@@ -28,7 +28,7 @@ struct bound {
     bool known;       /* false: it could not be read */
     int64_t free;     /* bytes; below 0: more is held than it allows */
     fact of, used;    /* limit and what is held of it; host: total and in use */
-    int cut_percent;  /* host: by so much the available figure is cut (row B6) */
+    int cut_percent;  /* host: by so much the available figure is cut */
     fact reserve;     /* host */
     const char *name; /* static: "the container's limit" … */
 };
@@ -36,7 +36,7 @@ struct bound {
 /* What is left below that bound when models that hold `freed` bytes have gone. */
 struct bound room_bound(const struct room *room, enum room_bound which, fact freed);
 
-/* The level of pressure (row B4) when models that hold `freed` bytes have gone: of the host, the
+/* The level of pressure when models that hold `freed` bytes have gone: of the host, the
  * container and the budgets, the highest. */
 enum pressure_level room_level(const struct room *room, fact freed);
 
@@ -51,6 +51,9 @@ struct room_options {
     int64_t (*last_used_ms)(void *userdata, const char *model);
     void *userdata;
 };
+/* The loaded model of that name, or another name's of the same digest (`ollama cp`); NULL: none. */
+const struct loaded_model *room_model(const struct room *room, const char *name,
+                                      const char *digest);
 /* Fills *ret_room, everything that was not read as unknown. */
 void room_of(const struct room_options *options, struct room *ret_room);
 

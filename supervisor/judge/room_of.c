@@ -1,16 +1,12 @@
 /* The room of one container, from a world. */
 #include "judge/room.h"
 
-#include "base/clock.h"
 #include "base/model_name.h"
-#include "base/size.h"
 #include "judge/look.h"
 #include "sense/policy.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static const double keep_alive_default_s = 300; /* Ollama's own (facts on Ollama, 2) */
 
 /* The runner of a listed model: by its blob, else the only one of the only model. NULL: nobody can
  * tell which, or there is none. */
@@ -28,21 +24,9 @@ static const struct process *runner_of(const struct container *c, const struct m
     return n == 1 && c->ollama.n_models == 1 ? only : NULL;
 }
 
-/* Seconds since its last use: expires_at is that and the keep-alive, of which the server's own is
- * taken, because each request's is not told. Unknown for a model that never goes, and where
- * somebody asked for longer than that. */
-static double idle_by_expiry_s(const struct container *c, const struct model *model,
-                               int64_t now_wall_ms)
-{
-    int64_t expires_ms;
-    double keep_s = keep_alive_default_s;
-    const char *keep = container_env(c, "OLLAMA_KEEP_ALIVE");
-    if (now_wall_ms < 0 || (keep && keep[0] && duration_parse(keep, &keep_s, NULL) < 0) ||
-        clock_parse(model->expires_at, &expires_ms) < 0)
-        return -1;
-    double idle_s = keep_s - (double)(expires_ms - now_wall_ms) / 1000;
-    return idle_s < 0 ? -1 : idle_s;
-}
+/* What the judge knows of a use that lies between instants so far apart is better than what
+ * expires_at tells. */
+static const double told_within_s = 60;
 
 /* How long nobody has used it; < 0 unknown. What was seen beats what is computed from expires_at,
  * by which a model that somebody asked to keep for less than the server does looks idle for too
@@ -55,7 +39,13 @@ static double idle_of(const struct room_options *o, const struct model *model,
     double watched_s = p && o->uses ? runner_uses_watched_s(o->uses, p) : -1;
     if (used_s >= 0)
         return now_s - used_s;
-    double idle_s = idle_by_expiry_s(o->container, model, o->world->time_ms);
+    const struct assessment *a = judgement_assessment(o->judgement, o->container->id);
+    const struct model_use *use = a && a->uses ? uses_find(a->uses, model->name) : NULL;
+    if (use && !use->earlier && !use->outdated && use->to_s - use->from_s < told_within_s)
+        return now_s - use->to_s;
+    struct lease lease;
+    bool leased = model_lease(o->world, o->container, model, &lease) && lease.ended_s <= now_s;
+    double idle_s = leased ? now_s - lease.ended_s : -1;
     if (age_s >= 0 && idle_s > age_s)
         idle_s = age_s;
     int64_t told_ms = o->last_used_ms ? o->last_used_ms(o->userdata, model->name) : 0;
@@ -63,6 +53,16 @@ static double idle_of(const struct room_options *o, const struct model *model,
     if (told_ms > 0 && idle_s > told_s)
         idle_s = told_s > 0 ? told_s : 0;
     return watched_s >= 0 && idle_s < now_s - watched_s ? now_s - watched_s : idle_s;
+}
+
+/* A runner whose blob is unknown may be anybody's. */
+static bool is_ghost(const struct container *c, const struct model *model)
+{
+    bool served = !c->processes_known || !model->blob[0];
+    for (size_t i = 0; c->processes && i < c->n_processes; i++)
+        served |= process_is_live_runner(&c->processes[i]) &&
+                  (!c->processes[i].blob[0] || !strcmp(c->processes[i].blob, model->blob));
+    return !served;
 }
 
 static void take_model(const struct room_options *o, const struct model *model, struct room *room,
@@ -73,6 +73,8 @@ static void take_model(const struct room_options *o, const struct model *model, 
     struct loaded_model *m = &room->models[room->n_models++];
     *m = (struct loaded_model){.held = p ? process_held(p) : FACT_UNKNOWN, .idle_s = -1};
     snprintf(m->name, sizeof m->name, "%s", model->name);
+    snprintf(m->digest, sizeof m->digest, "%s", model->digest);
+    m->ghost = is_ghost(o->container, model);
     m->size = model->size;
     m->tier = tier_of(tiers, n_tiers, model->name);
     m->pinned = model_in_list(room->settings.models_pin, model->name);
@@ -95,7 +97,7 @@ void room_of(const struct room_options *o, struct room *ret_room)
     const struct tier *tiers = config_tiers(o->config, &n_tiers);
     memset(ret_room, 0, sizeof *ret_room);
     policy_for(o->config, c, &ret_room->settings, NULL);
-    ret_room->limit = c->cgroup.limit;
+    ret_room->limit = cgroup_bound(&c->cgroup);
     ret_room->held = container_held(c, &o->world->host);
     ret_room->kernel = c->cgroup.kernel;
     ret_room->budget = all->memory_max_model_memory;

@@ -1,4 +1,5 @@
 /* Runners: what a look says of each, and which model is whose. */
+#include "base/grow.h"
 #include "judge/look.h"
 
 #include <stdlib.h>
@@ -15,22 +16,21 @@ struct runner *history_runner(struct history *history, const struct process *pro
         if (history->runners[i].pid == process->pid &&
             history->runners[i].started_us == process->started_us)
             return &history->runners[i];
-    if (history->n_runners == RUNNERS_MAX)
+    struct runner *runner =
+        array_more(&history->runners, &history->n_runners, RUNNERS_MAX, sizeof *runner);
+    if (!runner)
         return NULL;
-    struct runner *runners = realloc(history->runners, (history->n_runners + 1) * sizeof *runners);
-    if (!runners)
-        return NULL;
-    history->runners = runners;
-    struct runner *runner = &runners[history->n_runners++];
     *runner = (struct runner){.pid = process->pid,
                               .started_us = process->started_us,
                               .first_s = history->last_s,
                               .flat_from_s = -1,
-                              .used_s = -1,
-                              .used_cpu_us = -1,
+                              .still.from_s = -1,
                               .held = FACT_UNKNOWN,
+                              .clients = FACT_UNKNOWN,
+                              .serve_pid = FACT_UNKNOWN,
                               .growth = {.begun_s = -1}};
     work_begin(&runner->work);
+    condition_reset(&runner->still.condition);
     memcpy(runner->blob, process->blob, sizeof runner->blob);
     matters_reset(runner->own);
     growth_forget(&runner->growth);
@@ -110,7 +110,7 @@ static enum tri flat(const struct look *look, struct runner *r, const struct pro
     if (!fact_known(p->cpu_us) || !fact_known(p->rss_anon) || !fact_known(p->rss_file))
         return TRI_UNKNOWN;
     double allowed_us =
-        look->history->settings.leak_busy_cpu_percent * 1e4 * (look->now_s - r->flat_cpu_at_s) +
+        look->history->settings->leak_busy_cpu_percent * 1e4 * (look->now_s - r->flat_cpu_at_s) +
         flat_slack_us;
     bool first = r->flat_from_s < 0,
          worked = !first && (double)(p->cpu_us - r->flat_cpu_us) > allowed_us;
@@ -127,11 +127,73 @@ static enum tri flat(const struct look *look, struct runner *r, const struct pro
     return still ? TRI_TRUE : first ? TRI_UNKNOWN : TRI_FALSE;
 }
 
+static const struct process *process_of(const struct container *c, fact pid)
+{
+    for (size_t i = 0; i < c->n_processes; i++)
+        if (c->processes[i].pid == pid)
+            return &c->processes[i];
+    return NULL;
+}
+
+/* Whether nobody but init, a reaper or a shell is above it: any other may have started it, and need
+ * it. */
+static bool is_nobodys(const struct container *c, const struct process *p)
+{
+    static const char *const names[] = {
+        "init", "tini", "dumb-init", "docker-init", "sh",      "catatonit",
+        "bash", "dash", "ash",       "zsh",         "busybox",
+    };
+    for (size_t depth = 0; p->pid != c->pid; depth++) {
+        bool known = false;
+        p = process_of(c, p->ppid);
+        for (size_t i = 0; p && i < sizeof names / sizeof *names; i++)
+            known |= !strcmp(p->comm, names[i]);
+        if (!known || depth > c->n_processes)
+            return false;
+    }
+    return true;
+}
+
+/* Whose child it is. Where its server died under an entrypoint that started the next one, it was
+ * left to init, or to that entrypoint. */
+static struct ruling child(const struct look *look, struct runner *r, const struct process *p)
+{
+    const struct container *c = look->container;
+    const struct process *lister = container_lister(c), *parent = process_of(c, p->ppid);
+    size_t servers = 0;
+    for (size_t i = 0; i < c->n_processes; i++)
+        servers += container_server(c, &c->processes[i]);
+    if (parent && container_server(c, parent)) {
+        r->serve_pid = parent->pid;
+        r->serve_started_us = parent->started_us;
+    }
+    const struct process *before =
+        fact_known(r->serve_pid) ? process_of(c, r->serve_pid) : NULL; /* may be another by now */
+    bool had = fact_known(r->serve_pid),
+         died =
+             had && (!before || before->started_us != r->serve_started_us || before->state == 'Z');
+    if (!lister || servers == 0)
+        return UNKNOWN("which server gave the list");
+    if (!fact_known(p->ppid))
+        return UNKNOWN("whose child its runner is");
+    if (p->ppid == lister->pid)
+        return YES(look->now_s);
+    if (servers > 1 || (had && !died))
+        return NO("its runner is not the child of the server that gave the list");
+    if (died)
+        return YES(look->now_s);
+    if (!p->blob[0] || !fact_known(p->port) || !(p->started_us < lister->started_us))
+        return NO("its runner is not the child of the server that gave the list");
+    return is_nobodys(c, p) ? YES(look->now_s)
+                            : UNKNOWN("who started its runner, which is no child of the server");
+}
+
 /* What makes it an orphan; others rest on some of it. */
 static void take_conditions(const struct look *look, struct runner *r, const struct process *p)
 {
     double now_s = look->now_s;
-    /* A list that was asked for before the runner was there cannot name it (JUDGEMENT, fact 2). */
+    /* A list that was asked for before the runner was there cannot name it (docs/judgement.md, fact
+     * 2). */
     enum tri listed = runner_listed(look, p), is_flat = flat(look, r, p);
     look_take(look, &r->conditions[ORPHAN_UNLISTED],
               listed == TRI_TRUE ? NO("every runner is one of a listed model")
@@ -146,23 +208,52 @@ static void take_conditions(const struct look *look, struct runner *r, const str
               !p->state         ? UNKNOWN("the state of its runner")
               : p->state == 'D' ? NO("its runner waits for a disk (state D)")
                                 : YES(now_s));
-    look_take(look, &r->conditions[ORPHAN_CHILD],
-              look->live_servers > 1 ? UNKNOWN("which of several servers gave the list")
-              : !look->serve || !fact_known(p->ppid) ? UNKNOWN("whose child its runner is")
-              : p->ppid == look->serve->pid          ? YES(now_s)
-                                                     : NO("its runner is not the server's child"));
+    look_take(look, &r->conditions[ORPHAN_CHILD], child(look, r, p));
+}
+
+static void take_still(const struct look *look, struct still *s, const struct process *p)
+{
+    static const fact two_ticks_us = 20000;
+    const struct cgroup_memory *m = &look->container->cgroup;
+    bool stopped = p->state == 'T'; /* what is stopped reads nothing */
+    s->unknown = "whether its runner works";
+    if (!p->state || !fact_known(p->cpu_us) || !fact_known(p->rss_anon) || !fact_known(p->rss_file))
+        return;
+    const char *unknown = !stopped && !fact_known(m->disk_read) ? "what its container reads"
+                          : m->version != 1 && m->frozen == FACT_UNKNOWN
+                              ? "whether its container is frozen"
+                              : NULL;
+    bool held = p->state == 't' || m->frozen > 0 || stopped != s->stopped ||
+                (!unknown && look->now_s - s->known_s > look->allowance_s);
+    bool moves = s->from_s < 0 || held || p->cpu_us - s->cpu_us > two_ticks_us || p->state == 'D' ||
+                 moved(s->anon, p->rss_anon) || moved(s->file, p->rss_file) ||
+                 (fact_known(m->disk_read) && m->disk_read != s->disk_read);
+    s->unknown = moves ? NULL : unknown;
+    if (!unknown)
+        s->known_s = look->now_s;
+    s->stopped = stopped;
+    if (moves) {
+        s->from_s = look->now_s;
+        s->anon = p->rss_anon;
+        s->file = p->rss_file;
+    }
+    if (moves || look->now_s - s->minute_s >= 60) {
+        s->minute_s = look->now_s;
+        s->cpu_us = p->cpu_us;
+    }
+    if (fact_known(m->disk_read))
+        s->disk_read = m->disk_read;
 }
 
 static void take_use(const struct look *look, struct runner *r, const struct process *p)
 {
     window_take(&r->window, look->now_s, p->cpu_us, FACT_UNKNOWN);
-    if (fact_known(p->cpu_us)) {
-        if (fact_known(r->used_cpu_us) && p->cpu_us > r->used_cpu_us)
-            r->used_s = look->now_s;
-        r->used_cpu_us = p->cpu_us;
-    }
     const struct model *model = model_of_runner(look, p);
-    r->worked = work_take(&r->work, p, model ? model->expires_at : "", look->now_s);
+    struct lease lease;
+    bool leased = model && model_lease(look->world, look->container, model, &lease);
+    bool ours = p->blob[0] && !strcmp(p->blob, look->history->probed);
+    r->worked = (ours ? work_take_ours : work_take)(&r->work, p, leased ? &lease : NULL, look->once,
+                                                    look->now_s);
 }
 
 void runners_clear(struct look *look)
@@ -193,8 +284,12 @@ void runners_look(struct look *look)
         fact held = process_held(p);
         if (fact_known(held))
             r->held = held;
-        if (!look->repeated)
+        if (fact_known(c->connections)) /* they were read in this look */
+            r->clients = p->clients;
+        if (!look->repeated) {
             take_use(look, r, p);
+            take_still(look, &r->still, p);
+        }
         take_conditions(look, r, p);
     }
     for (size_t i = 0; i < h->n_runners;) {

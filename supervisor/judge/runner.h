@@ -22,12 +22,27 @@ struct growth {
     struct trend recent, whole; /* of twice leak.growth_hold; of all since it began */
     double begun_s;             /* when its load was over, or the loaded models changed; < 0: not */
     fact begun;                 /* what it held then */
+    fact rose_to;               /* what it held rose_to_s, ten seconds ago at most; unknown */
+    fact most;                  /* and the most since it began, when that was reached */
+    double most_s;
+    double rose_to_s, rose_s;   /* and when it had last risen by a MiB above that; < 0: never */
     uint64_t loaded;            /* the server's: which models, by a sum over their names */
     struct condition condition; /* it grows */
     struct trend_slope slope;   /* as it was last found to grow */
 };
 /* Begins anew with what is held now; what it began with is kept if there is something. */
 void growth_forget(struct growth *growth);
+
+/* Since when nothing at all happens in it, though it may: no more CPU time than two ticks a minute,
+ * no memory that moves, nothing read from disk; and nobody held it: no debugger, no frozen cgroup,
+ * and stopped (state T) all the time or never. */
+struct still {
+    double from_s, minute_s, known_s; /* < 0: not known */
+    const char *unknown;              /* what was not known in the last look; NULL: all was */
+    bool stopped;
+    fact cpu_us, anon, file, disk_read; /* as last known */
+    struct condition condition;
+};
 
 struct runner { /* one live runner, by (pid, started_us) */
     fact pid, started_us;
@@ -36,15 +51,17 @@ struct runner { /* one live runner, by (pid, started_us) */
     fact flat_anon, flat_file; /* what they were then */
     double flat_cpu_at_s;      /* CPU is compared with what it was at most five seconds before */
     fact flat_cpu_us;
-    double used_s; /* when its CPU time advanced last; < 0 never seen to */
-    fact used_cpu_us;
     struct work work;   /* what happens in it, and */
     enum worked worked; /* whether it did since the look before */
+    struct still still;
     struct window window;
     struct condition conditions[ORPHAN_CONDITIONS];
     const struct process *now; /* as it is in this look; NULL: the processes cannot be seen */
     struct matter own[VERDICT_KINDS];
-    fact held; /* as last seen */
+    fact held;    /* as last seen */
+    fact clients; /* of its own port, when connections were last read; unknown */
+    fact serve_pid,
+        serve_started_us; /* of the server whose child it was last seen to be; unknown */
     char blob[80];
     struct growth growth;
     struct failures failures;

@@ -38,18 +38,21 @@ static struct runner_use *find(const struct runner_uses *uses, const struct proc
     return NULL;
 }
 
-/* When Ollama lets go of the runner's model; "" where that is not known. */
-static const char *expiry_of(const struct container *c, const struct process *process)
+/* When Ollama lets go of the runner's model; false: that is not known. */
+static bool lease_of(const struct world *world, const struct container *c,
+                     const struct process *process, struct lease *ret_lease)
 {
     for (size_t i = 0; c->ollama.reachable && i < c->ollama.n_models; i++)
         if (runner_of_blob(c, c->ollama.models[i].blob) == process)
-            return c->ollama.models[i].expires_at;
-    return "";
+            return model_lease(world, c, &c->ollama.models[i], ret_lease);
+    return false;
 }
 
-static void take(struct runner_uses *uses, const struct container *c, const struct process *process,
-                 double now_s)
+static void take(struct runner_uses *uses, const struct world *world, const struct container *c,
+                 const struct process *process)
 {
+    double now_s = world->monotonic_s;
+    struct lease lease;
     struct runner_use *use = find(uses, process);
     if (!use && uses->n == USES_MAX)
         return;
@@ -60,7 +63,8 @@ static void take(struct runner_uses *uses, const struct container *c, const stru
     }
     use->met = true;
     window_take(&use->window, now_s, process->cpu_us, FACT_UNKNOWN);
-    work_take(&use->work, process, expiry_of(c, process), now_s);
+    work_take(&use->work, process, lease_of(world, c, process, &lease) ? &lease : NULL, false,
+              now_s);
 }
 
 void runner_uses_look(struct runner_uses *uses, const struct world *world)
@@ -70,8 +74,7 @@ void runner_uses_look(struct runner_uses *uses, const struct world *world)
     for (size_t i = 0; i < world->n_containers; i++)
         for (size_t k = 0; k < world->containers[i].n_processes; k++)
             if (process_is_live_runner(&world->containers[i].processes[k]))
-                take(uses, &world->containers[i], &world->containers[i].processes[k],
-                     world->monotonic_s);
+                take(uses, world, &world->containers[i], &world->containers[i].processes[k]);
     for (size_t i = 0; i < uses->n;)
         if (uses->runners[i].met)
             i++;

@@ -13,25 +13,28 @@ static struct assessment *assessments(const struct look *look, size_t *ret_n)
     return look->container ? look->assessment : j->assessments;
 }
 
-/* Nobody takes the others' room: a server may list as many models as it likes, one verdict each. */
-static bool has_its_share(const struct look *look)
+/* Nobody takes the others' room: a server may list as many models as it likes, one verdict each.
+ * So what is about models or runners has its share, of each kind; it takes nothing from the others.
+ */
+static bool has_its_share(const struct look *look, enum verdict_kind kind)
 {
-    enum { ALL = 2048, LEAST = 8 }; /* 3 MiB of them */
+    enum { ALL = 512, LEAST = 2 };
     const struct judgement *j = look->judgement;
-    size_t share = ALL / (look->world->n_containers + 1), n = 0;
+    size_t share = ALL / look->world->n_containers, n = 0;
     if (share < LEAST)
         share = LEAST;
-    while (n < share && n < j->n_verdicts &&
-           !strcmp(j->verdicts[j->n_verdicts - 1 - n].id, look->container->id))
-        n++;
-    return n == share;
+    for (; n < share && n < j->n_verdicts; n++) {
+        const struct verdict *last = &j->verdicts[j->n_verdicts - 1 - n];
+        if (last->kind != kind || strcmp(last->id, look->container->id) != 0)
+            break;
+    }
+    return n == share && (rules_table[kind]->of_model || rules_table[kind]->of_runner);
 }
 
-struct verdict *look_verdict(struct look *look, enum verdict_kind kind)
+/* NULL when memory or the cap is spent. */
+static struct verdict *add_verdict(struct look *look, enum verdict_kind kind)
 {
     struct judgement *j = look->judgement;
-    if (look->container && look->world && has_its_share(look))
-        return NULL;
     if (j->n_verdicts == j->cap_verdicts) {
         size_t cap = j->cap_verdicts + j->cap_verdicts / 4 + 4;
         struct verdict *verdicts =
@@ -69,12 +72,16 @@ struct verdict *look_settle(struct look *look, enum verdict_kind kind, struct st
     if (!contradicted && all_now && held) {
         standing->raised = true;
         standing->since_s = since_s;
+        if (!was_raised)
+            standing->raised_s = look->now_s;
     }
     if (!was_raised)
         standing->told = 0;
     if (!standing->raised && !was_raised && (contradicted || !suspicious))
         return NULL;
-    struct verdict *v = look_verdict(look, kind);
+    bool ends = was_raised && !standing->raised;
+    bool room = ends || !look->container || !look->world || !has_its_share(look, kind);
+    struct verdict *v = room ? add_verdict(look, kind) : NULL;
     if (!v) {
         *standing = before; /* what could not be told is told in the next look */
         return NULL;
@@ -89,6 +96,7 @@ struct verdict *look_settle(struct look *look, enum verdict_kind kind, struct st
     v->since_s = standing->raised || was_raised ? standing->since_s
                  : since_s >= 0                 ? since_s
                                                 : look->now_s;
+    v->raised_s = standing->raised ? standing->raised_s : -1;
     v->hold_s = hold_s;
     return v;
 }

@@ -3,7 +3,7 @@
 #include "base/size.h"
 #include <stdio.h>
 
-static const double protected_idle_s = 1800; /* row B8 */
+static const double protected_idle_s = 1800;
 
 enum staying model_stays(const struct loaded_model *model, enum pressure_level level, bool lifted)
 {

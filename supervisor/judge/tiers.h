@@ -1,5 +1,5 @@
-/* Loaded models: which of them may go when room is wanted, and in which order (rows B8, B9;
- * docs/judgement.md, "Loading"). Pure. */
+/* Loaded models: which of them may go when room is wanted, and in which order
+ * (docs/judgement.md, "Loading"). Pure. */
 #ifndef SUPERVISOR_JUDGE_TIERS_H
 #define SUPERVISOR_JUDGE_TIERS_H
 
@@ -12,8 +12,10 @@ enum rest { REST_UNKNOWN, REST_BUSY, REST_IDLE };
 
 struct loaded_model {
     char name[CONTAINER_NAME_SIZE];
-    fact held; /* by its runner, bytes; unknown: which runner is its own cannot be told */
-    fact size; /* as Ollama lists it */
+    char digest[65]; /* "": unknown */
+    bool ghost;      /* it is listed, and no runner serves it */
+    fact held;       /* by its runner, bytes; unknown: which runner is its own cannot be told */
+    fact size;       /* as Ollama lists it */
     enum tier_rank tier;
     bool pinned;
     enum rest rest;

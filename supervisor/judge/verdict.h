@@ -21,6 +21,7 @@
     ROW(OVERSIZE_MODEL, oversize_model)                                                            \
     ROW(IDLE_MODEL, idle_model)                                                                    \
     ROW(STUCK_STOPPING, stuck_stopping)                                                            \
+    ROW(HUNG_RUNNER, hung_runner)                                                                  \
     ROW(PROMPT_CACHE, prompt_cache)                                                                \
     ROW(GROWTH_LEAK, growth_leak)                                                                  \
     ROW(OOM_KILL, oom_kill)                                                                        \
@@ -78,10 +79,10 @@ struct reason {
     const char *text;   /* static; each @ in it stands for the next of the numbers */
     const char *detail; /* static, behind a colon; NULL: none */
     struct number {
-        enum unit unit;
+        enum unit unit : 8;
         double value;
-    } numbers[3];
-    bool unknown; /* the text names what is not known */
+    } __attribute__((packed)) numbers[3]; /* there are many of these */
+    bool unknown;                         /* the text names what is not known */
     unsigned
         near; /* how many other conditions were true: of several subjects, whose reason it is */
 };
@@ -92,17 +93,19 @@ struct verdict {
     enum verdict_kind kind;
     enum verdict_state state;
     enum severity severity;
-    bool changed;   /* state differs from the last look's, or a remedy came to it */
-    bool confirmed; /* raised, and every condition was known and true in this very look */
-    double since_s; /* monotonic: when the last of its conditions became true */
+    bool changed;    /* state differs from the last look's, or a remedy came to it */
+    bool confirmed;  /* raised, and every condition was known and true in this very look */
+    double since_s;  /* monotonic: when the last of its conditions became true */
+    double raised_s; /* monotonic: when it was raised; < 0: it is not */
     double hold_s;
     enum remedy remedy;
     enum remedy failed; /* the step of its ladder before the remedy: it was carried out and was not
                            enough; none */
     fact pid, started_us;            /* subject: a runner, else unknown */
     char model[CONTAINER_NAME_SIZE]; /* subject: a model, else "" */
-    char why[256];                   /* one sentence for a person */
-    char missing[128];               /* what is unknown, "" if nothing is */
+    char blob[80];     /* of the model whose remedies are counted (judge/deeds.h), else "" */
+    char why[256];     /* one sentence for a person */
+    char missing[128]; /* what is unknown, "" if nothing is */
     struct evidence evidence[EVIDENCE_MAX];
     size_t n_evidence;
 };
@@ -121,7 +124,9 @@ struct assessment {
     char id[CONTAINER_ID_SIZE];
     enum activity activity;
     char why[128]; /* "cpu 43 %", "receiving 3.1 MiB/s", "the answer of /api/ps is 9 s old" … */
-    fact held, baseline, floor; /* floor: the lowest limit that may be set (JUDGEMENT, acting 5) */
+    fact held, baseline,
+        floor; /* floor: the lowest limit that may be set (docs/judgement.md, acting 5) */
+    fact learned_baseline;      /* in this life, as far as it is; unknown */
     fact held_with_model;       /* the most ever held with a model loaded, as far as seen */
     fact serve_held, threshold; /* the server's own, and how far above the baseline is a leak */
     size_t live_runners;        /* runners alive, listed or not */
@@ -138,6 +143,8 @@ struct assessment {
      * as the very conditions say that were judged. */
     uint32_t stands;
     struct reason why_not[VERDICT_KINDS];
+    /* When its models were used last (judge/uses.h), as it is remembered: the judge's. */
+    const struct uses *uses; /* NULL: it does not run */
 };
 
 enum { JUDGEMENT_VERDICTS_MAX = 8192 };
@@ -150,7 +157,7 @@ struct judgement {
     enum pressure_level host_level;
     fact models_held, models_budget; /* by all runners; FACT_NONE: no budget is set */
     enum pressure_level models_level;
-    enum pressure_level level; /* all of them together (row B4) */
+    enum pressure_level level; /* all of them together */
 };
 
 void judgement_clear(struct judgement *judgement); /* frees; leaves it empty */

@@ -21,6 +21,8 @@ json_t *verdict_to_json(const struct verdict *v, const char *acted)
     json_object_set_new(json, "state", json_string(verdict_state_name(v->state)));
     json_object_set_new(json, "severity", json_string(severity_name(v->severity)));
     json_object_set_new(json, "since", json_real(v->since_s));
+    if (v->raised_s >= 0)
+        json_object_set_new(json, "raised", json_real(v->raised_s));
     json_object_set_new(json, "hold_s", json_real(v->hold_s));
     json_object_set_new(json, "evidence", evidence_to_json(v));
     json_object_set_new(json, "remedy", json_string(remedy_name(v->remedy)));

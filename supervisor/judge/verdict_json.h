@@ -1,4 +1,4 @@
-/* Verdicts as JSON (WORLD.md). */
+/* Verdicts as JSON. */
 #ifndef SUPERVISOR_JUDGE_VERDICT_JSON_H
 #define SUPERVISOR_JUDGE_VERDICT_JSON_H
 

@@ -1,6 +1,6 @@
 #include "judge/window.h"
 
-/* JUDGEMENT, fact 6: over the last 5 s. */
+/* docs/judgement.md, fact 6: over the last 5 s. */
 static const double window_s = 5;
 
 void window_take(struct window *window, double now_s, fact cpu_us, fact received)
@@ -45,7 +45,7 @@ struct window_use window_use(const struct window *window, double now_s)
                              .received_per_s = -1,
                              .cpu_used_us = -1,
                              .received_bytes = -1};
-    if (window->n < 2)
+    if (!window || window->n < 2)
         return use;
     size_t first = window->first, last = (window->first + window->n - 1) % WINDOW_SAMPLES;
     use.from_s = window->samples[first].t_s;

@@ -25,6 +25,7 @@ struct window_use {
     double cpu_percent, received_per_s; /* of one core; < 0 unknown */
     fact cpu_used_us, received_bytes;   /* in the window; unknown if not read */
 };
+/* window NULL: nothing is known. */
 struct window_use window_use(const struct window *window, double now_s);
 /* Of a runner: busy when it has used more than busy_cpu_percent of a core in the window; one that
  * is not full yet is busy as soon as it has used what a full one may, else unknown. */

@@ -28,6 +28,12 @@ void history_thin_events(struct keep *db)
              (int64_t)HISTORY_EVENTS_MAX);
 }
 
+#define EVENTS(order)                                                                              \
+    "SELECT " COLUMNS " FROM (SELECT " COLUMNS " FROM events"                                      \
+    " WHERE id > ? AND wall_ms >= ? AND (? = '' OR name = ?"                                       \
+    "  OR (? > 0 AND substr(container, 1, ?) = ?))"                                                \
+    " ORDER BY id " order " LIMIT ?) ORDER BY id"
+
 int keep_history_events(struct keep_history *history, const struct history_filter *filter,
                         void (*each)(void *userdata, const struct history_event *event),
                         void *userdata, int64_t *ret_last, struct error *err)
@@ -38,17 +44,18 @@ int keep_history_events(struct keep_history *history, const struct history_filte
     const char *wanted = filter->container ? filter->container : "";
     int64_t begins = strlen(wanted) >= ID_BEGINS ? (int64_t)strlen(wanted) : 0;
     int64_t last = keep_number(db, 0, "SELECT max(id) FROM events", "");
-    KEEP_STATEMENT *rows = keep_prepare(db,
-                                        "SELECT " COLUMNS " FROM (SELECT " COLUMNS " FROM events"
-                                        " WHERE id > ? AND wall_ms >= ? AND (? = '' OR name = ?"
-                                        "  OR (? > 0 AND substr(container, 1, ?) = ?))"
-                                        " ORDER BY id DESC LIMIT ?) ORDER BY id",
-                                        "iittiiti", filter->after_id, filter->since_wall_ms, wanted,
-                                        wanted, begins, begins, wanted, (int64_t)filter->limit);
+    bool onward = filter->after_id != 0; /* nothing between two questions may be left out */
+    size_t n = 0;
+    KEEP_STATEMENT *rows = keep_prepare(db, onward ? EVENTS("ASC") : EVENTS("DESC"), "iittiiti",
+                                        filter->after_id, filter->since_wall_ms, wanted, wanted,
+                                        begins, begins, wanted, (int64_t)filter->limit);
     while (keep_row(db, rows)) {
         struct history_event event;
         keep_read(rows, columns, KEEP_COUNT(columns), &event);
         each(userdata, &event);
+        n++;
+        if (event.id > last || (onward && n == filter->limit))
+            last = event.id;
     }
     int r = history_read(db, err);
     if (r == 0 && ret_last)

@@ -19,7 +19,7 @@ int keep_find_place(struct keep *keep, const char *directory, const char *name, 
     char *real = realpath(directory, NULL); /* NOFOLLOW below is about every part of the path */
     if (!real)
         return error_set(err, FAILURE_UNREACHABLE, -errno, "cannot use the state directory %s: %s",
-                         directory, strerror(errno));
+                         directory, error_of_file(errno));
     int n = snprintf(keep->path, sizeof keep->path, "%s/%s", real, name);
     free(real);
     if (n < (int)sizeof keep->path)
@@ -32,14 +32,16 @@ int keep_find_place(struct keep *keep, const char *directory, const char *name, 
 int keep_make_file(const char *path, struct error *err)
 {
     KEEP_FD fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int failed = errno;
     struct stat st;
-    if (fd >= 0 || (errno == EEXIST && lstat(path, &st) == 0 && S_ISREG(st.st_mode)))
+    if (fd >= 0 || (failed == EEXIST && lstat(path, &st) == 0 && S_ISREG(st.st_mode)))
         return 0;
-    if (errno == EEXIST)
+    if (failed == EEXIST)
         return error_set(err, FAILURE_UNREACHABLE, -EIO,
                          "%s is not a regular file; move it away or choose another state directory",
                          path);
-    return error_set(err, FAILURE_UNREACHABLE, -errno, "cannot make %s: %s", path, strerror(errno));
+    return error_set(err, FAILURE_UNREACHABLE, -failed, "cannot make %s: %s", path,
+                     error_of_file(failed));
 }
 
 int keep_open_file(struct keep *keep, int flags, const char *uri, const char *doing,
@@ -133,7 +135,7 @@ int keep_put_aside(struct keep *keep, struct error *err)
     snprintf(keep->set_aside, sizeof keep->set_aside, "%s.corrupt-%s", keep->path, stamp);
     if (rename(keep->path, keep->set_aside) < 0)
         return error_set(err, FAILURE_UNREACHABLE, -errno, "cannot set the corrupt %s aside: %s",
-                         keep->path, strerror(errno));
+                         keep->path, error_of_file(errno));
     snprintf(from, sizeof from, "%s-wal", keep->path);
     snprintf(to, sizeof to, "%s-wal", keep->set_aside);
     rename(from, to);

@@ -87,28 +87,25 @@ int heartbeat_open(const char *directory, const char *procfs, double interval_s,
                    struct heartbeat **ret_heartbeat, struct error *err)
 {
     struct heartbeat *h = calloc(1, sizeof *h);
-    int r = -ENOMEM;
-
-    if (h != NULL) {
-        int n = snprintf(h->path, sizeof h->path, "%s/heartbeat", directory);
-        clock_boot_id(procfs, h->boot_id, sizeof h->boot_id);
-        h->started_s = h->beaten_s = clock_boottime_s();
-        h->looked_s = -1;
-        h->interval_s = interval_s;
-        h->fd = -1;
-        r = n < (int)sizeof h->path ? begin_file(h) : -ENAMETOOLONG;
-        if (r == 0)
-            r = write_beat(h, "running");
-    }
+    if (!h)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "no memory is left for the heartbeat");
+    int n = snprintf(h->path, sizeof h->path, "%s/heartbeat", directory);
+    clock_boot_id(procfs, h->boot_id, sizeof h->boot_id);
+    h->started_s = h->beaten_s = clock_boottime_s();
+    h->looked_s = -1;
+    h->interval_s = interval_s;
+    h->fd = -1;
+    int r = n < (int)sizeof h->path ? begin_file(h) : -ENAMETOOLONG;
+    if (r == 0)
+        r = write_beat(h, "running");
     if (r == 0) {
         *ret_heartbeat = h;
         return 0;
     }
-    if (h != NULL)
-        keep_close_fd(&h->fd);
+    keep_close_fd(&h->fd);
     free(h);
     return error_set(err, FAILURE_JOB, r, "cannot write the heartbeat in %s: %s", directory,
-                     strerror(-r));
+                     error_of_file(-r));
 }
 
 bool heartbeat_due(const struct heartbeat *h, double now_s, double interval_s)
@@ -175,8 +172,8 @@ static double number(const json_t *beat, const char *name)
     return json_is_number(value) ? json_number_value(value) : -1;
 }
 
-static void __attribute__((format(printf, 2, 3)))
-say(struct heartbeat_seen *seen, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) say(struct heartbeat_seen *seen,
+                                                      const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -252,7 +249,7 @@ void heartbeat_see(const char *directory, const char *procfs, double now_s,
         else if (ret_seen->missing)
             say(ret_seen, "no supervisor has run with the state directory %.200s", directory);
         else
-            say(ret_seen, "%.200s/heartbeat cannot be read: %s", directory, strerror(code));
+            say(ret_seen, "%.200s/heartbeat cannot be read: %s", directory, error_of_file(code));
         return;
     }
     struct flock lock = whole_file(F_WRLCK);

@@ -8,7 +8,6 @@
 #include <sys/statvfs.h>
 
 enum {
-    HISTORY_SCHEMA = 1,
     WAL_BYTES = 1 << 20,     /* what a checkpointed WAL is cut to */
     CHECKPOINT_FRAMES = 128, /* 512 KiB */
     FREE_PAGES_MAX = 256,    /* more are given back to the disk … */
@@ -17,7 +16,7 @@ enum {
 };
 
 /* Ids only rise: the newest row of a table is never let go. Facts are stored as they are. */
-static const char schema[] =
+static const char first_schema[] =
     "CREATE TABLE events ("
     " id INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL, boot_id TEXT NOT NULL,"
     " boottime_s REAL NOT NULL, container TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,"
@@ -43,13 +42,32 @@ static const char schema[] =
     "CREATE TABLE uses (model TEXT NOT NULL UNIQUE, loads INTEGER NOT NULL,"
     " last_used_wall_ms INTEGER NOT NULL);"
     "PRAGMA user_version = 1;";
-_Static_assert(HISTORY_SCHEMA == 1, "the schema says its number itself");
 
-static int check_version(struct keep *db, int64_t *ret_version, struct error *err)
-{
-    static const struct keep_schema known = {HISTORY_SCHEMA, "read the history", "move it away"};
-    return keep_read_version(db, &known, ret_version, err);
-}
+#define LESSON_KEY "digest, context, parallel, kv_type, version, gpu"
+/* A row a runner, so that what one taught can be taken back. What was learned before had prompt
+ * caches and leaks in it: it goes. */
+static const char lessons_schema[] =
+    "DROP TABLE footprints;"
+    "CREATE TABLE lessons ("
+    " digest TEXT NOT NULL, context INTEGER NOT NULL, parallel INTEGER NOT NULL,"
+    " kv_type TEXT NOT NULL, version TEXT NOT NULL, gpu INTEGER NOT NULL, model TEXT NOT NULL,"
+    " held INTEGER NOT NULL, last_wall_ms INTEGER NOT NULL, boot_id TEXT NOT NULL,"
+    " pid INTEGER NOT NULL, started_us INTEGER NOT NULL);"
+    "CREATE VIEW footprints AS SELECT " LESSON_KEY ", model, min(held) AS held, count(*) AS seen,"
+    " max(last_wall_ms) AS last_wall_ms FROM lessons GROUP BY " LESSON_KEY ";"
+    "PRAGMA user_version = 2;";
+
+/* Of each container's models, by the clock of a boot. */
+static const char last_uses_schema[] =
+    "CREATE TABLE last_uses ("
+    " container TEXT NOT NULL, model TEXT NOT NULL, boot_id TEXT NOT NULL, from_s REAL NOT NULL,"
+    " to_s REAL NOT NULL, how INTEGER NOT NULL, pid INTEGER NOT NULL, started_us INTEGER NOT NULL,"
+    " cpu_us INTEGER NOT NULL, expires_ms INTEGER NOT NULL, seen_s REAL NOT NULL,"
+    " UNIQUE (container, model));"
+    "PRAGMA user_version = 3;";
+
+/* Each leads from the number before it to its own, which it writes. */
+static const char *const schemas[HISTORY_SCHEMA] = {first_schema, lessons_schema, last_uses_schema};
 
 /* A lost minute is no harm, so a commit does not wait for the disk; the file stays whole (WAL). */
 static int configure(struct keep *db, fact max_bytes, struct error *err)
@@ -72,8 +90,9 @@ static int configure(struct keep *db, fact max_bytes, struct error *err)
 static int make_schema(struct keep *db, struct error *err)
 {
     keep_run(db, "BEGIN IMMEDIATE", "");
-    if (keep_number(db, 0, "PRAGMA user_version", "") == 0)
-        keep_script(db, schema);
+    for (int64_t i = keep_number(db, 0, "PRAGMA user_version", ""); i >= 0 && i < HISTORY_SCHEMA;
+         i++)
+        keep_script(db, schemas[i]);
     return keep_done(db, "keep a history", err);
 }
 
@@ -88,9 +107,12 @@ static int check_room(const struct keep *db, struct error *err)
                      db->path, HISTORY_ROOM_BYTES >> 20);
 }
 
-static int open_file(struct keep *db, int flags, const char *uri, struct error *err)
+static int open_file(struct keep *db, int flags, const char *uri, int64_t *ret_version,
+                     struct error *err)
 {
-    return keep_open_file(db, flags, uri, "open the history", err);
+    static const struct keep_schema known = {HISTORY_SCHEMA, "read the history", "move it away"};
+    int r = keep_open_file(db, flags, uri, "open the history", err);
+    return r < 0 ? r : keep_read_version(db, &known, ret_version, err);
 }
 
 static int open_writer(struct keep_history *history, bool check, struct error *err)
@@ -101,14 +123,13 @@ static int open_writer(struct keep_history *history, bool check, struct error *e
     if (r == 0)
         r = check_room(db, err);
     if (r == 0)
-        r = open_file(db, SQLITE_OPEN_READWRITE, NULL, err);
-    if (r == 0)
-        r = check_version(db, &version, err);
+        r = open_file(db, SQLITE_OPEN_READWRITE, NULL, &version, err);
     if (r < 0)
         return r;
     keep_persist_log(db);
     r = configure(db, history->max_bytes, err);
-    if (r == 0 && version == 0)
+    /* A command leaves it to the daemon, for an older one may be at work on it. */
+    if (r == 0 && (version == 0 || (check && version < HISTORY_SCHEMA)))
         r = make_schema(db, err);
     if (r < 0 || !check)
         return r;
@@ -116,14 +137,13 @@ static int open_writer(struct keep_history *history, bool check, struct error *e
     return keep_done(db, "keep a history", err);
 }
 
-static struct keep_history *new_history(struct error *err)
+static int new_history(struct keep_history **ret_history, struct error *err)
 {
-    struct keep_history *history = calloc(1, sizeof *history);
-    if (history)
-        pthread_mutex_init(&history->db.mutex, NULL);
-    else
-        error_set(err, FAILURE_JOB, -ENOMEM, "no memory is left to open the history");
-    return history;
+    struct keep_history *history = *ret_history = calloc(1, sizeof *history);
+    if (!history)
+        return error_set(err, FAILURE_JOB, -ENOMEM, "no memory is left to open the history");
+    pthread_mutex_init(&history->db.mutex, NULL);
+    return 0;
 }
 
 /* Hands over what was opened, or closes what was not. */
@@ -139,11 +159,12 @@ static int opened(struct keep_history *history, int r, struct keep_history **ret
 int keep_history_open(const char *directory, bool repair, fact max_bytes,
                       struct keep_history **ret_history, struct error *err)
 {
-    struct keep_history *history = new_history(err);
-    if (!history)
-        return -ENOMEM;
+    struct keep_history *history;
+    int r = new_history(&history, err);
+    if (r < 0)
+        return r;
     history->max_bytes = max_bytes;
-    int r = keep_find_place(&history->db, directory, "history.db", err);
+    r = keep_find_place(&history->db, directory, "history.db", err);
     if (r == 0)
         r = open_writer(history, repair, err);
     if (r == -EUCLEAN && repair) {
@@ -163,9 +184,7 @@ static int open_reader(struct keep_history *history, struct error *err)
     char uri[3 * KEEP_PATH_SIZE + 32] = "file:", wal[KEEP_FILE_SIZE];
     int64_t version = 0;
     struct stat st;
-    int r = open_file(db, SQLITE_OPEN_READONLY, NULL, err);
-    if (r == 0)
-        r = check_version(db, &version, err);
+    int r = open_file(db, SQLITE_OPEN_READONLY, NULL, &version, err);
     snprintf(wal, sizeof wal, "%s-wal", db->path);
     if ((r == -EROFS || r == -EIO || r == -EACCES) && stat(wal, &st) < 0 && errno == ENOENT) {
         /* No WAL, and none can be made: then nobody writes. */
@@ -175,9 +194,7 @@ static int open_reader(struct keep_history *history, struct error *err)
                                   (unsigned char)*c);
         snprintf(uri + n, sizeof uri - n, "?immutable=1");
         keep_close_database(db);
-        r = open_file(db, SQLITE_OPEN_READONLY, uri, err);
-        if (r == 0)
-            r = check_version(db, &version, err);
+        r = open_file(db, SQLITE_OPEN_READONLY, uri, &version, err);
     }
     if (r == 0 && version == 0)
         r = error_set(err, FAILURE_UNREACHABLE, -ENOENT, "there is nothing yet in %s", db->path);
@@ -195,45 +212,37 @@ static int find_history(const char *directory, char path[KEEP_PATH_SIZE], struct
                          "the state directory's path is too long");
     if (stat(path, &st) < 0)
         return error_set(err, FAILURE_UNREACHABLE, -errno, "cannot read %s: %s", path,
-                         strerror(errno));
+                         error_of_file(errno));
     return 0;
 }
 
-static int copy_models(struct keep *db, const char *path, struct error *err)
+static int copy_models(struct keep *db, struct error *err)
 {
+    char path[KEEP_PATH_SIZE];
+    memcpy(path, db->path, sizeof path);
     snprintf(db->path, sizeof db->path, ":memory:");
-    int r = open_file(db, SQLITE_OPEN_READWRITE, NULL, err);
+    int r = keep_open_file(db, SQLITE_OPEN_READWRITE, NULL, "open the history", err);
     if (r < 0)
         return r;
     keep_run(db, "ATTACH ? AS h", "t", path);
-    keep_script(db, "CREATE TABLE footprints AS SELECT * FROM h.footprints;"
-                    "CREATE TABLE uses AS SELECT * FROM h.uses;"
-                    "DETACH h");
+    int64_t version = keep_number(db, 0, "PRAGMA h.user_version", "");
+    if (version >= HISTORY_SCHEMA_LESSONS)
+        keep_script(db, "CREATE TABLE footprints AS SELECT * FROM h.footprints;"
+                        "PRAGMA user_version = 2");
+    keep_script(db, "CREATE TABLE uses AS SELECT * FROM h.uses; DETACH h");
     return keep_done(db, "copy the history", err);
 }
 
-int keep_history_open_models(const char *directory, struct keep_history **ret_history,
-                             struct error *err)
+int keep_history_read(const char *directory, bool copy, struct keep_history **ret_history,
+                      struct error *err)
 {
-    char path[KEEP_PATH_SIZE];
-    struct keep_history *history = new_history(err);
+    struct keep_history *history;
+    int r = new_history(&history, err);
     if (!history)
-        return -ENOMEM;
-    int r = find_history(directory, path, err);
+        return r;
+    r = find_history(directory, history->db.path, err);
     if (r == 0)
-        r = copy_models(&history->db, path, err);
-    return opened(history, r, ret_history);
-}
-
-int keep_history_open_reader(const char *directory, struct keep_history **ret_history,
-                             struct error *err)
-{
-    struct keep_history *history = new_history(err);
-    if (!history)
-        return -ENOMEM;
-    int r = find_history(directory, history->db.path, err);
-    if (r == 0)
-        r = open_reader(history, err);
+        r = copy ? copy_models(&history->db, err) : open_reader(history, err);
     return opened(history, r, ret_history);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fact.h"
+#include "judge/uses.h"
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -15,7 +16,8 @@ enum {
     HISTORY_EVENTS_MAX = 20000,   /* of 300 to 700 bytes: months of a host with troubles */
     HISTORY_SECONDS_MAX = 120000, /* an hour of the 32 samples a second that are kept at most */
     HISTORY_MINUTES_MAX = 700000, /* 30 days of 16 containers; 70 bytes each */
-    HISTORY_MODELS_MAX = 4096,    /* learned footprints, and models with a count of uses */
+    HISTORY_MODELS_MAX = 4096,    /* loads that were learned of, and models with a count of uses */
+    HISTORY_LESSONS_MAX = 8,      /* the last loads of one model with the same settings */
     HISTORY_ROOM_BYTES = 4 << 20, /* less free on its disk, and nothing is written: that room is
                                      the intents' */
 };
@@ -27,13 +29,11 @@ struct keep_history;
  * aside (keep_history_set_aside) and begins a new one. -ENOSPC, -EROFS, … */
 int keep_history_open(const char *directory, bool repair, fact max_bytes,
                       struct keep_history **ret_history, struct error *err);
-/* What was learned of models, copied into memory: reading it never waits for a disk or for another
- * process. For a worker. -ENOENT: there is none. */
-int keep_history_open_models(const char *directory, struct keep_history **ret_history,
-                             struct error *err);
-/* For reading, also beside a writer and on a read-only disk. -ENOENT: there is none. */
-int keep_history_open_reader(const char *directory, struct keep_history **ret_history,
-                             struct error *err);
+/* For reading, also beside a writer and on a read-only disk. copy: only what was learned of models,
+ * copied into memory: reading that never waits for a disk or for another process. -ENOENT: there is
+ * none. */
+int keep_history_read(const char *directory, bool copy, struct keep_history **ret_history,
+                      struct error *err);
 void keep_history_close(struct keep_history *history);
 /* Where keep_history_open put a corrupt file; NULL: there was none. */
 const char *keep_history_set_aside(const struct keep_history *history);
@@ -73,21 +73,32 @@ struct history_minute {
     double cpu_percent_max;
 };
 
-/* What a model's runner held at most, by what it depends on. */
+/* What a model's runner held when its load had ended, by what that depends on. In a batch: of one
+ * runner of the batch's boot; read: the least of the last HISTORY_LESSONS_MAX, for what came on top
+ * in between (a request that came with the load) is no model's need. */
 struct history_footprint {
     const char *digest;     /* 64 hex */
     fact context, parallel; /* unknown: as the server chose */
     const char *kv_type;    /* "f16" "q8_0" "q4_0" */
+    const char *version;    /* Ollama's own word */
+    bool gpu;               /* some of it in the VRAM of a GPU that was seen */
     const char *model;      /* the name it was loaded by last */
-    fact held;              /* its runner's RssAnon + VmSwap, bytes */
-    int64_t seen;           /* loads; in a batch: how many are new */
+    fact held;    /* its runner's RssAnon + VmSwap, bytes; in a batch unknown: what this runner
+                     taught is taken back */
+    int64_t seen; /* loads; only read */
     int64_t last_wall_ms;
+    fact pid, started_us; /* only in a batch */
 };
 
 struct history_use {
     const char *model;
     int64_t loads; /* in a batch: how many are new */
     int64_t last_used_wall_ms;
+};
+
+struct history_last_use { /* of a container's model, by the clock since boot */
+    char container[CONTAINER_ID_SIZE];
+    struct model_use use;
 };
 
 struct history_batch {
@@ -101,7 +112,8 @@ struct history_batch {
     const struct history_minute *minutes;
     const struct history_footprint *footprints;
     const struct history_use *uses;
-    size_t n_events, n_subjects, n_samples, n_minutes, n_footprints, n_uses;
+    const struct history_last_use *last_uses;
+    size_t n_events, n_subjects, n_samples, n_minutes, n_footprints, n_uses, n_last_uses;
 };
 
 /* Writes all of it, or nothing, and lets the oldest go that are too old or too many: of samples at
@@ -114,11 +126,12 @@ int keep_history_write(struct keep_history *history, const struct history_batch 
 struct history_filter {
     const char *container; /* its name, or how its id begins (12 digits or more); NULL: all */
     int64_t since_wall_ms; /* events since then; 0: all */
-    int64_t after_id;      /* events behind that one; 0: all */
-    size_t limit;          /* the newest so many, at least 1 */
+    int64_t after_id;      /* events behind that one; 0: all; below 0: all, from the first on */
+    size_t limit;          /* at least 1: the newest so many, with after_id the next so many */
 };
 /* Calls each for the events that pass the filter, the oldest first; what it is given is valid
- * during the call. *ret_last (may be NULL): the newest id there is. */
+ * during the call. *ret_last (may be NULL): the after_id for those that follow: the newest id there
+ * is, or that of the last one given where there may be more. */
 int keep_history_events(struct keep_history *history, const struct history_filter *filter,
                         void (*each)(void *userdata, const struct history_event *event),
                         void *userdata, int64_t *ret_last, struct error *err);
@@ -128,10 +141,18 @@ int keep_history_samples(struct keep_history *history, const char *id, int64_t s
                          void (*each)(void *userdata, const struct history_sample *sample),
                          void *userdata, struct error *err);
 
-/* What is known of a runner of that digest, context, parallel and KV type: held and seen; -ENOENT:
- * nothing. The texts of *footprint are those asked with. */
+/* The same of its minutes. */
+int keep_history_minutes(struct keep_history *history, const char *id, int64_t since_wall_ms,
+                         void (*each)(void *userdata, const struct history_minute *minute),
+                         void *userdata, struct error *err);
+
+/* What is known of a runner of that digest, context, parallel, KV type, version and GPU: held and
+ * seen; -ENOENT: nothing. The texts of *footprint are those asked with. */
 int keep_history_footprint(struct keep_history *history, struct history_footprint *footprint,
                            struct error *err);
+/* When models were used last in that boot; *ret_uses is the caller's (free). */
+int keep_history_last_uses(struct keep_history *history, const char *boot_id,
+                           struct history_last_use **ret_uses, size_t *ret_n, struct error *err);
 /* Loads and last use of a model; -ENOENT: it was never seen. */
 int keep_history_use(struct keep_history *history, struct history_use *use, struct error *err);
 /* The last use alone, for room_options (judge/room.h): history may be NULL; 0: it is not known. */

@@ -5,6 +5,12 @@
 #include "keep/history.h"
 #include "keep/private.h"
 
+enum {
+    HISTORY_SCHEMA = 3,         /* user_version; a higher one is refused */
+    HISTORY_SCHEMA_USES = 3,    /* before that, only when a model was used, by its name */
+    HISTORY_SCHEMA_LESSONS = 2, /* before that, footprints were the most that was ever seen */
+};
+
 struct keep_history {
     struct keep db; /* the file with its handle; its mutex is not needed, but comes with it */
     fact max_bytes;

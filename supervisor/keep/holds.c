@@ -46,11 +46,8 @@ int keep_hold_set(struct keep *keep, const char *key, int64_t since_wall_ms, con
 int keep_hold_get(struct keep *keep, const char *key, int64_t *ret_since_wall_ms, struct error *err)
 {
     KEEP_LOCKED(keep);
-    int64_t since_wall_ms = hold_of(keep, key);
-    int r = keep_done(keep, "read the hold", err);
-    if (r == 0)
-        *ret_since_wall_ms = since_wall_ms;
-    return r;
+    *ret_since_wall_ms = hold_of(keep, key);
+    return keep_done(keep, "read the hold", err);
 }
 
 int keep_release(struct keep *keep, const char *key, int64_t now_wall_ms, struct error *err)
@@ -90,9 +87,6 @@ int keep_footprint_raise(struct keep *keep, const char *key, fact held, struct e
 int keep_footprint_get(struct keep *keep, const char *key, fact *ret_held, struct error *err)
 {
     KEEP_LOCKED(keep);
-    fact held = footprint_of(keep, key);
-    int r = keep_done(keep, "read the footprint", err);
-    if (r == 0)
-        *ret_held = held;
-    return r;
+    *ret_held = footprint_of(keep, key);
+    return keep_done(keep, "read the footprint", err);
 }

@@ -5,7 +5,7 @@
 #define COLUMNS                                                                                    \
     "id, container, started_at, key, verdict, step, pid, process_started_us, grace_s,"             \
     " begun_wall_ms, boot_id, begun_boottime_s, attempt, held_before, held_after, state,"          \
-    " ended_wall_ms, outcome"
+    " ended_wall_ms, outcome, blob"
 
 #define COLUMN(type, member) KEEP_COLUMN(type, intent, member)
 static const struct keep_column columns[] = {
@@ -27,24 +27,25 @@ static const struct keep_column columns[] = {
     COLUMN(ENUM, state),
     COLUMN(INTEGER, ended_wall_ms),
     COLUMN(TEXT, outcome),
+    COLUMN(TEXT, blob),
 };
 
 void keep_insert_intent(struct keep *keep, const struct intent *intent)
 {
     keep_insert(keep,
                 "INSERT INTO intents (" COLUMNS ")"
-                " VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO NOTHING",
                 columns, KEEP_COUNT(columns), intent);
 }
 
-void keep_end_intent(struct keep *keep, int64_t id, enum intent_state state, fact held_after,
-                     int64_t ended_wall_ms, const char *outcome)
+void keep_end_intent(struct keep *keep, const struct intent *ended)
 {
     keep_run(keep,
              "UPDATE intents SET state = ?, held_after = ?, ended_wall_ms = ?, outcome = ?"
              " WHERE id = ? AND state = 0",
-             "iiiti", (int64_t)state, held_after, ended_wall_ms, outcome, id);
+             "iiiti", (int64_t)ended->state, ended->held_after, ended->ended_wall_ms,
+             ended->outcome, ended->id);
 }
 
 static int begin(struct keep *keep, struct intent *intent, struct error *err)
@@ -72,8 +73,7 @@ static int begin(struct keep *keep, struct intent *intent, struct error *err)
     intent->id = fresh.id = id;
     intent->state = INTENT_OPEN;
     keep_know_intent(keep, &fresh);
-    keep_reserve(keep);
-    keep_done(keep, "keep room", NULL); /* this intent has had its room */
+    keep_reserve(keep, NULL); /* this intent has had its room */
     return 0;
 }
 
@@ -84,6 +84,15 @@ int keep_intent_begin(struct keep *keep, struct intent *intent, struct error *er
     return r == -EUCLEAN || r == -EIO ? begin(keep, intent, err) : r;
 }
 
+int keep_intent_move(struct keep *keep, int64_t id, const char *started_at, struct error *err)
+{
+    KEEP_LOCKED(keep);
+    keep_know_life(keep, id, started_at);
+    keep_run(keep, "UPDATE intents SET started_at = ? WHERE id = ? AND state = 0", "ti", started_at,
+             id);
+    return keep_done(keep, "record which life was stopped", err);
+}
+
 int keep_intent_end(struct keep *keep, int64_t id, enum intent_state state, fact held_after,
                     int64_t ended_wall_ms, const char *outcome, struct error *err)
 {
@@ -91,10 +100,11 @@ int keep_intent_end(struct keep *keep, int64_t id, enum intent_state state, fact
         return error_set(err, FAILURE_USAGE, -EINVAL, "an intent cannot end in state %d",
                          (int)state);
     KEEP_LOCKED(keep);
-    char text[sizeof((struct intent *)NULL)->outcome];
-    text_copy(text, sizeof text, outcome);
-    keep_know_end(keep, id, state, held_after, ended_wall_ms, text);
-    keep_end_intent(keep, id, state, held_after, ended_wall_ms, text);
+    struct intent end = {
+        .id = id, .state = state, .held_after = held_after, .ended_wall_ms = ended_wall_ms};
+    text_copy(end.outcome, sizeof end.outcome, outcome);
+    keep_know_end(keep, &end);
+    keep_end_intent(keep, &end);
     bool ended = keep->rc == SQLITE_OK && sqlite3_changes(keep->db) > 0;
     int64_t known =
         ended ? 1 : keep_number(keep, 0, "SELECT count(*) FROM intents WHERE id = ?", "i", id);
@@ -105,17 +115,8 @@ int keep_intent_end(struct keep *keep, int64_t id, enum intent_state state, fact
     return error_set(err, FAILURE_JOB, -ENOENT, "%s has no intent %lld", keep->path, (long long)id);
 }
 
-static int read_all(struct keep *keep, sqlite3_stmt *statement, struct intent **ret_intents,
-                    size_t *ret_n, struct error *err)
-{
-    static const struct keep_rows intents = {columns, KEEP_COUNT(columns), sizeof(struct intent),
-                                             "read the intents"};
-    void *rows;
-    int r = keep_read_all(keep, statement, &intents, &rows, ret_n, err);
-    if (r == 0)
-        *ret_intents = rows;
-    return r;
-}
+static const struct keep_rows intents = {columns, KEEP_COUNT(columns), sizeof(struct intent),
+                                         "read the intents"};
 
 int keep_intents_open(struct keep *keep, struct intent **ret_intents, size_t *ret_n,
                       struct error *err)
@@ -126,7 +127,7 @@ int keep_intents_open(struct keep *keep, struct intent **ret_intents, size_t *re
                          "the end of an intent could not be recorded in %s yet", keep->path);
     KEEP_STATEMENT *statement =
         keep_prepare(keep, "SELECT " COLUMNS " FROM intents WHERE state = 0 ORDER BY id", "");
-    return read_all(keep, statement, ret_intents, ret_n, err);
+    return keep_read_all(keep, statement, &intents, ret_intents, ret_n, err);
 }
 
 int keep_intents_recent(struct keep *keep, const char *key, size_t limit,
@@ -139,5 +140,5 @@ int keep_intents_recent(struct keep *keep, const char *key, size_t limit,
                                              "SELECT " COLUMNS " FROM intents WHERE ?1 IN ('', key)"
                                              " ORDER BY id DESC LIMIT ?2",
                                              "ti", key, rows);
-    return read_all(keep, statement, ret_intents, ret_n, err);
+    return keep_read_all(keep, statement, &intents, ret_intents, ret_n, err);
 }

@@ -35,8 +35,23 @@ static const char throttles_schema[] =
 static const char stops_schema[] =
     "CREATE INDEX intents_stop ON intents (container) WHERE step = 'stop';";
 
+/* By the model that a deed was about, so that what was done of late is counted; our own loads; and
+ * the baselines that were learned. */
+static const char models_schema[] =
+    "ALTER TABLE intents ADD COLUMN blob TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX intents_blob ON intents (key) WHERE blob <> '' AND step <> 'restart';"
+    "CREATE TABLE loads (key TEXT NOT NULL, model TEXT NOT NULL, boot_id TEXT NOT NULL,"
+    " begun_s REAL NOT NULL, ended_s REAL NOT NULL);"
+    "CREATE TABLE baselines (container TEXT PRIMARY KEY, started_at TEXT NOT NULL,"
+    " held INTEGER NOT NULL);";
+
+/* How a container was left is asked by its id alone: its name, and so its key, may be another. */
+static const char restarts_schema[] =
+    "CREATE INDEX intents_restarted ON intents (container) WHERE step = 'restart';";
+
 /* Each leads from the number before it to its own. */
-static const char *const schemas[KEEP_SCHEMA] = {first_schema, throttles_schema, stops_schema};
+static const char *const schemas[KEEP_SCHEMA] = {first_schema, throttles_schema, stops_schema,
+                                                 models_schema, restarts_schema};
 
 void keep_number_schema(struct keep *keep)
 {
@@ -70,7 +85,16 @@ static int make_schema(struct keep *keep, struct error *err)
     return keep_done(keep, "keep anything", err);
 }
 
-static int open_database(struct keep *keep, struct error *err)
+static int take_room(struct keep *keep, struct error *err)
+{
+    int r = keep_reserve(keep, err);
+    if (r < 0)
+        return r;
+    keep_rewind(keep);
+    return keep_done(keep, "keep room", err);
+}
+
+static int open_database(struct keep *keep, bool room, struct error *err)
 {
     int r = keep_make_file(keep->path, err);
     if (r == 0)
@@ -81,17 +105,8 @@ static int open_database(struct keep *keep, struct error *err)
     if ((r = make_schema(keep, err)) < 0)
         return r;
     keep_check_whole(keep);
-    return keep_done(keep, "keep anything", err);
-}
-
-static int take_room(struct keep *keep, struct error *err)
-{
-    keep_reserve(keep);
-    int r = keep_done(keep, "keep room", err);
-    if (r < 0)
-        return r;
-    keep_rewind(keep);
-    return keep_done(keep, "keep room", err);
+    r = keep_done(keep, "keep anything", err);
+    return r == 0 && room ? take_room(keep, err) : r;
 }
 
 /* One opens at a time: makes, repairs and fills up. */
@@ -108,7 +123,7 @@ static int lock_opening(const struct keep *keep, int *ret_fd, struct error *err)
                          "cannot open %s: another process has been opening it for more than 2 s",
                          keep->path);
     return error_set(err, FAILURE_UNREACHABLE, r, "cannot use the state directory of %s: %s",
-                     keep->path, strerror(-r));
+                     keep->path, error_of_file(-r));
 }
 
 int keep_open_database(struct keep *keep, bool room, struct error *err)
@@ -118,16 +133,12 @@ int keep_open_database(struct keep *keep, bool room, struct error *err)
     if (r == 0)
         r = lock_opening(keep, &lock, err);
     if (r == 0)
-        r = open_database(keep, err);
-    if (r == 0 && room)
-        r = take_room(keep, err);
+        r = open_database(keep, room, err);
     if (r == -EUCLEAN && keep->repair) {
         keep_close_database(keep);
         r = keep_put_aside(keep, err);
         if (r == 0)
-            r = open_database(keep, err);
-        if (r == 0 && room)
-            r = take_room(keep, err);
+            r = open_database(keep, room, err);
     }
     if (r < 0)
         keep_close_database(keep);
@@ -136,8 +147,8 @@ int keep_open_database(struct keep *keep, bool room, struct error *err)
     return r;
 }
 
-static int open_all(const char *directory, bool repair, bool room, struct keep **ret_keep,
-                    struct error *err)
+int keep_open(const char *directory, bool repair, bool room, struct keep **ret_keep,
+              struct error *err)
 {
     struct keep *keep = calloc(1, sizeof *keep);
     if (!keep)
@@ -159,16 +170,6 @@ static int open_all(const char *directory, bool repair, bool room, struct keep *
     keep->proved_s = keep->good_s;
     *ret_keep = keep;
     return 0;
-}
-
-int keep_open(const char *directory, bool repair, struct keep **ret_keep, struct error *err)
-{
-    return open_all(directory, repair, true, ret_keep, err);
-}
-
-int keep_open_lean(const char *directory, bool repair, struct keep **ret_keep, struct error *err)
-{
-    return open_all(directory, repair, false, ret_keep, err);
 }
 
 int keep_take_room(struct keep *keep, struct error *err)

@@ -9,19 +9,28 @@
 
 #include "base/error.h"
 #include "base/fact.h"
+#include "judge/deeds.h"
+#include "judge/uses.h"
 #include "sense/world.h"
 
 struct keep;
+struct keep_lock;
 
 /* Makes DIRECTORY (0700) and supervisor.db in it where missing, and preallocates: spare pages in
  * the database and a WAL that is already long enough, so that on a full disk an intent and its
  * outcome still find room. -EROFS/-EACCES/-ENOSPC …: names the directory. A corrupt file is set
  * aside as supervisor.db.corrupt-<time> only if `repair` (the daemon); else it is an error. */
-int keep_open(const char *directory, bool repair, struct keep **ret_keep, struct error *err);
-/* The same without preallocating: a thousand writes, which the daemon's first look need not wait
- * for. keep_take_room then does it. */
-int keep_open_lean(const char *directory, bool repair, struct keep **ret_keep, struct error *err);
+int keep_open(const char *directory, bool repair, bool room, struct keep **ret_keep,
+              struct error *err);
+/* What keep_open preallocates where room is set: a thousand writes, which the daemon's first look
+ * need not wait for. */
 int keep_take_room(struct keep *keep, struct error *err);
+/* From now on it is used only while this is the lock of its directory (borrowed, for as long as the
+ * keep is open): where that was moved or removed the lock is taken anew in the one that is there,
+ * and where another supervisor has that, the keep is bad. */
+void keep_own(struct keep *keep, struct keep_lock *lock);
+/* 0, also where no lock was given; or whose the directory is now. */
+int keep_owned(struct keep *keep, struct error *err);
 void keep_close(struct keep *keep);
 
 /* What keep_check has to tell once. */
@@ -48,10 +57,11 @@ struct intent {
     char container[CONTAINER_ID_SIZE];
     char started_at[48];
     char key[CONTAINER_NAME_SIZE]; /* name + label: a recreated container does not start afresh
-                                      (JUDGEMENT, acting 10) */
+                                      (docs/judgement.md, acting 10) */
     char verdict[32], step[16]; /* "idle-leak", "restart" | "kill" | "unload" | "limit" | "reclaim"
                                    | "high" | "stop" */
     fact pid, process_started_us; /* step kill */
+    char blob[80];                /* of the model whose deeds are counted (verdict.blob); "" */
     fact grace_s;
     int64_t begun_wall_ms;
     char boot_id[40];
@@ -67,6 +77,8 @@ struct intent {
  * deed must not be done. -ENOSPC, -EROFS, -EIO, -EBUSY (another process held the database for more
  * than 2 s). */
 int keep_intent_begin(struct keep *keep, struct intent *intent, struct error *err);
+/* It is about the life that began then: a stop came upon one that had begun since. */
+int keep_intent_move(struct keep *keep, int64_t id, const char *started_at, struct error *err);
 /* Ends an open one with state, held_after and outcome. Ending twice keeps the first end. */
 int keep_intent_end(struct keep *keep, int64_t id, enum intent_state state, fact held_after,
                     int64_t ended_wall_ms, const char *outcome, struct error *err);
@@ -102,8 +114,7 @@ struct keep_last { /* the newest intent of step "stop" or "restart" of a contain
     char started_at[48]; /* of the life that it ended */
     char outcome[256];
 };
-/* key: the container's (healer_key). */
-int keep_last(struct keep *keep, const char *container, const char *key, const struct keep_now *now,
+int keep_last(struct keep *keep, const char *container, const struct keep_now *now,
               struct keep_last *ret_last, struct error *err);
 /* How many starts of the life that this intent is about were in vain. */
 int keep_starts(struct keep *keep, const struct intent *intent, size_t *ret_n, struct error *err);
@@ -118,6 +129,25 @@ struct restart_history { /* of step "restart", not dropped ones, since the last 
 int keep_restarts(struct keep *keep, const char *key, const struct keep_now *now,
                   struct restart_history *ret_history, struct error *err);
 
+/* What was done about models of the key in the last hour, not what was dropped, the newest
+ * DEEDS_MAX; what this supervisor, an earlier one or a command has begun. told_s is 0. */
+int keep_deeds(struct keep *keep, const char *key, const struct keep_now *now,
+               struct deeds *ret_deeds, struct error *err);
+
+/* A load of ours, of a key's model: begun, which is committed before it is asked for, and ended.
+ * The newest KEEP_LOADS_MAX are kept. */
+int keep_load_begin(struct keep *keep, const char *key, const char *model,
+                    const struct keep_now *now, struct error *err);
+int keep_load_end(struct keep *keep, const char *key, const char *model, const struct keep_now *now,
+                  struct error *err);
+struct keep_load {
+    char key[CONTAINER_NAME_SIZE];
+    struct own_load load;
+};
+/* Those of this boot, the newest first; *ret_loads is the caller's (free). */
+int keep_loads(struct keep *keep, const struct keep_now *now, struct keep_load **ret_loads,
+               size_t *ret_n, struct error *err);
+
 /* HOLD: the restart budget is spent. since 0 = not held. */
 int keep_hold_set(struct keep *keep, const char *key, int64_t since_wall_ms, const char *why,
                   struct error *err);
@@ -127,11 +157,18 @@ int keep_hold_get(struct keep *keep, const char *key, int64_t *ret_since_wall_ms
  * counters are cleared all the same). */
 int keep_release(struct keep *keep, const char *key, int64_t now_wall_ms, struct error *err);
 
-/* The most ever held with a model loaded, by key; raises only. For the floor of a limit (JUDGEMENT,
- * acting 5). */
+/* The most ever held with a model loaded, by key; raises only. For the floor of a limit
+ * (docs/judgement.md, acting 5). */
 int keep_footprint_raise(struct keep *keep, const char *key, fact held, struct error *err);
 int keep_footprint_get(struct keep *keep, const char *key, fact *ret_held,
                        struct error *err); /* unknown if never seen */
+
+/* What the idle server of that life was seen to hold, of the newest KEEP_KEYS_MAX containers;
+ * unknown. */
+int keep_baseline_set(struct keep *keep, const char *container, const char *started_at, fact held,
+                      struct error *err);
+int keep_baseline_get(struct keep *keep, const char *container, const char *started_at,
+                      fact *ret_held, struct error *err);
 
 /* Locks by flock: "supervisor.lock" in DIRECTORY for the daemon; for a container "locks/<id>.lock"
  * there, "locks/name-<name>.lock" as long as it has no id, and the file of that name in
@@ -141,15 +178,26 @@ int keep_footprint_get(struct keep *keep, const char *key, fact *ret_held,
  * first one is all. The kernel drops them with the process. -EWOULDBLOCK: somebody else has one;
  * *ret_holder (may be NULL) gets its pid or unknown. All of them block as the disk does: from the
  * loop call them on a worker. */
-struct keep_lock;
 int keep_lock_daemon(const char *directory, struct keep_lock **ret_lock, fact *ret_holder,
                      struct error *err);
+/* It is the lock's own directory that is locked, not one that another has taken the place of: where
+ * it was moved or removed, the daemon's lock is taken in the one that is there now. 0, or
+ * -EWOULDBLOCK: another has it, and the old one is still held. */
+int keep_lock_daemon_again(const char *directory, struct keep_lock *lock, struct error *err);
 int keep_lock_container(const char *directory, const char *id, struct keep_lock **ret_lock,
                         fact *ret_holder, struct error *err);
 /* engine: its address, docker.host. */
 int keep_lock_name(const char *directory, const char *engine, const char *name,
                    struct keep_lock **ret_lock, fact *ret_holder, struct error *err);
-/* 0, or why there is no place on this host for locks that all share. */
+/* The host's memory, for whoever counts what is left of it and then takes some; one for all
+ * engines.
+ */
+int keep_lock_memory(const char *directory, struct keep_lock **ret_lock, fact *ret_holder,
+                     struct error *err);
+/* Who is adopted, for whoever changes that: "locks/adopted.lock" in DIRECTORY, both made where
+ * missing. Waits for up to 5 s, as the holder only reads and writes a file. */
+int keep_lock_adoptions(const char *directory, struct keep_lock **ret_lock, struct error *err);
+/* 0, or why there is no place on this host for locks that all share. Tries one. */
 int keep_life_place(struct error *err);
 /* false: a file was taken away or replaced, so that another may have the lock as well. */
 bool keep_lock_holds(const struct keep_lock *lock);

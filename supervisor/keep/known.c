@@ -1,7 +1,7 @@
 /* What this process has begun is known beside the file: where another file takes its place, open
  * intents, throttles that stand and the restarts of late are told to it. */
+#include "base/grow.h"
 #include "keep/private.h"
-#include <stdlib.h>
 #include <string.h>
 
 static void remove_intent(struct keep *keep, size_t at)
@@ -17,27 +17,28 @@ void keep_know_intent(struct keep *keep, const struct intent *intent)
     for (size_t i = 0; i < keep->n_intents && keep->n_intents >= KEEP_KNOWN_MAX; i++)
         if (keep->intents[i].state != INTENT_OPEN)
             remove_intent(keep, i--);
-    struct intent *more =
-        keep->n_intents < KEEP_OPEN_MAX
-            ? reallocarray(keep->intents, keep->n_intents + 1, sizeof *keep->intents)
-            : NULL;
-    if (!more)
-        return;
-    keep->intents = more;
-    keep->intents[keep->n_intents++] = *intent;
+    struct intent *more = array_more(&keep->intents, &keep->n_intents, KEEP_OPEN_MAX, sizeof *more);
+    if (more)
+        *more = *intent;
 }
 
-void keep_know_end(struct keep *keep, int64_t id, enum intent_state state, fact held_after,
-                   int64_t ended_wall_ms, const char *outcome)
+void keep_know_life(struct keep *keep, int64_t id, const char *started_at)
+{
+    for (size_t i = 0; i < keep->n_intents; i++)
+        if (keep->intents[i].id == id && keep->intents[i].state == INTENT_OPEN)
+            text_copy(keep->intents[i].started_at, sizeof keep->intents[i].started_at, started_at);
+}
+
+void keep_know_end(struct keep *keep, const struct intent *ended)
 {
     for (size_t i = 0; i < keep->n_intents; i++) {
         struct intent *intent = &keep->intents[i];
-        if (intent->id != id || intent->state != INTENT_OPEN)
+        if (intent->id != ended->id || intent->state != INTENT_OPEN)
             continue;
-        intent->state = state;
-        intent->held_after = held_after;
-        intent->ended_wall_ms = ended_wall_ms;
-        text_copy(intent->outcome, sizeof intent->outcome, outcome);
+        intent->state = ended->state;
+        intent->held_after = ended->held_after;
+        intent->ended_wall_ms = ended->ended_wall_ms;
+        memcpy(intent->outcome, ended->outcome, sizeof intent->outcome);
         return;
     }
 }
@@ -55,13 +56,9 @@ void keep_know_throttle(struct keep *keep, const struct throttle *throttle)
 {
     keep_forget_throttle(keep, throttle->container);
     struct throttle *more =
-        keep->n_throttles < KEEP_THROTTLES_MAX
-            ? reallocarray(keep->throttles, keep->n_throttles + 1, sizeof *keep->throttles)
-            : NULL;
-    if (!more)
-        return;
-    keep->throttles = more;
-    keep->throttles[keep->n_throttles++] = *throttle;
+        array_more(&keep->throttles, &keep->n_throttles, KEEP_THROTTLES_MAX, sizeof *more);
+    if (more)
+        *more = *throttle;
 }
 
 /* One intent of ours into the file that is open. Its id may be another's there. */
@@ -73,8 +70,7 @@ static void tell_intent(struct keep *keep, const struct intent *intent, bool *re
         keep, 0, "SELECT 1 FROM intents WHERE id = ? AND container = ? AND begun_wall_ms = ?",
         "iti", intent->id, intent->container, intent->begun_wall_ms);
     if (ours && intent->state != INTENT_OPEN)
-        keep_end_intent(keep, intent->id, intent->state, intent->held_after, intent->ended_wall_ms,
-                        intent->outcome);
+        keep_end_intent(keep, intent);
 }
 
 int keep_tell_known(struct keep *keep, const char *doing, bool *ret_missing, struct error *err)

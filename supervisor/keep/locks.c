@@ -38,7 +38,7 @@ static int make_directory(const char *directory, struct error *err)
     if (mkdir(directory, 0700) == 0 || errno == EEXIST)
         return 0;
     return error_set(err, FAILURE_UNREACHABLE, -errno, "cannot make the state directory %s: %s",
-                     directory, strerror(errno));
+                     directory, error_of_file(errno));
 }
 
 int keep_make_directories(const char *directory, char locks[PATH_MAX], struct error *err)
@@ -108,15 +108,16 @@ int keep_lock_file(const char *path, int wait_ms, int *ret_fd, fact *ret_holder)
     return -EWOULDBLOCK;
 }
 
-int keep_take_lock(const char *directory, const char *name, bool remove, const char *what,
-                   struct keep_lock **ret_lock, fact *ret_holder, struct error *err)
+int keep_take_lock(const char *directory, const char *name, bool remove, int wait_ms,
+                   const char *what, struct keep_lock **ret_lock, fact *ret_holder,
+                   struct error *err)
 {
     struct keep_lock *lock = calloc(1, sizeof *lock);
     if (!lock)
         return error_set(err, FAILURE_JOB, -ENOMEM, "no memory is left for a lock");
     fact holder = FACT_UNKNOWN;
     int n = snprintf(lock->path, sizeof lock->path, "%s/%s", directory, name);
-    int r = n < (int)sizeof lock->path ? keep_lock_file(lock->path, 0, &lock->fd, &holder)
+    int r = n < (int)sizeof lock->path ? keep_lock_file(lock->path, wait_ms, &lock->fd, &holder)
                                        : -ENAMETOOLONG;
     if (r == 0) {
         lock->remove = remove;
@@ -126,7 +127,7 @@ int keep_take_lock(const char *directory, const char *name, bool remove, const c
     free(lock);
     if (r != -EWOULDBLOCK)
         return error_set(err, FAILURE_UNREACHABLE, r, "cannot lock %s/%s: %s", directory, name,
-                         strerror(-r));
+                         error_of_file(-r));
     if (ret_holder)
         *ret_holder = holder;
     if (!fact_known(holder))
@@ -146,7 +147,21 @@ int keep_lock_daemon(const char *directory, struct keep_lock **ret_lock, fact *r
     keep_sweep_locks(locks);
     if (keep_life_directory(life_run, locks, NULL) == 0)
         keep_sweep_locks(locks);
-    return keep_take_lock(directory, "supervisor.lock", false, what, ret_lock, ret_holder, err);
+    return keep_take_lock(directory, "supervisor.lock", false, 0, what, ret_lock, ret_holder, err);
+}
+
+int keep_lock_daemon_again(const char *directory, struct keep_lock *lock, struct error *err)
+{
+    struct keep_lock *anew = NULL;
+    if (keep_lock_holds(lock))
+        return 0;
+    int r = keep_lock_daemon(directory, &anew, NULL, err);
+    if (!anew)
+        return r;
+    close(lock->fd);
+    *lock = *anew;
+    free(anew);
+    return 0;
 }
 
 /* Lower case only, as the engine writes it: one container, one file. */
@@ -160,51 +175,44 @@ static int check_id(const char *id, struct error *err)
 
 /* What is locked: a container by its id, or a name. */
 struct locked {
-    char file[CONTAINER_NAME_SIZE + sizeof "name--01234567.lock"];
+    char file[CONTAINER_NAME_SIZE + sizeof "name-.lock"];            /* in the state directory */
+    char shared[CONTAINER_NAME_SIZE + sizeof "name--01234567.lock"]; /* among all on the host */
     char what[CONTAINER_NAME_SIZE + 64]; /* begins the sentence about who has it */
 };
 
 static int of_container(const char *id, struct locked *ret, struct error *err)
 {
     snprintf(ret->file, sizeof ret->file, "%.64s.lock", id);
+    memcpy(ret->shared, ret->file, sizeof ret->file);
     snprintf(ret->what, sizeof ret->what, "container %.12s is being worked on by", id);
     return check_id(id, err);
 }
 
-static int take_state(const char *directory, const struct locked *locked,
-                      struct keep_lock **ret_lock, fact *ret_holder, struct error *err)
+/* directory: the state directory; for the one that is shared, /run. */
+static int take(const char *directory, bool shared, const struct locked *locked,
+                struct keep_lock **ret_lock, fact *ret_holder, struct error *err)
 {
-    char locks[PATH_MAX];
-    int r = keep_make_directories(directory, locks, err);
-    return r < 0
-               ? r
-               : keep_take_lock(locks, locked->file, true, locked->what, ret_lock, ret_holder, err);
-}
-
-static int take_life(const char *run, const struct locked *locked, struct keep_lock **ret_lock,
-                     fact *ret_holder, struct error *err)
-{
-    char locks[PATH_MAX], path[PATH_MAX + sizeof locked->file];
-    int r = keep_life_directory(run, locks, err);
+    char locks[PATH_MAX], path[PATH_MAX + sizeof locked->shared];
+    const char *file = shared ? locked->shared : locked->file;
+    int r = shared ? keep_life_directory(directory, locks, err)
+                   : keep_make_directories(directory, locks, err);
     if (r < 0)
         return r;
-    snprintf(path, sizeof path, "%s/%s", locks, locked->file);
-    if (!keep_is_ours_alone(path))
+    snprintf(path, sizeof path, "%s/%s", locks, file);
+    if (shared && !keep_is_ours_alone(path))
         return error_set(err, FAILURE_UNREACHABLE, -EPERM,
                          "%s is not believed: others than root could hold it", path);
-    return keep_take_lock(locks, locked->file, true, locked->what, ret_lock, ret_holder, err);
+    return keep_take_lock(locks, file, true, 0, locked->what, ret_lock, ret_holder, err);
 }
 
-/* shared: as `locked` is called among all on the host. */
 static int take_both(const char *directory, const struct locked *locked,
-                     const struct locked *shared, struct keep_lock **ret_lock, fact *ret_holder,
-                     struct error *err)
+                     struct keep_lock **ret_lock, fact *ret_holder, struct error *err)
 {
     struct keep_lock *lock = NULL;
-    int r = take_state(directory, locked, &lock, ret_holder, err);
+    int r = take(directory, false, locked, &lock, ret_holder, err);
     if (!lock)
         return r;
-    r = take_life(life_run, shared, &lock->life, ret_holder, err);
+    r = take(life_run, true, locked, &lock->life, ret_holder, err);
     if (r == -EWOULDBLOCK) {
         keep_unlock(lock);
         return r;
@@ -213,26 +221,21 @@ static int take_both(const char *directory, const struct locked *locked,
     return 0;
 }
 
-int keep_lock_state(const char *directory, const char *id, struct keep_lock **ret_lock,
-                    fact *ret_holder, struct error *err)
+int keep_lock_one(const char *directory, bool shared, const char *id, struct keep_lock **ret_lock,
+                  fact *ret_holder, struct error *err)
 {
     struct locked locked;
     int r = of_container(id, &locked, err);
-    return r < 0 ? r : take_state(directory, &locked, ret_lock, ret_holder, err);
-}
-
-int keep_lock_life_below(const char *run, const char *id, struct keep_lock **ret_lock,
-                         fact *ret_holder, struct error *err)
-{
-    struct locked locked;
-    int r = of_container(id, &locked, err);
-    return r < 0 ? r : take_life(run, &locked, ret_lock, ret_holder, err);
+    return r < 0 ? r : take(directory, shared, &locked, ret_lock, ret_holder, err);
 }
 
 int keep_life_place(struct error *err)
 {
-    char locks[PATH_MAX];
-    return keep_life_directory(life_run, locks, err);
+    static const struct locked locked = {"place.lock", "place.lock", "it is tried by"};
+    struct keep_lock *lock = NULL;
+    int r = take(life_run, true, &locked, &lock, NULL, err);
+    keep_unlock(lock);
+    return r == -EWOULDBLOCK ? 0 : r; /* another one tries it just now */
 }
 
 int keep_lock_container(const char *directory, const char *id, struct keep_lock **ret_lock,
@@ -240,7 +243,7 @@ int keep_lock_container(const char *directory, const char *id, struct keep_lock 
 {
     struct locked locked;
     int r = of_container(id, &locked, err);
-    return r < 0 ? r : take_both(directory, &locked, &locked, ret_lock, ret_holder, err);
+    return r < 0 ? r : take_both(directory, &locked, ret_lock, ret_holder, err);
 }
 
 /* FNV-1a; two engines may each have a container of that name. */
@@ -260,9 +263,26 @@ int keep_lock_name(const char *directory, const char *engine, const char *name,
         return error_set(err, FAILURE_USAGE, -EINVAL, "\"%.80s\" is no container's name", name);
     snprintf(locked.file, sizeof locked.file, "name-%s.lock", name);
     snprintf(locked.what, sizeof locked.what, "the container %s is being made by", name);
-    struct locked shared = locked;
-    snprintf(shared.file, sizeof shared.file, "name-%s-%08x.lock", name, engine_number(engine));
-    return take_both(directory, &locked, &shared, ret_lock, ret_holder, err);
+    snprintf(locked.shared, sizeof locked.shared, "name-%s-%08x.lock", name, engine_number(engine));
+    return take_both(directory, &locked, ret_lock, ret_holder, err);
+}
+
+int keep_lock_memory(const char *directory, struct keep_lock **ret_lock, fact *ret_holder,
+                     struct error *err)
+{
+    static const struct locked locked = {"memory.lock", "memory.lock",
+                                         "the host's memory is being given out by"};
+    return take_both(directory, &locked, ret_lock, ret_holder, err);
+}
+
+int keep_lock_adoptions(const char *directory, struct keep_lock **ret_lock, struct error *err)
+{
+    enum { WAIT_MS = 5000 };
+    char locks[PATH_MAX];
+    int r = keep_make_directories(directory, locks, err);
+    return r < 0 ? r
+                 : keep_take_lock(locks, "adopted.lock", true, WAIT_MS,
+                                  "who is adopted is being changed by", ret_lock, NULL, err);
 }
 
 void keep_unlock(struct keep_lock *lock)

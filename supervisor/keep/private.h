@@ -11,11 +11,11 @@
 #include <sys/types.h>
 
 enum {
-    KEEP_SCHEMA = 3,             /* user_version; a higher one is refused */
+    KEEP_SCHEMA = 5,             /* user_version; a higher one is refused */
     KEEP_BUSY_MS = 2000,         /* how long another process is waited for */
     KEEP_PAGE_BYTES = 4096,      /* SQLite's own default */
-    KEEP_SPARE_PAGES = 256,      /* an intent with the longest texts takes a quarter page, with its
-                                    index entry a third: room for 700 */
+    KEEP_SPARE_PAGES = 320,      /* an intent with the longest texts takes a quarter page, with its
+                                    two index entries 0.42: room for 700 */
     KEEP_INTENT_PAGES = 4,       /* what one may take where pages split */
     KEEP_SPARE_LOW_PAGES = 128,  /* below this they are filled up again */
     KEEP_WAL_FRAMES = 256,       /* the WAL's length on disk */
@@ -23,6 +23,7 @@ enum {
     KEEP_ENDED_MAX = 10000,      /* ended intents that are kept */
     KEEP_OPEN_MAX = 4096,        /* as many as containers: each is under one remedy at most */
     KEEP_KEYS_MAX = 4096,        /* keys with a hold, a release or a footprint */
+    KEEP_LOADS_MAX = 256,        /* our own loads that are remembered */
     KEEP_THROTTLES_MAX = 4096,   /* as many as containers */
     KEEP_CORRUPT_MAX = 3,        /* corrupt databases that stay set aside */
     KEEP_KNOWN_MAX = 64,  /* ended intents that are known beside the file: a restart budget is
@@ -43,7 +44,8 @@ struct keep {
     char path[KEEP_PATH_SIZE];      /* of supervisor.db, absolute */
     char set_aside[KEEP_FILE_SIZE]; /* where a corrupt one was put; "" */
     /* Of supervisor.db only (renew.c): */
-    char *directory; /* owned, as it was given */
+    char *directory;        /* owned, as it was given */
+    struct keep_lock *lock; /* borrowed: the daemon's; NULL: none is needed */
     bool renews, repair;
     bool closing;               /* it went bad in this call */
     bool bad, told;             /* since it went bad no check has found it good; one has said so */
@@ -108,10 +110,11 @@ struct keep_column {
     size_t offset, size;
 };
 #define KEEP_COLUMN(type, of, member)                                                              \
-    {                                                                                              \
-        COLUMN_##type, offsetof(struct of, member), sizeof(((struct of *)NULL)->member)            \
-    }
+    {COLUMN_##type, offsetof(struct of, member), sizeof(((struct of *)NULL)->member)}
 #define KEEP_COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
+/* The age in the columns boot_id, begun_boottime_s, begun_wall_ms from `column` on, seconds. */
+double keep_age_of(sqlite3_stmt *statement, int column, const struct keep_now *now);
 
 /* Runs SQL with these members of row as its parameters. */
 void keep_insert(struct keep *keep, const char *sql, const struct keep_column *columns, size_t n,
@@ -122,10 +125,10 @@ struct keep_rows {
     size_t n_columns, size;
     const char *doing;
 };
-/* All rows of a statement into an array, which is the caller's (free); ends the call as keep_done.
- */
+/* All rows of a statement into an array, which is the caller's (free); its pointer is put where
+ * ret_rows says. Ends the call as keep_done. */
 int keep_read_all(struct keep *keep, sqlite3_stmt *statement, const struct keep_rows *of,
-                  void **ret_rows, size_t *ret_n, struct error *err);
+                  void *ret_rows, size_t *ret_n, struct error *err);
 
 /* Ends what was done under a KEEP_LOCKED: commits the transaction if one is open and all went well,
  * rolls it back otherwise. 0, or a negative errno with *err saying "cannot DOING in FILE: why". */
@@ -177,8 +180,8 @@ void keep_spoil(struct keep *keep, bool close, const struct error *why);
 /* known.c: what this process has begun itself is known beside the file, so that another file in its
  * place can be told again. *ret_missing: the file did not have all of it. */
 void keep_know_intent(struct keep *keep, const struct intent *intent);
-void keep_know_end(struct keep *keep, int64_t id, enum intent_state state, fact held_after,
-                   int64_t ended_wall_ms, const char *outcome);
+void keep_know_end(struct keep *keep, const struct intent *ended);
+void keep_know_life(struct keep *keep, int64_t id, const char *started_at);
 void keep_know_throttle(struct keep *keep, const struct throttle *throttle);
 void keep_forget_throttle(struct keep *keep, const char *container);
 /* Writes all of it, in a transaction, as keep_done ends it: what could not be committed is owed.
@@ -187,16 +190,15 @@ int keep_tell_known(struct keep *keep, const char *doing, bool *ret_missing, str
 /* Each inserts a row, with the intent's id or, where that is 0, one of its own; one that is there
  * stays as it is. */
 void keep_insert_intent(struct keep *keep, const struct intent *intent);
-void keep_end_intent(struct keep *keep, int64_t id, enum intent_state state, fact held_after,
-                     int64_t ended_wall_ms, const char *outcome);
+void keep_end_intent(struct keep *keep, const struct intent *ended);
 void keep_insert_throttle(struct keep *keep, const struct throttle *throttle);
 
 /* Writes the schema's number, which is a commit as well. */
 void keep_number_schema(struct keep *keep);
 
 /* Fills up the spare pages and the WAL where they have run low. On a file system that is nearly
- * full a reserve that is partly used up is left as it is. */
-void keep_reserve(struct keep *keep);
+ * full a reserve that is partly used up is left as it is. As keep_done. */
+int keep_reserve(struct keep *keep, struct error *err);
 /* Writes as much as an intent may take, and leaves nothing of it. */
 void keep_try_write(struct keep *keep);
 /* Copies the WAL into the database and begins it anew where half of its length is in use: else a
@@ -214,19 +216,18 @@ bool keep_still_named(int fd, const char *path);
  * or unknown, or another negative errno. */
 int keep_lock_file(const char *path, int wait_ms, int *ret_fd, fact *ret_holder);
 
-/* Locks DIRECTORY/NAME; remove: the file goes with the lock. `what` begins the sentence about
- * somebody else who has it. */
-int keep_take_lock(const char *directory, const char *name, bool remove, const char *what,
-                   struct keep_lock **ret_lock, fact *ret_holder, struct error *err);
+/* Locks DIRECTORY/NAME, waiting up to wait_ms; remove: the file goes with the lock. `what` begins
+ * the sentence about somebody else who has it. */
+int keep_take_lock(const char *directory, const char *name, bool remove, int wait_ms,
+                   const char *what, struct keep_lock **ret_lock, fact *ret_holder,
+                   struct error *err);
 /* RUN/supervisor/locks, made where it is missing: 0 if nobody but root, or who we are, can put
  * anything there or in its way, and it is no container's own. */
 int keep_life_directory(const char *run, char locks[PATH_MAX], struct error *err);
-/* The lock in the state directory alone, and that below RUN (/run) alone: where the latter is not
- * to be had or not believed, another -errno than -EWOULDBLOCK. */
-int keep_lock_state(const char *directory, const char *id, struct keep_lock **ret_lock,
-                    fact *ret_holder, struct error *err);
-int keep_lock_life_below(const char *run, const char *id, struct keep_lock **ret_lock,
-                         fact *ret_holder, struct error *err);
+/* A container's lock in the state directory alone; shared: the host's alone, below DIRECTORY
+ * (/run): where that is not to be had or not believed, another -errno than -EWOULDBLOCK. */
+int keep_lock_one(const char *directory, bool shared, const char *id, struct keep_lock **ret_lock,
+                  fact *ret_holder, struct error *err);
 /* PATH is missing, or a file which root, or who we are, alone can open. */
 bool keep_is_ours_alone(const char *path);
 /* Removes the locks of containers that nobody holds: their holders were killed. */

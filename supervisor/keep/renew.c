@@ -81,6 +81,12 @@ static int find_replaced(struct keep *keep, struct error *err)
     return 0;
 }
 
+/* Two daemons on one database would each take the other's intents for an earlier supervisor's. */
+static int own(struct keep *keep, struct error *err)
+{
+    return keep->lock ? keep_lock_daemon_again(keep->directory, keep->lock, err) : 0;
+}
+
 static int open_anew(struct keep *keep, struct error *err)
 {
     struct keep_file before = keep->files[0];
@@ -88,7 +94,9 @@ static int open_anew(struct keep *keep, struct error *err)
     keep->delay_s = keep->delay_s < retry_first_s ? retry_first_s : 2 * keep->delay_s;
     if (keep->delay_s > retry_most_s)
         keep->delay_s = retry_most_s;
-    int r = keep_open_database(keep, false, err);
+    int r = own(keep, err);
+    if (r == 0)
+        r = keep_open_database(keep, false, err);
     keep->closing = false; /* what was bad is closed, or set aside */
     if (r < 0) {
         keep->retry_s = clock_boottime_s() + keep->delay_s;
@@ -113,9 +121,7 @@ int keep_ready(struct keep *keep, struct error *err)
     if (!keep->db)
         return open_anew(keep, err);
     bool missing;
-    if (!keep->owed)
-        return 0;
-    return keep_tell_known(keep, "record an end", &missing, err);
+    return keep->owed ? keep_tell_known(keep, "record an end", &missing, err) : 0;
 }
 
 /* The state directory can be written, as far as it can be known without writing. */
@@ -125,7 +131,7 @@ static int may_write(const struct keep *keep, struct error *err)
         faccessat(AT_FDCWD, keep->path, W_OK, AT_EACCESS) == 0)
         return 0;
     return error_set(err, FAILURE_UNREACHABLE, -errno, "%s cannot be written: %s", keep->directory,
-                     strerror(errno));
+                     error_of_file(errno));
 }
 
 /* Reads all of it and writes to it. */
@@ -142,10 +148,8 @@ static int prove(struct keep *keep, struct error *err)
     keep->lost |= missing;
     keep->proved_s = clock_boottime_s();
     keep->bad = keep->told = false;
-    if (anew) {
-        keep_reserve(keep);
-        keep_done(keep, "keep room", NULL); /* a full disk is met by the next intent */
-    }
+    if (anew)
+        keep_reserve(keep, NULL); /* a full disk is met by the next intent */
     return 0;
 }
 
@@ -154,6 +158,10 @@ static int prove(struct keep *keep, struct error *err)
 static void glance(struct keep *keep, struct error *err)
 {
     find_replaced(keep, err);
+    if (keep->db && own(keep, err) < 0) {
+        keep_close_database(keep);
+        keep_spoil(keep, true, err);
+    }
     if (!keep->db)
         return;
     keep_number(keep, 0, "PRAGMA schema_version", "");
@@ -178,6 +186,17 @@ static int check(struct keep *keep, struct error *err)
     if (r == 0)
         r = may_write(keep, err);
     return r == 0 && due ? prove(keep, err) : r;
+}
+
+void keep_own(struct keep *keep, struct keep_lock *lock)
+{
+    keep->lock = lock;
+}
+
+int keep_owned(struct keep *keep, struct error *err)
+{
+    KEEP_ALONE(keep);
+    return own(keep, err);
 }
 
 int keep_check(struct keep *keep, struct keep_report *ret_report, struct error *err)

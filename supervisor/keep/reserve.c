@@ -53,13 +53,13 @@ void keep_try_write(struct keep *keep)
     write_pages(keep, KEEP_INTENT_PAGES);
 }
 
-void keep_reserve(struct keep *keep)
+int keep_reserve(struct keep *keep, struct error *err)
 {
     int64_t spare = keep_number(keep, 0, "PRAGMA freelist_count", "");
     bool wal = wal_is_long_enough(keep);
-    if (wal && (spare >= KEEP_SPARE_LOW_PAGES || (spare > 0 && nearly_full(keep))))
-        return;
-    write_pages(keep, KEEP_SPARE_PAGES);
+    if (!wal || (spare < KEEP_SPARE_LOW_PAGES && (spare <= 0 || !nearly_full(keep))))
+        write_pages(keep, KEEP_SPARE_PAGES);
+    return keep_done(keep, "keep room", err);
 }
 
 static bool wal_is_half_used(const struct keep *keep)

@@ -31,18 +31,17 @@ double keep_intent_age_s(const struct intent *intent, const struct keep_now *now
     return age_s(now, intent->boot_id, intent->begun_boottime_s, intent->begun_wall_ms);
 }
 
-/* The age in the columns boot_id, begun_boottime_s, begun_wall_ms from `column` on. */
-static double age_of(sqlite3_stmt *statement, int column, const struct keep_now *now)
+double keep_age_of(sqlite3_stmt *statement, int column, const struct keep_now *now)
 {
     return age_s(now, keep_text_of(statement, column), sqlite3_column_double(statement, column + 1),
                  sqlite3_column_int64(statement, column + 2));
 }
 
 /* The first row of a statement into *last, where it is newer. */
-static void take_newer(struct keep *keep, const char *sql, const char *container, const char *key,
+static void take_newer(struct keep *keep, const char *sql, const char *container,
                        const struct keep_now *now, struct keep_last *last)
 {
-    KEEP_STATEMENT *row = keep_prepare(keep, sql, key ? "tt" : "t", container, key);
+    KEEP_STATEMENT *row = keep_prepare(keep, sql, "t", container);
     if (!keep_row(keep, row) || sqlite3_column_int64(row, 0) <= last->id)
         return;
     last->id = sqlite3_column_int64(row, 0);
@@ -51,39 +50,33 @@ static void take_newer(struct keep *keep, const char *sql, const char *container
     last->state = (enum intent_state)sqlite3_column_int(row, 3);
     text_copy(last->started_at, sizeof last->started_at, keep_text_of(row, 4));
     text_copy(last->outcome, sizeof last->outcome, keep_text_of(row, 5));
-    last->age_s = age_of(row, 6, now);
+    last->age_s = keep_age_of(row, 6, now);
 }
 
 #define LAST                                                                                       \
     "SELECT id, step, verdict, state, started_at, outcome, boot_id, begun_boottime_s,"             \
     " begun_wall_ms FROM intents WHERE container = ?1 AND "
 
-int keep_last(struct keep *keep, const char *container, const char *key, const struct keep_now *now,
+int keep_last(struct keep *keep, const char *container, const struct keep_now *now,
               struct keep_last *ret_last, struct error *err)
 {
     KEEP_LOCKED(keep);
     struct keep_last last = {0};
-    take_newer(keep, LAST "step = 'stop' ORDER BY id DESC LIMIT 1", container, NULL, now, &last);
-    take_newer(keep, LAST "key = ?2 AND step = 'restart' ORDER BY id DESC LIMIT 1", container, key,
-               now, &last);
-    int r = keep_done(keep, "read how it was left", err);
-    if (r == 0)
-        *ret_last = last;
-    return r;
+    take_newer(keep, LAST "step = 'stop' ORDER BY id DESC LIMIT 1", container, now, &last);
+    take_newer(keep, LAST "step = 'restart' ORDER BY id DESC LIMIT 1", container, now, &last);
+    *ret_last = last;
+    return keep_done(keep, "read how it was left", err);
 }
 
 int keep_starts(struct keep *keep, const struct intent *intent, size_t *ret_n, struct error *err)
 {
     KEEP_LOCKED(keep);
     int64_t n = keep_number(keep, 0,
-                            "SELECT count(*) FROM intents WHERE key = ? AND step = 'restart'"
-                            " AND verdict = '" KEEP_START "' AND state <> 3 AND container = ?"
-                            " AND started_at = ?",
-                            "ttt", intent->key, intent->container, intent->started_at);
-    int r = keep_done(keep, "read the starts", err);
-    if (r == 0)
-        *ret_n = (size_t)n;
-    return r;
+                            "SELECT count(*) FROM intents WHERE container = ? AND step = 'restart'"
+                            " AND verdict = '" KEEP_START "' AND state <> 3 AND started_at = ?",
+                            "tt", intent->container, intent->started_at);
+    *ret_n = (size_t)n;
+    return keep_done(keep, "read the starts", err);
 }
 
 int keep_restarts(struct keep *keep, const char *key, const struct keep_now *now,
@@ -98,7 +91,7 @@ int keep_restarts(struct keep *keep, const char *key, const struct keep_now *now
                      " ifnull((SELECT released_id FROM keys WHERE key = ?1), 0) ORDER BY id DESC",
                      "t", key);
     while (keep_row(keep, row)) {
-        double age = age_of(row, 2, now);
+        double age = keep_age_of(row, 2, now);
         if (history.last_id == 0) {
             history.last_id = sqlite3_column_int64(row, 0);
             history.last_attempt = sqlite3_column_int64(row, 1);
@@ -110,8 +103,6 @@ int keep_restarts(struct keep *keep, const char *key, const struct keep_now *now
         if (age > history.oldest_in_hour_age_s)
             history.oldest_in_hour_age_s = age;
     }
-    int r = keep_done(keep, "read the restarts", err);
-    if (r == 0)
-        *ret_history = history;
-    return r;
+    *ret_history = history;
+    return keep_done(keep, "read the restarts", err);
 }

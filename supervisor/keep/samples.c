@@ -140,3 +140,33 @@ int keep_history_samples(struct keep_history *history, const char *id, int64_t s
     }
     return history_read(db, err);
 }
+
+int keep_history_minutes(struct keep_history *history, const char *id, int64_t since_wall_ms,
+                         void (*each)(void *userdata, const struct history_minute *minute),
+                         void *userdata, struct error *err)
+{
+#define MINUTE(type, member) KEEP_COLUMN(type, history_minute, member)
+    static const struct keep_column minute_columns[] = {
+        MINUTE(INTEGER, average.wall_ms),    MINUTE(REAL, average.boottime_s),
+        MINUTE(INTEGER, average.held),       MINUTE(INTEGER, held_max),
+        MINUTE(INTEGER, average.page_cache), MINUTE(INTEGER, page_cache_max),
+        MINUTE(INTEGER, average.limit),      MINUTE(INTEGER, average.models),
+        MINUTE(INTEGER, models_max),         MINUTE(REAL, average.cpu_percent),
+        MINUTE(REAL, cpu_percent_max)};
+    struct keep *db = &history->db;
+    KEEP_LOCKED(db);
+    KEEP_STATEMENT *rows = keep_prepare(
+        db,
+        "SELECT wall_ms, boottime_s, held, held_max, page_cache, page_cache_max, memory_limit,"
+        " models, models_max, cpu, cpu_max, samples FROM minutes"
+        " WHERE container = (SELECT ref FROM containers WHERE id = ?) AND wall_ms >= ?"
+        " ORDER BY id",
+        "ti", id, since_wall_ms);
+    while (keep_row(db, rows)) {
+        struct history_minute minute = {0};
+        keep_read(rows, minute_columns, KEEP_COUNT(minute_columns), &minute);
+        minute.samples = (unsigned)sqlite3_column_int64(rows, KEEP_COUNT(minute_columns));
+        each(userdata, &minute);
+    }
+    return history_read(db, err);
+}

@@ -1,4 +1,5 @@
 /* Statements, transactions, and SQLite's result codes in the words of this program. */
+#include "base/grow.h"
 #include "keep/private.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -135,12 +136,11 @@ void keep_insert(struct keep *keep, const char *sql, const struct keep_column *c
         case COLUMN_REAL:
             keep->rc = sqlite3_bind_double(statement, at, *(const double *)member);
             break;
+        case COLUMN_BORROWED:
+            member = *(const char *const *)member;
+            /* fall through */
         case COLUMN_TEXT:
             keep->rc = sqlite3_bind_text(statement, at, member, -1, SQLITE_STATIC);
-            break;
-        case COLUMN_BORROWED:
-            keep->rc =
-                sqlite3_bind_text(statement, at, *(const char *const *)member, -1, SQLITE_STATIC);
             break;
         }
     }
@@ -185,27 +185,21 @@ static void free_rows(void *rows)
 }
 
 int keep_read_all(struct keep *keep, sqlite3_stmt *statement, const struct keep_rows *of,
-                  void **ret_rows, size_t *ret_n, struct error *err)
+                  void *ret_rows, size_t *ret_n, struct error *err)
 {
     __attribute__((cleanup(free_rows))) void *rows = NULL;
-    size_t n = 0, room = 0;
+    size_t n = 0;
     while (keep_row(keep, statement)) {
-        if (n == room) {
-            room = room ? 2 * room : 16;
-            void *more = reallocarray(rows, room, of->size);
-            if (!more) {
-                keep_heed(keep, SQLITE_NOMEM);
-                break;
-            }
-            rows = more;
-        }
-        void *row = memset((char *)rows + n++ * of->size, 0, of->size);
-        keep_read(statement, of->columns, of->n_columns, row);
+        void *row = array_more(&rows, &n, SIZE_MAX, of->size);
+        if (row)
+            keep_read(statement, of->columns, of->n_columns, row);
+        else
+            keep_heed(keep, SQLITE_NOMEM);
     }
     int r = keep_done(keep, of->doing, err);
     if (r < 0)
         return r;
-    *ret_rows = rows;
+    memcpy(ret_rows, &rows, sizeof rows);
     *ret_n = n;
     rows = NULL;
     return 0;
@@ -241,25 +235,24 @@ static int code_of(int rc, int system_errno)
 
 static const char *reason_of(int code, sqlite3 *db)
 {
-    switch (code) {
-    case -ENOSPC:
-        return "no space is left; free some on that file system";
-    case -EBUSY:
-        return "another process has held it for more than 2 s; try again";
-    case -EROFS:
-        return "it is read-only; make it writable or choose another state directory";
-    case -EUCLEAN:
-        return "it is corrupt; the daemon sets it aside, or move it away by hand";
-    case -EACCES:
-    case -EMFILE:
-    case -ENFILE:
-    case -ENOMEM:
+    static const struct {
+        int code;
+        const char *reason;
+    } reasons[] = {
+        {-ENOSPC, "no space is left; free some on that file system"},
+        {-EBUSY, "another process has held it for more than 2 s; try again"},
+        {-EROFS, "it is read-only; make it writable or choose another state directory"},
+        {-EUCLEAN, "it is corrupt; the daemon sets it aside, or move it away by hand"},
+    };
+    for (size_t i = 0; i < KEEP_COUNT(reasons); i++)
+        if (reasons[i].code == code)
+            return reasons[i].reason;
+    if (code != -EIO)
         return strerror(-code);
-    default: /* no error and yet none of the above: journal_mode did not become what was asked */
-        return sqlite3_errcode(db) != SQLITE_OK
-                   ? sqlite3_errmsg(db)
-                   : "its file system has no shared memory maps, which SQLite's WAL needs";
-    }
+    /* No error and yet none of the above: journal_mode did not become what was asked. */
+    return sqlite3_errcode(db) != SQLITE_OK
+               ? sqlite3_errmsg(db)
+               : "its file system has no shared memory maps, which SQLite's WAL needs";
 }
 
 /* Codes after which the file, or the way to it, is to be opened anew; a full disk is bad as well,

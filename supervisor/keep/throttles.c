@@ -48,8 +48,7 @@ int keep_throttle_begin(struct keep *keep, const struct throttle *t, struct erro
     if (r < 0)
         return r;
     keep_know_throttle(keep, t);
-    keep_reserve(keep);
-    keep_done(keep, "keep room", NULL); /* this row has had its room */
+    keep_reserve(keep, NULL); /* this row has had its room */
     return 0;
 }
 
@@ -69,12 +68,8 @@ int keep_throttles(struct keep *keep, struct throttle **ret_throttles, size_t *r
     KEEP_LOCKED(keep);
     KEEP_STATEMENT *statement =
         keep_prepare(keep, "SELECT " COLUMNS " FROM throttles ORDER BY rowid", "");
-    void *rows;
-    int r = keep_read_all(keep, statement, &throttles, &rows, ret_n, err);
-    if (r < 0)
-        return r;
-    *ret_throttles = rows;
-    for (size_t i = 0; i < *ret_n; i++)
+    int r = keep_read_all(keep, statement, &throttles, ret_throttles, ret_n, err);
+    for (size_t i = 0; r == 0 && i < *ret_n; i++)
         keep_know_throttle(keep, &(*ret_throttles)[i]);
-    return 0;
+    return r;
 }

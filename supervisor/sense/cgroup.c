@@ -22,6 +22,8 @@ enum file {
     FILE_KERNEL,
     FILE_CPU,
     FILE_PRESSURE,
+    FILE_DISK,
+    FILE_FROZEN,
     FILES
 };
 
@@ -47,13 +49,18 @@ static const struct {
     [FILE_KERNEL] = {.names = {"memory.kmem.usage_in_bytes", NULL}, NUMBER(kernel)},
     [FILE_CPU] = {.names = {NULL, "cpu.stat"}},
     [FILE_PRESSURE] = {.names = {NULL, "memory.pressure"}},
+    [FILE_DISK] = {.names = {NULL, "io.stat"}},
+    [FILE_FROZEN] = {.names = {NULL, "cgroup.events"}},
 };
 
+enum { READS_OF_ONE_ABOVE = 60 };
 enum { STAT_SIZE = 16 * 1024 }; /* memory.stat has 2 KiB on 6.18 */
 
 struct cgroup {
     int version, directory;
     int files[FILES]; /* descriptors; -errno of the opening where it failed */
+    fact above;       /* version 2: the least limit of those above it, as last read, */
+    unsigned reads;   /* before so many readings */
     char path[];      /* the directory's */
 };
 
@@ -64,8 +71,8 @@ static int open_in(const char *root, const char *hierarchy, const char *relative
     return n < 0 || (size_t)n >= sizeof path ? -ENAMETOOLONG : proc_file_open(AT_FDCWD, path);
 }
 
-/* On version 1 CPU time and pressure are in hierarchies of their own, where the container mostly
- * has the same path, but need not (memory.md C5). */
+/* On version 1 CPU time, disks and pressure are in hierarchies of their own, where the container
+ * mostly has the same path, but need not. */
 static void open_elsewhere(struct cgroup *cgroup, const char *root, const char *id,
                            const char *relative)
 {
@@ -79,8 +86,13 @@ static void open_elsewhere(struct cgroup *cgroup, const char *root, const char *
         for (size_t a = 0; a < sizeof accounts / sizeof accounts[0]; a++)
             if (cgroup->files[FILE_CPU] < 0)
                 cgroup->files[FILE_CPU] = open_in(root, accounts[a], places[p], "cpuacct.usage");
+        if (cgroup->files[FILE_DISK] < 0)
+            cgroup->files[FILE_DISK] =
+                open_in(root, "blkio", places[p], "blkio.throttle.io_service_bytes");
         if (cgroup->files[FILE_PRESSURE] < 0)
             cgroup->files[FILE_PRESSURE] = open_in(root, "unified", places[p], "memory.pressure");
+        if (cgroup->files[FILE_FROZEN] < 0)
+            cgroup->files[FILE_FROZEN] = open_in(root, "unified", places[p], "cgroup.events");
     }
 }
 
@@ -157,12 +169,42 @@ static void take(const struct cgroup *cgroup, enum file file, struct text text,
         cgroup_parse_stat(text, cgroup->version, memory);
     else if (file == FILE_EVENTS)
         memory->oom_kills = cgroup_parse_key(text, "oom_kill");
-    else if (file == FILE_PRESSURE)
+    else if (file == FILE_DISK)
+        memory->disk_read = cgroup_parse_reads(text);
+    else if (file == FILE_FROZEN) {
+        memory->frozen = cgroup_parse_key(text, "frozen");
+        if (memory->frozen == FACT_UNKNOWN && fact_known(cgroup_parse_key(text, "populated")))
+            memory->frozen = FACT_NONE; /* before Linux 5.2 nothing can be frozen there */
+    } else if (file == FILE_PRESSURE)
         psi_parse(text, &memory->psi);
     else if (cgroup->version == 2)
         memory->cpu_us = cgroup_parse_key(text, "usage_usec");
     else if ((memory->cpu_us = cgroup_parse_number(text)) >= 0)
         memory->cpu_us /= 1000; /* nanoseconds there */
+}
+
+static fact least(fact a, fact b)
+{
+    return a == FACT_NONE || (fact_known(a) && b != FACT_NONE && b < a) ? b : a;
+}
+
+/* The directories above it, up to the root, which has no limit. They change rarely. */
+static fact read_above(int directory)
+{
+    enum { LEVELS_MAX = 32 };
+    char path[3 * LEVELS_MAX + sizeof "memory.max"], buffer[64];
+    struct text text;
+    fact limit = FACT_NONE;
+
+    for (int level = 1, length = 0; level <= LEVELS_MAX && limit != FACT_UNKNOWN; level++) {
+        length += snprintf(path + length, sizeof path - (size_t)length, "../");
+        snprintf(path + length, sizeof path - (size_t)length, "memory.max");
+        int r = proc_file_read_at(directory, path, buffer, sizeof buffer, &text);
+        if (r == -ENOENT)
+            break;
+        limit = r < 0 ? FACT_UNKNOWN : least(limit, cgroup_parse_limit(text));
+    }
+    return limit;
 }
 
 int cgroup_read(struct cgroup *cgroup, struct cgroup_memory *ret_memory)
@@ -179,13 +221,20 @@ int cgroup_read(struct cgroup *cgroup, struct cgroup_memory *ret_memory)
         if (cgroup->files[file] < 0)
             continue;
         int r = proc_file_read(cgroup->files[file], buffer, sizeof buffer, &text);
-        if (r == -ENODEV && file != FILE_CPU && file != FILE_PRESSURE) {
+        if (r == -ENODEV && file != FILE_CPU && file != FILE_PRESSURE && file != FILE_FROZEN) {
             cgroup_memory_init(ret_memory);
             return -ENODEV;
         }
         if (r == 0)
             take(cgroup, file, text, ret_memory);
     }
+    if (cgroup->version == 2) {
+        if (cgroup->reads++ % READS_OF_ONE_ABOVE == 0)
+            cgroup->above = read_above(cgroup->directory);
+        ret_memory->bound = least(ret_memory->limit, cgroup->above);
+    }
+    if (cgroup->version == 1 && cgroup->files[FILE_FROZEN] < 0)
+        ret_memory->frozen = FACT_NONE;
     ret_memory->version = cgroup->version;
     ret_memory->inode = (fact)st.st_ino;
     if (cgroup->version == 2 && cgroup->files[FILE_SWAP] == -ENOENT)

@@ -1,5 +1,5 @@
 /* The memory figures of one container's cgroup, version 1 or 2, through kept descriptors (pread; 6
- * us a file, memory.md B2). Found by id (JUDGEMENT, fact 8): under the mounted cgroup root the
+ * us a file). Found by id (docs/judgement.md, fact 8): under the mounted cgroup root the
  * directory that carries the 64-hex id, confirmed by the main process in its cgroup.procs (or in a
  * child's). Roots are parameters: "/sys/fs/cgroup", "/host/sys/fs/cgroup", a fixture tree. */
 #ifndef SUPERVISOR_SENSE_CGROUP_H
@@ -14,7 +14,7 @@ struct cgroup; /* one container's directory with its open files */
  * skips the check. Looks under ROOT/memory (v1), ROOT (v2), ROOT/unified (hybrid: v1 memory, PSI
  * from unified); docker/<id>, system.slice/docker-<id>.scope, then a bounded walk (depth 6, 20,000
  * directories; only where it is not in the usual places) for CgroupParent, crun's /container and
- * docker-in-docker. cpu from cpuacct (v1) or cpu.stat (v2). Keeps up to 11 descriptors open.
+ * docker-in-docker. cpu from cpuacct (v1) or cpu.stat (v2). Keeps up to 13 descriptors open.
  * -ENOENT: no such directory; -EACCES: may not be read; -EMFILE. err says which path and what to
  * do. */
 int cgroup_open(const char *root, const char *id, int64_t pid, struct cgroup **ret_cgroup,

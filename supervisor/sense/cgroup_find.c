@@ -123,7 +123,7 @@ static bool walk(int hierarchy, int parent, const char *name, size_t length, int
     return done;
 }
 
-/* Where Docker puts it by its two drivers (memory.md C4), then everywhere. */
+/* Where Docker puts it by its two drivers, then everywhere. */
 static bool search(int hierarchy, struct search *s)
 {
     snprintf(s->relative, sizeof s->relative, "docker/%s", s->id);
@@ -136,7 +136,7 @@ static bool search(int hierarchy, struct search *s)
     return walk(hierarchy, hierarchy, ".", 0, CGROUP_DEPTH_MAX, s);
 }
 
-/* crun with systemd puts processes and limits one level deeper, into "container" (memory.md C4). */
+/* crun with systemd puts processes and limits one level deeper, into "container". */
 static void descend(int hierarchy, int version, struct search *s)
 {
     static const char *const limits[] = {"memory.limit_in_bytes", "memory.max"};

@@ -9,7 +9,8 @@
 #include <stddef.h>
 
 enum {
-    CGROUP_DEPTH_MAX = 6,           /* directories below the hierarchy's root */
+    CGROUP_DEPTH_MAX = 16, /* directories below the hierarchy's root: an engine of a user, in a
+                              service, in a container */
     CGROUP_DIRECTORIES_MAX = 20000, /* that one search visits */
     CGROUP_IDS_MAX = 4096,
 };

@@ -1,6 +1,6 @@
 #include "sense/cgroup_parse.h"
 
-enum { KEYS_N = 6 }; /* of memory.stat, that are wanted */
+enum { KEYS_N = 9 }; /* of memory.stat, that are wanted */
 
 /* "key value" of a line. */
 static bool take_pair(struct text line, struct text *ret_key, int64_t *ret_value)
@@ -17,16 +17,17 @@ static void keep_known(fact *place, fact value)
 void cgroup_parse_stat(struct text text, int version, struct cgroup_memory *memory)
 {
     static const char *const names[2][KEYS_N] = {
-        {"total_cache", "total_rss", "total_shmem", "total_swap", "total_inactive_file", ""},
-        {"file", "anon", "shmem", "kernel", "inactive_file", "swapcached"},
+        {"total_cache", "total_rss", "total_shmem", "total_swap", "total_inactive_file", "",
+         "total_inactive_anon", "total_active_anon", "hierarchical_memory_limit"},
+        {"file", "anon", "shmem", "kernel", "inactive_file", "swapcached", "", "", ""},
     };
-    fact values[KEYS_N] = {-1, -1, -1, -1, -1, -1};
+    fact values[KEYS_N] = {-1, -1, -1, -1, -1, -1, -1, -1, -1};
     struct text line, key;
     int64_t value;
 
     while (text_line(&text, &line)) {
         /* Most keys are not wanted: their first letters say so without reading on. */
-        if (version == 1 && (line.at == line.end || *line.at != 't'))
+        if (version == 1 && (line.at == line.end || (*line.at != 't' && *line.at != 'h')))
             continue;
         if (!take_pair(line, &key, &value))
             continue;
@@ -36,6 +37,11 @@ void cgroup_parse_stat(struct text text, int version, struct cgroup_memory *memo
                 break;
             }
     }
+    /* Before Linux 4.15 version 1 does not tell it: what lies among anonymous pages and is none. */
+    if (version == 1 && values[2] < 0)
+        values[2] = fact_less(fact_add(values[6], values[7]), values[1]);
+    if (values[8] >= 0)
+        memory->bound = values[8] >= CGROUP_UNLIMITED ? FACT_NONE : values[8];
     keep_known(&memory->file, fact_less(values[0], values[2]));
     keep_known(&memory->anon, values[1]);
     keep_known(&memory->shmem, values[2]);
@@ -65,6 +71,23 @@ fact cgroup_parse_key(struct text text, const char *key)
         if (take_pair(line, &name, &value) && text_is(name, key))
             return value;
     return FACT_UNKNOWN;
+}
+
+fact cgroup_parse_reads(struct text text)
+{
+    struct text line, word;
+    fact sum = 0;
+    while (text_line(&text, &line)) {
+        bool named = false;
+        while (text_word(&line, &word)) {
+            int64_t bytes;
+            bool value = named || text_take(&word, "rbytes=");
+            named = text_is(word, "Read");
+            if (value && text_number(&word, &bytes) && __builtin_add_overflow(sum, bytes, &sum))
+                return FACT_UNKNOWN;
+        }
+    }
+    return sum;
 }
 
 /* "12.34" in a word of its own; -1 if it is none. */

@@ -20,6 +20,10 @@ fact cgroup_parse_limit(struct text text);
 /* The value of one key of a file of lines "key value"; FACT_UNKNOWN where it is not. */
 fact cgroup_parse_key(struct text text, const char *key);
 
+/* Bytes read from all disks: io.stat ("8:0 rbytes=1 wbytes=2 …"), or version 1's
+ * blkio.throttle.io_service_bytes ("8:0 Read 1"). An empty file: none yet. */
+fact cgroup_parse_reads(struct text text);
+
 /* "some avg10=0.00 avg60=0.00 avg300=0.00 total=0" and the same for full: memory.pressure,
  * /proc/pressure/memory. *psi is initialised by this call. */
 void psi_parse(struct text text, struct psi *psi);

@@ -23,7 +23,7 @@ int cpu_quota_read(int version, const char *directory, struct cpu_quota *ret_quo
 
 /* The directory that has container id's quota, where its memory cgroup is at `memory` below the
  * mounted root: the same on version 2; on version 1 mostly the same path in the cpu hierarchy, but
- * it need not be (facts on memory, C5). 0; -ENOENT: there is none; -ENAMETOOLONG. */
+ * it need not be. 0; -ENOENT: there is none; -ENAMETOOLONG. */
 int cpu_quota_find(const char *root, int version, const char *id, const char *memory,
                    char ret_path[static PATH_MAX]);
 

@@ -1,11 +1,6 @@
 /* The client itself and the version it speaks. */
 #include "sense/docker.h"
-#include "sense/docker_parse.h"
 #include "sense/docker_private.h"
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 int docker_new(struct http *http, const char *socket_path, struct docker **ret_docker)
 {

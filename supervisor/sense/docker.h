@@ -11,7 +11,7 @@ struct docker;
 enum {
     DOCKER_API_MIN = 40,
     DOCKER_API_MAX = 52
-}; /* 1.40 … 1.52: the versions this client speaks (facts/docker.md 1.1) */
+}; /* 1.40 … 1.52: the versions this client speaks */
 
 int docker_new(struct http *http, const char *socket_path, struct docker **ret_docker);
 void docker_free(struct docker *docker); /* outstanding calls are cancelled, their callbacks run
@@ -45,6 +45,7 @@ typedef void docker_listed(void *userdata, int result, size_t skipped, const str
 void docker_list(struct docker *docker, docker_entry_seen *seen, docker_listed *done,
                  void *userdata);
 
+enum { DOCKER_PUBLISHED_MAX = 4 };
 struct docker_details { /* what inspect says and the world does not carry */
     fact memory, memory_swap, memory_reservation; /* HostConfig; bytes, 0 = none, memory_swap may be
                                                      -1 = unlimited (given as FACT_NONE) */
@@ -53,10 +54,18 @@ struct docker_details { /* what inspect says and the world does not carry */
     fact stop_timeout_s; /* Config.StopTimeout; unknown = the engine's default of 10 s */
     char address[64]; /* where Ollama answers from the host: a network's IPv4, "127.0.0.1" with host
                          networking, "" unknown */
+    bool labels_cut;  /* it has more labels of any kind, or longer ones, than are given */
     bool host_network;
-    bool start_failed; /* it does not run, and its last start ended in an error (State.Error) */
-    bool gpu;          /* a GPU was handed to it: a device request, the runtime nvidia, /dev/kfd */
+    bool start_failed;   /* it does not run, and its last start ended in an error (State.Error) */
+    int64_t finished_ms; /* State.FinishedAt, Unix epoch; FACT_UNKNOWN: it never ended */
+    bool gpu;      /* a GPU was handed to it: a device request, the runtime nvidia, /dev/kfd */
     uint16_t port; /* from OLLAMA_HOST in its environment, 11434 without; never published ports */
+    bool joined;   /* it has no network of its own, but another container's */
+    struct {
+        uint16_t inside, outside; /* TCP */
+        char address[64];         /* of the host, to reach it at */
+    } published[DOCKER_PUBLISHED_MAX];
+    size_t n_published;
 };
 typedef void docker_inspected(void *userdata, int result, const struct container *container,
                               const struct docker_details *details, const struct error *err);
@@ -84,19 +93,20 @@ typedef void docker_ring_read(void *userdata, int result, int64_t oldest_ns,
                               const struct error *err);
 /* The engine's ring of the last 256 events, of all kinds: calls seen for each of a container, in
  * the order in which they came, then done. oldest_ns: the time of the ring's oldest event of
- * whatever kind (Unix epoch), 0: it has none. It holds nothing from before the engine's start. */
+ * whatever kind (Unix epoch), 0: it has none. It holds nothing from before the engine's start.
+ * -EMSGSIZE: some of them, or all together, are too large to be read. */
 void docker_events_ring(struct docker *docker, docker_event_seen *seen, docker_ring_read *done,
                         void *userdata);
 
-/* POST restart?t=. timeout_ms must exceed the grace: the client waits longer than the stop
- * (facts/memory.md B4). result: 0 = 204; -ENOENT; -EIO with the engine's words (HTTP 4xx/5xx:
+/* POST restart?t=. timeout_ms must exceed the grace: the client waits longer than the stop.
+ * result: 0 = 204; -ENOENT; -EIO with the engine's words (HTTP 4xx/5xx:
  * refused, state unknown: look); -ECONNRESET/-ETIMEDOUT/… = the answer was lost: it may have been
  * carried out; -ECONNREFUSED/-ENOENT socket with err->failure UNREACHABLE = it was not sent. */
 void docker_restart(struct docker *docker, const char *id, int64_t grace_s, long timeout_ms,
                     docker_done *done, void *userdata);
 void docker_start(struct docker *docker, const char *id, docker_done *done,
                   void *userdata); /* 304 already started is success */
-/* POST update with Memory, MemorySwap and the restart policy together (facts/docker.md 1.7). Bytes
+/* POST update with Memory, MemorySwap and the restart policy together. Bytes
  * > 0. */
 void docker_update(struct docker *docker, const char *id, fact memory, fact memory_swap,
                    const char *restart_policy, fact max_retries, docker_done *done, void *userdata);

@@ -1,9 +1,5 @@
 /* One question to the engine: sent, answered, ended. */
 #include "sense/docker_private.h"
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 const struct error *docker_no_memory(struct error *err)
 {
@@ -13,10 +9,8 @@ const struct error *docker_no_memory(struct error *err)
 
 char *docker_named_path(const char *prefix, const char *name, const char *tail)
 {
-    size_t size = 3 * strlen(name) + 1;
-    char *encoded = malloc(size), *path = NULL;
-    if (encoded && http_encode(name, encoded, size) == 0 &&
-        asprintf(&path, "%s%s%s", prefix, encoded, tail) < 0)
+    char *encoded = http_encode(name), *path = NULL;
+    if (encoded && asprintf(&path, "%s%s%s", prefix, encoded, tail) < 0)
         path = NULL;
     free(encoded);
     return path;
@@ -75,6 +69,34 @@ struct docker_call *docker_call_new(struct docker *docker, size_t size,
     return call;
 }
 
+static bool piece_arrived(void *userdata, const char *data, size_t length)
+{
+    struct docker_stream *stream = userdata;
+    http_take_head(stream->head, sizeof stream->head, data, length);
+    return json_stream_feed(&stream->objects, data, length, stream->take, stream) == 0;
+}
+
+static void forget_objects(struct docker_call *call)
+{
+    json_stream_clear(&((struct docker_stream *)call)->objects);
+}
+
+struct docker_stream *docker_stream_new(struct docker *docker, size_t size, size_t object_max,
+                                        size_t around, json_stream_take *take,
+                                        struct docker_call *like)
+{
+    like->on_data = piece_arrived;
+    if (!like->forget)
+        like->forget = forget_objects;
+    struct docker_stream *stream = (struct docker_stream *)docker_call_new(docker, size, like);
+    if (!stream)
+        return NULL;
+    json_stream_init(&stream->objects, object_max, around);
+    stream->take = take;
+    stream->call.head = stream->head;
+    return stream;
+}
+
 void docker_ask(struct docker *docker, const struct docker_call *like)
 {
     struct docker_call *call = docker_call_new(docker, sizeof *call, like);
@@ -111,8 +133,8 @@ struct docker_call docker_change(const char *method, char *path, docker_done *do
 
 static void call_free(struct docker_call *call)
 {
-    if (call->release)
-        call->release(call);
+    if (call->forget)
+        call->forget(call);
     free(call->path);
     free(call->body);
     free(call);
@@ -156,7 +178,9 @@ static void answered(void *userdata, const struct http_response *given)
     if (!call->unversioned && !call->repeated && docker_version_refused(response)) {
         call->repeated = true;
         if (call->head)
-            call->head[0] = '\0';
+            memset(call->head, 0, DOCKER_HEAD_SIZE);
+        if (call->forget)
+            call->forget(call);
         docker_forget(docker);
         docker_call_go(call);
         return;

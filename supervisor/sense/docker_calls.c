@@ -1,20 +1,13 @@
 /* The calls that ask one question and get one answer. */
-#include "sense/docker_parse.h"
 #include "sense/docker_private.h"
-#include "sense/json_member.h"
-#include "sense/json_stream.h"
-#include <errno.h>
+#include "sense/json_put.h"
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
-struct listing { /* begins with its call */
-    struct docker_call call;
-    struct json_stream stream;
+struct listing {
+    struct docker_stream stream;
     docker_entry_seen *seen;
     bool any; /* a container was read */
     size_t unread;
-    char head[DOCKER_HEAD_SIZE]; /* the first bytes: a refusal's words */
 };
 _Static_assert(sizeof(struct listing) <= DOCKER_CALL_MAX, "");
 
@@ -23,7 +16,7 @@ static void entry_unread(void *userdata, const char *text, size_t length)
     struct listing *listing = userdata;
     struct docker_entry entry;
     if (docker_parse_beginning(text, length, &entry))
-        listing->seen(listing->call.userdata, &entry);
+        listing->seen(listing->stream.call.userdata, &entry);
     else
         listing->unread++;
 }
@@ -34,19 +27,12 @@ static bool entry_taken(void *userdata, const char *text, size_t length)
     struct docker_entry entry;
     if (docker_parse_entry(text, length, &entry) < 0) {
         entry_unread(listing, text, length);
-        return !listing->call.stopped && listing->call.docker;
+    } else {
+        listing->any = true;
+        listing->seen(listing->stream.call.userdata, &entry);
+        docker_entry_clear(&entry);
     }
-    listing->any = true;
-    listing->seen(listing->call.userdata, &entry);
-    docker_entry_clear(&entry);
-    return !listing->call.stopped && listing->call.docker;
-}
-
-static bool list_arrived(void *userdata, const char *data, size_t length)
-{
-    struct listing *listing = userdata;
-    http_take_head(listing->head, sizeof listing->head, data, length);
-    return json_stream_feed(&listing->stream, data, length, entry_taken, listing) == 0;
+    return docker_stream_goes_on(&listing->stream);
 }
 
 static void listed(struct docker_call *call, int result, const struct http_response *response,
@@ -55,18 +41,13 @@ static void listed(struct docker_call *call, int result, const struct http_respo
     struct listing *listing = (struct listing *)call;
     struct error own;
     (void)response;
-    if (result == 0 && !json_stream_is_whole(&listing->stream))
+    if (result == 0 && !json_stream_is_whole(&listing->stream.objects))
         result = docker_read(call, -EBADMSG, &own, &err);
     if (listing->any && (result == -EMSGSIZE || result == -ETIMEDOUT)) {
         result = 0; /* it was going well; what comes after that is not known */
         listing->unread++;
     }
     call->user.listed(call->userdata, result, listing->unread, err);
-}
-
-static void listing_release(struct docker_call *call)
-{
-    json_stream_clear(&((struct listing *)call)->stream);
 }
 
 void docker_list(struct docker *docker, docker_entry_seen *seen, docker_listed *done,
@@ -76,16 +57,13 @@ void docker_list(struct docker *docker, docker_entry_seen *seen, docker_listed *
     like.user.listed = done;
     like.body_max = DOCKER_LIST_MAX;
     like.timeout_ms = DOCKER_LIST_MS;
-    like.on_data = list_arrived;
-    like.release = listing_release;
-    struct listing *listing = (struct listing *)docker_call_new(docker, sizeof *listing, &like);
+    struct listing *listing = (struct listing *)docker_stream_new(
+        docker, sizeof *listing, DOCKER_ENTRY_MAX, 1, entry_taken, &like);
     if (!listing)
         return;
-    json_stream_init_inside(&listing->stream, DOCKER_ENTRY_MAX, 1);
-    listing->stream.left_out = entry_unread;
+    listing->stream.objects.left_out = entry_unread;
     listing->seen = seen;
-    listing->call.head = listing->head;
-    docker_call_go(&listing->call);
+    docker_call_go(&listing->stream.call);
 }
 
 static void inspected(struct docker_call *call, int result, const struct http_response *response,
@@ -134,15 +112,29 @@ void docker_stats(struct docker *docker, const char *id, docker_stats_read *done
     docker_ask(docker, &like);
 }
 
-void docker_restart(struct docker *docker, const char *id, int64_t grace_s, long timeout_ms,
-                    docker_done *done, void *userdata)
+/* verb: "stop", "restart". */
+static void end_life(struct docker *docker, const char *id, const char *verb, int64_t grace_s,
+                     long timeout_ms, docker_done *done, void *userdata)
 {
     char tail[48];
-    snprintf(tail, sizeof tail, "/restart?t=%" PRId64, grace_s);
+    snprintf(tail, sizeof tail, "/%s?t=%" PRId64, verb, grace_s);
     struct docker_call like =
         docker_change("POST", docker_container_path(id, tail), done, userdata);
     like.timeout_ms = timeout_ms;
+    like.not_modified_is_fine = true;
     docker_ask(docker, &like);
+}
+
+void docker_restart(struct docker *docker, const char *id, int64_t grace_s, long timeout_ms,
+                    docker_done *done, void *userdata)
+{
+    end_life(docker, id, "restart", grace_s, timeout_ms, done, userdata);
+}
+
+void docker_stop(struct docker *docker, const char *id, int64_t grace_s, long timeout_ms,
+                 docker_done *done, void *userdata)
+{
+    end_life(docker, id, "stop", grace_s, timeout_ms, done, userdata);
 }
 
 void docker_start(struct docker *docker, const char *id, docker_done *done, void *userdata)
@@ -154,7 +146,7 @@ void docker_start(struct docker *docker, const char *id, docker_done *done, void
 }
 
 /* A kernel without the control lets the engine say "Limitation discarded" in a warning of a 200:
- * nothing was limited then (facts/docker.md 1.13). */
+ * nothing was limited then. */
 static void updated(struct docker_call *call, int result, const struct http_response *response,
                     const struct error *err)
 {
@@ -178,8 +170,7 @@ static void updated(struct docker_call *call, int result, const struct http_resp
 static char *update_body(fact memory, fact memory_swap, const char *policy, fact max_retries)
 {
     CLEANUP_JSON json_t *body = json_object();
-    if (fact_known(memory))
-        json_object_set_new(body, "Memory", json_integer(memory));
+    put_known(body, "Memory", memory);
     if (memory_swap != FACT_UNKNOWN)
         json_object_set_new(body, "MemorySwap",
                             json_integer(memory_swap == FACT_NONE ? -1 : memory_swap));
@@ -212,44 +203,25 @@ static void json_read(struct docker_call *call, int result, const struct http_re
     CLEANUP_JSON json_t *answer = NULL;
     if (result == 0) {
         answer = answer_parse(response->body, response->length);
-        if (!answer)
-            answer = answer_parse_real(response->body, response->length);
         result = docker_read(call, answer ? 0 : -EBADMSG, &own, &err);
     }
     call->user.json_read(call->userdata, result, answer, err);
 }
 
-static void read_path(struct docker *docker, char *path, docker_json_read *done, void *userdata)
+void docker_json(struct docker *docker, enum docker_thing thing, const char *name,
+                 docker_json_read *done, void *userdata)
 {
+    static const struct {
+        const char *before, *behind;
+    } paths[] = {
+        [DOCKER_CONTAINER] = {"/containers/", "/json"},
+        [DOCKER_IMAGE] = {"/images/", "/json"},
+        [DOCKER_VOLUME] = {"/volumes/", ""},
+        [DOCKER_INFO] = {"/info", ""},
+        [DOCKER_LIST] = {"/containers/json?all=1&size=0", ""},
+    };
+    char *path = docker_named_path(paths[thing].before, name, paths[thing].behind);
     struct docker_call like = docker_question(path, json_read, userdata);
     like.user.json_read = done;
     docker_ask(docker, &like);
-}
-
-void docker_inspect_json(struct docker *docker, const char *id, docker_json_read *done,
-                         void *userdata)
-{
-    read_path(docker, docker_container_path(id, "/json"), done, userdata);
-}
-
-void docker_image_json(struct docker *docker, const char *image, docker_json_read *done,
-                       void *userdata)
-{
-    read_path(docker, docker_named_path("/images/", image, "/json"), done, userdata);
-}
-
-void docker_volume_json(struct docker *docker, const char *name, docker_json_read *done,
-                        void *userdata)
-{
-    read_path(docker, docker_named_path("/volumes/", name, ""), done, userdata);
-}
-
-void docker_info_json(struct docker *docker, docker_json_read *done, void *userdata)
-{
-    read_path(docker, strdup("/info"), done, userdata);
-}
-
-void docker_list_json(struct docker *docker, docker_json_read *done, void *userdata)
-{
-    read_path(docker, strdup("/containers/json?all=1&size=0"), done, userdata);
 }

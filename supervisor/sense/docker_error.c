@@ -1,48 +1,25 @@
 /* What went wrong with the engine, in words that say what to do. */
-#include "sense/docker_parse.h"
 #include "sense/docker_private.h"
-#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-
-enum { LOOKUP_BYTES = 2048, OWNER_NAME_SIZE = 64 }; /* a passwd or group entry; a name of it */
-
-static const char *user_name(uid_t uid, char text[static OWNER_NAME_SIZE])
-{
-    struct passwd entry, *found = NULL;
-    char memory[LOOKUP_BYTES];
-    snprintf(text, OWNER_NAME_SIZE, "%u", uid);
-    if (getpwuid_r(uid, &entry, memory, sizeof memory, &found) == 0 && found)
-        snprintf(text, OWNER_NAME_SIZE, "%s", found->pw_name);
-    return text;
-}
-
-static const char *group_name(gid_t gid, char text[static OWNER_NAME_SIZE])
-{
-    struct group entry, *found = NULL;
-    char memory[LOOKUP_BYTES];
-    snprintf(text, OWNER_NAME_SIZE, "%u", gid);
-    if (getgrgid_r(gid, &entry, memory, sizeof memory, &found) == 0 && found)
-        snprintf(text, OWNER_NAME_SIZE, "%s", found->gr_name);
-    return text;
-}
 
 static void not_permitted(const char *path, char *why, size_t size)
 {
     struct stat info;
-    char user[OWNER_NAME_SIZE], group[OWNER_NAME_SIZE];
+    char uid[16], gid[16];
     if (stat(path, &info) < 0) {
         snprintf(why, size, "permission denied for a directory on the way; run as root");
         return;
     }
+    const struct passwd *owner = getpwuid(info.st_uid);
+    const struct group *owners = getgrgid(info.st_gid);
+    const char *user = owner ? owner->pw_name : uid, *group = owners ? owners->gr_name : gid;
     bool for_group = info.st_mode & S_IWGRP;
-    group_name(info.st_gid, group);
-    snprintf(why, size, "permission denied (owner %s:%s, mode %04o); run as root%s%s",
-             user_name(info.st_uid, user), group, info.st_mode & 07777u,
-             for_group ? " or join the group " : "", for_group ? group : "");
+    snprintf(uid, sizeof uid, "%u", info.st_uid);
+    snprintf(gid, sizeof gid, "%u", info.st_gid);
+    snprintf(why, size, "permission denied (owner %s:%s, mode %04o); run as root%s%s", user, group,
+             info.st_mode & 07777u, for_group ? " or join the group " : "", for_group ? group : "");
 }
 
 static const char *refused(const char *path)

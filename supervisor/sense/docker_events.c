@@ -1,15 +1,12 @@
-/* The engine's events: the stream that stays open, and the ring of what was (facts/docker.md 1.9).
+/* The engine's events: the stream that stays open, and the ring of what was.
  */
 #include "base/clock.h"
-#include "sense/docker_parse.h"
 #include "sense/docker_private.h"
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 /* Exact names, health with what it became: with a bare health_status or exec_* among them the
- * engine would match all by prefix (facts/docker.md 1.9). A health check's own exec_* are never
+ * engine would match all by prefix. A health check's own exec_* are never
  * asked for: each run has three. */
 static const char filters[] =
     "{\"type\":[\"container\"],\"event\":[\"start\",\"die\",\"stop\",\"kill\",\"oom\",\"update\","
@@ -18,38 +15,22 @@ static const char filters[] =
 
 enum { RING_MAX = 16 * 1024 * 1024 }; /* 256 events; a real one has 1 to 10 KiB */
 
-struct events { /* begins with its call */
-    struct docker_call call;
-    struct lines lines;
+struct events {
+    struct docker_stream stream;
     docker_event_seen *seen;
-    int64_t oldest_ns;           /* of the first line; 0: there was none */
-    char head[DOCKER_HEAD_SIZE]; /* the first bytes: a refusal's words */
+    int64_t oldest_ns; /* of the first; 0: there was none */
 };
 _Static_assert(sizeof(struct events) <= DOCKER_CALL_MAX, "");
 
-static bool line_taken(void *userdata, const char *line, size_t length)
+static bool event_taken(void *userdata, const char *text, size_t length)
 {
     struct events *events = userdata;
     struct docker_event event;
     if (!events->oldest_ns)
-        events->oldest_ns = docker_parse_event_time(line, length);
-    if (docker_parse_event(line, length, &event))
-        events->seen(events->call.userdata, &event);
-    return !events->call.stopped && events->call.docker; /* seen may have ended the stream */
-}
-
-static bool piece_arrived(void *userdata, const char *data, size_t length)
-{
-    struct events *events = userdata;
-    if (!events->head[0]) /* a new attempt knows nothing of the one before */
-        lines_clear(&events->lines);
-    http_take_head(events->head, sizeof events->head, data, length);
-    return lines_feed(&events->lines, data, length, line_taken, events) == 0;
-}
-
-static void release(struct docker_call *call)
-{
-    lines_clear(&((struct events *)call)->lines);
+        events->oldest_ns = docker_parse_event_time(text, length);
+    if (docker_parse_event(text, length, &event))
+        events->seen(events->stream.call.userdata, &event);
+    return docker_stream_goes_on(&events->stream); /* seen may have ended it */
 }
 
 static void stream_ended(struct docker_call *call, int result, const struct http_response *response,
@@ -72,25 +53,27 @@ static void stream_ended(struct docker_call *call, int result, const struct http
 static void ring_ended(struct docker_call *call, int result, const struct http_response *response,
                        const struct error *err)
 {
-    struct events *events = (struct events *)call;
+    const struct events *events = (struct events *)call;
+    struct error own;
     (void)response;
-    if (result == 0)
-        lines_end(&events->lines, line_taken, events);
+    if (result == 0 && events->stream.objects.skipped > 0) {
+        result = error_set(&own, FAILURE_JOB, -EMSGSIZE,
+                           "%zu events of the Docker Engine at %s are too large to be read",
+                           events->stream.objects.skipped, call->docker->socket_path);
+        err = &own;
+    }
     call->user.ring_read(call->userdata, result, events->oldest_ns, err);
 }
 
-static struct events *events_new(struct docker *docker, docker_event_seen *seen,
-                                 struct docker_call *like)
+static struct docker_call *events_new(struct docker *docker, docker_event_seen *seen,
+                                      struct docker_call *like)
 {
-    like->on_data = piece_arrived;
-    like->release = release;
-    struct events *events = (struct events *)docker_call_new(docker, sizeof *events, like);
+    struct events *events = (struct events *)docker_stream_new(
+        docker, sizeof *events, DOCKER_EVENT_MAX, 0, event_taken, like);
     if (!events)
         return NULL;
-    lines_init(&events->lines, DOCKER_LINE_MAX);
     events->seen = seen;
-    events->call.head = events->head;
-    return events;
+    return &events->stream.call;
 }
 
 void docker_events(struct docker *docker, docker_event_seen *seen, docker_events_ended *ended,
@@ -101,11 +84,9 @@ void docker_events(struct docker *docker, docker_event_seen *seen, docker_events
         docker_question(docker_named_path("/events?filters=", filters, ""), stream_ended, userdata);
     like.user.ended = ended;
     like.timeout_ms = 0;
-    struct events *events = events_new(docker, seen, &like);
-    if (!events)
-        return;
-    docker->stream = &events->call;
-    docker_call_go(&events->call);
+    docker->stream = events_new(docker, seen, &like);
+    if (docker->stream)
+        docker_call_go(docker->stream);
 }
 
 void docker_events_stop(struct docker *docker)
@@ -129,7 +110,7 @@ void docker_events_ring(struct docker *docker, docker_event_seen *seen, docker_r
     struct docker_call like = docker_question(strdup(path), ring_ended, userdata);
     like.user.ring_read = done;
     like.body_max = RING_MAX;
-    struct events *events = events_new(docker, seen, &like);
-    if (events)
-        docker_call_go(&events->call);
+    struct docker_call *call = events_new(docker, seen, &like);
+    if (call)
+        docker_call_go(call);
 }

@@ -1,12 +1,6 @@
 /* Containers made and taken away. */
 #include "sense/docker_make.h"
 #include "sense/docker_private.h"
-#include "sense/json_member.h"
-#include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { WARNINGS_SIZE = 1024 }; /* the engine's warnings of one create, joined */
 
@@ -66,19 +60,7 @@ static void take_away(struct docker *docker, char *path, int conflict, docker_do
 
 void docker_remove(struct docker *docker, const char *id, docker_done *done, void *userdata)
 {
-    take_away(docker, docker_container_path(id, "?force=1&v=1"), -EALREADY, done, userdata);
-}
-
-void docker_stop(struct docker *docker, const char *id, int64_t grace_s, long timeout_ms,
-                 docker_done *done, void *userdata)
-{
-    char tail[48];
-    snprintf(tail, sizeof tail, "/stop?t=%" PRId64, grace_s);
-    struct docker_call like =
-        docker_change("POST", docker_container_path(id, tail), done, userdata);
-    like.timeout_ms = timeout_ms;
-    like.not_modified_is_fine = true;
-    docker_ask(docker, &like);
+    take_away(docker, docker_container_path(id, "?force=1"), -EALREADY, done, userdata);
 }
 
 void docker_rename(struct docker *docker, const char *id, const char *name, docker_done *done,
@@ -117,10 +99,17 @@ void docker_volume_create(struct docker *docker, const char *name, const json_t 
     docker_ask(docker, &like);
 }
 
-void docker_volume_remove(struct docker *docker, const char *name, docker_done *done,
-                          void *userdata)
+void docker_network_connect(struct docker *docker, const char *network, const char *id,
+                            const json_t *endpoint, docker_done *done, void *userdata)
 {
-    take_away(docker, docker_named_path("/volumes/", name, ""), -EBUSY, done, userdata);
+    CLEANUP_JSON json_t *body = json_pack("{s:s}", "Container", id);
+    json_object_set_new(body, "EndpointConfig", json_deep_copy(endpoint));
+    struct docker_call like =
+        docker_change("POST", docker_named_path("/networks/", network, "/connect"), done, userdata);
+    like.with_body = true;
+    like.body = json_dumps(body, JSON_COMPACT);
+    like.refused = -EINVAL;
+    docker_ask(docker, &like);
 }
 
 void docker_image_remove(struct docker *docker, const char *image, docker_done *done,

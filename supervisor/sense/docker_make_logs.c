@@ -1,10 +1,5 @@
 /* What a container said. */
-#include "sense/docker_make.h"
 #include "sense/docker_private.h"
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum {
     LOGS_MAX = 64 * 1024, /* of text that is given on: the last of it */
@@ -16,30 +11,29 @@ struct logs { /* begins with its call */
     struct docker_call call;
     unsigned char frame[FRAME_SIZE]; /* the head of the next frame, as far as it has arrived */
     size_t frame_length;
-    size_t left; /* bytes of this frame that have not arrived */
-    bool plain;  /* a terminal's: no frames */
-    bool again;  /* this is the second attempt, after the version was refused */
-    char *text;  /* room for twice LOGS_MAX and a NUL */
-    size_t length;
+    size_t left;                 /* bytes of this frame that have not arrived */
+    bool plain;                  /* a terminal's: no frames */
+    struct buffer text;          /* room for twice LOGS_MAX */
     char head[DOCKER_HEAD_SIZE]; /* the first bytes: a refusal's words */
 };
 _Static_assert(sizeof(struct logs) <= DOCKER_CALL_MAX, "");
 
-static void say(struct logs *logs, const char *data, size_t length)
+/* false: memory is spent. */
+static bool say(struct logs *logs, const char *data, size_t length)
 {
     while (length > 0) {
-        if (logs->length == (size_t)2 * LOGS_MAX) {
-            memmove(logs->text, logs->text + LOGS_MAX, LOGS_MAX);
-            logs->length = LOGS_MAX;
+        if (logs->text.length == logs->text.max) {
+            memmove(logs->text.data, logs->text.data + LOGS_MAX, LOGS_MAX);
+            logs->text.length = LOGS_MAX;
         }
-        size_t room = (size_t)2 * LOGS_MAX - logs->length;
+        size_t room = logs->text.max - logs->text.length;
         size_t taken = length < room ? length : room;
-        for (size_t i = 0; i < taken; i++) /* NUL would end the text */
-            logs->text[logs->length + i] = data[i] ? data[i] : ' ';
-        logs->length += taken;
+        if (buffer_append(&logs->text, data, taken) < 0)
+            return false;
         data += taken;
         length -= taken;
     }
+    return true;
 }
 
 static bool is_frame(const unsigned char *head)
@@ -50,17 +44,13 @@ static bool is_frame(const unsigned char *head)
 static bool piece_arrived(void *userdata, const char *data, size_t length)
 {
     struct logs *logs = userdata;
-    if (logs->call.repeated && !logs->again) { /* it knows nothing of the one before */
-        logs->again = true;
-        logs->plain = false;
-        logs->length = logs->frame_length = logs->left = 0;
-    }
     http_take_head(logs->head, sizeof logs->head, data, length);
     while (length > 0 && !logs->plain) {
         size_t taken;
         if (logs->left > 0) {
             taken = length < logs->left ? length : logs->left;
-            say(logs, data, taken);
+            if (!say(logs, data, taken))
+                return false;
             logs->left -= taken;
         } else {
             taken = FRAME_SIZE - logs->frame_length;
@@ -79,16 +69,19 @@ static bool piece_arrived(void *userdata, const char *data, size_t length)
                          (size_t)size[3];
         } else {
             logs->plain = true;
-            say(logs, (const char *)logs->frame, FRAME_SIZE);
+            if (!say(logs, (const char *)logs->frame, FRAME_SIZE))
+                return false;
         }
     }
-    say(logs, data, length);
-    return true;
+    return say(logs, data, length);
 }
 
-static void release(struct docker_call *call)
+static void forget(struct docker_call *call)
 {
-    free(((struct logs *)call)->text);
+    struct logs *logs = (struct logs *)call;
+    buffer_clear(&logs->text);
+    logs->plain = false;
+    logs->frame_length = logs->left = 0;
 }
 
 static void logs_ended(struct docker_call *call, int result, const struct http_response *response,
@@ -102,10 +95,12 @@ static void logs_ended(struct docker_call *call, int result, const struct http_r
     }
     if (logs->frame_length > 0) /* a terminal's few bytes */
         say(logs, (const char *)logs->frame, logs->frame_length);
-    const char *text = logs->text;
-    logs->text[logs->length] = '\0';
-    if (logs->length > LOGS_MAX) { /* from the next whole line on */
-        text += logs->length - LOGS_MAX;
+    const char *text = buffer_text(&logs->text);
+    for (size_t i = 0; i < logs->text.length; i++) /* NUL would end the text */
+        if (!logs->text.data[i])
+            logs->text.data[i] = ' ';
+    if (logs->text.length > LOGS_MAX) { /* from the next whole line on */
+        text += logs->text.length - LOGS_MAX;
         const char *newline = strchr(text, '\n');
         text = newline && newline[1] ? newline + 1 : text;
     }
@@ -115,7 +110,6 @@ static void logs_ended(struct docker_call *call, int result, const struct http_r
 void docker_logs(struct docker *docker, const char *id, int lines, docker_said *done,
                  void *userdata)
 {
-    struct error err;
     char tail[64];
     int wanted = lines < 0 ? 0 : lines > LOGS_LINES_MAX ? LOGS_LINES_MAX : lines;
     snprintf(tail, sizeof tail, "/logs?stdout=1&stderr=1&tail=%d", wanted);
@@ -123,14 +117,11 @@ void docker_logs(struct docker *docker, const char *id, int lines, docker_said *
         docker_question(docker_container_path(id, tail), logs_ended, userdata);
     like.user.said = done;
     like.on_data = piece_arrived;
-    like.release = release;
+    like.forget = forget;
     struct logs *logs = (struct logs *)docker_call_new(docker, sizeof *logs, &like);
     if (!logs)
         return;
     logs->call.head = logs->head;
-    logs->text = malloc((size_t)2 * LOGS_MAX + 1);
-    if (logs->text)
-        docker_call_go(&logs->call);
-    else
-        docker_call_end(&logs->call, -ENOMEM, NULL, docker_no_memory(&err));
+    buffer_init(&logs->text, (size_t)2 * LOGS_MAX);
+    docker_call_go(&logs->call);
 }

@@ -1,11 +1,7 @@
 #include "sense/docker_parse.h"
 #include "base/text_clean.h"
 #include "sense/docker_private.h"
-#include "sense/json_member.h"
 #include <ctype.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum {
     PAIR_MAX = 8192,         /* a longer label or variable is none of ours */
@@ -34,19 +30,28 @@ bool docker_pair_add(struct pair **pairs, size_t *n, const char *key, const char
     return true;
 }
 
-void docker_pairs_from(const json_t *object, const char *first, struct pair **pairs, size_t *n)
+bool docker_pairs_from(const json_t *object, const char *first, struct pair **pairs, size_t *n,
+                       bool *ret_cut)
 {
     const char *key;
     json_t *value;
+    bool all = true;
+    *ret_cut = false;
     for (int pass = 0; pass < 2; pass++) {
         json_object_foreach((json_t *)object, key, value)
         {
             bool early = strncmp(key, first, strlen(first)) == 0;
-            if (early == (pass == 0) && json_is_string(value) &&
-                !docker_pair_add(pairs, n, key, json_string_value(value)))
+            size_t before = *n;
+            if (early != (pass == 0) || !json_is_string(value))
+                continue;
+            bool room = docker_pair_add(pairs, n, key, json_string_value(value));
+            *ret_cut |= *n == before;
+            all = all && (!early || *n > before);
+            if (!room)
                 break;
         }
     }
+    return all;
 }
 
 void docker_entry_clear(struct docker_entry *entry)
@@ -110,8 +115,9 @@ int docker_parse_entry(const char *text, size_t length, struct docker_entry *ret
     text_clean(entry.name);
     member_text(item, "Image", entry.image, sizeof entry.image);
     entry.status = container_status_parse(member_string_or(item, "State", ""));
+    bool cut; /* inspect says so too */
     docker_pairs_from(json_object_get(item, "Labels"), "supervisor.", &entry.labels,
-                      &entry.n_labels);
+                      &entry.n_labels, &cut);
     *ret_entry = entry;
     return 0;
 }
@@ -163,7 +169,7 @@ int64_t docker_parse_event_time(const char *line, size_t length)
 
 int docker_parse_stats(const char *body, size_t length, struct cgroup_memory *ret_memory)
 {
-    CLEANUP_JSON json_t *answer = answer_parse_real(body, length);
+    CLEANUP_JSON json_t *answer = answer_parse(body, length);
     if (!json_is_object(answer))
         return -EBADMSG;
     const json_t *memory = json_object_get(answer, "memory_stats");
@@ -175,19 +181,18 @@ int docker_parse_stats(const char *body, size_t length, struct cgroup_memory *re
         *ret_memory = seen;
         return 0;
     }
-    if (seen.version == 1) {
-        seen.anon = member_fact(stats, "total_rss");
-        seen.shmem = member_fact(stats, "total_shmem");
-        seen.file = fact_less(member_fact(stats, "total_cache"), seen.shmem);
-        seen.inactive_file = member_fact(stats, "total_inactive_file");
+    static const char *const keys[][4] = {
+        {"total_rss", "total_shmem", "total_cache", "total_inactive_file"},
+        {"anon", "shmem", "file", "inactive_file"}};
+    const char *const *key = keys[seen.version - 1];
+    seen.anon = member_fact(stats, key[0]);
+    seen.shmem = member_fact(stats, key[1]);
+    seen.file = fact_less(member_fact(stats, key[2]), seen.shmem);
+    seen.inactive_file = member_fact(stats, key[3]);
+    if (seen.version == 1)
         seen.peak = member_fact(memory, "max_usage");
-    } else {
-        seen.anon = member_fact(stats, "anon");
-        seen.shmem = member_fact(stats, "shmem");
-        seen.file = fact_less(member_fact(stats, "file"), seen.shmem);
-        seen.inactive_file = member_fact(stats, "inactive_file");
+    else
         seen.kernel = member_fact(stats, "kernel");
-    }
     seen.usage = member_fact(memory, "usage");
     const json_t *cpu = json_object_get(json_object_get(answer, "cpu_stats"), "cpu_usage");
     fact cpu_ns = member_fact(cpu, "total_usage");

@@ -1,4 +1,4 @@
-/* The engine's answers, read: functions of the bytes alone (facts/docker.md 1.3 to 1.9). All of
+/* The engine's answers, read: functions of the bytes alone. All of
  * them take anything and never fail otherwise than said. */
 #ifndef SUPERVISOR_SENSE_DOCKER_PARSE_H
 #define SUPERVISOR_SENSE_DOCKER_PARSE_H

@@ -1,13 +1,9 @@
-/* GET /containers/{id}/json (facts/docker.md 1.4). */
-#include "sense/docker_parse.h"
+/* GET /containers/{id}/json. */
+#include "base/clock.h"
 #include "sense/docker_private.h"
-#include "sense/json_member.h"
-#include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
-#include <string.h>
 
-enum { OLLAMA_PORT = 11434 }; /* Ollama's default (facts/ollama.md 5) */
+enum { OLLAMA_PORT = 11434 }; /* Ollama's default */
 
 /* After the colon of "host:port", "[v6]:port" or ":port"; NULL where there is none, as in a bare
  * IPv6 address. */
@@ -24,15 +20,9 @@ static const char *port_of(const char *address, size_t length)
 
 static uint16_t port_or(const char *text, size_t length, uint16_t fallback)
 {
-    long port = 0;
-    if (length == 0 || length > 5)
-        return fallback;
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return fallback;
-        port = port * 10 + (text[i] - '0');
-    }
-    return port <= UINT16_MAX ? (uint16_t)port : fallback;
+    bool digits = length > 0 && length <= 5 && strspn(text, "0123456789") >= length;
+    long port = digits ? strtol(text, NULL, 10) : -1;
+    return port >= 0 && port <= UINT16_MAX ? (uint16_t)port : fallback;
 }
 
 void docker_parse_ollama_host(const char *value, char *host, size_t size, uint16_t *ret_port)
@@ -111,6 +101,18 @@ static void read_state(const json_t *state, struct container *container)
     container->pid = pid > 0 ? pid : FACT_UNKNOWN; /* 0: not running, or between two runs */
 }
 
+/* The engine forgets the error with the next start that succeeds. What never ended has the year 1.
+ */
+static void read_end(const json_t *state, const struct container *container,
+                     struct docker_details *details)
+{
+    bool runs = container->status == STATUS_RUNNING || container->status == STATUS_PAUSED;
+    const char *finished = member_string(state, "FinishedAt");
+    details->start_failed = !runs && *member_string_or(state, "Error", "");
+    if (clock_parse(finished, &details->finished_ms) < 0 || details->finished_ms <= 0)
+        details->finished_ms = FACT_UNKNOWN;
+}
+
 static void read_environment(const json_t *config, struct container *container)
 {
     size_t i;
@@ -159,19 +161,42 @@ static void read_address(const json_t *settings, char *address, size_t size)
         member_text(settings, "IPAddress", address, size);
 }
 
+/* "11434/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}] */
+static void read_published(const json_t *ports, struct docker_details *details)
+{
+    const char *name;
+    json_t *bindings, *binding;
+    size_t i;
+    json_object_foreach((json_t *)ports, name, bindings)
+    {
+        const char *slash = strchr(name, '/');
+        uint16_t inside =
+            slash && !strcmp(slash, "/tcp") ? port_or(name, (size_t)(slash - name), 0) : 0;
+        json_array_foreach(bindings, i, binding)
+        {
+            const char *ip = member_string(binding, "HostIp"),
+                       *port = member_string(binding, "HostPort");
+            uint16_t outside = port ? port_or(port, strlen(port), 0) : 0;
+            if (!inside || !outside || details->n_published == DOCKER_PUBLISHED_MAX ||
+                (ip && strlen(ip) >= sizeof details->published->address))
+                continue;
+            bool any = !ip || !ip[0] || !strcmp(ip, "0.0.0.0"), any6 = ip && !strcmp(ip, "::");
+            details->published[details->n_published].inside = inside;
+            details->published[details->n_published].outside = outside;
+            snprintf(details->published[details->n_published++].address,
+                     sizeof details->published->address, "%s",
+                     any    ? "127.0.0.1"
+                     : any6 ? "::1"
+                            : ip);
+        }
+    }
+}
+
 static bool read_gpu(const json_t *host)
 {
-    size_t i;
-    json_t *device;
-    if (json_array_size(json_object_get(host, "DeviceRequests")) > 0 ||
-        strcmp(member_string_or(host, "Runtime", ""), "nvidia") == 0)
-        return true;
-    json_array_foreach(json_object_get(host, "Devices"), i, device)
-    {
-        if (strcmp(member_string_or(device, "PathOnHost", ""), "/dev/kfd") == 0)
-            return true;
-    }
-    return false;
+    return json_array_size(json_object_get(host, "DeviceRequests")) > 0 ||
+           strcmp(member_string_or(host, "Runtime", ""), "nvidia") == 0 ||
+           member_find(json_object_get(host, "Devices"), "PathOnHost", "/dev/kfd");
 }
 
 static void read_details(const json_t *answer, const struct container *container,
@@ -188,12 +213,15 @@ static void read_details(const json_t *answer, const struct container *container
     char bound[sizeof details->address];
     const char *listen = container_env(container, "OLLAMA_HOST");
     docker_parse_ollama_host(listen, bound, sizeof bound, &details->port);
-    details->host_network = strcmp(member_string_or(host, "NetworkMode", ""), "host") == 0;
+    const char *mode = member_string_or(host, "NetworkMode", "");
+    details->host_network = strcmp(mode, "host") == 0;
     if (details->host_network)
         memcpy(details->address, "127.0.0.1", sizeof "127.0.0.1"); /* never what it names */
     else
         read_address(json_object_get(answer, "NetworkSettings"), details->address,
                      sizeof details->address);
+    details->joined = !strncmp(mode, "container:", 10) || !strncmp(mode, "ns:", 3);
+    read_published(json_object_get(json_object_get(answer, "NetworkSettings"), "Ports"), details);
 }
 
 int docker_parse_inspect(const char *body, size_t length, struct container *ret_container,
@@ -212,14 +240,16 @@ int docker_parse_inspect(const char *body, size_t length, struct container *ret_
     const json_t *config = json_object_get(answer, "Config");
     member_text(config, "Image", container.image, sizeof container.image);
     const json_t *labels = json_object_get(config, "Labels");
-    docker_pairs_from(labels, "supervisor.", &container.labels, &container.n_labels);
+    struct docker_details details = {0};
+    container.labels_cut = !docker_pairs_from(labels, "supervisor.", &container.labels,
+                                              &container.n_labels, &details.labels_cut);
     if (config)
         container.swarm_task = json_object_get(labels, "com.docker.swarm.task.id") ? 1 : 0;
     read_environment(config, &container);
     read_state(json_object_get(answer, "State"), &container);
+    read_end(json_object_get(answer, "State"), &container, &details);
     container.restart_count = member_fact(answer, "RestartCount");
     container.auto_remove = member_truth(json_object_get(answer, "HostConfig"), "AutoRemove");
-    struct docker_details details = {0};
     read_details(answer, &container, &details);
     *ret_container = container;
     *ret_details = details;

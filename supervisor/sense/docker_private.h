@@ -1,9 +1,16 @@
-/* What the files of the engine's client share; nobody else includes it. */
+/* What the files of the engine's client share, the headers that they need among it; nobody else
+ * includes it. */
 #ifndef SUPERVISOR_SENSE_DOCKER_PRIVATE_H
 #define SUPERVISOR_SENSE_DOCKER_PRIVATE_H
 
-#include "base/lines.h"
 #include "sense/docker_make.h"
+#include "sense/docker_parse.h"
+#include "sense/json_member.h"
+#include "sense/json_stream.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 #include <sys/un.h>
 
@@ -12,7 +19,7 @@ enum {
     DOCKER_READ_MS = 10000,          /* lists, inspects: an engine under load takes seconds */
     DOCKER_LIST_MS = 30000,          /* one with megabytes of labels, on a busy machine */
     DOCKER_CHANGE_MS = 60000,        /* start and update: the runtime works meanwhile */
-    DOCKER_LINE_MAX = 256 * 1024,    /* one event with all its labels */
+    DOCKER_EVENT_MAX = 256 * 1024,   /* one event with all its labels */
     DOCKER_INSPECT_MAX = 512 * 1024, /* labels, environment, health: a real one has 10 to 30 KiB */
     DOCKER_LIST_MAX = 256 * 1024 * 1024, /* of all containers; it is read one by one */
     DOCKER_SMALL_MAX = 64 * 1024,        /* statistics, refusals, the answers to changes */
@@ -48,7 +55,9 @@ struct docker_call {
     int conflict, refused; /* what a 409 and a 400 are to the caller, a negative errno; 0: -EIO */
     bool transport_failed; /* result < 0 because no answer came */
     docker_answered *answered;
-    void (*release)(struct docker_call *call); /* of what the larger struct owns; may be NULL */
+    /* Forgets what has arrived of a stream, before it is asked for again and at the end; may be
+     * NULL. */
+    void (*forget)(struct docker_call *call);
     union {
         docker_done *done;
         docker_listed *listed;
@@ -64,6 +73,14 @@ struct docker_call {
     LIST_ENTRY(docker_call) link;
 };
 enum { DOCKER_CALL_MAX = 4096, DOCKER_HEAD_SIZE = 512 }; /* of all that begin with a call */
+
+/* One whose answer is objects, taken one by one as they come; a larger struct begins with it. */
+struct docker_stream {
+    struct docker_call call;
+    struct json_stream objects;
+    json_stream_take *take; /* gets the stream */
+    char head[DOCKER_HEAD_SIZE];
+};
 
 struct docker {
     struct http *http;
@@ -81,6 +98,15 @@ struct docker {
  * so. */
 struct docker_call *docker_call_new(struct docker *docker, size_t size,
                                     const struct docker_call *like);
+/* The same for a stream of objects of at most object_max bytes, inside of so many brackets. */
+struct docker_stream *docker_stream_new(struct docker *docker, size_t size, size_t object_max,
+                                        size_t around, json_stream_take *take,
+                                        struct docker_call *like);
+/* What a taker returns: false where the caller has ended it meanwhile. */
+static inline bool docker_stream_goes_on(const struct docker_stream *stream)
+{
+    return !stream->call.stopped && stream->call.docker;
+}
 /* The same for one that is nothing but a call, and sends it. */
 void docker_ask(struct docker *docker, const struct docker_call *like);
 /* A question by GET, in DOCKER_READ_MS; path is taken over. The user is still to be set. */
@@ -110,7 +136,7 @@ int docker_error_transport(const struct docker_call *call, const struct http_res
                            struct error *err);
 int docker_error_status(const struct docker_call *call, const struct http_response *response,
                         struct error *err);
-/* The engine's 400 for a version outside of what it speaks (facts/docker.md 1.1). */
+/* The engine's 400 for a version outside of what it speaks. */
 bool docker_version_refused(const struct http_response *response);
 
 /* docker_parse.c: 64 hexadecimal digits. Labels or the like; keys that begin with `first` go first,
@@ -119,7 +145,9 @@ bool docker_is_id(const char *id);
 struct json_t;
 /* A cleaned copy of one that is not too long. */
 bool docker_pair_add(struct pair **pairs, size_t *n, const char *key, const char *value);
-void docker_pairs_from(const struct json_t *object, const char *first, struct pair **pairs,
-                       size_t *n);
+/* Those whose key begins with `first` come first; false: not all of them have room. cut: not all of
+ * any kind have. */
+bool docker_pairs_from(const struct json_t *object, const char *first, struct pair **pairs,
+                       size_t *n, bool *ret_cut);
 
 #endif

@@ -65,9 +65,20 @@ static void tell_label(struct sense *sense, struct watch *w, const struct label_
 void sense_note_labels(struct sense *sense, struct watch *w)
 {
     struct label_error errors[CONFIG_LABEL_ERRORS_MAX];
-    size_t n = policy_for(sense->o.config, &w->container, &w->settings, errors);
+    struct settings settings;
+    size_t n = policy_for(sense->o.config, &w->container, &settings, errors);
+    w->interval_s = settings.interval_s;
+    w->poll_s = settings.poll_s;
     for (size_t i = 0; i < n; i++)
         tell_label(sense, w, &errors[i]);
+    char text[256];
+    snprintf(text, sizeof text,
+             "not all of its labels supervisor.*, or that which chooses it, are read, because one "
+             "has more than %d bytes or all of them more than %d: it is only observed, unless a "
+             "command names it",
+             VALUE_KEPT_MAX, LABELS_KEPT_MAX);
+    if (w->container.labels_cut)
+        sense_tell(sense, NOTE_LABEL_BAD, w, text);
 }
 
 static bool is_named(const struct sense *sense, const struct docker_entry *e)
@@ -88,22 +99,45 @@ static void tell_too_large(struct sense *sense, const struct docker_entry *e)
     sense_tell_unread(sense, e->id, text);
 }
 
+static bool has_label(const struct sense *sense, const struct docker_entry *e)
+{
+    const char *label = config_settings(sense->o.config)->docker_label;
+    for (size_t i = 0; i < e->n_labels; i++)
+        if (!strcmp(e->labels[i].key, label))
+            return true;
+    return false;
+}
+
+/* An image that the list has by its id alone, because a newer one was pulled under its name, may be
+ * any: inspect knows which it was. */
+static void offer(struct sense *sense, const struct docker_entry *e)
+{
+    bool named = is_named(sense, e),
+         chosen = policy_chosen(config_settings(sense->o.config), e->image, e->labels, e->n_labels,
+                                adopted_has(&sense->adopted, e->name, e->image)),
+         unsure = !named && !chosen && !strncmp(e->image, "sha256:", 7) && !has_label(sense, e);
+    if ((!named && !chosen && !unsure) || (unsure && roster_is_other(sense, e->id)))
+        return;
+    roster_offer(sense, e, named, unsure);
+    sense_inspect_next(sense);
+}
+
 static void on_entry(void *userdata, const struct docker_entry *e)
 {
     struct sense *sense = userdata;
     if (sense->closing)
         return;
     struct watch *w = sense_find(sense, e->id);
+    if (w)
+        roster_keep(sense);
     if (w && !w->listed) {
         w->listed = true;
         w->named |= is_named(sense, e);
         sense_inspect(sense, w);
     } else if (!w && e->unread) {
         tell_too_large(sense, e);
-    } else if (!w && (is_named(sense, e) || policy_chosen(config_settings(sense->o.config),
-                                                          e->image, e->labels, e->n_labels))) {
-        roster_offer(sense, e, is_named(sense, e));
-        sense_inspect_next(sense);
+    } else if (!w) {
+        offer(sense, e);
     }
 }
 

@@ -33,6 +33,7 @@ void gpu_init(struct gpu *gpu)
     memset(gpu, 0, sizeof *gpu);
     gpu->vram_total = gpu->vram_used = gpu->gtt_total = gpu->gtt_used = FACT_UNKNOWN;
     gpu->utilisation_percent = gpu->temperature_c = gpu->power_mw = FACT_UNKNOWN;
+    gpu->render = FACT_UNKNOWN;
 }
 
 const char *gpu_vendor_name(enum gpu_vendor vendor)

@@ -1,4 +1,4 @@
-/* The host's GPUs (row A6): NVIDIA's by NVML, loaded at run time; AMD's from sysfs. A machine
+/* The host's GPUs: NVIDIA's by NVML, loaded at run time; AMD's from sysfs. A machine
  * without either has none, and that is no error. */
 #ifndef SUPERVISOR_SENSE_GPU_H
 #define SUPERVISOR_SENSE_GPU_H
@@ -15,6 +15,7 @@ struct gpu {
     enum gpu_vendor vendor;
     unsigned index; /* among those of its vendor: NVML's; AMD's in the order of the cards */
     char name[96], uuid[96];    /* "" unknown */
+    fact render;                /* AMD: N of /dev/dri/renderDN; unknown elsewhere */
     fact vram_total, vram_used; /* bytes; used: with what the driver keeps for itself */
     fact gtt_total, gtt_used;   /* AMD: system memory that the GPU maps; unknown elsewhere */
     fact utilisation_percent, temperature_c, power_mw;

@@ -174,6 +174,8 @@ static void read_card(const char *sysfs, int device, struct gpu *gpu)
 {
     char asleep[32];
 
+    int minor = render_minor(device);
+    gpu->render = minor < 0 ? FACT_UNKNOWN : minor;
     read_names(device, gpu);
     gpu->vram_total = read_number(device, "mem_info_vram_total");
     gpu->vram_used = read_number(device, "mem_info_vram_used");

@@ -13,6 +13,11 @@ fact process_held(const struct process *process)
     return holds_nothing(process) ? 0 : fact_add(process->rss_anon, process->swap);
 }
 
+fact cgroup_bound(const struct cgroup_memory *memory)
+{
+    return memory->bound == FACT_UNKNOWN ? memory->limit : memory->bound;
+}
+
 /* Over all processes of the container: RssAnon + VmSwap, or VmSwap alone. */
 static fact sum_processes(const struct container *container, bool swap_alone)
 {
@@ -50,7 +55,7 @@ fact container_held(const struct container *container, const struct host *host)
         return fact_add(resident, swap);
     if (m->swapcached < 0) /* before 5.12 */
         return fact_add(sum_processes(container, false), m->shmem);
-    /* What was read back is in both until its slot is freed (WORLD.md). */
+    /* What was read back is in both until its slot is freed. */
     return resident + swap - (m->swapcached < swap ? m->swapcached : swap);
 }
 
@@ -62,13 +67,41 @@ const struct process *container_serve(const struct container *container)
         const struct process *p = &container->processes[i];
         if (p->kind != PROCESS_SERVE)
             continue;
-        if (fact_known(container->pid) && p->pid == container->pid)
+        fact first = container->ollama.server > 0 ? container->ollama.server : container->pid;
+        if (fact_known(first) && p->pid == first)
             return p;
         if (oldest == NULL ||
             (p->started_us >= 0 && (oldest->started_us < 0 || p->started_us < oldest->started_us)))
             oldest = p;
     }
     return oldest;
+}
+
+bool container_server(const struct container *container, const struct process *process)
+{
+    if (process->kind != PROCESS_SERVE || holds_nothing(process))
+        return false;
+    for (size_t i = 0; i < container->n_processes; i++)
+        if (container->processes[i].kind == PROCESS_SERVE &&
+            container->processes[i].pid == process->ppid)
+            return false;
+    return true;
+}
+
+const struct process *container_lister(const struct container *container)
+{
+    fact known = container->ollama.server;
+    const struct process *only = NULL;
+
+    for (size_t i = 0; i < container->n_processes; i++) {
+        const struct process *p = &container->processes[i];
+        if (p->kind != PROCESS_SERVE || holds_nothing(p) || (known > 0 && p->pid != known))
+            continue;
+        if (only != NULL || known == FACT_NONE)
+            return NULL;
+        only = p;
+    }
+    return only;
 }
 
 static const char *const status_names[] = {

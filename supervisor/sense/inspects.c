@@ -50,7 +50,7 @@ static void take_inspected(struct sense *sense, const struct container *c,
     sense->unsorted |= found || changed;
     if (found)
         sense_note_labels(sense, w);
-    policy_mode(&w->settings, w->named, &w->container);
+    sense_set_mode(sense, w);
     if (found)
         sense_tell(sense, NOTE_FOUND, w, w->container.mode_why);
     else if (c->status == STATUS_RUNNING && strcmp(was_started, c->started_at))
@@ -77,9 +77,10 @@ static void ask_inspect(struct sense *sense, struct watch *w, const struct candi
     if (!inspection)
         return; /* the reconciliation comes again */
     inspection->is_new = !w;
+    inspection->unsure = !w && candidate->unsure;
     inspection->rank = w ? 0 : candidate->rank;
     if (w)
-        w->inspecting = true, w->inspect_due = false;
+        w->inspecting = true, w->inspect_due = false, w->inspect_turn = ++sense->inspect_turn;
     sense->inspecting++;
     sense->inspecting_new += inspection->is_new;
     docker_inspect(sense->o.docker, inspection->id, on_inspected, inspection);
@@ -97,12 +98,16 @@ static bool may_inspect(struct sense *sense)
     return sense->hints >= 1;
 }
 
+/* The one that was asked about longest ago, so that nobody's turn never comes. */
 static struct watch *next_due(const struct sense *sense, bool here)
 {
-    for (size_t i = 0; i < sense->n; i++)
-        if (sense->watches[i]->inspect_due && sense->watches[i]->here == here)
-            return sense->watches[i];
-    return NULL;
+    struct watch *next = NULL;
+    for (size_t i = 0; i < sense->n; i++) {
+        struct watch *w = sense->watches[i];
+        if (w->inspect_due && w->here == here && (!next || w->inspect_turn < next->inspect_turn))
+            next = w;
+    }
+    return next;
 }
 
 /* Who is here first. The others, whose answers may take as long as an engine likes, do not get the
@@ -163,14 +168,20 @@ static void on_inspected(void *userdata, int result, const struct container *c,
         struct watch *w = sense_find(sense, inspection->id);
         if (w)
             w->inspecting = false;
-        if (result == 0)
+        bool chosen =
+            !inspection->unsure || w ||
+            (result == 0 && policy_chosen(config_settings(sense->o.config), c->image, NULL, 0,
+                                          adopted_has(&sense->adopted, c->name, c->image)));
+        if (result == 0 && chosen)
             take_inspected(sense, c, details, inspection);
+        else if (result == 0)
+            roster_pass_over(sense, inspection->id);
         else if (err && err->failure == FAILURE_UNREACHABLE)
             probe(sense, inspection->id, err);
-        else if (result == -ENOENT && w)
-            sense_remove(sense, w, "");
-        else
+        else if (result != -ENOENT)
             sense_tell_unread(sense, inspection->id, err ? err->message : "");
+        else if (w)
+            sense_remove(sense, w, "");
         w = sense_find(sense, inspection->id);
         if (w && result < 0 && w->refreshing)
             sense_end_fresh(w, result);

@@ -34,15 +34,13 @@ json_t *answer_parse(const char *text, size_t length)
 
 json_t *answer_parse_within(const char *text, size_t length, size_t values_max)
 {
-    return too_much(text, length, values_max) ? NULL
-                                              : json_loadb(text, length, JSON_ALLOW_NUL, NULL);
-}
-
-json_t *answer_parse_real(const char *text, size_t length)
-{
-    return too_much(text, length, ANSWER_VALUES_MAX)
-               ? NULL
-               : json_loadb(text, length, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+    if (too_much(text, length, values_max))
+        return NULL;
+    json_error_t why;
+    json_t *answer = json_loadb(text, length, JSON_ALLOW_NUL, &why);
+    if (!answer && json_error_code(&why) == json_error_numeric_overflow)
+        answer = json_loadb(text, length, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+    return answer;
 }
 
 fact member_fact(const json_t *object, const char *key)
@@ -54,6 +52,11 @@ fact member_fact(const json_t *object, const char *key)
         return FACT_UNKNOWN;
     double value = json_real_value(member);
     return value >= 0 && value <= 0x1p53 && value == trunc(value) ? (fact)value : FACT_UNKNOWN;
+}
+
+fact member_limit(const json_t *object, const char *key)
+{
+    return json_is_null(json_object_get(object, key)) ? FACT_NONE : member_fact(object, key);
 }
 
 fact member_truth(const json_t *object, const char *key)
@@ -71,6 +74,14 @@ const char *member_string_or(const json_t *object, const char *key, const char *
 {
     const char *text = member_string(object, key);
     return text ? text : otherwise;
+}
+
+const json_t *member_find(const json_t *list, const char *key, const char *value)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(member_string_or(json_array_get(list, i), key, ""), value) == 0)
+            return json_array_get(list, i);
+    return NULL;
 }
 
 void member_text(const json_t *object, const char *key, char *text, size_t size)

@@ -2,16 +2,10 @@
 #include <errno.h>
 #include <string.h>
 
-void json_stream_init(struct json_stream *stream, size_t object_max)
+void json_stream_init(struct json_stream *stream, size_t object_max, size_t around)
 {
-    *stream = (struct json_stream){.depth = 0};
+    *stream = (struct json_stream){.around = around};
     buffer_init(&stream->object, object_max);
-}
-
-void json_stream_init_inside(struct json_stream *stream, size_t object_max, size_t around)
-{
-    json_stream_init(stream, object_max);
-    stream->around = around;
 }
 
 bool json_stream_is_whole(const struct json_stream *stream)
@@ -22,9 +16,10 @@ bool json_stream_is_whole(const struct json_stream *stream)
 
 void json_stream_clear(struct json_stream *stream)
 {
-    size_t max = stream->object.max, around = stream->around;
+    struct json_stream cleared = {.around = stream->around, .left_out = stream->left_out};
     buffer_clear(&stream->object);
-    json_stream_init_inside(stream, max, around);
+    cleared.object = stream->object;
+    *stream = cleared;
 }
 
 /* The brackets around the objects: opened one after the other before the first, closed at the end.

@@ -22,10 +22,9 @@ struct json_stream {
 /* One object (or list) as text, not checked otherwise. Return false to take no more. */
 typedef bool json_stream_take(void *userdata, const char *text, size_t length);
 
-/* Objects of more than object_max bytes are left out and counted. */
-void json_stream_init(struct json_stream *stream, size_t object_max);
-/* The same for objects inside of so many brackets: 1 for those of a list, [{…},{…}]. */
-void json_stream_init_inside(struct json_stream *stream, size_t object_max, size_t around);
+/* Objects of more than object_max bytes are left out and counted. around: inside of how many
+ * brackets they stand; 1 for those of a list, [{…},{…}]. */
+void json_stream_init(struct json_stream *stream, size_t object_max, size_t around);
 /* Whether all that was opened is closed again, and it was such a stream. */
 bool json_stream_is_whole(const struct json_stream *stream);
 void json_stream_clear(struct json_stream *stream);

@@ -9,7 +9,8 @@
 #include <string.h>
 
 /* A question to an Ollama that is believed to answer may take 10 s (4.9 s were seen behind a hung
- * runner); one that is lost gets a second, so that its return is seen within a poll. */
+ * runner); one that is lost, and another way to it, get a second, so that its return is seen within
+ * a poll. */
 static const long poll_timeout_ms = 10000, lost_timeout_ms = 1000;
 
 /* One that answers what no Ollama does rests, longer each time. */
@@ -27,7 +28,11 @@ static void on_answer(void *userdata, const struct ollama *answer, uint64_t sent
 {
     struct watch *w = userdata;
     struct sense *sense = w->sense;
+    struct ollama last = *answer;
     bool settled = sense_settled(sense);
+    if (!sense->closing && !watch_settle(w, &last))
+        return;
+    answer = &last;
     watch_answer(w, answer, sent_ns);
     sense->changed = true;
     if (!answer->offends)
@@ -89,9 +94,10 @@ void sense_ask_ollama(struct watch *w)
 {
     struct ollama_client *client = watch_client(w, &w->sense->sampler);
     if (!client) {
-        if (w->not_asked[0] && !w->lost)
+        bool lost = w->not_asked[0] && !w->place.no_server;
+        if (lost && !w->lost)
             sense_tell(w->sense, NOTE_OLLAMA_LOST, w, w->not_asked);
-        w->lost |= w->not_asked[0];
+        w->lost |= lost;
         w->refresh_polled = true; /* there is nobody to ask; the look says so */
         return;
     }
@@ -99,7 +105,10 @@ void sense_ask_ollama(struct watch *w)
         return;
     if (may_poll(w->sense, w)) {
         ollama_keep_models(client, models_room(w->sense, w));
-        ollama_poll(client, w->lost ? lost_timeout_ms : poll_timeout_ms, on_answer, w);
+        if (w->refreshing)
+            ollama_client_doubt(client);
+        bool soon = (w->lost && !w->refreshing) || w->tried > 0;
+        ollama_poll(client, soon ? lost_timeout_ms : poll_timeout_ms, on_answer, w);
     } else {
         w->poll_due_s = 0;
         w->sense->polls_wait = true;
@@ -224,7 +233,7 @@ static void ask_due(struct sense *sense, double now_s)
         struct watch *w = sense->watches[(first + i) % sense->n];
         if (now_s >= w->poll_due_s) {
             bool waited = sense->polls_wait;
-            w->poll_due_s = now_s + w->settings.poll_s - w->settings.interval_s / 2;
+            w->poll_due_s = now_s + w->poll_s - w->interval_s / 2;
             sense_ask_ollama(w);
             w->stats_due |= w->poll_due_s > now_s;
             if (sense->polls_wait && !waited)
@@ -242,6 +251,7 @@ void sense_on_tick(uv_timer_t *timer)
     double now_s = clock_boottime_s();
     for (size_t i = 0; i < sense->n; i++)
         sense->watches[i]->due = true;
+    sense_ask_adoptions(sense, now_s);
     ask_due(sense, now_s);
     sense_inspect_next(sense);
     if (!sense->listed && sense->up && sense->first_look_s > 0 && now_s >= sense->first_look_s)

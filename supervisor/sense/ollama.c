@@ -1,13 +1,9 @@
 /* The client itself and its single questions. */
 #include "sense/ollama.h"
 #include "sense/json_member.h"
-#include "sense/ollama_parse.h"
 #include "sense/ollama_private.h"
 #include <ctype.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 static bool fits_a_url(const char *address)
 {
@@ -57,6 +53,45 @@ static void answered(void *userdata, const struct http_response *response)
     free(ask);
 }
 
+void ollama_client_meet(struct ollama_client *client, int netns, ollama_is_its *is_its,
+                        void *userdata)
+{
+    client->netns = netns;
+    client->is_its = is_its;
+    client->met_userdata = userdata;
+}
+
+bool ollama_client_met(const struct ollama_client *client)
+{
+    return client->met;
+}
+
+bool ollama_client_works(const struct ollama_client *client)
+{
+    const struct ask *ask = client ? LIST_FIRST(&client->asks) : NULL;
+    while (ask && ask->of_poll)
+        ask = LIST_NEXT(ask, link);
+    return ask != NULL;
+}
+
+void ollama_client_doubt(struct ollama_client *client)
+{
+    client->proven = false;
+}
+
+static bool connected(void *userdata, const struct http_ends *ends)
+{
+    const struct ask *ask = userdata;
+    struct ollama_client *client = ask->client;
+    if (!client)
+        return false;
+    bool now = !client->proven || !client->is_its || !ask->of_poll; /* before each deed anew */
+    if (now)
+        client->proven = !client->is_its || client->is_its(client->met_userdata, ends);
+    client->met |= ask->of_poll && now && client->proven;
+    return client->proven;
+}
+
 /* The longest answers: what the real ones have, many times over. /api/show carries the model's
  * licence and template, /api/tags some hundred bytes a model. */
 static size_t answer_max(const char *path)
@@ -92,7 +127,10 @@ int ollama_ask(struct ollama_client *client, const char *method, const char *pat
             .body = text,
             .timeout_ms = ask->timeout_ms,
             .fresh_connection = true,
-            .body_max = answer_max(path),
+            .on_data = ask->on_data,
+            .body_max = ask->on_data ? 0 : answer_max(path),
+            .netns = client->netns,
+            .on_connected = connected,
         };
         result = http_start(client->http, &options, answered, ask, &ask->request);
     }
@@ -116,12 +154,14 @@ void ollama_describe(const struct ollama_client *client, const char *what, long 
         snprintf(text, size, "%s answered %s with HTTP %ld%s%s", client->url, what,
                  response->status, words[0] ? ": " : "", words);
     } else if (code == -ECONNREFUSED) {
-        snprintf(text, size, "%s refuses connections", client->url);
+        snprintf(text, size, "%s refuses connections: nobody listens there", client->url);
     } else if (code == -ETIMEDOUT && !response->sent) {
         snprintf(text, size, "%s cannot be connected to: no answer", client->url);
     } else if (code == -ETIMEDOUT) {
         snprintf(text, size, "%s did not answer %s within %.1f s", client->url, what,
                  (double)timeout_ms / 1000);
+    } else if (code == -EREMCHG) {
+        snprintf(text, size, "%s is not this container's", client->url);
     } else if (code == -ECONNRESET) {
         snprintf(text, size, "%s closed the connection before it answered %s", client->url, what);
     } else {
@@ -180,6 +220,9 @@ void ollama_client_free(struct ollama_client *client)
             ask->done(ask->userdata, -ECANCELED, &err);
     }
     ollama_clear(&client->answer);
+    ollama_forget_shown(client);
     free(client->blobs);
+    if (client->netns > 0)
+        close(client->netns);
     free(client);
 }

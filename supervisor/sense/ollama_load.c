@@ -1,11 +1,6 @@
 #include "sense/ollama_load.h"
 
-#include "sense/ollama_parse.h"
 #include "sense/ollama_private.h"
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 struct ollama_load {
     struct ask *ask;
@@ -25,10 +20,10 @@ static void end(void *userdata, int result, const struct error *err)
 
 static int ask_for_it(struct ollama_client *client, struct ollama_load *load);
 
-static bool only_embeds(const struct ollama_load *load, const struct http_response *response)
+bool ollama_only_embeds(const struct http_response *response)
 {
     char words[200];
-    if (load->embeds || response->result < 0 || response->status != 400)
+    if (response->result < 0 || response->status != 400)
         return false;
     ollama_parse_error(response->body, response->length, words, sizeof words);
     return strstr(words, "does not support generate") != NULL;
@@ -42,7 +37,7 @@ static void answered(struct ask *ask, const struct http_response *response)
         end(load, 0, NULL);
         return;
     }
-    if (only_embeds(load, response)) {
+    if (!load->embeds && ollama_only_embeds(response)) {
         load->embeds = true;
         if (ask_for_it(ask->client, load) == 0)
             return;

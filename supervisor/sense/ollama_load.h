@@ -1,5 +1,5 @@
 /* Loading a model: POST /api/generate without a prompt; POST /api/embed where the model can only
- * embed (facts on Ollama, 1). The connection is held until the load is over: a client that leaves
+ * embed. The connection is held until the load is over: a client that leaves
  * aborts it. */
 #ifndef SUPERVISOR_SENSE_OLLAMA_LOAD_H
 #define SUPERVISOR_SENSE_OLLAMA_LOAD_H

@@ -1,4 +1,4 @@
-/* What Ollama says of a model before it is loaded: /api/tags and /api/show (facts on Ollama, 1). */
+/* What Ollama says of a model before it is loaded: /api/tags and /api/show. */
 #ifndef SUPERVISOR_SENSE_OLLAMA_MODEL_H
 #define SUPERVISOR_SENSE_OLLAMA_MODEL_H
 
@@ -7,8 +7,8 @@
 struct ollama_model {
     char name[CONTAINER_NAME_SIZE]; /* as it is listed */
     char digest[65];
-    fact file;         /* bytes of its files */
-    fact kv_per_token; /* bytes, f16, all layers; unknown where it does not say */
+    fact file;                /* bytes of its files */
+    struct model_shape shape; /* unknown where it does not say */
     fact parameters;
     fact context; /* num_ctx of its Modelfile; unknown: none */
     fact trained; /* the longest context it can */

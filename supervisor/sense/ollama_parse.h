@@ -1,4 +1,4 @@
-/* Ollama's answers, read: functions of the bytes alone (facts/ollama.md 1). */
+/* Ollama's answers, read: functions of the bytes alone. */
 #ifndef SUPERVISOR_SENSE_OLLAMA_PARSE_H
 #define SUPERVISOR_SENSE_OLLAMA_PARSE_H
 

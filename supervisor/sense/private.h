@@ -2,6 +2,7 @@
 #ifndef SUPERVISOR_SENSE_PRIVATE_H
 #define SUPERVISOR_SENSE_PRIVATE_H
 
+#include "sense/adopted.h"
 #include "sense/gpu_watch.h"
 #include "sense/host.h"
 #include "sense/roster.h"
@@ -11,7 +12,7 @@ enum {
     INSPECTS_MAX = 8, /* under way at a time, beside those for remedies: each may have half a MiB */
     INSPECTS_HERE = 2, /* of these: for those alone that run here */
     STATS_MAX = 16,    /* statistics under way at a time: 64 KiB each */
-    POLLS_MAX = 32,    /* Ollamas that are asked at a time; of those that do not answer half */
+    POLLS_MAX = 16,    /* Ollamas that are asked at a time; of those that do not answer half */
     UNREAD_MAX = 64    /* containers whose being unreadable is remembered as told */
 };
 
@@ -20,15 +21,24 @@ struct sense {
     struct sampler sampler;
     struct process_memory *processes;
     char procfs[256], cgroupfs[256]; /* copies: a reload does not move them */
+    char state[256];                 /* the same: where adopted is */
+    struct adopted adopted;
+    struct { /* sense/adoptions.c: what a worker reads, because the disk may hang */
+        uv_work_t work;
+        struct adopted fresh;
+        bool under_way, changed;
+        double due_s; /* boottime */
+    } adoptions;
     struct host_reader *host;
     struct gpu_watch *gpus;
     bool gpus_looked;             /* their first answer was there in a look */
     double gpus_until_s;          /* until when the first one is waited for */
     uv_timer_t tick, retry, soon; /* soon: the look that was asked for in this turn */
-    unsigned timers;              /* of these that are not closed */
+    unsigned timers;              /* of these that are not closed, and workers under way */
     bool changed;                 /* since the last look: what its world points to may be gone */
     bool up, lost_said, listed, closing, unsorted;
     size_t inspecting, inspecting_new; /* inspects under way; of those that are not followed yet */
+    uint64_t inspect_turn;             /* so many were asked for of those that are followed */
     bool known_last;                   /* the last one was of one that is followed */
     double hints, hints_s;             /* how many inspects may follow events, as of when */
     struct roster roster;
@@ -58,7 +68,8 @@ struct inspection { /* a question about one container; by id, because it may be 
     struct sense *sense;
     char id[CONTAINER_ID_SIZE];
     bool named, is_new;
-    unsigned char rank; /* of a new one */
+    bool unsure;        /* of a new one: whether it is chosen only the answer says */
+    unsigned char rank; /* the same */
 };
 
 /* NULL when memory is spent. */
@@ -93,9 +104,14 @@ void sense_tell_unread(struct sense *sense, const char *id, const char *why);
 bool sense_awaits_inspects(const struct sense *sense);
 /* Takes the container's labels anew and tells the malformed ones. */
 void sense_note_labels(struct sense *sense, struct watch *w);
+/* Its mode by its settings, by who named it and by who is adopted. */
+void sense_set_mode(struct sense *sense, struct watch *w);
+/* sense/adoptions.c: every two seconds, by a worker, whether others are adopted. */
+void sense_ask_adoptions(struct sense *sense, double now_s);
+/* What lives as long as the last timer and worker. */
+void sense_let_go(struct sense *sense);
 
-/* Reconciliation by list even without an event (the engine drops events for slow readers; facts on
- * Docker, 1.9). */
+/* Reconciliation by list even without an event (the engine drops events for slow readers). */
 static const double reconcile_s = 60;
 
 #endif

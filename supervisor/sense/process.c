@@ -34,7 +34,9 @@ static int read_facts(int directory, int64_t pid, struct process *process)
         r = proc_file_read_at(directory, "status", buffer, sizeof buffer, &text);
     if (r < 0)
         return ended(r) ? -ESRCH : r;
-    process_parse_status(text, process);
+    if (process_parse_status(text, process) &&
+        proc_file_read_at(directory, "statm", buffer, sizeof buffer, &text) == 0)
+        process_parse_statm(text, sysconf(_SC_PAGESIZE), process);
     if (fact_known(process->rss_anon) && process->swap == FACT_UNKNOWN)
         process->swap = 0; /* a kernel without swap has the one line and not the other */
     return 0;

@@ -1,4 +1,4 @@
-/* What a process is to Ollama, by its argv (facts: ollama.md 3). */
+/* What a process is to Ollama, by its argv. */
 #include "sense/process.h"
 #include "sense/text.h"
 
@@ -57,18 +57,40 @@ static bool is_program(struct text program, const char *comm, const char *name)
     return text_is(program, name) || strncmp(comm, name, 15) == 0;
 }
 
+/* The program's own name. Behind a translator of another machine's code (Rosetta, QEMU) it is the
+ * next argument, and what it was called may follow once more. */
+static bool take_program(struct text *argv, struct text *ret_program)
+{
+    struct text argument, name;
+    if (!next_argument(argv, &argument))
+        return false;
+    *ret_program = name = last_component(argument);
+    if (!text_is(name, "rosetta") && !text_take(&name, "qemu-"))
+        return true;
+    if (!next_argument(argv, &argument))
+        return false;
+    *ret_program = last_component(argument);
+    struct text again = *argv;
+    if (next_argument(&again, &argument)) {
+        name = last_component(argument);
+        if (text_left(&name) == text_left(ret_program) &&
+            memcmp(name.at, ret_program->at, text_left(&name)) == 0)
+            *argv = again;
+    }
+    return true;
+}
+
 enum process_kind process_classify(const char *comm, const char *argv, size_t length,
                                    struct process *process)
 {
-    struct text rest = text_of(argv, length), argument, command = {argv, argv}, value;
+    struct text rest = text_of(argv, length), argument, command = {argv, argv}, value, program;
     bool model = false;
 
     process->kind = PROCESS_OTHER;
     process->blob[0] = '\0';
     process->port = FACT_UNKNOWN;
-    if (!next_argument(&rest, &argument))
+    if (!take_program(&rest, &program))
         return PROCESS_OTHER;
-    struct text program = last_component(argument);
     bool ollama = is_program(program, comm, "ollama");
     if (!ollama && !is_program(program, comm, "llama-server") &&
         !is_program(program, comm, "ollama_llama_server"))

@@ -49,10 +49,11 @@ int process_parse_stat(struct text text, long ticks_per_s, struct process *proce
     return 0;
 }
 
-void process_parse_status(struct text text, struct process *process)
+bool process_parse_status(struct text text, struct process *process)
 {
     struct text line;
     int64_t number;
+    bool resident = false;
 
     while (text_line(&text, &line)) {
         if (text_take(&line, "RssAnon:"))
@@ -64,39 +65,68 @@ void process_parse_status(struct text text, struct process *process)
         else if (text_take(&line, "NSpid:"))
             while (text_number(&line, &number))
                 process->ns_pid = number;
+        else if (text_take(&line, "VmRSS:"))
+            resident = true;
     }
+    return resident && process->rss_anon == FACT_UNKNOWN;
 }
 
-/* "0100007F:2CAA": the port. */
-static bool take_port(struct text *line, uint16_t *ret_port)
+void process_parse_statm(struct text text, int64_t page_bytes, struct process *process)
+{
+    int64_t size, resident, shared, anon, file;
+
+    if (!text_number(&text, &size) || !text_number(&text, &resident) ||
+        !text_number(&text, &shared) || shared > resident ||
+        __builtin_mul_overflow(resident - shared, page_bytes, &anon) ||
+        __builtin_mul_overflow(shared, page_bytes, &file))
+        return;
+    process->rss_anon = anon;
+    process->rss_file = file;
+}
+
+/* "0100007F:2CAA", or four such words (IPv6): each as the machine holds it. The address's size; 0:
+ * neither. */
+static unsigned take_address(struct text *line, unsigned char address[16], uint16_t *ret_port)
 {
     struct text word;
     uint64_t number;
+    unsigned size = 0;
 
     if (!text_word(line, &word))
-        return false;
-    const char *colon = memchr(word.at, ':', text_left(&word));
-    if (colon == NULL)
-        return false;
-    word.at = colon + 1;
-    if (!text_hex(&word, &number) || word.at != word.end || number > 0xFFFF)
-        return false;
+        return 0;
+    for (; text_left(&word) > 8 && *word.at != ':' && size < 16; size += 4) {
+        struct text part = {word.at, word.at + 8};
+        if (!text_hex(&part, &number) || part.at != part.end)
+            return 0;
+        memcpy(address + size, &(uint32_t){(uint32_t)number}, 4);
+        word.at += 8;
+    }
+    if ((size != 4 && size != 16) || !text_take(&word, ":") || !text_hex(&word, &number) ||
+        word.at != word.end || number > 0xFFFF)
+        return 0;
     *ret_port = (uint16_t)number;
-    return true;
+    return size;
 }
 
 bool tcp_row_parse(struct text line, struct tcp_row *ret_row)
 {
     struct text word;
-    struct tcp_row row;
+    struct tcp_row row = {0};
     int64_t slot;
-    uint64_t state;
+    uint64_t state, unsent;
 
     if (!text_number(&line, &slot) || !text_take(&line, ":") ||
-        !take_port(&line, &row.local_port) || !take_port(&line, &row.remote_port) ||
-        !text_word(&line, &word) || !text_hex(&word, &state) || word.at != word.end || state > 0xFF)
+        !(row.size = take_address(&line, row.local, &row.local_port)) ||
+        !take_address(&line, row.remote, &row.remote_port) || !text_word(&line, &word) ||
+        !text_hex(&word, &state) || word.at != word.end || state > 0xFF)
         return false;
     row.state = (unsigned)state;
+    row.unsent = 0;
+    if (!text_word(&line, &word) || !text_hex(&word, &unsent) || !text_take(&word, ":") ||
+        !text_hex(&word, &row.rx_queue))
+        row.rx_queue = 0;
+    else
+        row.unsent = (int64_t)(uint32_t)unsent;
     *ret_row = row;
     return true;
 }

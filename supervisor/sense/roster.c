@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RANK_RUNS = 1, RANK_ENFORCED = 2, RANK_HERE = 4, RANK_NAMED = 8 };
+enum { RANK_CHOSEN = 1, RANK_RUNS = 2, RANK_ENFORCED = 4, RANK_HERE = 8, RANK_NAMED = 16 };
 
-/* One that is here counts the same whether it runs: it may be stopped to be started again. */
+/* One that is here counts the same whether it runs: it may be stopped to be started again. One of
+ * which it is not known whether it is chosen at all has rank 0. */
 static unsigned char rank(bool named, bool here, bool enforced, bool runs)
 {
-    unsigned of = (named ? RANK_NAMED : 0u) | (enforced ? RANK_ENFORCED : 0u) |
+    unsigned of = RANK_CHOSEN | (named ? RANK_NAMED : 0u) | (enforced ? RANK_ENFORCED : 0u) |
                   (here   ? RANK_HERE
                    : runs ? RANK_RUNS
                           : 0u);
@@ -34,12 +35,18 @@ void roster_free(struct roster *roster)
 void roster_list_begins(struct sense *sense)
 {
     sense->roster.weighed = false;
-    sense->roster.left_out = 0;
+    sense->roster.listed = 0;
+    sense->roster.left[0] = '\0';
+}
+
+void roster_keep(struct sense *sense)
+{
+    sense->roster.listed++;
 }
 
 static void leave_out(struct roster *roster, const char *id, const char *name)
 {
-    if (roster->left_out++ == 0)
+    if (!roster->left[0])
         snprintf(roster->left, sizeof roster->left, "%s%s%.12s", name, *name ? ", " : "", id);
 }
 
@@ -70,13 +77,50 @@ static void weigh(struct sense *sense)
     for (size_t i = 0; i < sense->n; i++)
         sense->watches[i]->here |= cgroup_ids_have(&r->here, sense->watches[i]->container.id);
     for (size_t i = 0; i < r->n_waiting; i++)
-        if (cgroup_ids_have(&r->here, r->waiting[i].id))
+        if (!r->waiting[i].unsure && cgroup_ids_have(&r->here, r->waiting[i].id))
             r->waiting[i].rank = (unsigned char)((r->waiting[i].rank & ~RANK_RUNS) | RANK_HERE);
 }
 
-void roster_offer(struct sense *sense, const struct docker_entry *e, bool named)
+static uint64_t brief(const char *id)
+{
+    uint64_t sum = 14695981039346656037u; /* FNV-1a */
+    for (; *id; id++)
+        sum = (sum ^ (unsigned char)*id) * 1099511628211u;
+    return sum;
+}
+
+/* After a reload others may be chosen. */
+static void forget_others(struct sense *sense)
+{
+    const char *by = config_settings(sense->o.config)->docker_image;
+    if (strcmp(sense->roster.others_by, by) == 0)
+        return;
+    memset(sense->roster.others, 0, sizeof sense->roster.others);
+    snprintf(sense->roster.others_by, sizeof sense->roster.others_by, "%s", by);
+}
+
+bool roster_is_other(struct sense *sense, const char *id)
+{
+    uint64_t wanted = brief(id);
+    forget_others(sense);
+    for (size_t i = 0; i < ROSTER_OTHERS_MAX; i++)
+        if (sense->roster.others[i] == wanted)
+            return true;
+    return false;
+}
+
+void roster_pass_over(struct sense *sense, const char *id)
 {
     struct roster *r = &sense->roster;
+    forget_others(sense);
+    r->others[r->others_at] = brief(id);
+    r->others_at = (r->others_at + 1) % ROSTER_OTHERS_MAX;
+}
+
+void roster_offer(struct sense *sense, const struct docker_entry *e, bool named, bool unsure)
+{
+    struct roster *r = &sense->roster;
+    r->listed++;
     for (size_t i = 0; i < r->n_waiting; i++)
         if (!strcmp(r->waiting[i].id, e->id))
             return;
@@ -86,11 +130,14 @@ void roster_offer(struct sense *sense, const struct docker_entry *e, bool named)
     bool full = sense->n + sense->inspecting_new + r->n_waiting >= SENSE_CONTAINERS_MAX;
     if (full && !r->weighed)
         weigh(sense);
-    struct candidate c = {.named = named};
+    struct candidate c = {.named = named, .unsure = unsure};
     memcpy(c.id, e->id, sizeof c.id);
-    c.rank = rank(named, r->weighed && cgroup_ids_have(&r->here, e->id),
-                  policy_labelled(config_settings(sense->o.config), e->labels, e->n_labels),
-                  e->status == STATUS_RUNNING);
+    c.rank = unsure
+                 ? 0
+                 : rank(named, r->weighed && cgroup_ids_have(&r->here, e->id),
+                        policy_labelled(config_settings(sense->o.config), e->labels, e->n_labels) ||
+                            adopted_has(&sense->adopted, e->name, e->image) == ADOPTION_YES,
+                        e->status == STATUS_RUNNING);
     struct candidate *other = full ? lowest_waiting(r) : NULL;
     const struct watch *w = full ? lowest_watch(sense) : NULL;
     bool crowded = r->n_waiting == SENSE_CONTAINERS_MAX;
@@ -107,16 +154,18 @@ void roster_offer(struct sense *sense, const struct docker_entry *e, bool named)
 void roster_list_ended(struct sense *sense)
 {
     struct roster *r = &sense->roster;
-    char text[sizeof r->left + 160];
-    if (r->left_out > 0 && r->told == 0) {
+    char text[sizeof r->left + 192];
+    bool too_many = r->listed > SENSE_CONTAINERS_MAX;
+    if (too_many && !r->told) {
         snprintf(
             text, sizeof text,
-            "at most %d are supervised at one time: %zu are not (%s among them); who runs here "
-            "and is to be healed comes first",
-            SENSE_CONTAINERS_MAX, r->left_out, r->left);
+            "at most %d are supervised at one time: %zu are not%s%s%s; who runs here and is to be "
+            "healed comes first",
+            SENSE_CONTAINERS_MAX, r->listed - SENSE_CONTAINERS_MAX, r->left[0] ? " (" : "", r->left,
+            r->left[0] ? " among them)" : "");
         sense_tell(sense, NOTE_TOO_MANY, NULL, text);
     }
-    r->told = r->left_out;
+    r->told = too_many;
 }
 
 static struct candidate *best_waiting(const struct roster *roster)

@@ -10,6 +10,21 @@
 /* A driver without NVIDIA's persistence mode takes a second or two to wake up. */
 static const double gpus_patience_s = 3;
 
+const struct note_kind note_kinds[NOTES] = {
+    [NOTE_ENGINE_LOST] = {"engine-lost", LOG_LEVEL_ERROR, "engine lost"},
+    [NOTE_ENGINE_BACK] = {"engine-back", LOG_LEVEL_INFO, "engine back"},
+    [NOTE_FOUND] = {"found", LOG_LEVEL_INFO, "supervising"},
+    [NOTE_GONE] = {"gone", LOG_LEVEL_INFO, "container gone"},
+    [NOTE_STARTED] = {"started", LOG_LEVEL_INFO, "container started"},
+    [NOTE_DIED] = {"died", LOG_LEVEL_WARNING, "container died"},
+    [NOTE_OLLAMA_LOST] = {"ollama-lost", LOG_LEVEL_WARNING, "ollama unreachable"},
+    [NOTE_OLLAMA_BACK] = {"ollama-back", LOG_LEVEL_INFO, "ollama answers again"},
+    [NOTE_CGROUP_LOST] = {"cgroup-lost", LOG_LEVEL_WARNING, "cgroup unreadable"},
+    [NOTE_LABEL_BAD] = {"label-refused", LOG_LEVEL_WARNING, "label refused"},
+    [NOTE_UNREAD] = {"unread", LOG_LEVEL_WARNING, "engine's answer unread"},
+    [NOTE_TOO_MANY] = {"too-many", LOG_LEVEL_ERROR, "too many containers"},
+};
+
 void sense_tell(struct sense *sense, enum sense_note n, const struct watch *w, const char *text)
 {
     if (sense->o.callbacks.note && !sense->closing)
@@ -84,6 +99,9 @@ int sense_start(struct sense *sense, struct error *err)
     const struct settings *s = config_settings(sense->o.config);
     snprintf(sense->procfs, sizeof sense->procfs, "%s", s->procfs);
     snprintf(sense->cgroupfs, sizeof sense->cgroupfs, "%s", s->cgroupfs);
+    snprintf(sense->state, sizeof sense->state, "%s", s->state);
+    adopted_refresh(&sense->adopted, sense->state);
+    sense->adoptions.fresh.seen = sense->adopted.seen;
     sense->sampler =
         (struct sampler){sense->procfs, sense->cgroupfs, sense->processes, sense->o.http};
     int r = host_open(s->procfs, &sense->host, err);
@@ -100,9 +118,16 @@ int sense_start(struct sense *sense, struct error *err)
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct sense *sense = handle->data;
-    if (--sense->timers == 0)
-        free(sense);
+    sense_let_go(handle->data);
+}
+
+void sense_let_go(struct sense *sense)
+{
+    if (--sense->timers > 0)
+        return;
+    adopted_clear(&sense->adopted);
+    adopted_clear(&sense->adoptions.fresh);
+    free(sense);
 }
 
 void sense_stop(struct sense *sense)
@@ -166,7 +191,7 @@ void sense_want_connections(struct sense *sense, const char *id)
         return;
     w->want_connections = true;
     /* No younger reading may be there than the judge takes: a verdict waits for this one only. */
-    if (clock_boottime_s() - w->connections_s > 2 * w->settings.interval_s + w->settings.poll_s)
+    if (clock_boottime_s() - w->connections_s > 2 * w->interval_s + w->poll_s)
         sense_look_soon(sense, w);
 }
 
@@ -181,6 +206,7 @@ static int begin_fresh(struct sense *sense, const char *id, bool polled, sense_f
     w->refreshing = true;
     w->refresh_inspected = false;
     w->refresh_polled = polled;
+    w->place_due = true;
     w->refresh_from_ns = uv_hrtime();
     w->fresh_done = done;
     w->fresh_userdata = userdata;
@@ -199,11 +225,21 @@ int sense_fresh_memory(struct sense *sense, const char *id, sense_fresh_done *do
     return begin_fresh(sense, id, true, done, userdata);
 }
 
-void sense_fresh_cancel(struct sense *sense, const char *id)
+void sense_fresh_cancel(struct sense *sense, const char *id, const void *userdata)
 {
     struct watch *w = sense_find(sense, id);
-    if (w && w->refreshing)
+    if (w && w->refreshing && w->fresh_userdata == userdata)
         sense_end_fresh(w, -ECANCELED);
+}
+
+int sense_poll_now(struct sense *sense, const char *id)
+{
+    struct watch *w = sense_find(sense, id);
+    if (!w)
+        return -ENOENT;
+    if (w->rest_s == 0)
+        sense_ask_ollama(w);
+    return w->client ? 0 : -ENOTCONN;
 }
 
 void sense_look_now(struct sense *sense, const char *id)
@@ -220,8 +256,7 @@ void sense_settings_changed(struct sense *sense)
     start_ticking(sense);
     for (size_t i = 0; i < sense->n; i++) {
         sense_note_labels(sense, sense->watches[i]);
-        policy_mode(&sense->watches[i]->settings, sense->watches[i]->named,
-                    &sense->watches[i]->container);
+        sense_set_mode(sense, sense->watches[i]);
     }
 }
 

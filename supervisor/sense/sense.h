@@ -1,18 +1,19 @@
 /* Follows the engine and its Ollama containers and samples each once an interval: the one place
  * where a world is made. A look between that, because something happened to one of them, samples
  * only that one; of the others it has the last sample (age_s). Events are hints, inspect decides
- * (DESIGN, what must hold, 4). Nothing is changed from here. */
+ * Nothing is changed from here. */
 #ifndef SUPERVISOR_SENSE_SENSE_H
 #define SUPERVISOR_SENSE_SENSE_H
 
 #include "base/config.h"
+#include "base/log.h"
 #include "sense/docker.h"
 #include "sense/ollama.h"
 
 struct sense;
 
 /* So many containers are followed at one time; of more those that matter most (sense/roster.h),
- * which is said. One costs some 24 KiB, and with the most that is kept of what others say 48. */
+ * which is said. One costs some 20 KiB, and with the most that is kept of what others say 36. */
 enum { SENSE_CONTAINERS_MAX = 256 };
 
 enum sense_note {
@@ -28,7 +29,15 @@ enum sense_note {
     NOTE_LABEL_BAD,
     NOTE_UNREAD,   /* what the engine says of a container, or of some of its list, cannot be read */
     NOTE_TOO_MANY, /* more containers than SENSE_CONTAINERS_MAX; text says how many are left out */
+    NOTES
 };
+
+struct note_kind {     /* how each is called */
+    const char *event; /* in the history */
+    enum log_level level;
+    const char *msg; /* in the log */
+};
+extern const struct note_kind note_kinds[NOTES];
 
 struct sense_callbacks {
     /* One look at everything. The world is valid during the call (its
@@ -79,8 +88,11 @@ typedef void sense_fresh_done(void *userdata, int result);
 int sense_fresh(struct sense *sense, const char *id, sense_fresh_done *done, void *userdata);
 /* The same without Ollama's answer, for what does not rest on it. */
 int sense_fresh_memory(struct sense *sense, const char *id, sense_fresh_done *done, void *userdata);
-/* Ends a fresh look that is under way there, with -ECANCELED. */
-void sense_fresh_cancel(struct sense *sense, const char *id);
+/* Ends the fresh look of that userdata, where it is under way there, with -ECANCELED. */
+void sense_fresh_cancel(struct sense *sense, const char *id, const void *userdata);
+/* Asks this container's Ollama for its models now, unless a question is under way or it rests: a
+ * look soon has the answer. 0; -ENOENT: there is no such container; -ENOTCONN: nobody to ask. */
+int sense_poll_now(struct sense *sense, const char *id);
 /* A look now, in which this container (64-hex id) is sampled; NULL: nobody is, and nothing happens
  * if the last look's world still holds. */
 void sense_look_now(struct sense *sense, const char *id);

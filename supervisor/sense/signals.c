@@ -32,8 +32,10 @@ void signals_take(struct signals *signals, const struct docker_event *event, dou
 }
 
 struct signals_sent signals_since(const struct signals *signals, double stream_s, double since_s,
-                                  bool this_life)
+                                  bool this_life, double life_s)
 {
+    if (this_life && since_s < life_s)
+        since_s = life_s; /* also where its start was not seen, because the stream was away */
     struct signals_sent sent = {.known = stream_s >= 0 && stream_s <= since_s};
     size_t first = signals->n > SIGNALS_KEPT ? signals->n - SIGNALS_KEPT : 0;
     if (first > 0 && signals->seen[first % SIGNALS_KEPT].at_s >= since_s)
@@ -63,7 +65,8 @@ struct signals_sent sense_signals(const struct sense *sense, const char *id, dou
     if (!w)
         return (struct signals_sent){.known = false};
     bool late = sense->stream_s >= 0 && w->followed_s > sense->stream_s;
-    return signals_since(&w->signals, late ? w->followed_s : sense->stream_s, since_s, this_life);
+    return signals_since(&w->signals, late ? w->followed_s : sense->stream_s, since_s, this_life,
+                         (double)w->main_started_us / 1e6);
 }
 
 /* ---- the ring */
@@ -90,9 +93,9 @@ static void on_ring(void *userdata, int result, int64_t oldest_ns, const struct 
     double since_s = (double)asking->since_ns / 1e9;
     bool reaches = oldest_ns > 0 && oldest_ns <= asking->since_ns;
     struct signals_sent sent =
-        signals_since(&asking->signals, reaches ? 0 : since_s + 0.001, since_s, true);
+        signals_since(&asking->signals, reaches ? 0 : since_s + 0.001, since_s, true, 0);
     sent.known &= result == 0;
-    sent.away = result < 0;
+    sent.away = result < 0 && result != -EMSGSIZE; /* too much of others': the stream will tell */
     asking->done(asking->userdata, &sent);
     free(asking);
 }

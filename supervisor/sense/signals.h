@@ -29,10 +29,11 @@ struct signals { /* in the order in which they came; all zero: none */
 
 /* Takes an event in; others than signals, starts and restarts are passed over. Pure. */
 void signals_take(struct signals *signals, const struct docker_event *event, double now_s);
-/* Since that moment; this_life: only what came after the last start. stream_s: since when the
- * stream was followed without a gap, < 0: it is not. Pure. */
+/* Since that moment; this_life: only what came after the last start, and after life_s, when its
+ * main process started (boottime; 0: unknown). stream_s: since when the stream was followed without
+ * a gap, < 0: it is not. Pure. */
 struct signals_sent signals_since(const struct signals *signals, double stream_s, double since_s,
-                                  bool this_life);
+                                  bool this_life, double life_s);
 
 /* The same of a container that is followed (64-hex id), from the live stream. */
 struct signals_sent sense_signals(const struct sense *sense, const char *id, double since_s,

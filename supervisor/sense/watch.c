@@ -1,5 +1,6 @@
 #include "sense/watch.h"
-#include "sense/listener.h"
+#include "base/clock.h"
+#include "sense/private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,9 +16,19 @@ static void read_connections(struct watch *w, const struct sampler *sampler)
     size_t n = http_local_ports(sampler->http, ports, OWN_PORTS_MAX);
     for (size_t i = 0; i < n; i++)
         own[i].port = ports[i];
-    fact count;
-    if (!connections_count(sampler->procfs, w->container.pid, w->details.port, own, n, &count))
+    fact count, unread;
+    bool known = w->place_known && w->place.n > 0;
+    int r = connections_count(sampler->procfs, watch_net_pid(w),
+                              known ? w->place.ways[w->way].inside : w->details.port, own, n,
+                              &count, &unread);
+    if (r == -ENOENT && known) /* nobody listens where he did: nobody is a client */
+        count = unread = 0;
+    if (r == 0 || (r == -ENOENT && known)) {
         w->container.connections = count;
+        w->container.unread = unread;
+    }
+    connections_of_runners(sampler->procfs, watch_net_pid(w), w->container.processes,
+                           w->container.n_processes);
 }
 
 static void open_cgroup(struct watch *w, const struct sampler *sampler, double now_s)
@@ -74,7 +85,7 @@ void watch_sample(struct watch *w, const struct sampler *sampler, double now_s)
     w->want_connections = false;
     if (connections)
         w->connections_s = now_s;
-    c->connections = c->received = FACT_UNKNOWN;
+    c->connections = c->unread = c->received = FACT_UNKNOWN;
     c->uptime_s = -1;
     if (c->status != STATUS_RUNNING || !fact_known(c->pid)) {
         cgroup_memory_init(&c->cgroup);
@@ -96,95 +107,54 @@ void watch_sample(struct watch *w, const struct sampler *sampler, double now_s)
         return;
     }
     read_processes(w, sampler, now_s);
-    received_read(sampler->procfs, c->pid, &c->received);
+    if (w->alone)
+        received_read(sampler->procfs, c->pid, &c->received);
+    else
+        c->received = FACT_NONE; /* who knows for whom that was */
     if (connections && c->processes_known)
         read_connections(w, sampler);
 }
 
-static void drop_client(struct watch *w)
+void watch_see_processes(struct watch *w, const struct sampler *sampler, double now_s)
 {
-    ollama_client_free(w->client);
-    w->client = NULL;
-    free(w->container.ollama.models);
-    w->container.ollama = (struct ollama){.latency_ms = -1};
-    w->answered_once = false;
-    w->poll_due_s = 0;
+    if (!w->cgroup)
+        open_cgroup(w, sampler, now_s);
+    if (w->cgroup)
+        read_processes(w, sampler, now_s);
 }
 
-/* On the host's network a port may be anybody's: only one of its own is asked, or a container could
- * have us ask, and unload, at another's. Where nobody listens there is nobody to be asked in error.
- */
-static bool own_port(struct watch *w, const struct sampler *sampler)
-{
-    const struct container *c = &w->container;
-    int64_t pids[1 + PIDS_MAX];
-    size_t n = 0;
-    if (!w->details.host_network)
-        return true;
-    pids[n++] = c->pid;
-    for (size_t i = 0; i < c->n_processes && n <= PIDS_MAX; i++)
-        pids[n++] = c->processes[i].pid;
-    int r = fact_known(c->pid) ? listener_own(sampler->procfs, pids, n, w->details.port) : -ESRCH;
-    if (r == -EPERM)
-        snprintf(w->not_asked, sizeof w->not_asked,
-                 "port %u of the host's network is not, or not only, the container's own",
-                 (unsigned)w->details.port);
-    else if (r < 0 && r != -ENOENT && r != -ESRCH)
-        snprintf(w->not_asked, sizeof w->not_asked,
-                 "it cannot be seen whose port %u of the host's network is: %s%s",
-                 (unsigned)w->details.port, strerror(-r),
-                 r == -EACCES ? " (it needs the capability SYS_PTRACE)" : "");
-    return r == 0 || r == -ENOENT;
-}
-
-struct ollama_client *watch_client(struct watch *w, const struct sampler *sampler)
-{
-    w->not_asked[0] = '\0';
-    bool running = w->container.status == STATUS_RUNNING && w->details.address[0] &&
-                   container_is_ollama(&w->container) && own_port(w, sampler);
-    bool same = !strcmp(w->client_address, w->details.address) && w->client_port == w->details.port;
-    if (w->client && (!running || !same))
-        drop_client(w);
-    if (w->not_asked[0])
-        snprintf(w->container.ollama.error, sizeof w->container.ollama.error, "%s", w->not_asked);
-    if (!w->client && running) {
-        snprintf(w->client_address, sizeof w->client_address, "%s", w->details.address);
-        w->client_port = w->details.port;
-        if (ollama_client_new(sampler->http, w->client_address, w->client_port, &w->client) < 0)
-            w->client = NULL;
-    }
-    return w->client;
-}
-
-/* What is kept of a container's labels, and of its environment, with what each costs beside its
- * text: all the labels that there are of ours have 2 KiB. */
-enum { LABELS_KEPT_MAX = 4096, ENV_KEPT_MAX = 2048, VALUE_KEPT_MAX = 512, PAIR_BYTES = 48 };
+enum { PAIR_BYTES = 48 }; /* what each costs beside its text */
 
 struct keeping {
     struct pair kept[WORLD_PAIRS_MAX];
     size_t n, bytes, bytes_max;
 };
 
-static void keep_pair(struct keeping *keeping, const struct pair *pair)
+static bool keep_pair(struct keeping *keeping, const struct pair *pair)
 {
     size_t value = strlen(pair->value), more = PAIR_BYTES + strlen(pair->key) + value;
     if (value > VALUE_KEPT_MAX || keeping->bytes + more > keeping->bytes_max)
-        return;
+        return false;
     keeping->bytes += more;
     keeping->kept[keeping->n++] = *pair;
+    return true;
 }
 
 /* A copy of what is read here. What chooses a container and its mode comes first. */
-static int take_copy(const struct container *from, const char *label, struct container *copy)
+static int take_copy(const struct container *from, const char *label, bool any_cut,
+                     struct container *copy)
 {
     static const char ours[] = "supervisor.";
     struct keeping labels = {.bytes_max = LABELS_KEPT_MAX}, env = {.bytes_max = ENV_KEPT_MAX};
+    /* One that chooses it and is none of ours may be among what was cut. */
+    bool cut = from->labels_cut ||
+               (any_cut && strncmp(label, ours, sizeof ours - 1) && !container_label(from, label));
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < from->n_labels; i++) {
             const char *key = from->labels[i].key;
             bool first = !strcmp(key, label) || !strcmp(key, "supervisor.mode");
             if (pass == 0 ? first : !first && !strncmp(key, ours, sizeof ours - 1))
-                keep_pair(&labels, &from->labels[i]);
+                cut |= !keep_pair(&labels, &from->labels[i]);
         }
     }
     for (size_t i = 0; i < from->n_env; i++)
@@ -192,6 +162,7 @@ static int take_copy(const struct container *from, const char *label, struct con
     struct container lean = *from;
     lean.labels = labels.kept;
     lean.n_labels = labels.n;
+    lean.labels_cut = cut;
     lean.env = env.kept;
     lean.n_env = env.n;
     return container_copy(copy, &lean);
@@ -207,7 +178,7 @@ bool watch_take(struct watch *w, const struct container *from, const struct dock
                    w->details.memory != details->memory ||
                    w->details.memory_swap != details->memory_swap;
     struct container fresh;
-    if (take_copy(from, label, &fresh) < 0)
+    if (take_copy(from, label, details->labels_cut, &fresh) < 0)
         return false;
     /* What inspect does not say stays as it was sampled. */
     fresh.cgroup = c->cgroup;
@@ -222,6 +193,7 @@ bool watch_take(struct watch *w, const struct container *from, const struct dock
     container_clear(c);
     *c = fresh;
     w->details = *details;
+    w->alone = !details->host_network && !details->joined;
     w->due |= changed;
     if (new_life) {
         cgroup_close(w->cgroup);
@@ -234,7 +206,10 @@ bool watch_take(struct watch *w, const struct container *from, const struct dock
         c->uptime_s = -1;
         c->baseline = FACT_UNKNOWN;
         w->main_started_us = 0;
-        drop_client(w);
+        w->place_known = false;
+        w->place_wait_s = 0;
+        w->network = FACT_UNKNOWN;
+        watch_drop_client(w);
     }
     return changed;
 }
@@ -278,6 +253,7 @@ void watch_answer(struct watch *w, const struct ollama *answer, uint64_t sent_ns
     struct ollama *o = &w->container.ollama;
     free(o->models);
     *o = *answer;
+    o->server = w->place.server;
     o->models = NULL;
     if (answer->n_models) {
         o->models = malloc(answer->n_models * sizeof *o->models);

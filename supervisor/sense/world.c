@@ -1,5 +1,6 @@
 /* The world's memory: made unknown, grown, copied, freed. What is derived from it is in held.c. */
 #include "sense/world.h"
+#include "base/grow.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,8 @@ void cgroup_memory_init(struct cgroup_memory *memory)
     memory->inode = memory->anon = memory->file = memory->shmem = FACT_UNKNOWN;
     memory->kernel = memory->swap = memory->swapcached = memory->inactive_file = FACT_UNKNOWN;
     memory->usage = memory->peak = memory->limit = memory->swap_limit = FACT_UNKNOWN;
-    memory->high = memory->oom_kills = memory->cpu_us = FACT_UNKNOWN;
+    memory->high = memory->oom_kills = memory->cpu_us = memory->bound = FACT_UNKNOWN;
+    memory->disk_read = memory->frozen = FACT_UNKNOWN;
     psi_init(&memory->psi);
 }
 
@@ -30,7 +32,7 @@ void process_init(struct process *process)
 {
     memset(process, 0, sizeof *process);
     process->pid = process->ns_pid = process->ppid = process->started_us = FACT_UNKNOWN;
-    process->port = process->cpu_us = FACT_UNKNOWN;
+    process->port = process->cpu_us = process->clients = FACT_UNKNOWN;
     process->rss_anon = process->rss_file = process->swap = FACT_UNKNOWN;
 }
 
@@ -38,12 +40,14 @@ static void model_init(struct model *model)
 {
     memset(model, 0, sizeof *model);
     model->size = model->size_vram = model->context_length = model->parameters = FACT_UNKNOWN;
+    model->shape = SHAPE_UNKNOWN;
 }
 
 static void ollama_init(struct ollama *ollama)
 {
     memset(ollama, 0, sizeof *ollama);
     ollama->latency_ms = -1;
+    ollama->server = FACT_UNKNOWN;
 }
 
 void container_init(struct container *container)
@@ -51,7 +55,8 @@ void container_init(struct container *container)
     memset(container, 0, sizeof *container);
     container->restart_count = container->exit_code = container->pid = FACT_UNKNOWN;
     container->oom_killed = container->auto_remove = container->swarm_task = FACT_UNKNOWN;
-    container->baseline = container->connections = container->received = FACT_UNKNOWN;
+    container->baseline = container->connections = container->received = container->unread =
+        FACT_UNKNOWN;
     container->uptime_s = container->age_s = -1;
     cgroup_memory_init(&container->cgroup);
     ollama_init(&container->ollama);
@@ -169,24 +174,20 @@ struct gpu *world_add_gpu(struct world *world)
 
 int pairs_add(struct pair **pairs, size_t *n_pairs, const char *key, const char *value)
 {
-    size_t key_size = strlen(key) + 1, value_size = strlen(value) + 1, n = *n_pairs;
+    size_t key_size = strlen(key) + 1, value_size = strlen(value) + 1;
 
-    if (n >= WORLD_PAIRS_MAX)
+    if (*n_pairs >= WORLD_PAIRS_MAX)
         return -E2BIG;
     char *block = malloc(key_size + value_size);
     if (block == NULL)
         return -ENOMEM;
-    if ((n & (n - 1)) == 0) { /* 0, 1, 2, 4, 8 …: the room that n pairs have is used up */
-        struct pair *grown = realloc(*pairs, (n == 0 ? 1 : n * 2) * sizeof *grown);
-        if (grown == NULL) {
-            free(block);
-            return -ENOMEM;
-        }
-        *pairs = grown;
+    struct pair *added = array_more(pairs, n_pairs, WORLD_PAIRS_MAX, sizeof *added);
+    if (added == NULL) {
+        free(block);
+        return -ENOMEM;
     }
     memcpy(block, key, key_size);
     memcpy(block + key_size, value, value_size);
-    struct pair *added = &(*pairs)[(*n_pairs)++];
     added->key = block;
     added->value = block + key_size;
     return 0;
@@ -260,6 +261,18 @@ const char *pairs_get(const struct pair *pairs, size_t n, const char *key)
 const char *container_label(const struct container *container, const char *key)
 {
     return pairs_get(container->labels, container->n_labels, key);
+}
+
+bool container_is_kept(const struct container *container)
+{
+    static const char *const suffixes[] = {REPLACED_SUFFIX, KEPT_SUFFIX};
+    size_t length = strlen(container->name);
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        size_t n = strlen(suffixes[i]);
+        if (length > n && strcmp(container->name + length - n, suffixes[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool container_is_ollama(const struct container *container)

@@ -1,5 +1,5 @@
-/* What was seen in one look at everything, in memory. WORLD.md is its JSON form
- * (sense/world_json.h). Sizes are bytes, times as named. Strings are NUL-terminated, "" means
+/* What was seen in one look at everything, in memory. Its JSON form:
+ * sense/world_json.h. Sizes are bytes, times as named. Strings are NUL-terminated, "" means
  * unknown. */
 #ifndef SUPERVISOR_SENSE_WORLD_H
 #define SUPERVISOR_SENSE_WORLD_H
@@ -28,13 +28,25 @@ struct host {
     struct psi psi;
 };
 
-struct cgroup_memory { /* WORLD.md, `cgroup`: version 1 and 2 brought to one meaning */
+struct cgroup_memory { /* `cgroup`: version 1 and 2 brought to one meaning */
     int version;       /* 1, 2; 0 = could not be read at all */
     fact inode, anon, file, shmem, kernel, swap, swapcached, inactive_file;
     fact usage, peak, limit, swap_limit, high, oom_kills, cpu_us;
+    fact bound;     /* the least of its limit and those of the groups above it; see cgroup_bound */
+    fact disk_read; /* bytes that its processes read from disks */
+    fact frozen;    /* 0 or 1: all that is in it stands still until it is let go; FACT_NONE: that is
+                       what the processes' own state shows (D) */
     struct psi psi;
     /* FACT_NONE: no limit; of swap (version 2): the kernel does not count it for cgroups. */
 };
+
+/* Of a model's GGUF metadata, in bytes. */
+struct model_shape {
+    fact weights;      /* of its tensors */
+    fact kv_per_token; /* of the KV cache, f16, all layers */
+    fact graph;        /* of llama.cpp's buffers for a batch of 512 tokens, without its mask */
+};
+#define SHAPE_UNKNOWN ((struct model_shape){FACT_UNKNOWN, FACT_UNKNOWN, FACT_UNKNOWN})
 
 struct model {
     char name[CONTAINER_NAME_SIZE];
@@ -43,14 +55,19 @@ struct model {
     char expires_at[48];
     fact size, size_vram, context_length;
     fact parameters; /* as details.parameter_size says, rounded */
+    struct model_shape shape;
 };
 
 struct ollama {
+    bool foreign; /* it answered, and not as an Ollama does */
     bool offends; /* it answered, and not as an Ollama may: it is left alone for a while */
     bool asked;   /* false: nothing is known about this server (member `ollama` absent) */
     bool reachable;
     char version[32];
     char error[160];   /* why it is not reachable */
+    bool doubted;      /* not reachable, and that may be our way to it: it seems to listen */
+    fact server;       /* the process that gave the list; FACT_NONE: nobody can tell; unknown (of
+                          an older recording): the only one there is */
     double latency_ms; /* < 0 unknown */
     double age_ms;     /* since the question was SENT, at the time of the world; 0 = fresh */
     bool incomplete;   /* of what is listed something is missing, or its name is not the exact one:
@@ -69,6 +86,7 @@ struct process {
     char comm[16];
     char blob[80];
     fact port, cpu_us, rss_anon, rss_file, swap; /* a zombie has no rss and no swap */
+    fact clients; /* established connections to port; unknown: not read in this look */
 };
 
 enum container_status {
@@ -94,12 +112,18 @@ struct pair {
     char *key, *value;
 };
 
+/* A container that was replaced by `create` has its name with one of these: as long as the new one
+ * was not seen to answer, and until it is discarded. */
+#define REPLACED_SUFFIX "-replaced-by-supervisor"
+#define KEPT_SUFFIX     "-kept-by-supervisor"
+
 struct container {
     char id[CONTAINER_ID_SIZE];
     char name[CONTAINER_NAME_SIZE]; /* without the leading slash */
     char image[CONTAINER_NAME_SIZE];
     struct pair *labels, *env; /* owned; env: only names that begin with OLLAMA_ or LLAMA_ARG_ */
     size_t n_labels, n_env;
+    bool labels_cut; /* of ours there are more, or longer ones, than are kept */
     enum container_status status;
     enum container_health health;
     bool health_probed;      /* the last run of its health check is known: */
@@ -109,15 +133,16 @@ struct container {
     fact restart_count, exit_code, pid, oom_killed, auto_remove,
         swarm_task; /* the last three 0 or 1 */
     enum container_mode mode;
-    char mode_why[64]; /* "label", "image", "configuration", "command line"; not in WORLD.md's
-                          recordings */
+    char mode_why[64]; /* "label", "adopted", "found by image", "configuration", "named" */
     fact baseline;     /* bytes; unknown until learned */
     double uptime_s;   /* < 0 unknown */
     double age_s; /* of its sample, which an earlier look had already; < 0: it is this look's */
     struct cgroup_memory cgroup;
     fact connections; /* foreign established ones to Ollama's port; unknown = not read in this look
                        */
-    fact received;    /* bytes since the start of its network interfaces */
+    fact unread;      /* bytes sent by these to their clients, who have not taken them */
+    fact received; /* bytes since the start of its network interfaces; FACT_NONE: it has none of its
+                      own */
     bool processes_known;
     struct process *processes;
     size_t n_processes, processes_room;
@@ -177,20 +202,41 @@ int ollama_copy(struct ollama *copy, const struct ollama *from); /* the same */
  * limit kept; nobody asks it what Ollama is asked. */
 bool container_is_ollama(const struct container *container);
 
+/* It was replaced, and is kept: by its name. */
+bool container_is_kept(const struct container *container);
+
 /* The label's (or environment entry's) value, NULL where there is none. */
 const char *container_label(const struct container *container, const char *key);
 const char *container_env(const struct container *container, const char *key);
 
-/* Held (JUDGEMENT, fact 1): anon + shmem + swap; on version 2 less swapcached. A part that the
- * kernel lacks is filled: no swap on the host -> swap 0; no swap accounting (v1: no total_swap in
- * memory.stat; v2: swap is FACT_NONE) -> the processes' VmSwap; no swapcached on v2 while some is
- * swapped -> RssAnon + VmSwap of the processes + shmem. Unknown if a part that exists could not be
- * read. host may be NULL: then nothing is known of its swap. */
+/* What bounds its memory: bound; where that is not known (an older recording) its own limit.
+ * FACT_NONE: nothing but the host's. */
+fact cgroup_bound(const struct cgroup_memory *memory);
+
+/* The kernel rounds a limit (known, and so is the wanted one) down to its pages, of which none is
+ * larger than 64 KiB. */
+static inline bool same_pages(fact is, fact wanted)
+{
+    return is / 4096 == wanted / 4096 || (is < wanted && wanted - is < 65536);
+}
+
+/* Held (docs/judgement.md, fact 1): anon + shmem + swap; on version 2 less swapcached. A part that
+ * the kernel lacks is filled: no swap on the host -> swap 0; no swap accounting (v1: no total_swap
+ * in memory.stat; v2: swap is FACT_NONE) -> the processes' VmSwap; no swapcached on v2 while some
+ * is swapped -> RssAnon + VmSwap of the processes + shmem. Unknown if a part that exists could not
+ * be read. host may be NULL: then nothing is known of its swap. */
 fact container_held(const struct container *container, const struct host *host);
 
-/* The process that is Ollama itself: the main process (container->pid) if that is serve, else the
- * oldest serve. NULL: none seen. */
+/* The process that is Ollama itself: the one that gave the list; where that is not known the main
+ * process (container->pid) if that is serve, else the oldest serve. NULL: none seen. */
 const struct process *container_serve(const struct container *container);
+
+/* Whether a server of its own: a child that was forked a moment ago still looks like its parent. */
+bool container_server(const struct container *container, const struct process *process);
+
+/* The server whose list it is, and below which what is not on it must hang (see ollama.server).
+ * NULL: nobody can tell. */
+const struct process *container_lister(const struct container *container);
 
 /* The sum over its processes; unknown if they, or a part of one, are. */
 fact processes_held(const struct container *container);

@@ -1,4 +1,4 @@
-/* The JSON form of a world (WORLD.md), both ways. Members beyond WORLD.md: `mode_why` of a
+/* The JSON form of a world, both ways. Members of our own: `mode_why` of a
  * container, `blob` and `parameters` of a
  * model, `health_exit` and `health_output` of a container (its health check's last run). */
 #ifndef SUPERVISOR_SENSE_WORLD_JSON_H
@@ -30,5 +30,8 @@ enum world_line { WORLD_LINE_WORLD, WORLD_LINE_EVENT, WORLD_LINE_FOREIGN };
  * whole: `processes` with an element that is no process, an answer of Ollama without `models`. */
 enum world_line world_from_json(const char *line, size_t length, struct world *ret_world,
                                 char *ret_event, size_t event_size);
+/* The same of a line that is parsed already; NULL: none. */
+enum world_line world_from_tree(const json_t *object, struct world *ret_world, char *ret_event,
+                                size_t event_size);
 
 #endif

@@ -1,16 +1,14 @@
 #include "sense/world_json_members.h"
 #include "sense/world.h"
 
-#define MEMBER(type, s, m)                                                                         \
-    {                                                                                              \
-#m, offsetof(struct s, m), MEMBER_##type, sizeof(((struct s *)0)->m)                       \
-    }
-#define FACT(s, m)  MEMBER(FACT, s, m)
-#define LIMIT(s, m) MEMBER(LIMIT, s, m)
-#define FLAG(s, m)  MEMBER(FLAG, s, m)
-#define REAL(s, m)  MEMBER(REAL, s, m)
-#define TEXT(s, m)  MEMBER(TEXT, s, m)
-#define TOKEN(s, m) MEMBER(TOKEN, s, m)
+#define MEMBER(type, s, m) {#m, offsetof(struct s, m), MEMBER_##type, sizeof(((struct s *)0)->m)}
+#define FACT(s, m)         MEMBER(FACT, s, m)
+#define LIMIT(s, m)        MEMBER(LIMIT, s, m)
+#define FLAG(s, m)         MEMBER(FLAG, s, m)
+#define REAL(s, m)         MEMBER(REAL, s, m)
+#define TEXT(s, m)         MEMBER(TEXT, s, m)
+#define TOKEN(s, m)        MEMBER(TOKEN, s, m)
+#define SHAPE(m)           {#m, offsetof(struct model, shape.m), MEMBER_FACT, 0}
 
 static const struct member psi_list[] = {
     REAL(psi, some_avg10),
@@ -31,26 +29,36 @@ static const struct member cgroup_list[] = {
     FACT(cgroup_memory, swapcached), FACT(cgroup_memory, inactive_file),
     FACT(cgroup_memory, usage),      FACT(cgroup_memory, peak),
     LIMIT(cgroup_memory, limit),     LIMIT(cgroup_memory, swap_limit),
-    LIMIT(cgroup_memory, high),      FACT(cgroup_memory, oom_kills),
-    FACT(cgroup_memory, cpu_us),
+    LIMIT(cgroup_memory, bound),     LIMIT(cgroup_memory, high),
+    FACT(cgroup_memory, oom_kills),  FACT(cgroup_memory, cpu_us),
+    FACT(cgroup_memory, disk_read),  LIMIT(cgroup_memory, frozen),
 };
 
 static const struct member process_list[] = {
     FACT(process, pid),        FACT(process, ns_pid), FACT(process, ppid),
     FACT(process, started_us), TEXT(process, comm),   TOKEN(process, blob),
     FACT(process, port),       FACT(process, cpu_us), FACT(process, rss_anon),
-    FACT(process, rss_file),   FACT(process, swap),
+    FACT(process, rss_file),   FACT(process, swap),   FACT(process, clients),
 };
 
 static const struct member model_list[] = {
-    TEXT(model, name),        TOKEN(model, digest),    TOKEN(model, blob),
-    FACT(model, size),        FACT(model, size_vram),  FACT(model, context_length),
-    TOKEN(model, expires_at), FACT(model, parameters),
+    TEXT(model, name),
+    TOKEN(model, digest),
+    TOKEN(model, blob),
+    FACT(model, size),
+    FACT(model, size_vram),
+    FACT(model, context_length),
+    TOKEN(model, expires_at),
+    FACT(model, parameters),
+    SHAPE(weights),
+    SHAPE(kv_per_token),
+    SHAPE(graph),
 };
 
 static const struct member ollama_list[] = {
     TEXT(ollama, version),
     TEXT(ollama, error),
+    LIMIT(ollama, server),
     REAL(ollama, latency_ms),
 };
 
@@ -75,13 +83,11 @@ static const struct member container_list[] = {
 
 static const struct member container_tail_list[] = {
     FACT(container, connections),
-    FACT(container, received),
+    FACT(container, unread),
+    LIMIT(container, received),
 };
 
-#define MEMBERS(list)                                                                              \
-    {                                                                                              \
-        list, sizeof(list) / sizeof((list)[0])                                                     \
-    }
+#define MEMBERS(list) {list, sizeof(list) / sizeof((list)[0])}
 
 const struct members psi_members = MEMBERS(psi_list);
 const struct members host_members = MEMBERS(host_list);

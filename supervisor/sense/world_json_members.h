@@ -1,5 +1,5 @@
-/* The members of a world's JSON form (WORLD.md) that lie flat in a struct, as tables that the
- * reader and the writer share: name, place, meaning. In WORLD.md's order. */
+/* The members of a world's JSON form that lie flat in a struct, as tables that the
+ * reader and the writer share: name, place, meaning. */
 #ifndef SUPERVISOR_SENSE_WORLD_JSON_MEMBERS_H
 #define SUPERVISOR_SENSE_WORLD_JSON_MEMBERS_H
 

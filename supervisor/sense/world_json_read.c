@@ -118,6 +118,8 @@ static bool get_ollama(const json_t *object, struct ollama *ollama)
     ollama->asked = true;
     ollama->reachable = json_is_true(reachable);
     ollama->incomplete = json_is_true(json_object_get(object, "incomplete"));
+    ollama->foreign = json_is_true(json_object_get(object, "foreign"));
+    ollama->doubted = json_is_true(json_object_get(object, "doubted"));
     get_members(object, &ollama_members, ollama);
     ollama->age_ms = get_real(object, "age_ms", 0);
     json_array_foreach(models, i, value)
@@ -261,30 +263,31 @@ static bool get_world(const json_t *object, double monotonic_s, struct world *wo
     return get_gpus(object, world);
 }
 
-enum world_line world_from_json(const char *line, size_t length, struct world *ret_world,
-                                char *ret_event, size_t event_size)
+enum world_line world_from_tree(const json_t *object, struct world *ret_world, char *ret_event,
+                                size_t event_size)
 {
-    enum world_line kind = WORLD_LINE_FOREIGN;
-
-    if (length > WORLD_LINE_MAX)
-        return WORLD_LINE_FOREIGN;
-    json_t *object = json_loadb(line, length, 0, NULL);
     const json_t *number = json_object_get(object, "world");
     const json_t *event = json_object_get(object, "event");
     double monotonic_s = get_real(object, "monotonic", -1);
 
     if (json_is_integer(number)) {
-        if (json_integer_value(number) == 1 && monotonic_s >= 0) {
-            if (get_world(object, monotonic_s, ret_world))
-                kind = WORLD_LINE_WORLD;
-            else
-                world_clear(ret_world);
-        }
+        if (json_integer_value(number) != 1 || monotonic_s < 0)
+            return WORLD_LINE_FOREIGN;
+        if (get_world(object, monotonic_s, ret_world))
+            return WORLD_LINE_WORLD;
+        world_clear(ret_world);
     } else if (json_is_string(event)) {
-        kind = WORLD_LINE_EVENT;
         if (ret_event != NULL && event_size > 0)
             copy_text(ret_event, event_size, json_string_value(event));
+        return WORLD_LINE_EVENT;
     }
-    json_decref(object);
-    return kind;
+    return WORLD_LINE_FOREIGN;
+}
+
+enum world_line world_from_json(const char *line, size_t length, struct world *ret_world,
+                                char *ret_event, size_t event_size)
+{
+    CLEANUP_JSON json_t *object =
+        length <= WORLD_LINE_MAX ? json_loadb(line, length, 0, NULL) : NULL;
+    return world_from_tree(object, ret_world, ret_event, event_size);
 }

@@ -140,6 +140,10 @@ static void set_ollama(struct writer *w, json_t *object, const struct ollama *ol
     json_t *value = set_new(w, object, "ollama", json_object());
     if (ollama->asked)
         set(w, value, "reachable", json_boolean(ollama->reachable));
+    if (ollama->foreign)
+        set(w, value, "foreign", json_true());
+    if (ollama->doubted)
+        set(w, value, "doubted", json_true());
     set_members(w, value, &ollama_members, ollama);
     if (ollama->age_ms != 0)
         set_real(w, value, "age_ms", ollama->age_ms);

@@ -1,10 +1,13 @@
 #include "tell/state_json.h"
+#include "act/throttler.h"
+#include "judge/uses.h"
 
 #include "base/buffer.h"
 #include "judge/verdict_json.h"
 #include "sense/json_put.h"
 #include "sense/world_json.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +26,7 @@ static void add_levels(const struct judgement *j, json_t *world)
     json_object_set_new(world, "level", json_string(pressure_name(j->level)));
 }
 
-/* What does not stand of a container that runs, and why, as the judge left it. */
-static json_t *ruled_out(const struct assessment *a)
+json_t *state_ruled_out(const struct assessment *a)
 {
     char text[256];
     json_t *list = json_array();
@@ -32,6 +34,24 @@ static json_t *ruled_out(const struct assessment *a)
         if (*why_not(a, k, text, sizeof text))
             json_array_append_new(
                 list, json_pack("{s:s, s:s}", "verdict", verdict_kind_name(k), "why", text));
+    return list;
+}
+
+/* When each of its models was used last: at least and at most so many seconds ago, and how that is
+ * known. */
+static json_t *last_used(const struct uses *uses, double now_s)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < uses->n; i++) {
+        const struct model_use *use = &uses->all[i];
+        if (use->earlier || !isfinite(use->to_s))
+            continue;
+        json_t *one = json_pack("{s:s, s:f, s:s}", "model", use->model, "ago_s", now_s - use->to_s,
+                                "by", use_name(use->use));
+        if (isfinite(use->from_s))
+            json_object_set_new(one, "ago_most_s", json_real(now_s - use->from_s));
+        json_array_append_new(list, one);
+    }
     return list;
 }
 
@@ -44,33 +64,50 @@ static void add_activity(const struct state *state, size_t i, json_t *container)
     json_object_set_new(container, "activity", json_string(text));
     json_object_set_new(container, "level", json_string(pressure_name(a->level)));
     if (a->activity != ACTIVITY_STOPPED)
-        json_object_set_new(container, "ruled_out", ruled_out(a));
-    if (state->throttler && *throttler_text(state->throttler, a->id, text, sizeof text))
+        json_object_set_new(container, "ruled_out", state_ruled_out(a));
+    if (a->uses)
+        json_object_set_new(container, "last_used", last_used(a->uses, state->world->monotonic_s));
+    if (state->healer && *throttler_text(state->healer, a->id, text, sizeof text))
         json_object_set_new(container, "throttled", json_string(text));
 }
 
-/* NULL: it is one that was cleared. */
-static json_t *verdict_json(const struct state *state, size_t i)
+/* Models that are wanted, and how far each is. */
+static void add_pulls(const struct puller *puller, const char *id, json_t *container)
+{
+    const struct wanted_pull *pull = NULL;
+    json_t *list = json_array();
+    while (puller && (pull = puller_next(puller, id, pull)) != NULL)
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:i, s:o*, s:o*, s:o*}", "model", pull->model,
+                                        "state", wanted_pull_states[pull->state], "tries",
+                                        pull->tries, "current", json_known(pull->current), "total",
+                                        json_known(pull->total), "why", json_told(pull->text)));
+    if (json_array_size(list) > 0)
+        json_object_set(container, "pulls", list);
+    json_decref(list);
+}
+
+json_t *state_verdict(const struct state *state, size_t i)
 {
     const struct verdict *v = &state->judgement->verdicts[i];
-    return v->state == VERDICT_CLEARED
+    bool young =
+        v->state == VERDICT_SUSPECT && state->world->monotonic_s - v->since_s < state->suspect_s;
+    return v->state == VERDICT_CLEARED || young
                ? NULL
                : verdict_to_json(v, state->healer ? healer_acted(state->healer, v->id) : "");
 }
 
-json_t *state_to_json(const struct state *state)
+json_t *state_verdicts(const struct state *state, const char *id)
 {
-    json_t *json = world_to_json(state->world);
-    if (!json)
-        return NULL;
-    for (size_t i = 0; i < state->judgement->n_assessments; i++)
-        add_activity(state, i, json_array_get(json_object_get(json, "containers"), i));
-    add_levels(state->judgement, json);
-    json_t *verdicts = json_array();
-    for (size_t i = 0; i < state->judgement->n_verdicts; i++)
-        json_array_append_new(verdicts, verdict_json(state, i));
-    json_object_set_new(json, "verdicts", verdicts);
-    return json;
+    json_t *list = json_array();
+    for (size_t i = 0; i < state->judgement->n_verdicts; i++) {
+        json_t *one = !id || strcmp(state->judgement->verdicts[i].id, id) == 0
+                          ? state_verdict(state, i)
+                          : NULL;
+        if (one)
+            json_array_append_new(list, one);
+    }
+    return list;
 }
 
 static int append(struct buffer *buffer, const char *text)
@@ -99,6 +136,8 @@ static json_t *container_json(const struct state *state, size_t i)
     json_decref(world);
     if (container && i < state->judgement->n_assessments)
         add_activity(state, i, container);
+    if (container)
+        add_pulls(state->puller, state->world->containers[i].id, container);
     return container;
 }
 
@@ -121,7 +160,7 @@ static int append_all(struct buffer *buffer, const struct state *state, json_t *
     r = r < 0 ? r : append(buffer, "],\"verdicts\":[");
     bool any = false;
     for (size_t i = 0; r == 0 && i < state->judgement->n_verdicts; i++) {
-        json_t *verdict = verdict_json(state, i);
+        json_t *verdict = state_verdict(state, i);
         r = append_json(buffer, any ? "," : "", verdict);
         any |= verdict != NULL;
     }
@@ -136,4 +175,12 @@ char *state_to_text(const struct state *state, json_t *more)
         return buffer.data;
     buffer_clear(&buffer);
     return NULL;
+}
+
+json_t *state_to_json(const struct state *state)
+{
+    char *text = state_to_text(state, NULL);
+    json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+    free(text);
+    return json;
 }

@@ -49,12 +49,12 @@ static int measure(const char *directory)
     struct keep *keep = NULL;
     struct error err = {0};
     long before_kib = rss_anon_kib();
-    int r = keep_open(directory, true, &keep, &err); /* makes and preallocates all of it */
+    int r = keep_open(directory, true, true, &keep, &err); /* makes and preallocates all of it */
     if (r == 0)
         keep_close(keep);
     double open_ms = now_ms();
     if (r == 0)
-        r = keep_open(directory, true, &keep, &err);
+        r = keep_open(directory, true, true, &keep, &err);
     open_ms = now_ms() - open_ms;
     if (r < 0) {
         fprintf(stderr, "bench_keep: %s\n", err.message);

@@ -1,5 +1,4 @@
 /* Whatever an engine, or something in its place, may answer. The first byte chooses the reader. */
-#include "base/lines.h"
 #include "base/text_clean.h"
 #include "deploy/probe_private.h"
 #include "sense/docker_parse.h"
@@ -41,7 +40,7 @@ static void left_out(void *userdata, const char *text, size_t length)
 static void list(const char *text, size_t length)
 {
     struct json_stream stream;
-    json_stream_init_inside(&stream, LONGEST_LINE, 1);
+    json_stream_init(&stream, LONGEST_LINE, 1);
     stream.left_out = left_out;
     check(json_stream_feed(&stream, text, length, entry, NULL) == 0);
     json_stream_is_whole(&stream);
@@ -62,13 +61,13 @@ static void inspect(const char *text, size_t length)
     container_clear(&container);
 }
 
-static bool line(void *userdata, const char *text, size_t length)
+static bool event(void *userdata, const char *text, size_t length)
 {
-    struct docker_event event;
+    struct docker_event one;
     (void)userdata;
     check(length <= LONGEST_LINE);
-    if (docker_parse_event(text, length, &event))
-        check(strlen(event.id) == 64 && event.action[0] && event.time_ns >= 0);
+    if (docker_parse_event(text, length, &one))
+        check(strlen(one.id) == 64 && one.action[0] && one.time_ns >= 0);
     return true;
 }
 
@@ -76,13 +75,12 @@ static bool line(void *userdata, const char *text, size_t length)
 static void events(const char *text, size_t length)
 {
     size_t piece = length > 0 && text[0] > 0 ? (size_t)text[0] : 1;
-    struct lines lines;
-    lines_init(&lines, LONGEST_LINE);
+    struct json_stream stream;
+    json_stream_init(&stream, LONGEST_LINE, 0);
     for (size_t at = 0; at < length; at += piece)
-        check(lines_feed(&lines, text + at, length - at < piece ? length - at : piece, line,
-                         NULL) == 0);
-    check(lines_end(&lines, line, NULL) == 0);
-    lines_clear(&lines);
+        check(json_stream_feed(&stream, text + at, length - at < piece ? length - at : piece, event,
+                               NULL) == 0);
+    json_stream_clear(&stream);
 }
 
 static void words(const char *text, size_t length)
@@ -112,8 +110,8 @@ static void objects(const char *text, size_t length)
     struct buffer from_whole, from_cut;
     buffer_init(&from_whole, 2 * length + 2);
     buffer_init(&from_cut, 2 * length + 2);
-    json_stream_init(&whole, LONGEST_LINE);
-    json_stream_init(&cut, LONGEST_LINE);
+    json_stream_init(&whole, LONGEST_LINE, 0);
+    json_stream_init(&cut, LONGEST_LINE, 0);
     check(json_stream_feed(&whole, text, length, object, &from_whole) == 0);
     for (size_t at = 0; at < length; at += piece)
         check(json_stream_feed(&cut, text + at, length - at < piece ? length - at : piece, object,

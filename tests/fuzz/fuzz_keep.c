@@ -57,7 +57,7 @@ static void make_whole(void)
 {
     struct keep *keep;
     snprintf(directory, sizeof directory, "/dev/shm/fuzz-keep-%d", (int)getpid());
-    if (keep_open_lean(directory, true, &keep, NULL) < 0)
+    if (keep_open(directory, true, false, &keep, NULL) < 0)
         abort();
     fill(keep);
     keep_close(keep);
@@ -110,7 +110,7 @@ static void use(struct keep *keep)
         free(rows);
     if (keep_throttles(keep, &throttles, &n, &err) == 0)
         free(throttles);
-    keep_last(keep, intent.container, intent.key, &now, &last, &err);
+    keep_last(keep, intent.container, &now, &last, &err);
     keep_starts(keep, &intent, &starts, &err);
     keep_restarts(keep, intent.key, &now, &restarts, &err);
     keep_hold_get(keep, intent.key, &since, &err);
@@ -134,7 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unlink(path);
     for (size_t i = 0; i < FILES; i++)
         put(i, data, size);
-    int r = keep_open_lean(directory, true, &keep, &err);
+    int r = keep_open(directory, true, false, &keep, &err);
     if (r < 0 && r != -ENOTSUP && r != -EIO)
         abort();
     if (r == 0) {

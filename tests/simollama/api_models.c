@@ -2,6 +2,7 @@
 #include "models.h"
 #include "request.h"
 #include "sched.h"
+#include "settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,11 +85,13 @@ static json_t *listed(const struct runner *runner)
     int64_t base_ns, plus_ns;
     expiry(runner, &base_ns, &plus_ns);
     time_text(base_ns, plus_ns, expires);
-    return json_pack("{ss ss sI ss so ss si sI}", "name", runner->model.name, "model",
-                     runner->model.name, "size",
-                     (json_int_t)model_listed_size(&runner->model, runner->context), "digest",
-                     runner->model.digest, "details", model_details(&runner->model), "expires_at",
-                     expires, "size_vram", 0, "context_length", (json_int_t)runner->context);
+    int64_t size = model_listed_size(&runner->model, runner->context),
+            weights = (int64_t)runner->model.size_bytes;
+    int64_t vram = !settings.amx ? 0 : weights < size ? weights : size;
+    return json_pack("{ss ss sI ss so ss sI sI}", "name", runner->model.name, "model",
+                     runner->model.name, "size", (json_int_t)size, "digest", runner->model.digest,
+                     "details", model_details(&runner->model), "expires_at", expires, "size_vram",
+                     (json_int_t)vram, "context_length", (json_int_t)runner->context);
 }
 
 static void ps_again(struct timer *timer)

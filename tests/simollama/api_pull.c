@@ -1,5 +1,5 @@
 /* Without a network every pull fails as it did when it was recorded, but that of sim/slow, which
- * goes on for pull_ms. */
+ * goes on for pull_ms, and those of SIMOLLAMA_PULLS, which are there when it is over. */
 #include "api.h"
 #include "models.h"
 #include "request.h"
@@ -16,7 +16,9 @@
 struct pull {
     struct http_conn *conn;
     uint64_t start_ns, total_ms;
-    bool stream;
+    bool stream, fails;
+    uint64_t bytes;
+    char name[MODEL_NAME_SIZE];
 };
 
 static void line(struct http_conn *conn, json_t *json)
@@ -39,6 +41,7 @@ static void done(struct pull *pull)
     struct http_conn *conn = pull->conn;
     conn->user = NULL;
     conn->gone = NULL;
+    models_pulled(pull->name);
     if (pull->stream) {
         status_line(conn, "verifying sha256 digest");
         status_line(conn, "writing manifest");
@@ -55,6 +58,16 @@ static void step(struct timer *timer)
     struct http_conn *conn = owner_of(timer, struct http_conn, timer);
     struct pull *pull = conn->user;
     uint64_t passed_ms = (loop_now_ns() - pull->start_ns) / 1000000;
+    if (settings.pull_stall && passed_ms > pull->total_ms / 2)
+        passed_ms = pull->total_ms / 2;
+    if (pull->fails && pull->stream && passed_ms >= pull->total_ms / 2) {
+        line(conn, json_pack("{ss}", "error", "max retries exceeded: unexpected EOF"));
+        client_gone(pull);
+        conn->user = NULL;
+        conn->gone = NULL;
+        http_end(conn);
+        return;
+    }
     if (passed_ms >= pull->total_ms) {
         done(pull);
         return;
@@ -63,8 +76,8 @@ static void step(struct timer *timer)
         line(conn,
              json_pack("{ss ss sI sI}", "status", "pulling 51a0f0de51a0", "digest",
                        "sha256:51a0f0de51a0f0de51a0f0de51a0f0de51a0f0de51a0f0de51a0f0de51a0f0de",
-                       "total", (json_int_t)TOTAL_BYTES, "completed",
-                       (json_int_t)(TOTAL_BYTES * passed_ms / pull->total_ms)));
+                       "total", (json_int_t)pull->bytes, "completed",
+                       (json_int_t)(pull->bytes / pull->total_ms) * (json_int_t)passed_ms));
     loop_arm(timer, STEP_MS);
 }
 
@@ -104,14 +117,18 @@ void api_pull(struct http_conn *conn)
         request_close(&request);
         return;
     }
-    if (strcmp(name, SLOW_MODEL) != 0) {
+    uint64_t bytes = strcmp(name, SLOW_MODEL) ? models_pullable(name) : TOTAL_BYTES;
+    if (!bytes) {
         no_network(conn, name, stream);
         request_close(&request);
         return;
     }
-    request_close(&request);
     struct pull *pull = must_alloc(sizeof *pull);
-    *pull = (struct pull){conn, loop_now_ns(), settings.pull_ms, stream};
+    *pull = (struct pull){
+        conn, loop_now_ns(), settings.pull_ms, stream, settings.pull_fails > 0, bytes, ""};
+    snprintf(pull->name, sizeof pull->name, "%s", name);
+    settings.pull_fails -= pull->fails;
+    request_close(&request);
     conn->user = pull;
     conn->gone = client_gone;
     conn->timer.fire = step;

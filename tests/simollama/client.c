@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define ANSWER_MAX   (4u << 20)
@@ -156,6 +157,21 @@ static int leak(uint64_t bytes)
     return 0;
 }
 
+/* A wrapper, as `sh -c 'while :; do ollama serve; done'`: whatever ends its server, there is a new
+ * one, and what the old one left goes to it. */
+static int keep(void)
+{
+    for (pid_t serve = 0, ended = 0;;) {
+        if (ended == serve)
+            serve = fork();
+        if (serve == 0) {
+            execl("/bin/ollama", "ollama", "serve", (char *)NULL);
+            die("/bin/ollama: %m");
+        }
+        ended = wait(NULL);
+    }
+}
+
 int client_sim(int argc, char **argv)
 {
     uint64_t bytes;
@@ -169,6 +185,9 @@ int client_sim(int argc, char **argv)
     }
     if (argc == 2 && !strcmp(argv[0], "leak") && bytes_parse(argv[1], &bytes) == 0)
         return leak(bytes);
-    fputs("usage: sim fill PATH BYTES | sim hold BYTES SECONDS | sim leak BYTES\n", stderr);
+    if (argc == 1 && !strcmp(argv[0], "keep"))
+        return keep();
+    fputs("usage: sim fill PATH BYTES | sim hold BYTES SECONDS | sim leak BYTES | sim keep\n",
+          stderr);
     return 2;
 }

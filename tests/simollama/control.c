@@ -147,7 +147,7 @@ static void unleak(struct http_conn *conn, const json_t *body)
     reply_json(conn, 200, FAMILY_OPENAI, json_pack("{sI}", "leaked", (json_int_t)memory_leaked()));
 }
 
-static const struct model *named_model(const json_t *body)
+static struct model *named_model(const json_t *body)
 {
     const char *name = json_string_value(field_of(body, "model"));
     return models_find(name ? name : "small");
@@ -183,16 +183,44 @@ static void ghost(struct http_conn *conn, const json_t *body)
         reply_error(conn, 404, FAMILY_NATIVE, "no such model is loaded");
 }
 
+static void hang(struct http_conn *conn, const json_t *body)
+{
+    const struct model *model = named_model(body);
+    if (model && sched_hang(model))
+        reply_json(conn, 200, FAMILY_OPENAI, json_pack("{ss}", "hung", model->name));
+    else
+        reply_error(conn, 404, FAMILY_NATIVE, "no such model is loaded");
+}
+
+static void renew(struct http_conn *conn, const json_t *body)
+{
+    struct model *model = named_model(body);
+    if (!model) {
+        reply_error(conn, 404, FAMILY_NATIVE, "there is no such model");
+        return;
+    }
+    models_renew(model);
+    reply_json(conn, 200, FAMILY_OPENAI, json_pack("{ss}", "digest", model->digest));
+}
+
+/* A real server listens on one port. */
+static void alone(struct http_conn *conn, const json_t *body)
+{
+    (void)body;
+    reply_json(conn, 200, FAMILY_OPENAI, json_object());
+    loop_close(&server.watch);
+}
+
 static void handle(struct http_conn *conn)
 {
     static const struct {
         const char *path;
         void (*answer)(struct http_conn *conn, const json_t *body);
-    } posts[] = {{"/sim/set", set},
-                 {"/sim/leak", leak},
-                 {"/sim/unleak", unleak},
-                 {"/sim/orphan", orphan},
-                 {"/sim/ghost", ghost}};
+    } posts[] = {
+        {"/sim/set", set},       {"/sim/leak", leak},   {"/sim/unleak", unleak},
+        {"/sim/orphan", orphan}, {"/sim/ghost", ghost}, {"/sim/renew", renew},
+        {"/sim/alone", alone},   {"/sim/hang", hang},
+    };
     if (!strcmp(conn->path, "/sim/state")) {
         state(conn);
         return;

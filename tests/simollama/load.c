@@ -15,6 +15,8 @@
 #define CACHE_BOUND_MIB   8192 /* llama-server's --cache-ram */
 #define LOAD_BASE_MS      250  /* tiny took 260 ms, small 510, medium 1,500 to 4,500 */
 #define LOAD_BYTES_PER_MS (1u << 20)
+#define IDLE_US           36 /* seen: 34 to 38 of llama-server, 1 of `ollama runner` */
+#define IDLE_OLD_US       1
 
 static uint64_t cache_bound_bytes(void)
 {
@@ -52,7 +54,10 @@ int load_start(struct runner *runner)
                                .load_ms = settings.load_ms,
                                .stall = settings.stall_load,
                                .mmap = settings.mmap,
-                               .cache_bound_bytes = cache_bound_bytes()};
+                               .cache_bound_bytes = cache_bound_bytes(),
+                               .idle_us = settings.idle_us};
+    if (plan.idle_us == UNSET)
+        plan.idle_us = sim_generation() == RUNNER_OLLAMA ? IDLE_OLD_US : IDLE_US;
     if (plan.load_ms == UNSET)
         plan.load_ms = LOAD_BASE_MS + runner->anon_bytes / LOAD_BYTES_PER_MS;
     model_blob_path(&runner->model, path);

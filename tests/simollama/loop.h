@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define owner_of(member_ptr, type, member) ((type *)((char *)(member_ptr)-offsetof(type, member)))
+#define owner_of(member_ptr, type, member) ((type *)((char *)(member_ptr) - offsetof(type, member)))
 
 /* A descriptor on the loop. Zeroed but for fd = -1 before its first use; fd belongs to the watch.
  */

@@ -1,6 +1,6 @@
 /* The stand-in for Ollama: one program under the names of all the processes that the real one has.
  *   ollama serve | list | ps | --version    ollama runner …    llama-server …    sim fill | hold |
- * leak */
+ * leak | keep */
 #include "api.h"
 #include "client.h"
 #include "control.h"
@@ -86,6 +86,7 @@ int main(int argc, char **argv)
         printf("ollama version is %s\n", sim_version());
         return 0;
     }
-    fputs("usage: ollama serve | list | ps | --version | sim fill | hold | leak …\n", stderr);
+    fputs("usage: ollama serve | list | ps | --version | sim fill | hold | leak | keep …\n",
+          stderr);
     return 2;
 }

@@ -130,9 +130,46 @@ static void add_custom(const char *item)
     model->anon_bytes = anon > kv ? anon - kv : 0;
     if (anon <= kv)
         model->kv_bytes = anon / server_context();
-    model->listed_bytes = (int64_t)model->anon_bytes;
-    model->listed_per_token = model->kv_bytes;
-    model->listed_at_twice = (int64_t)model_runner_anon(model, (uint64_t)LISTED_BEND * 2);
+    bool old = sim_generation() == RUNNER_OLLAMA;
+    model->listed_bytes = (int64_t)(old && !model->anon_bytes ? anon : model->anon_bytes);
+    /* 0.24 lists the weights alone on a CPU, without the KV cache. */
+    model->listed_per_token = old ? 0 : model->kv_bytes;
+    model->listed_at_twice =
+        model->listed_bytes + (int64_t)(model->listed_per_token * LISTED_BEND * 2);
+}
+
+/* The item of a list "name=…,name=…" into item; false: it has none of that name. */
+static bool find_item(const char *list, const char *name, char *item, size_t size)
+{
+    char full[MODEL_NAME_SIZE], its[MODEL_NAME_SIZE];
+    model_full_name(name, full);
+    while (list && *list) {
+        size_t len = strcspn(list, ",");
+        snprintf(its, sizeof its, "%.*s", (int)strcspn(list, "=,"), list);
+        snprintf(item, size, "%.*s", (int)len, list);
+        model_full_name(its, its);
+        if (*full && !strcmp(its, full))
+            return true;
+        list += len + (list[len] == ',');
+    }
+    return false;
+}
+
+uint64_t models_pullable(const char *name)
+{
+    char item[MODEL_NAME_SIZE + 64];
+    uint64_t bytes;
+    if (!find_item(getenv("SIMOLLAMA_PULLS"), name, item, sizeof item))
+        return 0;
+    char *size = strrchr(item, ':') > strchr(item, '=') ? strrchr(item, ':') : strchr(item, '=');
+    return size && bytes_parse(size + 1, &bytes) == 0 ? bytes : 0;
+}
+
+void models_pulled(const char *name)
+{
+    char item[MODEL_NAME_SIZE + 64];
+    if (find_item(getenv("SIMOLLAMA_PULLS"), name, item, sizeof item))
+        add_custom(item);
 }
 
 void models_start(void)
@@ -191,6 +228,16 @@ bool models_copy(const struct model *from, const char *name)
     if (to)
         *to = copy;
     return to != NULL;
+}
+
+void models_renew(struct model *model)
+{
+    char was[65], digest[65];
+    snprintf(was, sizeof was, "%s", model->digest);
+    made_up_digest(was, "manifest", model->digest);
+    made_up_digest(was, "blob", digest);
+    snprintf(model->blob, sizeof model->blob, "sha256-%s", digest);
+    model->modified_ns = loop_wall_ns();
 }
 
 void models_delete(struct model *model)

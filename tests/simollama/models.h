@@ -51,6 +51,13 @@ void model_full_name(const char *name, char full[MODEL_NAME_SIZE]);
 /* A second name for the same blob; false for a bad name or a full catalogue. */
 bool models_copy(const struct model *from, const char *name);
 void models_delete(struct model *model);
+/* SIMOLLAMA_PULLS="name=ANON[:FILE],…": what a pull can bring. Bytes of its download; 0: no such.
+ */
+uint64_t models_pullable(const char *name);
+/* It came. */
+void models_pulled(const char *name);
+/* A newer one under the same name, as a pull brings it: what is loaded stays as it was. */
+void models_renew(struct model *model);
 /* All of them; how many. Valid until the catalogue changes. */
 size_t models_newest_first(const struct model *list[MODELS_MAX]);
 

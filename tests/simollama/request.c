@@ -1,5 +1,6 @@
 #include "request.h"
 #include "sched.h"
+#include "settings.h"
 
 #include <errno.h>
 #include <stdio.h>

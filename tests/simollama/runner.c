@@ -20,6 +20,7 @@
 #define BURN_STEP_US  20000
 #define CACHE_ENTRIES 4096
 #define READ_SIZE     (256u << 10)
+#define IDLE_MS       1000
 
 static struct runner_plan plan;
 static char *weights; /* anonymous: weights, KV cache and compute buffers alike */
@@ -85,6 +86,8 @@ static void load(const char *blob)
             die("mapping %s: %m", blob);
         mapped = at;
     }
+    if (mapped) /* then they are not in anonymous memory */
+        plan.anon_bytes -= plan.anon_bytes < plan.file_bytes ? plan.anon_bytes : plan.file_bytes;
     weights = plan.anon_bytes ? memory_map(plan.anon_bytes) : NULL;
     if (plan.anon_bytes && !weights)
         die("mapping %llu bytes: %m", (unsigned long long)plan.anon_bytes);
@@ -207,6 +210,25 @@ static int listen_on(uint16_t port)
     return fd;
 }
 
+/* Until somebody comes: it wakes once a second and does next to nothing. */
+static void idle(int listener)
+{
+    struct pollfd p = {.fd = listener, .events = POLLIN};
+    while (poll(&p, 1, IDLE_MS) == 0) {
+        uint64_t until_us = now_us(CLOCK_PROCESS_CPUTIME_ID) + plan.idle_us;
+        while (now_us(CLOCK_PROCESS_CPUTIME_ID) < until_us)
+            ;
+    }
+}
+
+/* It hangs: neither CPU nor an end, and no state that shows it, until it is killed. */
+static void hang(int signal_number)
+{
+    (void)signal_number;
+    for (;;)
+        pause();
+}
+
 void runner_main(int argc, char **argv)
 {
     const char *blob = NULL, *port = NULL, *text = getenv(RUNNER_VARIABLE);
@@ -216,17 +238,19 @@ void runner_main(int argc, char **argv)
         else if (!strcmp(argv[i], "--port"))
             port = argv[i + 1];
     }
-    unsigned long long v[6];
+    unsigned long long v[7];
     if (!blob || !port || !text ||
-        sscanf(text, "%llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5]) !=
-            6)
+        sscanf(text, "%llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5],
+               &v[6]) != 7)
         die("a runner is started by `ollama serve` only");
     signal(SIGPIPE, SIG_IGN);
-    plan = (struct runner_plan){v[0], v[1], v[2], v[3], v[4], v[5]};
+    signal(RUNNER_HANGS, hang);
+    plan = (struct runner_plan){v[0], v[1], v[2], v[3], v[4], v[5], v[6]};
     int listener = listen_on((uint16_t)strtoul(port, NULL, 10));
     load(blob);
     tell(STDERR_FILENO, RUNNER_READY);
     for (;;) {
+        idle(listener);
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0)
             continue;

@@ -4,11 +4,14 @@
 #ifndef SIMOLLAMA_RUNNER_H
 #define SIMOLLAMA_RUNNER_H
 
+#include <signal.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #define RUNNER_VARIABLE     "SIMOLLAMA_RUNNER"
 #define RUNNER_REQUEST_SIZE 256
+
+#define RUNNER_HANGS SIGUSR1 /* from then on it stands still */
 
 /* Over its stderr, one byte each, beside text for people. */
 #define RUNNER_PROGRESS '\1'
@@ -22,6 +25,7 @@ struct runner_plan {
     uint64_t anon_bytes, file_bytes, load_ms;
     uint64_t stall, mmap; /* switches */
     uint64_t cache_bound_bytes;
+    uint64_t idle_us; /* a second */
 };
 
 struct runner_work {

@@ -119,10 +119,11 @@ int runner_spawn(const struct runner_plan *plan, const char *blob_path, uint64_t
     int error = free_port(ret_port);
     if (error < 0)
         return error;
-    snprintf(setting, sizeof setting, RUNNER_VARIABLE "=%llu %llu %llu %llu %llu %llu",
+    snprintf(setting, sizeof setting, RUNNER_VARIABLE "=%llu %llu %llu %llu %llu %llu %llu",
              (unsigned long long)plan->anon_bytes, (unsigned long long)plan->file_bytes,
              (unsigned long long)plan->load_ms, (unsigned long long)plan->stall,
-             (unsigned long long)plan->mmap, (unsigned long long)plan->cache_bound_bytes);
+             (unsigned long long)plan->mmap, (unsigned long long)plan->cache_bound_bytes,
+             (unsigned long long)plan->idle_us);
     snprintf(port_text, sizeof port_text, "%u", *ret_port);
     snprintf(context_text, sizeof context_text, "%llu", (unsigned long long)context);
     fill_argv(argv, blob_path, port_text, context_text, plan->mmap != 0);

@@ -28,21 +28,6 @@ static size_t runners_max;
 static void pump(void);
 static void unload(struct runner *runner);
 
-int64_t duration_from_environment(const char *variable, int64_t otherwise_ns)
-{
-    const char *text = getenv(variable);
-    char why[128], *end;
-    int64_t ns;
-    if (!text || !*text)
-        return otherwise_ns;
-    double seconds = strtod(text, &end);
-    if (!*end)
-        ns = (int64_t)(seconds * 1e9);
-    else if (duration_parse(text, &ns, why, sizeof why) < 0)
-        return otherwise_ns;
-    return ns < 0 ? KEEP_FOREVER : ns;
-}
-
 void sched_start(void)
 {
     keep_default_ns = duration_from_environment("OLLAMA_KEEP_ALIVE", KEEP_DEFAULT_NS);
@@ -68,6 +53,7 @@ static void forget(struct runner *runner)
         at = &(*at)->next;
     *at = runner->next;
     loop_disarm(&runner->keep);
+    loop_disarm(&runner->replace);
     loop_close(&runner->log);
     if (loading == runner)
         loading = NULL;
@@ -132,7 +118,7 @@ static void grant(struct runner *runner, struct ticket *ticket)
 
 static bool usable(const struct runner *runner, const struct ticket *ticket)
 {
-    return runner && runner->state == RUNNER_LOADED && !runner->stuck &&
+    return runner && runner->state == RUNNER_LOADED && !runner->stuck && !runner->hung &&
            runner->context == ticket->context;
 }
 
@@ -243,6 +229,12 @@ static void expire(struct runner *runner)
         unload(runner);
 }
 
+static void replace(struct timer *timer)
+{
+    struct runner *runner = owner_of(timer, struct runner, replace);
+    kill(runner->pid, SIGKILL); /* its end is one by itself for whoever waits */
+}
+
 /* Goes on with the first of the queue as far as it can. */
 static void pump(void)
 {
@@ -251,6 +243,10 @@ static void pump(void)
         struct runner *same = find(&ticket->model);
         if (same && !usable(same, ticket)) {
             bool dead = same->state == RUNNER_DEAD && !same->refs;
+            if (same->hung && same->state == RUNNER_LOADED && !same->replace.armed) {
+                same->replace.fire = replace;
+                loop_arm(&same->replace, settings.replace_ms);
+            }
             if (same->state != RUNNER_KILLED)
                 expire(same);
             if (!dead)
@@ -359,6 +355,15 @@ bool sched_ghost(const struct model *model)
 {
     struct runner *runner = find(model);
     return runner && runner->state == RUNNER_LOADED && kill(runner->pid, SIGKILL) == 0;
+}
+
+bool sched_hang(const struct model *model)
+{
+    struct runner *runner = find(model);
+    if (!runner || runner->state != RUNNER_LOADED || kill(runner->pid, RUNNER_HANGS) < 0)
+        return false;
+    runner->hung = true;
+    return true;
 }
 
 void sched_end(void)

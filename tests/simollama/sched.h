@@ -8,7 +8,6 @@
 
 #define SCHED_QUEUE_MAX   512 /* OLLAMA_MAX_QUEUE's default */
 #define SCHED_RUNNERS_MAX 3   /* OLLAMA_MAX_LOADED_MODELS's default without GPUs */
-#define KEEP_FOREVER      INT64_MAX
 
 enum runner_state {
     RUNNER_LOADING,
@@ -31,9 +30,11 @@ struct runner {
     int64_t idle_since_ns;    /* wall clock; 0: no request has ended yet */
     int64_t expires_after_ns; /* beyond that; both are left alone while a request is under way */
     bool stuck;               /* by stuck_unload */
-    struct watch log;         /* its stderr */
-    struct timer keep;        /* until it expires; during a load, until that has stalled too long */
-    struct ticket *loader;    /* whose load this is; NULL once that is over or its client left */
+    bool hung;                /* by sched_hang: the next request has it replaced, in a while */
+    struct timer replace;
+    struct watch log;      /* its stderr */
+    struct timer keep;     /* until it expires; during a load, until that has stalled too long */
+    struct ticket *loader; /* whose load this is; NULL once that is over or its client left */
 };
 
 /* One request's wish for a model. Exactly one of ready and failed is called, at once or later, but
@@ -72,12 +73,11 @@ const struct runner *sched_runners(void);
 const struct sched_counts *sched_counts(void);
 /* SIGKILL to a loaded model's runner, nothing else: it stays listed. false: none. */
 bool sched_ghost(const struct model *model);
+/* A loaded model's runner stands still from now on; false: none. */
+bool sched_hang(const struct model *model);
 /* Kills every runner. */
 void sched_end(void);
 /* To be told of every child that ended; false for a pid that is no runner. */
 bool sched_child_exited(pid_t pid, int wait_status);
-
-/* OLLAMA_KEEP_ALIVE or OLLAMA_LOAD_TIMEOUT, or what is the default. */
-int64_t duration_from_environment(const char *variable, int64_t otherwise_ns);
 
 #endif

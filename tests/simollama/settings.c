@@ -17,13 +17,12 @@ static const struct {
     size_t offset;
     uint64_t initial;
 } table[] = {
-#define SETTING(name, initial)                                                                     \
-    {                                                                                              \
-#name, offsetof(struct settings, name), initial                                            \
-    }
+#define SETTING(name, initial) {#name, offsetof(struct settings, name), initial}
     SETTING(load_ms, UNSET),
     SETTING(stall_load, 0),
     SETTING(mmap, 0),
+    SETTING(amx, 0),
+    SETTING(idle_us, UNSET),
     SETTING(tokens_per_s, 50),
     SETTING(prompt_tokens_per_s, 1000),
     SETTING(default_tokens, 64),
@@ -35,11 +34,14 @@ static const struct {
     SETTING(hang, 0),
     SETTING(slow_ms, 0),
     SETTING(refuse, 0),
+    SETTING(replace_ms, 23000), /* seen on 0.24 */
     SETTING(stuck_unload, 0),
     SETTING(keep_answering, 0),
     SETTING(stop_delay_ms, 0),
     SETTING(ignore_term, 0),
     SETTING(pull_ms, 60000),
+    SETTING(pull_fails, 0),
+    SETTING(pull_stall, 0),
 #undef SETTING
 };
 #define TABLE_LEN (sizeof table / sizeof table[0])
@@ -114,4 +116,19 @@ void settings_start(void)
         if (value && *value && bytes_parse(value, slot(&settings, i)) < 0)
             die("%s=%s is no number", variable, value);
     }
+}
+
+int64_t duration_from_environment(const char *variable, int64_t otherwise_ns)
+{
+    const char *text = getenv(variable);
+    char why[128], *end;
+    int64_t ns;
+    if (!text || !*text)
+        return otherwise_ns;
+    double seconds = strtod(text, &end);
+    if (!*end)
+        ns = (int64_t)(seconds * 1e9);
+    else if (duration_parse(text, &ns, why, sizeof why) < 0)
+        return otherwise_ns;
+    return ns < 0 ? KEEP_FOREVER : ns;
 }

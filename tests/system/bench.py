@@ -12,12 +12,14 @@ from ollama import Ollama
 
 PACE = 2 if wait.INSIDE_GUEST else 1  # all takes longer in the emulated machine
 INTERVAL, POLL, HOLD = PACE * 0.5, PACE * 1.0, PACE * 3.0
-BUSY = 5.0  # the window of JUDGEMENT's fact 6
+BUSY = 5.0  # the window of docs/judgement.md, fact 6
 QUICK = {"supervisor.interval": f"{INTERVAL:g}s", "supervisor.poll": f"{POLL:g}s", "leak.hold": f"{HOLD:g}s",
          "leak.orphan_hold": f"{HOLD:g}s", "leak.grace": "1s", "remedy.backoff": "1s", "remedy.stop_grace": "5s"}
 # How full the machine under the tests is, is no test's business but those of the host's pressure.
 CALM = {"pressure.action_warn": "99.8%", "pressure.action_optimize": "99.9%", "pressure.action_unload": "",
         "pressure.action_kill_switch": ""}
+# Daemons side by side would want the same port; tests of the API have one each, on a port of the kernel's.
+UNHEARD = {"http.listen": "off"}
 
 
 def in_time(hold=HOLD, interval=INTERVAL, poll=POLL, busy=BUSY):
@@ -34,7 +36,7 @@ class Bench:
         self.engine, self.label = engine, label or "supervisor.enable"
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="sv-bench-"))
         self.state = self.directory / "state"
-        self.settings = CALM | (QUICK if settings is None else settings)
+        self.settings = CALM | UNHEARD | (QUICK if settings is None else settings)
         if label:
             self.settings |= {"docker.label": label, "docker.image": "found-by-label-alone"}
         self.containers, self.daemons = [], []

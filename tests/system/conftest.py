@@ -88,8 +88,9 @@ def registry():
 
 
 @pytest.fixture
-def bench(engine, built):
-    one = Bench(engine)
+def bench(request, engine, built):
+    """By the settings of its module, where that has some."""
+    one = Bench(engine, getattr(request.module, "SETTINGS", None))
     try:
         yield one
     finally:

@@ -10,9 +10,9 @@ import wait
 from engine import CACHE, LAB, ROOT, Engine
 
 
-def packages_build():
-    """What the README's scripts install to build; one list for all."""
-    done = subprocess.run(["bash", "-c", 'set -euo pipefail; . scripts/lib.sh; echo "${packages_build[@]}"'], cwd=ROOT,
+def packages_build(suite):
+    """What the README's scripts install to build in that Debian; one list for all."""
+    done = subprocess.run(["bash", "-c", 'set -euo pipefail; . scripts/lib.sh; packages_build_in "$1"', "bash", suite], cwd=ROOT,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
     return done.stdout.split()
 
@@ -46,7 +46,7 @@ def good(done):
 
 def copy_sources(to):
     shutil.copytree(ROOT, to, symlinks=True, ignore=shutil.ignore_patterns("build", ".git", "__pycache__", ".pytest_cache",
-                                                                          "recordings"))
+                                                                          "recordings", ".env*"))
 
 
 class Booted:

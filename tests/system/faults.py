@@ -9,6 +9,8 @@ import struct
 import subprocess
 import threading
 
+import pytest
+
 from engine import ROOT
 
 SHIM = ROOT / "build/shim/wallclock.so"
@@ -50,6 +52,40 @@ def fill(directory):
                 file.write(bytes(4096))
 
 
+@contextlib.contextmanager
+def failing_disk(directory):
+    """An ext4 of its own, which errors() turns read-only under those who write there; skipped where none can be mounted."""
+    directory.mkdir(parents=True)
+    image = directory.with_suffix(".img")
+    with open(image, "wb") as file:
+        file.truncate(16 << 20)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    mounted = subprocess.run(["mount", "-o", "loop", image, directory], capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"this machine mounts no image: {mounted.stderr.strip()}")
+    try:
+        yield directory
+    finally:
+        while os.path.ismount(directory):
+            subprocess.run(["umount", "-l", directory], check=True)
+
+
+def errors(directory):
+    """As the kernel does after an error of the disk: read-only at once, whoever has files open there."""
+    subprocess.run(["mount", "-o", "remount,abort", directory], check=True)
+    with contextlib.suppress(OSError):
+        (directory / "probe").touch()
+        raise AssertionError(f"{directory} can still be written")
+
+
+def another_disk(directory):
+    """In its place, with what could be read of it."""
+    kept = directory.with_name("kept")
+    shutil.copytree(directory, kept, ignore=shutil.ignore_patterns("*.sock"))
+    subprocess.run(["mount", "-t", "tmpfs", "another", directory], check=True)
+    shutil.copytree(kept, directory, dirs_exist_ok=True)
+
+
 def corrupt(state):
     """Other bytes over all of the database, as a broken disk gives."""
     for name in ("supervisor.db", "supervisor.db-wal"):
@@ -66,7 +102,7 @@ def move_away(state):
 
 def take_source(source):
     shutil.rmtree(source)
-    os.symlink("nowhere", source)
+    os.symlink("nowhere", source)  # so that the engine cannot make it, either
 
 
 def give_source(source):

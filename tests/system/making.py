@@ -15,12 +15,14 @@ import pytest
 
 import memory
 import program
+import proxy
 import wait
 from bench import Bench
 from engine_api import UnixConnection
 from sizes import MIB
 
 LABEL = "supervisor.made"
+KEPT = "-kept-by-supervisor"
 STANDARD, LIMIT = "ollama/ollama:latest", 256 * MIB
 
 
@@ -108,6 +110,9 @@ class Making(Bench):
         """{name: entry of the engine's list} of those that create made."""
         return {c["Names"][0][1:]: c for c in self.engine.api.containers() if "supervisor.profile" in c["Labels"]}
 
+    def ids(self):
+        return {c["Id"] for c in self.engine.api.containers()}
+
     def inspect(self, name):
         return self.engine.api.inspect(name)
 
@@ -144,8 +149,12 @@ def result(outcome):
 
 
 def sound(bench, name, limit=LIMIT):
-    """One container of that name, with its limit, that runs and answers; nothing of a run half-way."""
-    assert list(bench.there()) == [name], bench.there().keys()
+    """One container of that name, with its limit, that runs and answers; nothing of a run half-way. What it replaced may be kept."""
+    there = bench.there()
+    assert set(there) - {name + KEPT} == {name}, there.keys()
+    if name + KEPT in there:
+        kept = bench.inspect(name + KEPT)
+        assert not kept["State"]["Running"] and kept["HostConfig"]["RestartPolicy"]["Name"] == "no"
     one = bench.inspect(name)
     assert one["State"]["Running"] and one["HostConfig"]["Memory"] == limit
     assert limit_of(bench, name) == limit
@@ -203,3 +212,65 @@ def making(engine, built):
 def bench(making):
     yield making
     making.clear()
+
+
+@contextlib.contextmanager
+def through_proxy(making):
+    """What it starts sees the engine through `making.proxy`."""
+    making.proxy = proxy.EngineProxy(making.engine.socket, making.directory)
+    direct = making.options
+
+    def options(settings=None, state=None):
+        options = direct(settings, state)
+        options[options.index("--host") + 1] = making.proxy.url
+        return options
+    making.options = options
+    try:
+        yield making
+    finally:
+        making.options = direct
+        making.proxy.close()
+        making.clear()
+
+
+@pytest.fixture
+def proxied(making):
+    with through_proxy(making) as bench:
+        yield bench
+
+
+class NthChange(proxy.Rule):
+    """The request of that number that changes something at the engine."""
+
+    def __init__(self, number, act):
+        super().__init__("POST|DELETE", ".", act, times=1)
+        self.number, self.seen = number, []
+
+    def takes(self, method, path):
+        if not super().takes(method, path):
+            return False
+        self.seen.append(f"{method} {path}")
+        return len(self.seen) == self.number
+
+
+def killed_at(bench, number, act, *arguments):
+    """`create` killed at its change of that number: HANG: the engine never gets it, LOSE: it has done it. That request."""
+    rule = NthChange(number, act)
+    bench.proxy.rules.append(rule)
+    child = bench.started("trial", *arguments)
+    wait.until(lambda: rule.taken or child.poll() is not None, 30, "it asks for that change")
+    assert rule.taken, (rule.seen, child.communicate())
+    if act == proxy.LOSE:
+        assert rule.done.wait(30), rule.seen
+    child.kill()
+    child.communicate()
+    bench.proxy.off(rule)
+    return rule.seen[-1]
+
+
+def change(name):
+    """What such a request is, by its name in a test."""
+    return {"volume": r"POST .*/volumes/create$", "aside": r"POST .*/rename\?name=trial-replaced-by-supervisor$",
+            "create": r"POST .*/containers/create\?name=trial$", "policy": r"POST .*/update$", "stop": r"POST .*/stop\?t=\d+$",
+            "start": r"POST .*/start$", "keep": r"POST .*/rename\?name=trial-kept-by-supervisor$", "remove": r"DELETE .*/containers/\w+\?force=1$",
+            "back": r"POST .*/rename\?name=trial$"}[name]

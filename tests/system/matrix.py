@@ -4,9 +4,11 @@ is over after some seconds; and what must be true in the end, whatever it was.""
 import contextlib
 import itertools
 import re
+import signal
 import sqlite3
 import time
 
+import cpu
 import faults
 import intents
 import memory
@@ -19,7 +21,8 @@ from sizes import GIB, MIB
 
 LEAK, LASTS = 120 * MIB, 5.0  # what is leaked; how long a fault lasts
 STOPPED_IN, SETTLED = in_time() + 30, 90  # until the remedy is there; until nothing is open: tries, graces and rests of one or two
-ENDS = ("healed", "not healed", "remedy dropped", "remedy pending", "remedy taken up", "limit applied", "CRITICAL ALERT")
+HALF = "50000 100000"  # of a core
+ENDS = ("healed", "throttled", "memory.high applied", "page cache reclaimed", "not healed", "remedy dropped", "remedy pending", "remedy taken up", "limit applied", "CRITICAL ALERT")
 SETTINGS = QUICK | {"leak.threshold": "64M", "leak.threshold_percent": "0", "leak.baseline": "32M", "remedy.stop_grace": "3s",
                     "remedy.budget_per_hour": "6"}
 SLOWLY = {"SIMOLLAMA_STOP_DELAY_MS": 1500}  # so that what is done twice is done while the first one is under way
@@ -30,6 +33,16 @@ SLOWLY = {"SIMOLLAMA_STOP_DELAY_MS": 1500}  # so that what is done twice is done
 class Remedy:
     settings, options, signals = {}, {}, 0  # of the daemon; of the container; how often it may be told to stop
     asks = True  # the engine, for its deed
+    stages = frozenset(faults.stages())  # that it enters
+
+    def made(self, one):
+        """It is there, and well."""
+
+    def begin(self, cell):
+        self.fall_ill(cell.one)
+
+    def after(self, one):
+        """The daemon has ended."""
 
     def well(self, one):
         return one.running() and one.held() < 64 * MIB
@@ -83,7 +96,53 @@ class Stop(Remedy):
         return not one.running()
 
 
-REMEDIES = {"restart": Restart(), "kill": Kill(), "unload": Unload(), "limit": Limit(), "stop": Stop()}
+class Throttle(Remedy):
+    """By its quota; memory.high is version 2's (inside/test_matrix.py)."""
+    asks = False
+    options = {"labels": {"supervisor.priority": "low"}}
+    stages = Remedy.stages - {"check"}
+
+    def begin(self, cell):
+        cell.bench.settings |= {"pressure.level_medium": "1", "pressure.level_high": "1.2", "pressure.level_critical": "1.4"}
+        cell.bench.configure()
+        cell.bench.daemons[-1].send(signal.SIGHUP)
+
+    def well(self, one):
+        return one.running() and cpu.quota(one.id) == HALF
+
+    def after(self, one):
+        assert not one.running() or cpu.quota(one.id) == cpu.NONE, "it stays throttled, and nobody is there to give it back"
+
+
+class High(Remedy):
+    asks = False
+    options = {"labels": {"supervisor.memory.high": "900m"}}
+
+    def file(self, one):
+        return memory.directory(one.id) / "memory.high"
+
+    def made(self, one):
+        self.file(one).write_text(str(900 * MIB))
+
+    def fall_ill(self, one):
+        self.file(one).write_text("max")
+
+    def well(self, one):
+        return one.running() and self.file(one).read_text().strip() == str(900 * MIB)
+
+
+class Reclaim(Remedy):
+    """Once in five minutes, so that what was lost may come much later."""
+    asks = False
+    settings = {"pressure.action_warn": "1%", "pressure.action_optimize": "1.1%"}
+
+    def fall_ill(self, one):
+        one.fill("/weights", 400 * MIB)
+
+
+REMEDIES = {"restart": Restart(), "kill": Kill(), "unload": Unload(), "limit": Limit(), "stop": Stop(), "throttle": Throttle()}
+if memory.V2:
+    REMEDIES |= {"high": High(), "reclaim": Reclaim()}
 
 
 # ---- faults: before the yield with the daemon stopped, after it when the fault has lasted. A 404 is none: it is the
@@ -140,6 +199,12 @@ def disk_full(cell):
     (cell.disk / "ballast").unlink()
 
 
+def disk_read_only(cell):
+    faults.errors(cell.disk)
+    yield
+    faults.another_disk(cell.disk)
+
+
 def database_corrupt(cell):
     faults.corrupt(cell.bench.state)
     yield
@@ -186,11 +251,13 @@ def start_refused(cell):
     yield
 
 
+DISKS = {"disk full": faults.tiny_disk, "disk read-only": faults.failing_disk}
 FAULTS = {"killed": killed, "killed while it asks": killed_while_it_asks, "engine gone": engine_gone, "engine 400": engine_answers(400),
           "engine 500": engine_answers(500), "engine 503": engine_answers(503), "engine 503 to all": engine_answers_all,
           "engine hangs": engine_does(proxy.HANG), "engine closes": engine_does(proxy.CLOSE),
           "engine slow": engine_does(proxy.PASS, delay=2.0), "answer lost": answer_lost,
-          "cut off while it asks": engine_does(proxy.LEAVE, method="POST", times=1), "disk full": disk_full, "database corrupt": database_corrupt,
+          "cut off while it asks": engine_does(proxy.LEAVE, method="POST", times=1), "disk full": disk_full,
+          "disk read-only": disk_read_only, "database corrupt": database_corrupt,
           "database moved": database_moved, "person stops it": person_stops, "recreated": recreated,
           "start refused": start_refused}
 for name, seconds in (("hour", HOUR), ("day", DAY), ("year", YEAR)):
@@ -201,7 +268,7 @@ for name, seconds in (("hour", HOUR), ("day", DAY), ("year", YEAR)):
 def all_cells():
     """(remedy, stage, fault) of all that there are."""
     for remedy, stage, fault in itertools.product(REMEDIES, faults.stages(), FAULTS):
-        if fault != "start refused" or remedy == "restart":
+        if stage in REMEDIES[remedy].stages and (fault != "start refused" or remedy == "restart"):
             yield remedy, stage, fault
 
 
@@ -237,8 +304,8 @@ class Cell:
     def run(self):
         with contextlib.ExitStack() as stack:
             stack.callback(self.bench.close)
-            if self.fault == "disk full":
-                self.disk = stack.enter_context(faults.tiny_disk(self.bench.directory / "disk"))
+            if self.fault in DISKS:
+                self.disk = stack.enter_context(DISKS[self.fault](self.bench.directory / "disk"))
                 self.bench.state = self.disk / "state"
             self.source.mkdir()
             self.one = self.make()
@@ -246,7 +313,7 @@ class Cell:
             outlive_grace()
             stopper = faults.stop_at(daemon, self.stage, self.name, self.step, self.bench.directory)
             stack.callback(stopper.close)
-            self.remedy.fall_ill(self.one)
+            self.remedy.begin(self)
             stopper.wait(STOPPED_IN, daemon.text)
             began = time.monotonic()
             with self.happens():
@@ -277,7 +344,9 @@ class Cell:
         options = dict(self.remedy.options)
         options["env"] = SLOWLY | options.get("env", {})
         binds = [f"{self.source}:/source"] if self.fault == "start refused" else []
-        return self.bench.ollama(self.name, binds=binds, **options)
+        one = self.bench.ollama(self.name, binds=binds, **options)
+        self.remedy.made(one)
+        return one
 
     def daemon(self):
         return self.bench.daemon(self.one, env=self.clock.env)
@@ -358,3 +427,4 @@ class Cell:
         assert len(asked) <= 6 + 2 * len(others), f"{asked}\n{self.state()}"
         code, took = daemon.end()
         assert code == 0 and took < 5, f"exit {code} after {took:.1f} s: {self.state()}"
+        self.remedy.after(self.one)

@@ -19,20 +19,22 @@ class Ollama:
 
     def __init__(self, engine, name, version="0.33", image=None, labels=None, env=None, memory_limit=None,
                  swap=0, models="tiny=16M", restart="no", tmpfs=None, binds=None, stop_timeout=5, healthcheck=None,
-                 user=None, auto_remove=False):
+                 user=None, auto_remove=False, body=None, host=None, answers=True):
+        """`body` and `host` are added to what is created and to its HostConfig; `answers`: it is waited for."""
         self.engine, self.name = engine, name
         host = {"RestartPolicy": {"Name": restart}, "Tmpfs": tmpfs or {}, "Binds": binds or [],
-                "AutoRemove": auto_remove}
+                "AutoRemove": auto_remove} | (host or {})
         if memory_limit:
             host |= {"Memory": memory_limit, "MemorySwap": memory_limit + swap}
-        body = {"Image": image or engine.image(version), "Labels": labels or {}, "StopTimeout": stop_timeout,
-                "Env": [f"SIMOLLAMA_MODELS={models}", *(f"{k}={v}" for k, v in (env or {}).items())],
-                "HostConfig": host}
+        self.answers = answers
+        request = {"Image": image or engine.image(version), "Labels": labels or {}, "StopTimeout": stop_timeout,
+                   "Env": [f"SIMOLLAMA_MODELS={models}", *(f"{k}={v}" for k, v in (env or {}).items())],
+                   "HostConfig": host} | (body or {})
         if user:
-            body["User"] = user
+            request["User"] = user
         if healthcheck:
-            body["Healthcheck"] = healthcheck
-        self.id = engine.api.call("POST", "/containers/create", body, query={"name": name})["Id"]
+            request["Healthcheck"] = healthcheck
+        self.id = engine.api.call("POST", "/containers/create", request, query={"name": name})["Id"]
         try:
             self.start()
         except BaseException:
@@ -43,13 +45,15 @@ class Ollama:
     def found(cls, engine, name):
         """One that somebody else made."""
         one = cls.__new__(cls)
+        one.answers = True
         one.engine, one.name, one.id = engine, name, engine.api.inspect(name)["Id"]
         one.wait_until_it_answers()
         return one
 
     def start(self):
         self.engine.api.call("POST", f"/containers/{self.id}/start")
-        self.wait_until_it_answers()
+        if self.answers:
+            self.wait_until_it_answers()
 
     def wait_until_it_answers(self):
         def answers():
@@ -158,6 +162,16 @@ class Ollama:
             thread.join(5)
 
     @contextlib.contextmanager
+    def stopped_meanwhile(self):
+        """A person's `docker stop`, which takes its time."""
+        thread = threading.Thread(target=self.engine.api.call, args=("POST", f"/containers/{self.id}/stop"), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join(30)
+
+    @contextlib.contextmanager
     def inbound(self, per_second=512 * KIB):
         """A pull, as the container's network sees one: bytes that come in all the time. Gives [bytes sent]."""
         connection = socket.create_connection((self.address, CONTROL), 10)
@@ -209,6 +223,10 @@ class Ollama:
         before, self.leaking_since = self.held(), time.monotonic()
         self.sim("orphan", {"bytes": size})
         return self._holds(before + size)
+
+    def alone(self):
+        """From now on it listens on one port alone, as a real server; the levers are gone."""
+        self.sim("alone")
 
     def _holds(self, size):
         wait.until(lambda: self.occupied() >= size - MIB, 60, lambda: f"{self.name} holds {size}; it holds {self.occupied()}")

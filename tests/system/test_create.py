@@ -26,7 +26,11 @@ def test_dry_run_at_the_real_size(bench, command, gib):
     binding, = request["HostConfig"]["PortBindings"].values()
     assert binding == [{"HostIp": "127.0.0.1", "HostPort": str(port)}]
     total, _ = available()
-    fits = gib * GIB <= total - (3 * GIB // 2 if gib in (28, 30) else 4 * GIB)
+    fits = gib * GIB <= total - (GIB if gib in (28, 30) else 4 * GIB)
+    margin = told["plan"].get("margin")
+    assert (margin is None) == (gib not in (28, 30) or gib * GIB > total)
+    if margin:  # of these settings: the host's pressure acts by per cent alone (bench.CALM)
+        assert margin["beside"] == total - gib * GIB and margin.get("stop_below") is None
     memory_refused = any(f["about"] == "memory" and f["severity"] == "refusal" for f in told["findings"])
     assert memory_refused != fits
     if command != "create-localai":
@@ -35,12 +39,33 @@ def test_dry_run_at_the_real_size(bench, command, gib):
     assert not bench.there() and not bench.volumes()
 
 
+def test_a_large_one_says_what_it_leaves(bench):
+    """By the host's true numbers; without a kill switch, which the bench has not, by what it has."""
+    total, free = available()
+    told = result(bench.create("create-70b", "--memory", "256m", "--gpu", "none", "--port", free_port(), "--dry-run", "--json"))
+    margin = told["plan"]["margin"]
+    assert margin["beside"] == total - 256 * MIB and abs(margin["full"] - (free - 256 * MIB)) < GIB
+    assert "stop_below" not in margin and "unload_below" not in margin
+    switch = {"pressure.action_unload": "99.92%", "pressure.action_kill_switch": "99.95%"}
+    done = bench.create("create-70b", "--memory", "256m", "--gpu", "none", "--port", free_port(), "--dry-run",
+                        *(f"--set={key}={value}" for key, value in switch.items()))
+    assert "margin" in done.out and "beside it" in done.out and "MiB available, models are unloaded below" in done.out, done
+    standard = result(bench.create("create-standard", "--memory", "256m", "--reserve", "1g", "--gpu", "none", "--dry-run", "--json"))
+    assert "margin" not in standard["plan"]
+
+
 def test_dry_run_for_a_person_is_the_request(bench):
     done = bench.create("trial", "--dry-run")
     assert done.code == 0, done
     request = json.loads(done.out[done.out.index("{"):])
     assert request["HostConfig"]["Memory"] == LIMIT
     assert "available now" in done.out and "POST /containers/create?name=trial" in done.out
+
+
+def test_refused_dry_run_is_short(bench):
+    done = bench.create("trial", "--memory", "4000g", "--dry-run")
+    assert done.code == 1 and "refused: " in done.out and done.out.endswith("trial: refused, nothing would be made\n"), done
+    assert "POST" not in done.out and "{" not in done.out
 
 
 @pytest.mark.parametrize("command, image, inside", [
@@ -148,7 +173,7 @@ def test_replace_keeps_the_volume(bench):
     assert bench.create("trial").code == 0
     before = bench.inspect("trial")
     write(bench, "trial", "/root/.ollama/kept", 4096)
-    done = bench.create("trial", "--replace", "--memory", "300m", "--volume", "trial-models")
+    done = bench.create("trial", "--replace", "--memory", "300m")
     assert done.code == 0, done
     after = sound(bench, "trial", 300 * MIB)
     assert after["Id"] != before["Id"] and has(bench, "trial", "/root/.ollama/kept")
@@ -240,6 +265,58 @@ def test_evicted_ones_run_again_if_it_fails(crowded):
     done = crowded.create("big", "--evict", "--image", "ollama/ollama:dies")
     assert done.code == 1, done
     assert list(crowded.there()) == ["small"] and crowded.inspect("small")["State"]["Running"]
+
+
+def test_one_that_is_stopped_evicts_too(crowded):
+    assert crowded.create("big", "--evict").code == 0
+    crowded.engine.api.call("POST", "/containers/big/stop", query={"t": 1})
+    crowded.engine.api.call("POST", "/containers/small/start")
+    refused = crowded.create("big")
+    assert refused.code == 1 and not crowded.inspect("big")["State"]["Running"], refused
+    done = crowded.create("big", "--evict")
+    assert done.code == 0 and "small stopped" in done.out, done
+    assert not crowded.inspect("small")["State"]["Running"] and crowded.inspect("big")["State"]["Running"]
+
+
+def test_one_that_is_only_observed_is_never_stopped(crowded):
+    crowded.clear()
+    total, _ = available()
+    labels = {crowded.label: "true", "supervisor.mode": "observe", "supervisor.priority": "low"}
+    one = crowded.engine.api.call("POST", "/containers/create", {"Image": STANDARD, "Labels": labels, "HostConfig": {"Memory": total // 2}},
+                                  query={"name": "watched"})["Id"]
+    try:
+        crowded.engine.api.call("POST", f"/containers/{one}/start")
+        done = crowded.create("big", "--evict")
+        assert done.code == 1 and "is only observed" in done.out, done
+        assert crowded.inspect("watched")["State"]["Running"]
+    finally:
+        crowded.engine.api.remove(one)
+
+
+def test_two_exclusive_ones_at_once(making):
+    """Each would fit alone: the one that looks second sees the other one run."""
+    total, _ = available()
+    for name in ("one", "two"):
+        making.settings |= trial(name, memory=f"{total * 3 // 4 // MIB}m", exclusive="on")
+    try:
+        for _ in range(3):
+            several = [making.started(name) for name in ("one", "two")]
+            ends = [(*one.communicate(timeout=60), one.returncode) for one in several]
+            assert sorted(code for *_, code in ends) == [0, 1], ends
+            assert [c["State"] for c in making.there().values()] == ["running"]
+            assert any("it is exclusive" in out for out, *_ in ends), ends
+            making.clear()
+    finally:
+        making.clear()
+
+
+def test_one_that_another_tool_created_is_not_removed(bench):
+    """Compose and Portainer write the profile's labels too, and create before they start."""
+    body = {"Image": STANDARD, "Labels": {"supervisor.profile": "trial", "com.docker.compose.project": "x"}}
+    one = bench.engine.api.call("POST", "/containers/create", body, query={"name": "trial"})["Id"]
+    done = bench.create("trial")
+    assert done.code == 0 and "was there, and runs now" in done.out, done
+    assert bench.inspect("trial")["Id"] == one
 
 
 # ---- the command line

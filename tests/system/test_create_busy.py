@@ -1,6 +1,7 @@
 """supervisor create where the engine is still at work for one that was killed: it is waited for, told, and at most a minute."""
 
 import json
+import signal
 import threading
 import time
 
@@ -8,31 +9,12 @@ import pytest
 
 import proxy
 import wait
-from making import LIMIT, Making, making, sound, trial, variant
+from making import KEPT, LIMIT, making, proxied as bench, sound, trial, variant
 
 OLD = "trial-replaced-by-supervisor"
 CREATE, INSPECT = r"/containers/create\?name=trial", "/containers/trial/json"
 CONFLICT = "Conflict. The container name is already in use by container 0123. You have to remove (or rename) that container."
 AT_WORK = 2.0  # seconds for which the engine carries on without its client
-
-
-@pytest.fixture
-def bench(making):
-    """What it starts sees the engine through the proxy."""
-    making.proxy = proxy.EngineProxy(making.engine.socket, making.directory)
-    direct = making.options
-
-    def options(settings=None, state=None):
-        options = direct(settings, state)
-        options[options.index("--host") + 1] = making.proxy.url
-        return options
-    making.options = options
-    try:
-        yield making
-    finally:
-        making.options = direct
-        making.proxy.close()
-        making.clear()
 
 
 def killed_at(bench, method, path, *arguments):
@@ -127,7 +109,7 @@ def test_it_is_seen_to_be_removed(bench, name):
 
 
 def test_it_is_being_stopped(bench):
-    """Killed while what it replaces stops: nobody says of that one that it runs."""
+    """Killed while what it replaces stops: it is told once, and waited for."""
     slow = variant(bench.engine, "ollama/ollama:stops-slowly", env=["SIMOLLAMA_STOP_DELAY_MS=3000"])
     finished(bench, "--image", slow)
     old = bench.inspect("trial")
@@ -137,9 +119,8 @@ def test_it_is_being_stopped(bench):
     child.kill()
     child.communicate()
     done = finished(bench, "--image", slow)
-    assert "still stopping trial" in done.out and "runs now" in done.out, done
-    one = sound(bench, "trial", LIMIT)
-    assert one["Id"] == old["Id"] and one["State"]["StartedAt"] != old["State"]["StartedAt"]
+    assert f"still stopping {OLD}" in done.out and len([r for r in bench.proxy.since(0) if old["Id"] in r.path and "/stop" in r.path]) == 1, done
+    assert sound(bench, "trial", LIMIT)["Id"] != old["Id"] and bench.inspect("trial" + KEPT)["Id"] == old["Id"]
 
 
 def test_it_is_renamed_between_two_questions(bench):
@@ -170,6 +151,24 @@ def test_it_is_renamed_back_between_two_questions(bench):
     assert sound(bench, "trial", LIMIT)["Id"] == old
 
 
+def test_waiting_in_its_look_can_be_interrupted(bench):
+    """Nothing was begun: the status is that of the signal, and what was seen is told."""
+    finished(bench)
+    seen = bench.inspect("trial")
+    bench.engine.api.remove(seen["Id"])
+    body = json.dumps(seen | {"State": seen["State"] | {"Status": "removing", "Running": False}})
+    rule = bench.proxy.rule("GET", "/containers/trial/json", proxy.ANSWER, 200, body.encode())
+    child = bench.started("trial", "--json")
+    wait.until(lambda: rule.taken > 2, 20, "it waits")
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=20)
+    bench.proxy.off(rule)
+    said = json.loads(out)
+    assert child.returncode == 130 and said["outcome"] == "failed" and said["error"] == "interrupted", out + err
+    assert said["container"] == "trial" and "facts" not in said and "plan" not in said, said
+    assert not bench.there()
+
+
 def test_waiting_for_the_engine_can_be_interrupted(bench):
     rule = bench.proxy.answer(409, CREATE, "POST", CONFLICT)
     child = bench.started("trial")
@@ -181,4 +180,4 @@ def test_waiting_for_the_engine_can_be_interrupted(bench):
     out, err = child.communicate(timeout=20)
     bench.proxy.off(rule)
     assert child.returncode == 143 and "interrupted" in err, out + err
-    assert not bench.there() and not bench.volumes()
+    assert not bench.there() and bench.volumes() == {"trial-models"}

@@ -1,11 +1,13 @@
 """supervisor create on the newest engine: the same requests, other answers."""
 
-import time
+import re
 
 import pytest
 
+import proxy
 from engine import Engine
-from making import LIMIT, Making, limit_of, localai, result, sound, trial, variant
+from making import KEPT, LIMIT, Making, change, killed_at, limit_of, localai, result, sound, through_proxy, trial, variant
+from sizes import MIB
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def test_one_that_dies_is_taken_away(bench):
     variant(bench.engine, "ollama/ollama:dies", entrypoint=["/bin/ollama", "no-such-command"])
     done = bench.create("trial", "--image", "ollama/ollama:dies")
     assert done.code == 1 and "instead of answering" in done.err, done
-    assert not bench.there() and not bench.volumes()
+    assert not bench.there() and bench.volumes() == {"trial-models"}
 
 
 def test_image_that_is_nowhere(bench):
@@ -62,13 +64,16 @@ def test_image_that_is_nowhere(bench):
     assert not bench.there() and not bench.volumes()
 
 
-@pytest.mark.parametrize("delay", [0.05, 0.15, 0.3])
-def test_killed_while_replacing(bench, delay):
+@pytest.mark.parametrize("act", [proxy.HANG, proxy.LOSE], ids=["before", "behind"])
+@pytest.mark.parametrize("number, step", enumerate(["aside", "create", "policy", "stop", "start", "keep"], 1))
+def test_killed_while_replacing(bench, number, step, act):
     assert bench.create("trial", "--memory", "200m").code == 0
-    child = bench.started("trial", "--replace")
-    time.sleep(delay)
-    child.kill()
-    child.communicate()
-    assert bench.create("trial").code == 0
-    assert bench.create("trial", "--replace").code == 0
-    sound(bench, "trial")
+    old = bench.inspect("trial")["Id"]
+    with through_proxy(bench):
+        said = killed_at(bench, number, act, "--replace")
+        assert re.search(change(step), said), said
+        nothing = (number, act) == (1, proxy.HANG)
+        assert bench.create("trial").code == 0
+        one = sound(bench, "trial", 200 * MIB if nothing else LIMIT)
+        assert (one["Id"] == old) == nothing
+        assert nothing or bench.inspect("trial" + KEPT)["Id"] == old

@@ -1,5 +1,6 @@
 """supervisor create where something stands in the way, fails half-way, or ends it half-way."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -120,6 +121,84 @@ def test_pull_that_turns_out_too_large_is_ended(bench, tight):
     assert not bench.there() and "tight" in bench.volumes()
 
 
+@pytest.fixture(params=["tmpfs", "ext4"])
+def unmounted(bench, tmp_path, request):
+    """A volume that the engine mounts while a container uses it: before that its directory is on the engine's disk."""
+    options, device = {"type": "tmpfs", "device": "tmpfs", "o": "size=96m"}, None
+    if request.param == "ext4":
+        with open(tmp_path / "disk", "wb") as file:
+            file.truncate(96 * MIB)
+        subprocess.run(["mkfs.ext4", "-q", "-F", tmp_path / "disk"], check=True)
+        device = subprocess.run(["losetup", "-f", "--show", tmp_path / "disk"], check=True, capture_output=True, text=True).stdout.strip()
+        options = {"type": "ext4", "device": device}
+    bench.engine.api.call("POST", "/volumes/create", {"Name": "tight", "Driver": "local", "DriverOpts": options})
+    try:
+        yield
+    finally:
+        bench.clear()
+        if device:
+            subprocess.run(["losetup", "-d", device], check=True)
+
+
+def test_disk_of_a_volume_that_is_not_mounted_yet(bench, unmounted):
+    """It is asked of the volume's own mount: before the pull, and by the plan where it runs."""
+    total, _ = available()
+    arguments = ("trial", "--volume", "tight", "--memory", f"{total // 2 // MIB}m")
+    pull = ("--model", "qwen2.5:0.5b", "--pull")
+    done = bench.create(*arguments, *pull)
+    assert done.code == 1 and "cannot be seen from here" in done.out and "does not fit" in done.err, done
+    assert not bench.there()
+    assert bench.create(*arguments).code == 0
+    found = refusals(bench.create(*arguments, *pull, "--json"))
+    assert list(found) == ["disk"] and 100 * MIB < found["disk"]["missing"] < GIB
+    assert bench.create(*arguments, *pull, "--replace", "--json").code == 1 and len(bench.there()) == 1
+
+
+# ---- the cgroups above it
+
+
+@contextlib.contextmanager
+def limited_group(limit):
+    """A group with a limit, below which containers may come; gives its path."""
+    name = f"lab-limited-{os.getpid()}"
+    v1 = pathlib.Path("/sys/fs/cgroup/memory")
+    directory = (v1 if v1.is_dir() else v1.parent) / name
+    directory.mkdir()
+    try:
+        (directory / ("memory.limit_in_bytes" if v1.is_dir() else "memory.max")).write_text(str(limit))
+        yield f"/{name}"
+    finally:
+        for one in sorted(pathlib.Path("/sys/fs/cgroup").glob(f"**/{name}"), reverse=True):
+            for below, _, _ in os.walk(one, topdown=False):
+                os.rmdir(below)
+
+
+def test_limit_of_the_group_above_counts(bench):
+    with limited_group(200 * MIB) as group:
+        one = bench.engine.api.call("POST", "/containers/create", {"Image": "ollama/ollama:latest", "HostConfig": {"CgroupParent": group}},
+                                    query={"name": "trial"})["Id"]
+        try:
+            found = refusals(bench.create("trial", "--replace", "--json"))
+            assert list(found) == ["memory"] and found["memory"]["missing"] == 56 * MIB and group[1:] in found["memory"]["text"]
+            assert "--memory 200m" in found["memory"]["text"]
+        finally:
+            bench.engine.api.remove(one)
+
+
+def test_limit_of_the_group_that_the_engine_uses_counts(built):
+    with limited_group(200 * MIB) as group:
+        engine = Engine(options=["--cgroup-parent", group])
+        try:
+            own = Making(engine.start(), trial(port=0))
+            done = own.create("trial")
+            assert done.code == 1 and "a cgroup above" in done.err and "200.0 MiB" in done.err, done
+            assert not own.there()
+            assert own.create("trial", "--memory", "150m").code == 0
+            own.close()
+        finally:
+            engine.close()
+
+
 # ---- GPUs
 
 
@@ -167,7 +246,7 @@ def test_engine_that_cannot_hand_out_gpus_after_all(bench, hook, nvidia):
     settings, env = nvidia
     done = bench.create("trial", "--gpu", "all", env=env | hook, **settings)
     assert done.code == 1 and "could not select device driver" in done.err, done
-    assert not bench.there() and not bench.volumes()
+    assert not bench.there() and bench.volumes() == {"trial-models"}
 
 
 @pytest.mark.parametrize("suite", ["installed", pytest.param("sid", marks=pytest.mark.engine("sid"))])
@@ -192,18 +271,48 @@ def test_made_with_gpus(hook, nvidia, suite):
         engine.close()
 
 
-def test_amd_gets_its_devices_and_image(bench, tmp_path):
-    for name, text in {"vendor": "0x1002\n", "device": "0x744c\n", "mem_info_vram_total": f"{16 * GIB}\n", "mem_info_vram_used": "0\n"}.items():
-        path = tmp_path / "class/drm/card1/device" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    done = bench.create("trial", "--gpu", "all", "--dry-run", "--json", paths__sysfs=tmp_path)
-    told = result(done)
-    assert told["plan"]["profile"]["image"] == "ollama/ollama:rocm"
-    if os.path.exists("/dev/kfd") and os.path.exists("/dev/dri"):
-        assert [d["PathOnHost"] for d in told["request"]["HostConfig"]["Devices"]] == ["/dev/kfd", "/dev/dri"]
-    else:
-        assert "gpu" in refusals(done)
+@pytest.fixture
+def amd(tmp_path):
+    """Settings of a host with two of AMD's cards, whose devices are there: its /proc with another root."""
+    for number, render in ((1, 128), (2, 130)):
+        device = tmp_path / f"sys/class/drm/card{number}/device"
+        (device / f"drm/renderD{render}").mkdir(parents=True)
+        for name, text in {"vendor": "0x1002\n", "device": "0x744c\n", "unique_id": f"{number:016x}\n",
+                           "mem_info_vram_total": f"{16 * GIB}\n", "mem_info_vram_used": "0\n"}.items():
+            (device / name).write_text(text)
+        (tmp_path / f"root/dev/dri/renderD{render}").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"root/dev/dri/renderD{render}").touch()
+    (tmp_path / "root/dev/kfd").touch()
+    (tmp_path / "proc/1").mkdir(parents=True)
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            (tmp_path / "proc" / entry).symlink_to(f"/proc/{entry}")
+    (tmp_path / "proc/1/root").symlink_to(tmp_path / "root")
+    (tmp_path / "proc/1/net").symlink_to("/proc/1/net")
+    return {"paths__sysfs": tmp_path / "sys", "paths__procfs": tmp_path / "proc"}
+
+
+@pytest.mark.parametrize("gpu, devices, visible", [
+    ("all", ["/dev/kfd", "/dev/dri"], None), ("auto", ["/dev/kfd", "/dev/dri"], None),
+    ("1", ["/dev/kfd", "/dev/dri/renderD130"], "GPU-0000000000000002"), ("GPU-0000000000000001", ["/dev/kfd", "/dev/dri/renderD128"], "GPU-0000000000000001"),
+    ("1,0", ["/dev/kfd", "/dev/dri/renderD128", "/dev/dri/renderD130"], "GPU-0000000000000001,GPU-0000000000000002")])
+def test_amd_gets_its_devices_and_image(bench, amd, gpu, devices, visible):
+    done = bench.create("trial", "--gpu", gpu, "--dry-run", "--json", **amd)
+    assert done.code == 0, done
+    request = result(done)["request"]
+    assert request["Image"] == "ollama/ollama:rocm" and [d["PathOnHost"] for d in request["HostConfig"]["Devices"]] == devices
+    assert [e.split("=")[1] for e in request["Env"] if e.startswith("ROCR_VISIBLE_DEVICES=")] == ([visible] if visible else [])
+
+
+def test_amd_without_its_devices(bench, amd, tmp_path):
+    (tmp_path / "root/dev/kfd").unlink()
+    done = bench.create("trial", "--gpu", "all", "--dry-run", "--json", **amd)
+    assert list(refusals(done)) == ["gpu"]
+
+
+def test_amd_that_there_is_not(bench, amd):
+    done = bench.create("trial", "--gpu", "2", "--dry-run", "--json", **amd)
+    assert "there is no GPU 2" in refusals(done)["gpu"]["text"]
 
 
 # ---- images
@@ -266,7 +375,7 @@ def test_model_is_pulled(bench, quick_pull):
 def test_model_that_there_is_not(bench):
     done = bench.create("trial", "--model", "no-such", "--pull")
     assert done.code == 1 and "no-such" in done.err, done
-    assert not bench.there() and not bench.volumes()
+    assert not bench.there() and bench.volumes() == {"trial-models"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -276,7 +385,7 @@ def test_interrupted_while_the_model_is_pulled(bench, number):
     child.send_signal(number)
     out, err = child.communicate(timeout=20)
     assert child.returncode == 128 + number and "taken away again" in out, out + err
-    assert not bench.there() and not bench.volumes()
+    assert not bench.there() and bench.volumes() == {"trial-models"}
 
 
 def pulling(bench):
@@ -309,14 +418,14 @@ def test_one_that_dies_is_taken_away(bench):
     variant(bench.engine, "ollama/ollama:dies", entrypoint=["/bin/ollama", "no-such-command"])
     done = bench.create("trial", "--image", "ollama/ollama:dies")
     assert done.code == 1 and "instead of answering" in done.err and "last words" in done.err, done
-    assert not bench.there() and not bench.volumes()
+    assert not bench.there() and bench.volumes() == {"trial-models"}
 
 
 def test_one_that_cannot_start_is_taken_away(bench):
     variant(bench.engine, "ollama/ollama:nothing", entrypoint=["/no/such/program"])
     done = bench.create("trial", "--image", "ollama/ollama:nothing")
     assert done.code == 1 and "/no/such/program" in done.err, done
-    assert not bench.there() and not bench.volumes()
+    assert not bench.there() and bench.volumes() == {"trial-models"}
 
 
 def test_interrupted_while_it_does_not_answer(bench):
@@ -327,7 +436,7 @@ def test_interrupted_while_it_does_not_answer(bench):
     child.send_signal(signal.SIGTERM)
     out, err = child.communicate(timeout=20)
     assert child.returncode == 143 and "interrupted" in err, out + err
-    assert not bench.there() and not bench.volumes()
+    assert not bench.there() and bench.volumes() == {"trial-models"}
 
 
 def test_engine_that_is_not_there(bench):

@@ -1,13 +1,17 @@
 """supervisor create twice at once, killed, and with an engine that goes away: what is left, the next run finishes."""
 
+import re
 import subprocess
 import time
 
 import pytest
 
 import program
+import proxy
+import wait
 from engine import Engine
-from making import LIMIT, Making, bench, limit_of, making, result, sound, trial
+from making import KEPT, LIMIT, STANDARD, Making, bench, change, killed_at, limit_of, making, proxied, result, sound, trial, variant
+from sizes import MIB
 
 
 def test_two_at_once(bench):
@@ -40,32 +44,105 @@ def finished(bench, *arguments):
     return done
 
 
-DELAYS = [0.02, 0.05, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.36, 0.45]
+WHEN = pytest.mark.parametrize("act", [proxy.HANG, proxy.LOSE], ids=["before", "behind"])
+FRESH = ["volume", "create", "start"]
+REPLACE = ["aside", "create", "policy", "stop", "start", "keep"]
+TAKEN_BACK = [*REPLACE[:-1], "stop", "policy", "remove", "start", "back"]
 
 
-@pytest.mark.parametrize("delay", DELAYS)
-def test_killed(bench, delay):
-    child = bench.started("trial")
-    time.sleep(delay)
-    child.kill()
-    child.communicate()
-    assert len(bench.there()) <= 1
-    finished(bench)
+def kill(proxied, steps, number, act, *arguments):
+    said = killed_at(proxied, number, act, *arguments)
+    assert re.search(change(steps[number - 1]), said), said
 
 
-@pytest.mark.parametrize("delay", DELAYS)
-def test_killed_while_replacing(bench, delay):
-    assert bench.create("trial", "--memory", "200m").code == 0
-    child = bench.started("trial", "--replace")
-    time.sleep(delay)
-    child.kill()
-    child.communicate()
-    names = set(bench.there())
-    assert names and names <= {"trial", "trial-replaced-by-supervisor"}, names
-    done = bench.create("trial")
-    assert done.code == 0, done
-    assert bench.create("trial", "--replace").code == 0
-    sound(bench, "trial", LIMIT)
+def each(steps):
+    return pytest.mark.parametrize("number", range(1, len(steps) + 1), ids=[f"{i}-{step}" for i, step in enumerate(steps, 1)])
+
+
+@WHEN
+@each(FRESH)
+def test_killed(proxied, number, act):
+    kill(proxied, FRESH, number, act)
+    finished(proxied)
+
+
+def write(bench, name="trial"):
+    run = bench.engine.api.exec_start(name, ["sim", "fill", "/root/.ollama/kept", "4096"])
+    wait.until(lambda: not bench.engine.api.exec_state(run)["Running"], 10, "it is written")
+
+
+def keeps(bench, old):
+    """What was there is there, in both containers; the one that was replaced as it was."""
+    there = bench.ids()
+    assert old["Id"] in there, there
+    assert bench.engine.api.raw("GET", "/containers/trial/archive", query={"path": "/root/.ollama/kept"})
+
+
+@WHEN
+@each(REPLACE)
+@pytest.mark.parametrize("arguments", [(), ("--replace",)], ids=["plain", "replace"])
+def test_killed_while_replacing(proxied, number, act, arguments):
+    """The next run finishes it, with the option or without it; the old one is kept."""
+    assert proxied.create("trial", "--memory", "200m").code == 0
+    write(proxied)
+    old = proxied.inspect("trial")
+    kill(proxied, REPLACE, number, act, "--replace")
+    if (number, act) == (1, proxy.HANG) and not arguments:  # nothing was begun
+        assert proxied.create("trial").code == 0 and sound(proxied, "trial", 200 * MIB)["Id"] == old["Id"]
+        return
+    over = (number, act) == (len(REPLACE), proxy.LOSE)
+    done = proxied.create("trial", *arguments)
+    if over and arguments:  # that one was finished: this would be the next one
+        assert done.code == 1 and "--discard" in done.out, done
+    else:
+        assert done.code == 0, done
+    assert sound(proxied, "trial", LIMIT)["Id"] != old["Id"]
+    assert proxied.inspect("trial" + KEPT)["Id"] == old["Id"]
+    keeps(proxied, old)
+
+
+@pytest.fixture
+def dies(making):
+    return variant(making.engine, "ollama/ollama:dies", entrypoint=["/bin/ollama", "no-such-command"])
+
+
+@WHEN
+@each(TAKEN_BACK)
+def test_killed_while_replacing_by_one_that_dies(proxied, dies, number, act):
+    """The next run that wants the same puts the old one back, with its restart policy."""
+    assert proxied.create("trial").code == 0
+    write(proxied)
+    old = proxied.inspect("trial")
+    kill(proxied, TAKEN_BACK, number, act, "--replace", "--image", dies)
+    done = proxied.create("trial", "--image", dies)
+    there = sound(proxied, "trial")
+    assert there["Id"] == old["Id"] and there["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+    nothing = (number, act) in ((1, proxy.HANG), (len(TAKEN_BACK), proxy.LOSE))
+    assert nothing or (done.code == 1 and "is back and runs" in done.out), done
+    keeps(proxied, old)
+
+
+@WHEN
+@each(REPLACE)
+def test_killed_while_replacing_a_persons_own(proxied, number, act):
+    """Made by docker run: what was begun is finished also without the option."""
+    body = {"Image": STANDARD, "HostConfig": {"Binds": ["own:/root/.ollama"], "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}}}
+    old = proxied.engine.api.call("POST", "/containers/create", body, query={"name": "trial"})["Id"]
+    try:
+        proxied.engine.api.call("POST", f"/containers/{old}/start")
+        kill(proxied, REPLACE, number, act, "--replace")
+        done = proxied.create("trial")
+        if (number, act) == (1, proxy.HANG):
+            assert done.code == 1 and proxied.inspect("trial")["State"]["Running"], done
+            return
+        assert done.code == 0, done
+        one = sound(proxied, "trial")
+        assert [m["Name"] for m in one["Mounts"]] == ["own"] and one["Id"] != old
+        kept = proxied.inspect("trial" + KEPT)
+        assert kept["Id"] == old and not kept["State"]["Running"] and kept["HostConfig"]["RestartPolicy"]["Name"] == "no"
+        assert one["Config"]["Labels"]["supervisor.replaces.restart"] == "on-failure:3"
+    finally:
+        proxied.engine.api.remove(old)
 
 
 def test_what_was_set_aside_and_nothing_made_is_finished(bench):
@@ -97,16 +174,15 @@ def test_created_and_never_started_is_made_anew(bench):
     assert "never started it" in done.out and bench.inspect("trial")["Id"] != left
 
 
-def test_replaced_one_left_behind_goes_when_the_new_one_answers(bench):
+def test_one_of_that_name_that_nobody_recorded_is_left_alone(bench):
+    assert bench.create("trial").code == 0
     assert bench.create("trial", "--name", "trial-replaced-by-supervisor", "--port", "0").code == 0
-    bench.engine.api.call("POST", "/containers/trial-replaced-by-supervisor/stop", query={"t": 1})
-    body = bench.create("trial", "--dry-run", "--json")
-    request = result(body)["request"]
-    one = bench.engine.api.call("POST", "/containers/create", request, query={"name": "trial"})["Id"]
-    bench.engine.api.call("POST", f"/containers/{one}/start")
-    done = finished(bench)
-    assert "left trial-replaced-by-supervisor behind" in done.out and bench.inspect("trial")["Id"] == one
-    assert limit_of(bench, "trial") == LIMIT
+    one = bench.inspect("trial")["Id"]
+    done = bench.create("trial")
+    assert done.code == 0 and "left alone" in done.out, done
+    refused = bench.create("trial", "--replace")
+    assert refused.code == 1 and "does not name it" in refused.out, refused
+    assert bench.inspect("trial")["Id"] == one and bench.inspect("trial-replaced-by-supervisor")["State"]["Running"]
 
 
 # ---- the engine goes away half-way
@@ -126,15 +202,16 @@ def test_engine_restarted_half_way(own_engine):
     bench = Making(own_engine, trial(port=0))
     try:
         for delay in (0.05, 0.2):
-            child = bench.started("trial", "--replace")
+            child = bench.started("trial", "--replace", "--discard")
             time.sleep(delay)
             own_engine.stop()
             own_engine.start()
             out, err = child.communicate(timeout=60)
             assert child.returncode in (0, 1, 3), out + err
-            assert "trial-replaced-by-supervisor" not in bench.there() or "left" in out + err, out + err
+            if "trial-replaced-by-supervisor" in bench.there():
+                assert child.returncode != 0 and "trial-replaced-by-supervisor" in err, out + err
             done = bench.create("trial")
             assert done.code == 0, f"{done}\nbefore: {out}{err}"
-            assert list(bench.there()) == ["trial"] and limit_of(bench, "trial") == LIMIT
+            assert set(bench.there()) - {"trial" + KEPT} == {"trial"} and limit_of(bench, "trial") == LIMIT
     finally:
         bench.close()

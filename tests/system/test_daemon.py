@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+import faults
 from bench import QUICK, Bench, in_time, outlive_grace
 from sizes import MIB
 
@@ -30,6 +31,29 @@ def test_configuration_is_reloaded_and_a_bad_one_refused(bench):
     daemon.wait("configuration reloaded", 2)
     daemon.wait("verdict raised", in_time(), container="reloaded", verdict="idle-leak")
     daemon.wait("healed", 15, container="reloaded")
+    bench.configure({"supervisor.log_level": "critical"})
+    daemon.send(signal.SIGHUP)
+    assert daemon.end()[0] == 0 and not daemon.find("stopping"), daemon.text()
+
+
+def test_no_deed_where_the_mode_became_observe_meanwhile(bench):
+    """The verdict stands as it stood; who may act does not."""
+    one = bench.ollama("let-be")
+    bench.settings |= SMALL
+    daemon = bench.daemon(one)
+    outlive_grace()
+    stopper = faults.stop_at(daemon, "fresh", one.name, "restart", bench.directory)
+    try:
+        one.leak(LEAK)
+        stopper.wait(30, daemon.text)
+        bench.configure({"supervisor.mode": "observe"})
+        daemon.send(signal.SIGHUP)
+        stopper.go()
+    finally:
+        stopper.close()
+    daemon.wait("configuration reloaded", 10)
+    daemon.wait("remedy dropped", 30, container=one.name)
+    assert one.stop_signals() == 0 and one.starts() == 1 and not daemon.find("healed"), daemon.text()
 
 
 def leak_and_heal(daemon, one):

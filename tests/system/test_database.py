@@ -15,22 +15,13 @@ import faults
 import intents
 import program
 import wait
-from bench import QUICK, Bench, in_time, outlive_grace
+from bench import QUICK, in_time, outlive_grace
 from making import small_disk
 from sizes import MIB
 
 SETTINGS = QUICK | {"leak.threshold": "64M", "leak.threshold_percent": "0", "leak.baseline": "32M"}
 LEAK = 120 * MIB
 SEEN = 5 + 3  # seconds until it is found where nobody uses it: the guard looks every 5
-
-
-@pytest.fixture
-def bench(engine, built):
-    one = Bench(engine, SETTINGS)
-    try:
-        yield one
-    finally:
-        one.close()
 
 
 @contextlib.contextmanager
@@ -66,7 +57,7 @@ def directory_removed(bench):
 def replaced(bench):
     """By a fresh one, as a restored backup is."""
     other = bench.directory / "other"
-    assert program.run("--state", other, "release", "nobody").code in (0, 1)
+    assert program.run("--state", other, "release", "nobody").code == 0
     (other / "supervisor.db").rename(bench.state / "supervisor.db")
 
 

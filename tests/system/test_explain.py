@@ -1,6 +1,8 @@
 """`supervisor explain`: the ledger adds up to what is held; verdicts, and what was ruled out."""
 
 import json
+import socket
+import threading
 import time
 
 import pytest
@@ -22,6 +24,11 @@ def parts(one, name):
 
 def total(one):
     return sum(p["bytes"] for p in one["ledger"] if p["held"])
+
+
+def answer_once(listener, text):
+    with listener.accept()[0] as asked:
+        asked.sendall(text)
 
 
 @pytest.fixture
@@ -80,6 +87,24 @@ def test_leak_is_the_servers_own_and_a_daemon_knows_more(bench):
     verdicts = {v["verdict"]: v for v in one_said["verdicts"]}
     assert verdicts["idle-leak"]["state"] == "raised" and verdicts["idle-leak"]["evidence"]["serve"] >= 300 * MIB
     assert "idle-leak" not in {r["verdict"] for r in one_said["ruled_out"]}
+
+
+def test_beside_a_daemon_that_does_not_say_what_it_ruled_out(bench):
+    """An older one: that is unknown then, and no word that the container does not run."""
+    one = bench.ollama("told-less")
+    daemon = bench.daemon(one)
+    daemon.wait("first look", 10)
+    with socket.socket(socket.AF_UNIX) as asked:
+        asked.connect(str(bench.state / "supervisor.sock"))
+        state = json.loads(b"".join(iter(lambda: asked.recv(1 << 20), b"")))
+    daemon.end()
+    assert state["containers"][0].pop("ruled_out")
+    with socket.socket(socket.AF_UNIX) as older:
+        older.bind(str(bench.state / "supervisor.sock"))
+        older.listen()
+        threading.Thread(target=answer_once, args=(older, json.dumps(state).encode() + b"\n"), daemon=True).start()
+        said = bench.supervisor("explain", "told-less")
+    assert said.code == 0 and "unknown: the daemon is an older one" in said.out and "does not run" not in said.out, said
 
 
 def test_what_was_learned_is_shown(bench):

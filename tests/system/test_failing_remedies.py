@@ -1,8 +1,8 @@
 """Remedies that go wrong half-way: what is left is a state that is told and ends, never silence, never for ever; and a
 person's word is the last."""
 
+import contextlib
 import os
-import shutil
 import signal
 import sqlite3
 import threading
@@ -10,22 +10,14 @@ import time
 
 import pytest
 
+import faults
 import intents
 import wait
-from bench import QUICK, Bench, in_time, outlive_grace
+from bench import QUICK, in_time, outlive_grace
 from sizes import MIB
 
 LEAK = 120 * MIB
 SETTINGS = QUICK | {"leak.threshold": "64M", "leak.threshold_percent": "0", "leak.baseline": "32M"}
-
-
-@pytest.fixture
-def bench(engine, built):
-    one = Bench(engine, SETTINGS)
-    try:
-        yield one
-    finally:
-        one.close()
 
 
 def settled(bench, daemon, timeout=40):
@@ -34,16 +26,21 @@ def settled(bench, daemon, timeout=40):
                timeout, lambda: f"{intents.rows(bench.state)}\n{daemon.text()}")
 
 
-def test_container_that_does_not_start_again(bench, tmp_path):
-    """Its bind source is gone: three tries, each written down and counted, then a verdict that stands until it runs."""
+def leaks_without_source(bench, tmp_path, name, **options):
+    """It will not start again: its bind source goes once it leaks. The container, its daemon, the source."""
     source = tmp_path / "models"
     source.mkdir()
-    one = bench.ollama("bound", binds=[f"{source}:/models"])
+    one = bench.ollama(name, binds=[f"{source}:/models"], **options)
     daemon = bench.daemon(one)
     outlive_grace()
     one.leak(LEAK)
-    shutil.rmtree(source)
-    os.symlink("nowhere", source)  # so that the engine cannot make it, either
+    faults.take_source(source)
+    return one, daemon, source
+
+
+def test_container_that_does_not_start_again(bench, tmp_path):
+    """Its bind source is gone: three tries, each written down and counted, then a verdict that stands until it runs."""
+    one, daemon, source = leaks_without_source(bench, tmp_path, "bound")
     ended = daemon.wait("not healed", in_time() + 45, container="bound", step="restart")
     assert "does not start it again" in ended["why"] and "docker start bound" in ended["why"], daemon.text("bound")
     assert str(source) in ended["why"], "the engine's own words"
@@ -74,17 +71,9 @@ def test_container_that_does_not_start_again(bench, tmp_path):
 
 def test_start_that_comes_late(bench, tmp_path):
     """What kept it from starting is mended meanwhile: the next try takes it."""
-    source = tmp_path / "models"
-    source.mkdir()
-    one = bench.ollama("late", binds=[f"{source}:/models"])
-    daemon = bench.daemon(one)
-    outlive_grace()
-    one.leak(LEAK)
-    shutil.rmtree(source)
-    os.symlink("nowhere", source)
+    one, daemon, source = leaks_without_source(bench, tmp_path, "late")
     daemon.wait("not started", in_time() + 30, container="late")
-    os.unlink(source)
-    source.mkdir()
+    faults.give_source(source)
     daemon.wait("healed", 30, container="late", step="restart")
     assert one.running() and one.stop_signals() == 1 and one.held() < 100 * MIB
     settled(bench, daemon)
@@ -98,8 +87,7 @@ def test_successor_counts_the_tries_of_the_one_before(bench, tmp_path):
     daemon = bench.daemon(one, remedy__backoff="3s")
     outlive_grace()
     one.leak(LEAK)
-    shutil.rmtree(source)
-    os.symlink("nowhere", source)
+    faults.take_source(source)
     daemon.wait("not started", in_time() + 30, container="handed")
     daemon.end(signal.SIGKILL)
     successor = bench.daemon(one)
@@ -108,6 +96,9 @@ def test_successor_counts_the_tries_of_the_one_before(bench, tmp_path):
     starts = [r for r in intents.rows(bench.state, "restart") if r["verdict"] == "start"]
     assert len(starts) == 3 and all(r["state"] == intents.FAILED for r in starts), starts
     assert one.stop_signals() == 1
+    # kept by `create`, which made another one in its place: it is meant to stand still
+    one.engine.api.call("POST", f"/containers/{one.id}/rename", query={"name": "handed-kept-by-supervisor"})
+    successor.wait("verdict cleared", 10, verdict="stopped-by-us")
 
 
 def test_person_stops_it_after_the_restart_that_nobody_saw_end(bench):
@@ -168,3 +159,86 @@ def test_restart_recorded_in_the_future(bench):
     outlive_grace()
     one.leak(LEAK)
     daemon.wait("healed", in_time() + 25, container="ahead")
+
+
+# ---- an intent that nobody has followed for long, and a container that is only observed
+
+def left_open(bench, name):
+    """A container whose restart was committed and not sent: the daemon has died in between."""
+    one = bench.ollama(name)
+    daemon = bench.daemon(one)
+    outlive_grace()
+    stopper = faults.stop_at(daemon, "deed", name, "restart", bench.directory)
+    try:
+        one.leak(LEAK)
+        stopper.wait(40, daemon.text)
+        stopper.kill()
+    finally:
+        stopper.close()
+    assert [r["state"] for r in intents.rows(bench.state)] == [intents.OPEN]
+    return one
+
+
+def overrun_ring(bench):
+    """So many events that the engine has forgotten what was before them."""
+    noise = bench.ollama("noise")
+    for number in range(140):
+        noise.engine.api.raw("POST", f"/containers/{noise.id}/rename", query={"name": f"noise{number}"})
+        noise.engine.api.raw("POST", f"/containers/{noise.id}/kill", query={"signal": "WINCH"})
+
+
+@pytest.mark.parametrize("mode", ["auto", "observe"])
+def test_person_has_stopped_it_long_after_an_intent_that_was_left_open(bench, mode):
+    one = left_open(bench, "stale")
+    one.engine.api.raw("POST", f"/containers/{one.id}/stop", query={"t": 5})
+    overrun_ring(bench)
+    with contextlib.closing(sqlite3.connect(f"{bench.state}/supervisor.db")) as db, db:
+        db.execute("UPDATE intents SET begun_wall_ms = begun_wall_ms - 36000000, begun_boottime_s = begun_boottime_s - 36000")
+    successor = bench.daemon(supervisor__mode=mode)
+    settled(bench, successor)
+    time.sleep(2)
+    assert not one.running(), successor.text()
+    told = successor.find("remedy taken up", container="stale") + successor.find("remedy dropped", container="stale")
+    assert any("docker start stale" in r["why"] for r in told), successor.text()
+    assert "stopped-by-us" not in bench.supervisor("status").out
+
+
+def half_way(bench, tmp_path, name):
+    """We have stopped it, the engine could not start it again, and the daemon died meanwhile. It can be started now."""
+    one, daemon, source = leaks_without_source(bench, tmp_path, name, env={"SIMOLLAMA_STOP_DELAY_MS": 1500})
+    daemon.wait("acting", in_time() + 15, container=name)
+    time.sleep(0.5)
+    daemon.end(signal.SIGKILL)
+    wait.until(lambda: one.inspect()["State"]["Status"] == "exited" and one.inspect()["State"]["Error"], 20, "it is left stopped")
+    faults.give_source(source)
+    return one
+
+
+def test_successor_starts_what_the_engine_could_not(bench, tmp_path):
+    one = half_way(bench, tmp_path, "lost")
+    successor = bench.daemon()
+    wait.until(one.running, 40, successor.text)
+    settled(bench, successor)
+    assert one.stop_signals() == 1
+
+
+def test_successor_that_only_observes_starts_nothing(bench, tmp_path):
+    one = half_way(bench, tmp_path, "observed")
+    for _ in range(2):  # the second one knows it from the database
+        successor = bench.daemon(supervisor__mode="observe")
+        raised = successor.wait("verdict raised", 40, container="observed", verdict="stopped-by-us")
+        assert "docker start observed" in raised["why"], raised
+        settled(bench, successor)
+        time.sleep(2)
+        assert not one.running() and one.stop_signals() == 1, successor.text()
+        successor.end(signal.SIGKILL)
+    assert "docker start observed" in bench.daemons[-2].find("not healed", container="observed")[0]["why"]
+
+
+def test_left_stopped_is_known_under_another_name(bench, tmp_path):
+    one, daemon, _ = leaks_without_source(bench, tmp_path, "bound")
+    daemon.wait("verdict raised", in_time() + 50, container="bound", verdict="stopped-by-us")
+    one.engine.api.call("POST", f"/containers/{one.id}/rename", query={"name": "unbound"})
+    daemon.end()
+    successor = bench.daemon()
+    successor.wait("verdict raised", 10, container="unbound", verdict="stopped-by-us")

@@ -16,7 +16,7 @@ ALWAYS = [
     ("restart", "commit", "database corrupt"), ("restart", "recover", "clock year behind"), ("restart", "allow", "clock day ahead"),
     ("restart", "deed", "start refused"), ("restart", "lock", "disk full"), ("restart", "prepare", "recreated"),
     ("kill", "deed", "killed"), ("unload", "check", "database moved"), ("limit", "deed", "engine 400"),
-    ("stop", "deed", "answer lost"),
+    ("stop", "deed", "answer lost"), ("throttle", "deed", "killed"), ("restart", "deed", "disk read-only"),
 ]
 CELLS = [pytest.param(cell, id="-".join(cell).replace(" ", "_"), marks=() if cell in ALWAYS else pytest.mark.prove)
          for cell in [*ALWAYS, *(cell for cell in all_cells() if cell not in ALWAYS)]]

@@ -10,21 +10,12 @@ import pytest
 import faults
 import intents
 import program
-from bench import QUICK, Bench, outlive_grace
+from bench import QUICK, outlive_grace
 from ollama import PORT
 from sizes import MIB
 
 LEAK, STOPPED_IN = 120 * MIB, 30
 SETTINGS = QUICK | {"leak.threshold": "64M", "leak.threshold_percent": "0", "leak.baseline": "32M", "leak.hold": "5s"}
-
-
-@pytest.fixture
-def bench(engine, built):
-    one = Bench(engine, SETTINGS)
-    try:
-        yield one
-    finally:
-        one.close()
 
 
 @pytest.fixture
@@ -63,6 +54,18 @@ def test_what_is_as_it_was_is_healed(bench, busy):
     code, said = forced(bench, busy, lambda: None)
     assert code == 0, said
     assert busy.started_at() != started and busy.stop_signals() == 1 and busy.held() < 64 * MIB, said
+
+
+def test_busy_engine_forgets_what_was_known(bench, busy):
+    """Its ring of 256 events no longer reaches back to where nobody had told it to stop."""
+    started = busy.started_at()
+
+    def fill_the_ring():
+        path = f"/images/{busy.inspect()['Image']}/tag"
+        for _ in range(300):
+            busy.engine.api.raw("POST", path, query={"repo": "one-of-many", "tag": "events"})
+    code, said = forced(bench, busy, fill_the_ring)
+    assert code == 0 and busy.started_at() != started and busy.stop_signals() == 1, said
 
 
 def test_leak_is_gone(bench, busy):

@@ -16,7 +16,7 @@ import pytest
 
 import program
 import wait
-from bench import QUICK, Bench, in_time, outlive_grace
+from bench import QUICK, in_time, outlive_grace
 from sizes import MIB
 
 LEAK, MOST_KIB = 120 * MIB, 32 * 1024
@@ -91,15 +91,6 @@ while True:
     threading.Thread(target=answer, args=(s.accept()[0],), daemon=True).start()
 '''
 KINDS = ["many", "small", "deep", "long", "shows", "garbage", "headers", "tiny", "interim", "drip"]
-
-
-@pytest.fixture
-def bench(engine, built):
-    one = Bench(engine, SETTINGS)
-    try:
-        yield one
-    finally:
-        one.close()
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +236,14 @@ def test_labels_of_nine_megabytes_on_one_container(bench):
         assert peak_kib(daemon) < MOST_KIB, peak_kib(daemon)
         events = bench.supervisor("events", "--json").out.splitlines()
         assert len([e for e in map(json.loads, events) if e["event"] in ("engine-lost", "engine-back")]) == 0, events
+        # Its events are as large: the ring of them cannot be read, and whether somebody stops the other one is known later.
+        daemon.end()
+        for name in ("hugest", "huge"):
+            bench.engine.api.call("POST", f"/containers/{huge_id}/rename", query={"name": name})
+        started = neighbour.started_at()
+        neighbour.leak(LEAK)
+        fixed = bench.supervisor("fix-ollama", "beside", timeout=90)
+        assert fixed.code == 0 and neighbour.started_at() != started, fixed
     finally:
         bench.engine.api.remove(huge_id)
 

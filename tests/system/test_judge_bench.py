@@ -5,6 +5,9 @@ import lzma
 import os
 import re
 import subprocess
+import sys
+
+import pytest
 
 import program
 from engine import ROOT
@@ -13,10 +16,10 @@ BENCH = ROOT / "tests/bench/judge_bench"
 LAST = re.compile(r"judge: (\d+) traces, (\d+) false, (\d+) missed")
 
 
-def judge(*arguments):
+def judge(*arguments, under=None):
     """Its exit status, its whole output, and the three numbers of its last line."""
     done = subprocess.run([BENCH, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
-                          env=os.environ | {"SUPERVISOR_PROGRAM": str(program.PROGRAM)})
+                          env=os.environ | {"SUPERVISOR_PROGRAM": str(under or program.PROGRAM)})
     last = LAST.fullmatch((done.stdout.splitlines() or [""])[-1])
     assert last, f"{done.stdout}{done.stderr}"
     return done.returncode, done.stdout, *map(int, last.groups())
@@ -65,3 +68,38 @@ def test_a_slow_judge_is_found_out(built):
     assert (code, missed) == (1, 2), out
     assert re.search(r"^missed: idle-leak-300m-of-512m: idle-leak.* later", out, re.M), out
     assert re.search(r"^missed: orphan-300m: orphan-runner", out, re.M), out
+
+
+FAULTY = """#!{python}
+import json, subprocess, sys
+done = subprocess.run([{program!r}, *sys.argv[1:]], stdin=sys.stdin, capture_output=True, text=True)
+for text in done.stdout.splitlines():
+    line = json.loads(text)
+    if line.get("verdict") == {kind!r} and line["state"] == "raised":
+        {fault}
+    print(json.dumps(line))
+    if line.get("verdict") == {kind!r} and line["state"] == "raised" and {cleared}:
+        print(json.dumps(line | {{"state": "cleared", "remedy": "none", "monotonic": line["monotonic"] + 10}}))
+sys.stderr.write(done.stderr)
+sys.exit(done.returncode)
+"""
+
+
+@pytest.mark.parametrize(("name", "kind", "fault", "said"), [
+    ("orphan-300m", "orphan-runner", "line['pid'] = line['evidence']['pid'] = 1", "missed: .* is no runner"),
+    ("stuck-stopping", "stuck-stopping", "line['model'] = 'another'", "missed: .* does not serve another"),
+    ("idle-leak-300m-of-512m", "idle-leak", "line['evidence']['held'] += 4096", "missed: .* shows held"),
+    ("idle-leak-300m-of-512m", "idle-leak", "del line['evidence']['limit']", "missed: .* shows limit None"),
+    ("idle-leak-300m-of-512m", "idle-leak", "line['evidence']['pid'] = 1", "missed: .* shows pid, which is no number"),
+    ("orphan-300m", "orphan-runner", "line['remedy'] = 'restart'", "missed: .* has remedy restart"),
+    ("orphan-300m", "orphan-runner", "line['remedy'] = 'none'", "missed: .* has remedy none"),
+    ("ghost-model", "ghost-model", "line['remedy'] = 'unload'", "missed: .* has remedy unload"),
+    ("idle-leak-300m-of-512m", "idle-leak", "line['monotonic'] -= 20", "false: .* before its hold"),
+    ("idle-without-a-limit", "no-limit", None, "missed: .* was cleared"),
+])
+def test_a_fault_in_what_is_said_is_found_out(built, tmp_path, name, kind, fault, said):
+    under = tmp_path / "supervisor"
+    under.write_text(FAULTY.format(python=sys.executable, program=str(program.PROGRAM), kind=kind, fault=fault or "pass", cleared=fault is None))
+    under.chmod(0o755)
+    code, out, *_ = judge(trace(name), under=under)
+    assert code == 1 and re.search(f"^{said}", out, re.M), out

@@ -21,11 +21,13 @@ from ollama import PORT
 from sizes import KIB, MIB
 
 GROWTH, GROWS = 45.0, 75.0  # the hold, and how long they grow: the verdict stands some 40 s longer than the growth
-LIMIT, NEAR = 320 * MIB, 128 * MIB  # of each container; how far they grow, which is critical by these settings
+# Of each container: ten minutes of growth and more. How far they grow, which is critical by these settings.
+LIMIT, NEAR = 2304 * MIB, 128 * MIB
+LAST = 256 * MIB  # the limit of those that never rest; it is less than ten minutes away when the growth is seen
 UNLOAD = 10.0  # how long an unload is waited for
 SETTINGS = QUICK | {"leak.growth_hold": f"{GROWTH:g}s", "leak.growth": "8m", "leak.threshold": "48M",
                     "leak.threshold_percent": "0", "leak.baseline": "16M", "leak.stuck_hold": "10m",
-                    "pressure.level_medium": "20", "pressure.level_high": "30", "pressure.level_critical": "36"}
+                    "pressure.level_medium": "3", "pressure.level_high": "4", "pressure.level_critical": "5"}
 NO_KILL = ("setpriv", "--bounding-set=-kill", "--inh-caps=-kill")
 
 
@@ -35,16 +37,24 @@ def held(one):
     return 0
 
 
-def prompts(one, seconds=GROWS):
-    """Distinct prompts, one after the other, until it is that near to its limit."""
-    ends = time.monotonic() + seconds
-    for i in range(100_000):
-        if time.monotonic() > ends and held(one) > NEAR or time.monotonic() > ends + 120:
-            return
+def prompts(one, enough):
+    """Distinct prompts, one after the other."""
+    while not enough():
         with contextlib.suppress(OSError, AssertionError):
-            one.post("/api/generate", {"model": "big", "prompt": f"prompt {i} of {time.time_ns()}", "stream": False,
+            one.post("/api/generate", {"model": "big", "prompt": f"prompt of {time.time_ns()}", "stream": False,
                                        "options": {"num_predict": 1}})
         time.sleep(0.2)
+
+
+def prompts_until_near(one, seconds=GROWS):
+    ends = time.monotonic() + seconds
+    prompts(one, lambda: time.monotonic() > ends and held(one) > NEAR or time.monotonic() > ends + 120)
+
+
+def prompts_without_end(one):
+    """As long as its runner lives."""
+    runners, ends = one.runners(), time.monotonic() + 400
+    prompts(one, lambda: one.runners() != runners or time.monotonic() > ends)
 
 
 def together(jobs):
@@ -85,6 +95,8 @@ def ward(engine, built):
         "stopping": {"env": {"SIMOLLAMA_STUCK_UNLOAD": "1"}},
         "crashed": {"env": {"SIMOLLAMA_KEEP_ANSWERING": "1"}},
         "healthy": {},
+        "last-minutes": {"memory_limit": LAST},
+        "last-minute": {"memory_limit": LAST, "env": {"SIMOLLAMA_KEEP_ANSWERING": "1"}},
     }
     of = {"unable": unable, "crashed": crashed, "by-command": person, "stopping": person}
     with contextlib.ExitStack() as ends:
@@ -107,23 +119,24 @@ def ward(engine, built):
         outlive_grace()
         c["stopping"].post("/api/generate", {"model": "big", "keep_alive": 0})
         c["by-command"].orphan(16 * MIB)  # what keeps fix-ollama there until the growth is found
-        pool = ends.enter_context(ThreadPoolExecutor(2))
+        pool = ends.enter_context(ThreadPoolExecutor(4))
         ends.callback(person.close)  # without its containers fix-ollama ends
         w.fixes = {name: pool.submit(person.supervisor, "fix-ollama", name, timeout=600, leak__stuck_hold="20s",
                                      leak__orphan_hold="200s") for name in ("stopping", "by-command")}
+        w.without_end = {name: pool.submit(prompts_without_end, c[name]) for name in ("last-minutes", "last-minute")}
         ends.enter_context(client(c["connected"]))
         for name in ("busy-later", "connected-later", "by-hand", "crashed"):
             w.between[name] = ends.enter_context(contextlib.ExitStack())
 
         def grows(name):
-            prompts(c[name])
+            prompts_until_near(c[name])
             if name == "busy":
                 ends.enter_context(c[name].streaming("big"))
             if name in w.between:  # the unload is under way: somebody comes before the next step
                 daemon = w.daemon_that_dies if name == "crashed" else w.daemon
                 daemon.wait("acting", BUSY + 60, container=name, step="unload")
                 w.between[name].enter_context(c[name].inbound() if name == "busy-later" else client(c[name]))
-        together([lambda n=name: grows(n) for name in c if name not in ("healthy", "stopping")])
+        together([lambda n=name: grows(n) for name in c if name not in ("healthy", "stopping", *w.without_end)])
         w.rests = time.monotonic()
         yield w
 
@@ -231,6 +244,23 @@ def test_nothing_follows_a_restart_by_hand(ward):
     assert acted(ward, "by-hand") == ["unload"] and one.starts() == 2 and one.stop_signals() == 1
 
 
+def test_runner_that_never_rests_goes_at_the_end_of_a_request(ward):
+    """Less than ten minutes before the limit."""
+    ward.without_end["last-minutes"].result(500)
+    healed = ward.daemon.wait("healed", 20, container="last-minutes")
+    assert healed["step"] == "unload" and healed["verdict"] == "growth-leak"
+    assert acted(ward, "last-minutes") == ["unload"] and same_life(ward, "last-minutes")
+
+
+def test_runner_that_never_rests_is_killed_in_the_last_minute(ward):
+    """What it was told to do it did not. Nobody but its runner dies, and not by the kernel's hand."""
+    ward.without_end["last-minute"].result(500)
+    healed = ward.daemon.wait("healed", 20, container="last-minute")
+    assert healed["step"] == "kill" and int(healed["before"]) < LAST
+    assert acted(ward, "last-minute") == ["unload", "kill"] and same_life(ward, "last-minute")
+    assert not ward.daemon.find("verdict raised", container="last-minute", verdict="oom-kill")
+
+
 def test_others_are_left_alone(ward):
     assert same_life(ward, "healthy").runners() == ward.runners["healthy"]
     assert ward.containers["healthy"].loaded() == ["big"] and acted(ward, "healthy") == []
@@ -249,7 +279,7 @@ def test_successor_goes_on_and_does_no_step_twice(ward):
     """It earns the verdict anew, and finds in the database that the unload was not enough."""
     one = same_life(ward, "crashed")
     daemon = ward.crashed.daemon(one)
-    prompts(one)
+    prompts_until_near(one)
     dropped = daemon.wait("remedy dropped", BUSY + 25, container="crashed", step="unload")
     assert dropped["why"] == "an earlier supervisor has done it, and it was not enough; next: kill-runner"
     healed = daemon.wait("healed", 25, container="crashed")
@@ -263,9 +293,9 @@ def test_successor_goes_on_and_does_no_step_twice(ward):
 def test_fix_ollama_climbs(ward):
     """Beside an orphan, which it is there for."""
     done = ward.fixes["by-command"].result(400)
-    assert done.code == 0, done
+    assert done.code == 0, str(done)
     steps = re.findall(r"^by-command: (growth-leak|orphan-runner|unload|kill): ", done.out, re.MULTILINE)
-    assert steps == ["growth-leak", "unload", "growth-leak", "kill", "orphan-runner", "kill"], done
+    assert steps == ["growth-leak", "unload", "growth-leak", "kill", "orphan-runner", "kill"], str(done)
     assert same_life(ward, "by-command").runners() == []
 
 

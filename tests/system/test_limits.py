@@ -15,10 +15,12 @@ from sizes import GIB, MIB
 def limits(shared_bench):
     bench = shared_bench
     bench.settings["leak.threshold"] = "8G"  # what is held here is no leak
-    wanted = {"supervisor.memory": "1g"}
+    wanted = {"supervisor.memory": "1g", "supervisor.memory.swap": "0"}
     c = {
         "none": bench.ollama("none"),
         "wanted": bench.ollama("wanted", labels=wanted, restart="on-failure"),
+        "unbounded": bench.ollama("unbounded", labels={"supervisor.memory": "1g"}),
+        "swaps": bench.ollama("swaps", labels={"supervisor.memory": "1g"}, host={"Memory": 512 * MIB, "MemorySwap": -1}),
         "larger": bench.ollama("larger", labels={"supervisor.memory": "3g"}, memory_limit=GIB),
         "tight": bench.ollama("tight", labels={"supervisor.memory": "512m"}),
         "watched": bench.ollama("watched", mode="observe", labels=wanted),
@@ -46,8 +48,15 @@ def test_wanted_limit_is_applied(limits, name, size):
     assert int(record["limit"]) == size
     limited(one, size)
     config = one.inspect()["HostConfig"]
-    assert config["MemorySwap"] >= size or config["MemorySwap"] == -1
+    assert config["MemorySwap"] == (size if one.engine.api.call("GET", "/info")["SwapLimit"] else -1), "no swap beside it"
     assert one.started_at() == limits.started[name]
+
+
+@pytest.mark.parametrize("name", ["swaps", "unbounded"])
+def test_swap_of_which_nothing_is_said_stays(limits, name):
+    limits.daemon.wait("limit applied", 10, container=name)
+    config = limits.containers[name].inspect()["HostConfig"]
+    assert (config["Memory"], config["MemorySwap"]) == (GIB, -1)
 
 
 def test_restart_policy_is_kept(limits):

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import pathlib
 import signal
@@ -14,9 +15,9 @@ import pytest
 import memory
 import program
 import wait
-from bench import QUICK, Bench, in_time, outlive_grace
+from bench import QUICK, in_time, outlive_grace
 from making import Making, trial
-from sizes import MIB
+from sizes import GIB, MIB
 
 SETTINGS = QUICK | {"leak.threshold": "64M", "leak.threshold_percent": "0", "leak.baseline": "32M"}
 LEAK, SHARED = 120 * MIB, pathlib.Path("/run/supervisor/locks")
@@ -36,15 +37,6 @@ for path in sys.argv[1:]:
 print(*held, flush=True)
 time.sleep(600)
 """
-
-
-@pytest.fixture
-def bench(engine, built):
-    one = Bench(engine, SETTINGS)
-    try:
-        yield one
-    finally:
-        one.close()
 
 
 @contextlib.contextmanager
@@ -112,6 +104,15 @@ def test_a_place_that_others_can_write_is_not_believed(bench):
     assert one.stop_signals() == 1
 
 
+def test_a_place_that_cannot_be_written_is_told(bench):
+    """Read-only for this daemon alone: it has the lock of its own state directory, and says that this is all."""
+    one = bench.ollama("unshared")
+    read_only = "mount --bind /run/supervisor /run/supervisor && mount -o remount,bind,ro /run/supervisor && exec \"$@\""
+    daemon = bench.daemon(one, wrapper=("unshare", "--mount", "sh", "-c", read_only, "sh"))
+    line = daemon.wait("locks not shared", 10)
+    assert "ead-only" in line["why"], line
+
+
 def command(bench, *arguments):
     return subprocess.Popen([str(program.PROGRAM), *map(str, bench.options()), *arguments], env=program.environment(),
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -148,6 +149,17 @@ def test_commands_wait_for_those_with_another_state(bench, arguments, seconds):
         assert one.stop_signals() == 1
     else:
         assert one.loaded() != loaded
+
+
+@pytest.mark.slow
+def test_enforce_that_is_locked_out_has_failed(bench):
+    one = bench.ollama("kept-from", labels={"supervisor.memory": "1g"}, memory_limit=2 * GIB)
+    with held_by_root(one.id):
+        done = bench.supervisor("enforce", "--json", timeout=120)
+    rows = json.loads(done.out)
+    assert done.code == 1 and [(row["container"], row["verdict"], row["result"]) for row in rows] == [
+        ("kept-from", "limit-drift", "failed")], done
+    assert "another supervisor" in rows[0]["text"] and memory.limit(one.id) == 2 * GIB, done
 
 
 def engine_number(address):

@@ -12,6 +12,7 @@ import pytest
 
 import memory
 import program
+import proxy
 import wait
 from engine import ROOT, Engine
 from engine_api import EngineError
@@ -185,6 +186,23 @@ def test_killed(one):
     assert done.code == 0, done
     assert f"the container {left} of an earlier test is taken away" in done.out, done
     assert "the image supervisor-probe:" in done.out.splitlines()[1], done
+    nothing_left(one)
+
+
+def test_what_is_being_removed_is_waited_for(one, tmp_path):
+    """It has its memory and its image until it is gone."""
+    test = Running(one, "6g")
+    container = test.until_it_touches(100 * MIB)
+    test.end(signal.SIGKILL)
+    left = one.api.inspect(container)["Name"].lstrip("/")
+    between = proxy.EngineProxy(one.socket, tmp_path)
+    try:
+        rule = between.answer(409, f"/containers/{left}", "DELETE", f"removal of container {left} is already in progress", times=3)
+        done = program.run("--host", between.url, "test", "64m")
+    finally:
+        between.close()
+    assert done.code == 0 and rule.taken == 3, done
+    assert done.out.count(f"the container {left} of an earlier test is taken away") == 1, done
     nothing_left(one)
 
 

@@ -35,6 +35,32 @@ def test_second_model_goes_and_the_one_used_last_stays(bench):
     assert sorted(watched.loaded()) == sorted(c["free"].loaded()) == ["first", "second"]
 
 
+def test_quick_use_counts_whatever_it_loads(bench):
+    """Loads and answers take less than a look: what shows of them is a runner's start, or a new expires_at."""
+    one = bench.ollama("quick", models="first=100M,second=100M,third=100M", labels=SINGLE)
+    daemon = bench.daemon(one)
+    for last in ("first", "second", "third", "first", "third", "second"):
+        for name in {"first", "second"} - {last}:
+            one.generate(name)
+        one.generate(last)
+        wait.until(lambda: len(one.loaded()) == 1, 15, lambda: f"one stays: {one.loaded()}\n{daemon.text()}")
+        assert one.loaded() == [last], daemon.text()
+    assert "(its expires_at)" in " ".join(r["why"] for r in daemon.find("verdict raised", verdict="too-many-models"))
+
+
+def test_none_goes_of_which_nobody_knows_when_they_were_used(bench):
+    """They were there before the daemon, each with a keep_alive of its own."""
+    one = bench.ollama("unknown", models="first=100M,second=100M", labels=SINGLE)
+    for name in ("first", "second"):
+        one.post("/api/generate", {"model": name, "keep_alive": "2h"})
+    daemon = bench.daemon(one)
+    time.sleep(BUSY + HOLD)
+    assert "which of 2 was used last cannot be told" in " ".join(bench.supervisor("status").out.split())
+    assert sorted(one.loaded()) == ["first", "second"] and not daemon.find("acting")
+    one.generate("first")
+    wait.until(lambda: one.loaded() == ["first"], 15, lambda: f"first stays: {one.loaded()}\n{daemon.text()}")
+
+
 def test_busy_model_is_never_unloaded(bench):
     one = bench.ollama("busy", models="first=100M,second=100M", labels=SINGLE)
     one.set(tokens_per_s=20)
@@ -50,7 +76,8 @@ def test_busy_model_is_never_unloaded(bench):
         told = len(first), len(second)
         time.sleep(1)
         assert len(first) > told[0] and len(second) > told[1]
-    wait.until(lambda: len(one.loaded()) == 1, 30, lambda: f"one model stays: {one.loaded()}\n{daemon.text()}")
+    one.generate("first")  # both were used until the same moment, when their clients left
+    wait.until(lambda: one.loaded() == ["first"], 30, lambda: f"first stays: {one.loaded()}\n{daemon.text()}")
 
 
 def test_models_of_before_are_unloaded_at_the_start_if_wished(bench):

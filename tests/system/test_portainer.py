@@ -301,8 +301,8 @@ def test_deployed_stack_is_what_create_makes(deployed, name):
     """But for the prompt cache, which create counts with the GPU that it sees, and for the volume: a stack's is its own,
     so that the server in it may delete what no model of it names."""
     profile = deployed.engine.api.inspect(deployed.ids[name])["Config"]["Labels"]["supervisor.profile"]
-    said = program.run("--host", deployed.engine.url, "--state", deployed.directory / "none", f"create-{profile}", "--dry-run")
-    wanted, _ = json.JSONDecoder().raw_decode(said.out[said.out.index("\n{") + 1:])
+    said = program.run("--host", deployed.engine.url, "--state", deployed.directory / "none", f"create-{profile}", "--dry-run", "--json")
+    wanted = json.loads(said.out)["request"]
     made = deployed.engine.api.inspect(deployed.ids[name])
     assert not [v for v in wanted["Env"] if v not in made["Config"]["Env"]
                 and v.split("=")[0] not in ("LLAMA_ARG_CACHE_RAM", "OLLAMA_NOPRUNE", "OLLAMA_KEEP_ALIVE")]
@@ -331,8 +331,10 @@ def test_supervisor_of_its_template_keeps_the_limit(deployed):
     assert memory.limit(supervisor) == GIB // 8
     api.call("POST", f"/containers/{standard}/update", {"Memory": 9 * GIB, "MemorySwap": 18 * GIB})
 
+    swap = 8 * GIB if api.call("GET", "/info")["SwapLimit"] else -1
+
     def as_wanted():  # and no swap beyond it, which the engine gives where a stack file names none
         config = api.inspect(standard)["HostConfig"]
-        return config["Memory"] == memory.limit(standard) == 8 * GIB and config["MemorySwap"] in (8 * GIB, -1)
+        return config["Memory"] == memory.limit(standard) == 8 * GIB and config["MemorySwap"] == swap
     wait.until(as_wanted, 20, lambda: f"the limit comes back; the supervisor says:\n{api.logs(supervisor)}")
     assert api.inspect(supervisor)["State"]["Running"] and api.inspect(supervisor)["RestartCount"] == 0

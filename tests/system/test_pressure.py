@@ -9,9 +9,12 @@ import time
 
 import pytest
 
+import faults
 import intents
+import proxy
 import wait
 from bench import BUSY, QUICK, Bench
+from matrix import FaultyBench
 from memory import hundredth_of_host
 from sizes import MIB
 
@@ -203,6 +206,38 @@ def test_kill_switch_waits_for_no_answer_of_ollama(pressed):
     wait.until(lambda: exited(one), 10, "it stops")
 
 
+def test_kill_switch_waits_for_a_persons_stop(pressed):
+    bench = pressed(STOP)
+    large = bench.ollama("large")
+    leaving = bench.ollama("leaving", env={"SIMOLLAMA_STOP_DELAY_MS": 5000})
+    large.leak(hundredth_of_host() + 60 * MIB)
+    daemon = bench.daemon(large, leaving)
+    with leaving.stopped_meanwhile():
+        wait.until(lambda: leaving.stop_signals() == 1, 5, "it is told to stop")
+        assert not daemon.find("acting"), "the stop came too late for this test"
+        wait.until(lambda: exited(leaving), 15, "it is gone")
+        gone = time.time()
+    assert not daemon.find("acting"), daemon.text()
+    daemon.wait("acting", KILL_HOLD + 6, container="large", step="stop")
+    assert time.time() - gone >= KILL_HOLD - 1.2, "the hold began anew"
+    wait.until(lambda: exited(large), 10, "it is too much still")
+
+
+def test_kill_switch_waits_for_a_stop_from_before_the_daemon(pressed):
+    """A person's, or an earlier daemon's: the engine's ring has it."""
+    bench = pressed(STOP)
+    large = bench.ollama("large")
+    leaving = bench.ollama("leaving", env={"SIMOLLAMA_STOP_DELAY_MS": 8500})
+    large.leak(hundredth_of_host() + 60 * MIB)
+    with leaving.stopped_meanwhile():
+        wait.until(lambda: leaving.stop_signals() == 1, 5, "it is told to stop")
+        daemon = bench.daemon(large, leaving)
+        wait.until(lambda: exited(leaving), 15, "it is gone")
+    assert not daemon.find("acting"), daemon.text()
+    daemon.wait("acting", KILL_HOLD + 6, container="large", step="stop")
+    wait.until(lambda: exited(large), 10, "it is too much still")
+
+
 def stopping(pressed, name):
     """A container that stops slowly, under a daemon that has begun to stop it."""
     bench = pressed(STOP)
@@ -284,3 +319,68 @@ def test_thresholds_out_of_order_are_refused(pressed):
     for settings in ({"pressure__action_unload": "99.9%"}, {"pressure__action_kill_switch": "99.9%"}):
         done = bench.supervisor("config", "check", **settings)
         assert done.code == 2 and "must be below it" in done.err and len(done.err.splitlines()) == 1, done
+
+
+# ---- between the commit and the request
+
+def renewed(one):
+    """A person restarts it: the new life holds next to nothing."""
+    one.engine.api.raw("POST", f"/containers/{one.id}/restart", query={"t": 5})
+    one.wait_until_it_answers()
+    return one.started_at(), one.stop_signals()
+
+
+def test_restarted_while_the_stop_is_written_down(pressed):
+    """The verdict was about another life."""
+    bench = pressed(STOP)
+    one = bench.ollama("renewed")
+    daemon = bench.daemon(one)
+    stopper = faults.stop_at(daemon, "commit", "renewed", "stop", bench.directory)
+    try:
+        one.leak(hundredth_of_host() + 60 * MIB)
+        stopper.wait(40, daemon.text)
+        life = renewed(one)
+        stopper.go()
+    finally:
+        stopper.close()
+    dropped = daemon.wait("remedy dropped", 15, container="renewed")
+    assert "somebody else restarted or stopped it meanwhile" in dropped["why"], daemon.text()
+    assert one.running() and (one.started_at(), one.stop_signals()) == life, daemon.text()
+
+
+def test_pressure_ends_while_the_stop_is_written_down(pressed):
+    bench = pressed(STOP)
+    one = bench.ollama("relieved")
+    daemon = bench.daemon(one)
+    one.leak(hundredth_of_host() + 60 * MIB)
+    with intents.database_busy(bench.state):
+        daemon.wait("verdict raised", 15, container="relieved", remedy="stop")
+        bench.configure({"pressure.action_kill_switch": "99.9%"})
+        daemon.send(signal.SIGHUP)
+        daemon.wait("verdict cleared", 15, container="relieved")
+    time.sleep(5)
+    assert one.running() and one.stop_signals() == 0, daemon.text()
+
+
+def test_restarted_while_the_stop_is_on_its_way(engine, built):
+    """After the last look nobody can tell: the new life is stopped. Then it is ours, and is told, by the successor too."""
+    bench = FaultyBench(engine, QUICK | STOP, "underway.enable")
+    try:
+        one = bench.ollama("underway")
+        daemon = bench.daemon(one)
+        bench.proxy.rule("POST", f"{one.id}/stop", proxy.PASS, delay=4.0)
+        one.leak(hundredth_of_host() + 60 * MIB)
+        daemon.wait("acting", 20, container="underway", step="stop")
+        time.sleep(0.5)
+        life = renewed(one)[0]
+        wait.until(lambda: exited(one), 20, daemon.text)
+        assert one.started_at() == life
+        daemon.wait("CRITICAL ALERT", 15, container="underway")
+        assert "docker start underway" in " ".join(bench.supervisor("status").out.split())
+        daemon.end(signal.SIGKILL)
+        successor = bench.daemon(one)
+        raised = successor.wait("verdict raised", 15, container="underway", verdict="host-pressure")
+        assert "the kill switch stopped it" in raised["why"], raised
+        assert exited(one) and one.stop_signals() == 2
+    finally:
+        bench.close()

@@ -42,6 +42,38 @@ def test_wanted_models_are_loaded_after_a_restart(engine, built):
         bench.close()
 
 
+def test_what_is_loaded_again_shows_a_token(engine, built):
+    """With models.probe; where nothing was loaded again nothing is asked for a token."""
+    settings = QUICK | {"leak.threshold": "64M", "leak.threshold_percent": "0", "leak.baseline": "32M",
+                        "memory.reserve": "0", "models.probe": "on"}
+    bench = Bench(engine, settings)
+    try:
+        env = {"SIMOLLAMA_LOAD_MS": 300}
+        ill = bench.ollama("ill", models="kept=40M", labels={"supervisor.pin": "kept"}, memory_limit=700 * MIB, env=env)
+        bare = bench.ollama("bare", models="kept=40M", memory_limit=700 * MIB, env=env)
+        outlive_grace()
+        daemon = bench.daemon(ill, bare)
+        for one in (ill, bare):
+            one.leak(160 * MIB)
+        for one in (ill, bare):
+            daemon.wait("healed", 30, container=one.name, step="restart")
+        told = daemon.wait("model loaded", 20, container="ill", verdict="restore")
+        for one in (ill, bare):
+            one.wait_until_it_answers()  # at its new address
+        assert told["why"].startswith("a token after "), told
+        assert ill.state()["requests"]["POST /api/generate"] == 2  # the load and the token
+        expires = ill.get("/api/ps")["models"][0]["expires_at"]
+        assert int(expires[:4]) > 2100, "its keep_alive stays"
+        time.sleep(2)
+        assert bare.loaded() == [] and bare.state()["requests"]["POST /api/generate"] == 0, bare.state()
+        daemon.end()
+        ill.unload("kept")
+        said = bench.supervisor("load", "kept", "--container", "ill", "--json")
+        assert json.loads(said.out)["probe_s"] > 0 and said.code == 0, said
+    finally:
+        bench.close()
+
+
 def test_what_was_learned_decides_what_is_loaded_again(engine, built):
     """By its metadata the pinned model would fit beside the other; it was seen to take thrice as much."""
     settings = QUICK | {"leak.threshold": "64M", "leak.threshold_percent": "0", "leak.baseline": "32M",

@@ -61,6 +61,21 @@ def test_engine_stops_and_starts(own_bench):
     assert len(daemon.find("engine back")) == 1
 
 
+def test_a_stop_before_the_engine_went_is_of_the_earlier_life(own_bench):
+    """Its next start was not seen, and a signal counts for the stop grace and 10 s: it was no signal to this life."""
+    engine, one = own_bench.engine, own_bench.ollama("risen", labels=LOW, restart="always")
+    daemon = own_bench.daemon(one, remedy__stop_grace="60s")
+    before = one.stop_signals()
+    engine.api.call("POST", f"/containers/{one.id}/stop")
+    assert one.stop_signals() == before + 1
+    engine.kill()
+    engine.start()
+    daemon.wait("engine back", 10)
+    daemon.wait("container started", 5, container="risen")
+    heals(daemon, one)
+    assert not daemon.find("remedy dropped", container="risen")
+
+
 def test_socket_vanishes(own_bench):
     one = own_bench.ollama("cut-off", labels=LOW)
     daemon = own_bench.daemon(one)

@@ -1,5 +1,6 @@
 """The stand-in for Ollama is what it plays: its answers as recorded from real servers, real memory, real processes."""
 
+import datetime
 import http.client
 import json
 import os
@@ -204,6 +205,130 @@ def test_a_killed_runner_stays_listed_until_the_next_request(one):
     assert len(one.runners()) == 1
 
 
+def test_a_small_model_loads_and_answers_within_a_second(one):
+    one.set(load_ms=100)
+    before = time.monotonic()
+    assert one.ask("tiny", prompt="x", options={"num_predict": 1})[0] == 200
+    assert time.monotonic() - before < 1
+
+
+def listed(server):
+    """(size, size_vram, expires_at) of the only loaded model, expires_at in seconds from now."""
+    (model,) = server.get("/api/ps")["models"]
+    ends = datetime.datetime.fromisoformat(re.sub(r"\.\d+Z?", "", model["expires_at"]).removesuffix("Z")).timestamp()
+    return model["size"], model["size_vram"], ends - time.time()
+
+
+def test_weights_are_vram_with_amx_and_a_kv_cache_is_listed_by_the_newer_alone(one):
+    one.load("plain")
+    size = listed(one)[0]
+    one.ask("plain", options={"num_ctx": 8192})
+    grown = listed(one)[0] - size
+    assert listed(one)[1] == 0 and grown == (0 if one.version == "0.24" else 4096 * 16 * KIB), (size, grown)
+    one.set(amx=True)
+    size, vram, _ = listed(one)
+    assert 0 < vram <= size and one.rss(one.runner())[0] > 60 * MIB, "it is anonymous memory all the same"
+
+
+def test_the_first_request_slides_and_later_ones_show_the_past(one):
+    first = one.in_background("plain", prompt="x", keep_alive=2, options={"num_predict": 150})
+    wait.until(lambda: one.loaded() == ["plain"], 10, "it is listed")
+    seen = []
+    for _ in range(2):
+        seen.append(listed(one)[2])
+        time.sleep(1.1)
+    assert abs(seen[0] - seen[1]) < 1 and 0.5 < seen[0] <= 2.1, seen
+    first.join()
+    later = one.in_background("plain", prompt="x", options={"num_predict": 200})
+    time.sleep(3)
+    assert listed(one)[2] < 0 and one.loaded() == ["plain"]
+    later.join()
+
+
+def test_a_runner_that_hangs_keeps_its_client_until_the_next_request(one):
+    one.set(replace_ms=1500)
+    with one.streaming("plain") as lines:
+        wait.until(lambda: lines, 10, "a token")
+        pid = one.runner()
+        one.sim("hang", {"model": "plain"})
+        time.sleep(0.5)
+        tokens, cpu = len(lines), one.rss(pid)[3]
+        time.sleep(2.5)
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        assert (len(lines), one.rss(pid)[3], state) == (tokens, cpu, "S") and one.loaded() == ["plain"]
+        before = time.monotonic()
+        assert one.ask("plain", prompt="x", options={"num_predict": 1})[0] == 200
+        assert time.monotonic() - before >= 1.5 and one.runner() != pid
+        wait.until(lambda: b"error" in lines[-1], 5, "its client is told")
+
+
+def test_an_idle_runner_wakes_once_a_second(one):
+    one.set(idle_us=None)
+    one.load("plain")
+    quiet = one.runner()
+    one.set(idle_us=10_000)
+    one.load("tiny")
+    (busy,) = (pid for pid in one.runners() if pid != quiet)
+    before = one.rss(busy)[3], one.rss(quiet)[3]
+    time.sleep(4)
+    assert 0.02 <= one.rss(busy)[3] - before[0] <= 0.06 and one.rss(quiet)[3] == before[1]
+
+
+def test_mapped_weights_are_no_anonymous_memory(one):
+    one.set(mmap=True)
+    one.load("small")
+    held, file = one.rss(one.runner())[0], int(re.search(
+        r"RssFile:\s+(\d+)", pathlib.Path(f"/proc/{one.runner()}/status").read_text())[1]) * KIB
+    assert 64 * MIB <= held < 80 * MIB and file >= 196 * MIB, (held, file)
+
+
+def test_two_names_of_a_blob_are_one_runner(one):
+    one.load("plain")
+    one.post("/api/copy", {"source": "plain", "destination": "other"})
+    try:
+        assert one.ask("other", prompt="x", options={"num_predict": 1})[0] == 200
+        assert one.loaded() == ["plain"] and len(one.runners()) == 1
+    finally:
+        one.request("DELETE", "/api/delete", {"model": "other"})
+
+
+def test_a_server_that_dies_under_its_wrapper_leaves_its_runner(fresh):
+    server = fresh("kept", models="plain=64m:0", memory_limit=1024 * MIB, body={"Cmd": ["sim", "keep"]})
+    serve = next(pid for pid, argv in server.processes().items() if argv[-1] == "serve")
+    server.load("plain")
+    runner = server.runner()
+    held = server.rss(runner)[0]
+    os.kill(serve, 9)
+    server.wait_until_it_answers()
+    assert server.runners() == [runner] and server.rss(runner)[0] == held and server.rss(runner)[2] == server.pid()
+    assert server.loaded() == [] and server.pid() != serve and server.state()["runners"] == []
+
+
+def test_an_unload_beside_a_load(one):
+    one.load("plain")
+    one.set(load_ms=3000)
+    loading = one.in_background("small")
+    wait.until(lambda: len(one.runners()) == 2, 5, "the load")
+    before = one.held()
+    one.unload("plain")
+    wait.until(lambda: one.held() > before, 5, "more is held than before, though 64 MiB came back")
+    loading.join()
+
+
+def test_a_paused_container_holds_and_does_not_answer(fresh):
+    server = fresh("paused", models="plain=64m:0")
+    server.load("plain")
+    held = server.held()
+    server.engine.api.call("POST", f"/containers/{server.id}/pause")
+    try:
+        with pytest.raises(TimeoutError):
+            server.get("/api/version", timeout=1)
+        state = server.inspect()["State"]
+        assert state["Paused"] and state["Running"] and abs(server.held() - held) < MIB
+    finally:
+        server.engine.api.call("POST", f"/containers/{server.id}/unpause")
+
+
 def test_a_client_that_leaves(one):
     one.set(load_ms=4000, abandon_ms=1500)
     client = one.client("plain")
@@ -238,14 +363,21 @@ def test_a_stalled_load_keeps_its_client_and_its_memory(one):
     wait.until(lambda: not one.runners(), 1, "its end with its client")
 
 
-def test_a_load_that_does_not_fit_is_killed_and_told(fresh):
+def oom_kills(server):
+    """What the kernel has counted of its cgroup."""
+    text = (memory.directory(server.id) / ("memory.events" if memory.V2 else "memory.oom_control")).read_text()
+    return int(re.search(r"oom_kill (\d+)", text)[1])
+
+
+def test_a_load_that_does_not_fit_is_killed_and_told_each_time(fresh):
     server = fresh("small-limit", memory_limit=200 * MIB, models="big=512m:0")
+    assert server.ask("big")[0] == 500 and oom_kills(server) == 1
     status, data = server.ask("big")
     says = {"0.24": "llama runner process has terminated with exit code -1",
             "0.33": "llama-server process has terminated: signal: killed"}
     assert (status, json.loads(data)["error"]) == (500, says[fresh.version])
     state = server.inspect()["State"]
-    assert state["Running"] and server.loaded() == []
+    assert state["Running"] and not state["OOMKilled"] and server.loaded() == [] and oom_kills(server) == 2
 
 
 def test_leaks_are_anonymous_memory_of_the_server(fresh):

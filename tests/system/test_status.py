@@ -1,8 +1,11 @@
 """`supervisor status`: what a person reads, and the world as JSON."""
 
 import json
+import os
+import pty
 import re
 import subprocess
+import time
 import types
 
 import pytest
@@ -111,6 +114,37 @@ def test_watch_repeats(seen):
         child.wait(5)
         child.stdout.close()
     assert worlds[0]["monotonic"] < worlds[1]["monotonic"] < worlds[2]["monotonic"]
+
+
+def test_watch_ends_with_its_terminal(bench):
+    bench.ollama("watched")
+    bench.daemon(*bench.containers)
+    terminal, its_end = pty.openpty()
+    child = subprocess.Popen([program.PROGRAM, *map(str, bench.options()), "status", "--watch=600s"], env=program.environment(),
+                             stdin=subprocess.DEVNULL, stdout=its_end, stderr=subprocess.DEVNULL)
+    try:
+        os.close(its_end)
+        assert os.read(terminal, 4096)
+        time.sleep(0.5)
+        assert child.poll() is None
+        os.close(terminal)
+        assert child.wait(5) == 1
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_a_daemon_that_may_not_be_seen_is_not_said_to_be_absent(bench):
+    """Who is no root sees nothing in the state directory: neither that there is a daemon nor that there is none."""
+    bench.ollama("hidden")
+    hidden = bench.directory / "theirs"
+    hidden.mkdir(mode=0o700)
+    os.chown(hidden, 65534, 65534)
+    bare = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search", program.PROGRAM]
+    done = subprocess.run([*bare, *map(str, bench.options(state=hidden)), "status"], env=program.environment(),
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert "(whether a daemon runs is root's to see; run as root (sudo)" in done.stdout, done
+    assert "(no daemon runs on this state directory" in bench.supervisor("status").out
 
 
 def test_daemon_of_another_engine_is_not_believed(bench, tmp_path):

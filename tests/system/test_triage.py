@@ -1,11 +1,14 @@
 """Triage: what is not an idle leak has a name too, and where there is a remedy, the smallest. All under one daemon."""
 
+import os
+import signal
 import socket
 import time
 
 import pytest
 
 import triage
+import wait
 from bench import BUSY, PACE
 from ollama import PORT
 from sizes import GIB, MIB
@@ -17,10 +20,20 @@ def hang_in_use(ward, one):
     return triage.hang(ward, one)
 
 
+def stop_its_runner(ward, one):
+    """In the middle of an answer, whose client waits."""
+    lines = ward.ends.enter_context(one.streaming("big"))
+    wait.until(lambda: len(lines) > 3 * 50, 20, "some seconds of an answer")
+    (runner,) = one.runners()
+    os.kill(runner, signal.SIGSTOP)
+    return runner
+
+
 @pytest.fixture(scope="module")
 def ward(engine, built):
     with triage.ward(engine, triage.ILLNESSES | {
             "hung-in-use": ({}, None, hang_in_use),
+            "stopped": ({"models": "big=100M:8M", "labels": {"supervisor.leak.hung_hold": f"{STUCK:g}s"}}, triage.load, stop_its_runner),
             "small": ({"models": "big=200M", "labels": {"supervisor.max_parameters": "1M"}}, triage.load, None)}) as one:
         yield one
 
@@ -52,6 +65,18 @@ def test_hung_server_with_a_client_is_only_told(ward):
     time.sleep(max(0.0, began + 10 + TOLD + RESTART + 4 - time.monotonic()))
     untouched(ward, "hung-in-use").set(hang=0)
     ward.daemon.wait("verdict cleared", 15, container="hung-in-use", verdict="unreachable")
+
+
+def test_runner_that_hangs_in_a_request_is_killed(ward):
+    runner = ward.ill["stopped"].result()
+    record = raised(ward, "stopped", "hung-runner", STUCK + SOON)
+    assert record["remedy"] == "kill-runner" and int(record["pid"]) == runner and "client waits" in record["why"]
+    healed = ward.daemon.wait("healed", 15 * PACE, container="stopped", step="kill")
+    assert int(healed["before"]) - int(healed["after"]) >= 50 * MIB
+    one = alive(ward, "stopped")
+    assert runner not in one.runners()
+    one.generate("big")
+    assert not ward.daemon.find("verdict raised", container="hung-in-use", verdict="hung-runner")
 
 
 def test_kill_by_the_kernel_names_the_runner_and_the_limit(ward):

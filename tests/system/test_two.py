@@ -1,30 +1,22 @@
 """Two who would heal the same container: supervisors that know nothing of each other (each with a state directory, and so
 with locks, of its own), or a supervisor and a person. One cause, one restart, one signal."""
 
+import os
+import pathlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
+import faults
 import intents
 import wait
-from bench import QUICK, Bench, in_time, outlive_grace
+from bench import QUICK, in_time, outlive_grace
 from sizes import MIB
 
 LEAK, STOPPING_MS = 120 * MIB, 1500  # so long inspect shows the old life, and a second request would send a second signal
 SETTINGS = QUICK | {"leak.threshold": "64M", "leak.threshold_percent": "0", "leak.baseline": "32M"}
 AT_ONCE = 0.3  # between our last look and our request lie some milliseconds, more on a machine that is busy
 SLOWLY = {"SIMOLLAMA_STOP_DELAY_MS": STOPPING_MS}
-
-
-@pytest.fixture
-def bench(engine, built):
-    one = Bench(engine, SETTINGS)
-    try:
-        yield one
-    finally:
-        one.close()
 
 
 def once(one, started, *daemons):
@@ -54,17 +46,20 @@ def test_daemons_with_states_of_their_own(bench):
 
 
 def test_other_one_is_faster_while_the_intent_is_written_down(bench):
-    """The fresh look was good; then the disk took its time, and somebody restarted it meanwhile."""
+    """The fresh look was good; then it took its time, and somebody restarted it meanwhile."""
     one = bench.ollama("overtaken")
     daemon = bench.daemon(one)
     outlive_grace()
     started = one.started_at()
-    with intents.database_busy(bench.state):
+    stopper = faults.stop_at(daemon, "commit", one.name, "restart", bench.directory)
+    try:
         one.leak(LEAK)
-        daemon.wait("verdict raised", in_time() + 5, container="overtaken", verdict="idle-leak")
-        time.sleep(0.3)  # for the fresh look
+        stopper.wait(30, daemon.text)
         one.engine.api.raw("POST", f"/containers/{one.id}/restart", query={"t": 5})
         by_hand = one.started_at()
+        stopper.go()
+    finally:
+        stopper.close()
     assert by_hand != started
     time.sleep(in_time() + 4)
     assert one.started_at() == by_hand, daemon.text()
@@ -115,3 +110,28 @@ def test_person_is_a_moment_faster(bench):
         if acting and acting[0].at < told[one.name] + AT_ONCE:
             continue  # the person was the second one, or neither: the engine knows no "restart it if nobody has"
         once(one, started[one.name], daemon)
+
+
+def test_state_directory_is_moved_and_another_daemon_takes_its_place(bench):
+    """They would have one database: the first one has no lock on it, says so and does nothing; it goes on when that has ended."""
+    one = bench.ollama("both")
+    first = bench.daemon(one)
+    bench.state.rename(bench.directory / "away")
+    second = bench.daemon(one)
+    said = first.wait("nothing can be remembered", 20)
+    wait.until(lambda: any("in use by another supervisor" in r.get("why", "") for r in first.records), 20, first.text)
+    assert said and first.alive()
+    opened = [os.readlink(fd) for fd in pathlib.Path(f"/proc/{first.process.pid}/fd").iterdir()]
+    assert not [name for name in opened if name.startswith(f"{bench.state}/") and ".db" in name], opened
+    outlive_grace()
+    started = one.started_at()
+    one.leak(LEAK)
+    second.wait("healed", in_time() + 15, container="both")
+    once(one, started, second)
+    assert not first.find("acting"), first.text()
+    second.end()
+    started = one.started_at()
+    outlive_grace()
+    one.leak(LEAK)
+    first.wait("healed", in_time() + 30, container="both")
+    assert one.started_at() != started

@@ -72,7 +72,7 @@ ILLNESSES = {  # name: (what it is made with, before the daemon, while it looks)
     "hung": ({}, None, hang),
     "killed": ({"models": "big=600M:8M", "memory_limit": 200 * MIB}, None, too_big),
     "cache": ({"models": "big=100M:8M", "memory_limit": 2 * GIB}, load, distinct_prompts),
-    "growing": ({"version": "0.24", "models": "big=100M:8M", "memory_limit": 2 * GIB}, load, distinct_prompts),
+    "growing": ({"version": "0.24", "models": "big=100M:8M"}, load, functools.partial(distinct_prompts, leaves="512k")),
     "oversize": ({"models": "big=200M", "labels": {"supervisor.max_parameters": "1M", "supervisor.small_model": "1m"}},
                  None, busy_and_oversize),
     "over-budget": ({"models": "big=100M:8M", "labels": {"supervisor.memory.max_model_memory": "50m"}}, load, None),

@@ -10,7 +10,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 CORPUS = HERE / "corpus"
 
 # Seconds that each verdict's conditions must hold (docs/judgement.md), where nothing sets them otherwise.
-HOLDS = {"idle-leak": 60, "orphan-runner": 60, "stuck-stopping": 60, "stalled-load": 60, "ghost-model": 10, "growth-leak": 600,
+HOLDS = {"idle-leak": 60, "orphan-runner": 60, "stuck-stopping": 60, "hung-runner": 180, "stalled-load": 60, "ghost-model": 10, "growth-leak": 600,
          "prompt-cache": 600, "oom-kill": 0, "unreachable": 60, "held-elsewhere": 60, "over-budget": 10, "too-many-models": 4,
          "oversize-model": 4, "idle-model": 30, "no-limit": 1, "limit-drift": 1, "high-drift": 1, "page-cache": 2, "host-pressure": 2,
          "low-priority": 2,

@@ -2,6 +2,8 @@
 
 The docstring of each is kept in its file."""
 
+import os
+import signal
 import socket
 import time
 
@@ -9,7 +11,7 @@ from ollama import PORT
 from sizes import GIB, MIB
 from ward import SMALL, now, recorded
 
-GRACE, HOLD, MORE = 32, 60, 12  # MORE: two samples, a poll, and time to see it stand
+GRACE, HOLD, HUNG, MORE = 32, 60, 20, 12  # MORE: two samples, a poll, and time to see it stand
 HEALTHY = {"Test": ["CMD", "/bin/ollama", "list"], "Interval": 2 * 10**9, "Timeout": 10**9, "Retries": 3}
 QUICK_GROWTH = SMALL | {"supervisor.leak.growth_hold": "120s", "supervisor.leak.growth": "16m"}
 
@@ -182,6 +184,33 @@ def stuck_stopping_after_keep_alive(t):
     t.rest(8.5)
     with t.true("stuck-stopping"):
         t.rest(HOLD + MORE)
+
+
+def hangs(t, seconds):
+    """The runner stops in the middle of an answer; its client waits."""
+    with t.box.streaming("big"):
+        t.rest(seconds)
+        (runner,) = t.box.runners()
+        os.kill(runner, signal.SIGSTOP)
+        t.did("SIGSTOP of the runner")
+        with t.true("hung-runner", hold=HUNG):
+            t.rest(HUNG + MORE)
+        os.kill(runner, signal.SIGCONT)
+        t.rest(5)
+
+
+@recorded(120, 70, models="big=100M", labels=SMALL | {"supervisor.leak.hung_hold": f"{HUNG}s"}, memory_limit=512 * MIB)
+def hung_runner(t):
+    """A later request hangs."""
+    t.load()
+    t.rest(6)
+    hangs(t, 4)
+
+
+@recorded(120, 70, version="0.24", models="big=100M", labels=SMALL | {"supervisor.leak.hung_hold": f"{HUNG}s"}, memory_limit=512 * MIB)
+def hung_runner_first_request(t):
+    """The one that loads the model hangs."""
+    hangs(t, 6)
 
 
 def stalls(t, seconds):

@@ -366,6 +366,57 @@ def two_leaks_side_by_side():
     return beside(recorded("idle-leak-300m-old-version"), recorded("idle-leak-150m-of-1g"))
 
 
+def silent_for_long(remedy, change=lambda c: None):
+    """The server hangs until it may be restarted; each container since then is changed."""
+    worlds, remarks = cut(recorded("unreachable-until-it-may-be-restarted"), 0)
+    hangs = next(r["truth"] for r in remarks if "truth" in r)
+    hangs["remedy"] = remedy
+    for world in worlds:
+        if world["monotonic"] >= hangs["from"]:
+            for c in world["containers"]:
+                change(c)
+    return worlds, remarks
+
+
+def in_state(state):
+    def change(c):
+        for q in c["processes"]:
+            q["state"] = state
+    return change
+
+
+@synthetic()
+def unreachable_and_nothing_happens_in_it():
+    """It is restarted."""
+    return silent_for_long("restart")
+
+
+@synthetic()
+def unreachable_because_it_waits_for_a_disk():
+    """Its server is in state D, as behind a network's file system that is away, or in a frozen cgroup of version 1."""
+    return silent_for_long("none", in_state("D"))
+
+
+@synthetic()
+def unreachable_because_a_debugger_holds_it():
+    """Its server is in state t."""
+    return silent_for_long("none", in_state("t"))
+
+
+@synthetic()
+def unreachable_because_a_debugger_holds_another():
+    """A process beside its server is in state t: what it does for the server is not known."""
+    def change(c):
+        c["processes"].append(c["processes"][0] | {"pid": 99999, "ns_pid": 99, "kind": "other", "comm": "sh", "state": "t"})
+    return silent_for_long("none", change)
+
+
+@synthetic()
+def unreachable_because_its_cgroup_is_frozen():
+    """By somebody who is not the engine; cgroup v2."""
+    return silent_for_long("none", lambda c: c["cgroup"].update(version=2, swapcached=0, frozen=1))
+
+
 def hot(p, begin, end, celsius):
     """A GPU in every world; hotter between the two."""
     worlds, remarks = cut(p, 0)

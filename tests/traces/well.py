@@ -3,6 +3,7 @@
 What is true and only told (a prompt cache that fills, no limit) is written down."""
 
 import socket
+import subprocess
 
 from ollama import PORT
 from sizes import GIB, MIB
@@ -253,6 +254,32 @@ def used_more_often_than_idle_unload(t):
     t.unload()
     t.unload("quick")
     t.rest(10)
+
+
+@recorded(120, 70, models="big=100M", labels=SMALL | {"supervisor.leak.hung_hold": "20s"}, memory_limit=512 * MIB)
+def debugged_runner(t):
+    """A debugger holds the runner in the middle of an answer."""
+    t.load()
+    t.rest(6)
+    with t.box.streaming("big"):
+        t.rest(4)
+        (runner,) = t.box.runners()
+        t.did("gdb attaches")
+        subprocess.run(["gdb", "-batch", "-nx", "-p", str(runner), "-ex", "shell sleep 35"], stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        t.did("gdb detached")
+        t.rest(5)
+
+
+@recorded(230, 70, models="one=100M,two=100M", labels=SMALL | {"supervisor.leak.hung_hold": "20s"}, memory_limit=512 * MIB)
+def client_of_another_model(t):
+    """One model rests after its work, the other one answers for long; and a pool stays open."""
+    t.load("one")
+    t.load("two")
+    t.rest(6)
+    t.ask("hello", "one", tokens=100)
+    with t.box.streaming("two"), socket.create_connection((t.box.address, PORT), 5):
+        t.rest(45)
 
 
 @recorded(110, 110, models="big=100M", memory_limit=512 * MIB)

@@ -22,3 +22,9 @@ int read_text(struct config *config, const char *text, struct error *err)
 {
     return config_read_text(config, "test.conf", text, strlen(text), err);
 }
+
+const char *config_origin(const struct config *config, const char *name)
+{
+    int row = setting_find_name(name);
+    return row < 0 ? NULL : config_origin_name((enum config_origin)config->origin[row]);
+}

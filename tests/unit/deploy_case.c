@@ -4,6 +4,7 @@ struct deploy_case case_of(const char *profile, fact total)
 {
     struct deploy_case c = {.facts = {.memory_total = total,
                                       .memory_available = total,
+                                      .slice_limit = FACT_NONE,
                                       .memory_limits = true,
                                       .swap_limits = true,
                                       .disk_free = GIB(1024)}};
@@ -17,7 +18,14 @@ struct deploy_case case_of(const char *profile, fact total)
 void case_plan(struct deploy_case *c)
 {
     memset(&c->plan, 0xa5, sizeof(c->plan)); /* nothing of an earlier plan may be left */
-    deploy_plan(&c->wish, &c->facts, &c->plan);
+    if (c->settings.action_unload == 0) {
+        struct config *config;
+        struct error err;
+        assert_int_equal(config_new(&config, &err), 0);
+        c->settings = *config_settings(config);
+        config_free(config);
+    }
+    deploy_plan(&c->wish, &c->facts, &c->settings, &c->plan);
     for (size_t i = 0; i < c->plan.n_findings; i++) {
         const struct deploy_finding *f = &c->plan.findings[i];
         size_t length = strlen(f->text);

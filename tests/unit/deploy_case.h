@@ -20,6 +20,7 @@
 struct deploy_case {
     struct deploy_wish wish;
     struct deploy_facts facts;
+    struct settings settings; /* by case_plan: the built-in ones */
     struct deploy_plan plan;
 };
 

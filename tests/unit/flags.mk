@@ -6,8 +6,12 @@ ldflags_test_cgroup_life := $(call wrap,malloc calloc realloc openat pread)
 ldflags_test_host := $(call wrap,malloc calloc realloc openat pread)
 ldflags_test_process := $(call wrap,malloc calloc realloc openat pread)
 ldflags_test_connections := $(call wrap,malloc calloc realloc openat pread)
+ldflags_test_port := $(call wrap,malloc calloc realloc openat pread)
+ldflags_test_listener := $(call wrap,malloc calloc realloc openat pread)
 ldflags_test_judge_life := $(call wrap,malloc calloc realloc openat pread)
 ldflags_test_gpu := $(call wrap,malloc calloc realloc openat pread)
+ldflags_test_net_parser := $(call wrap,malloc calloc realloc openat pread)
+ldflags_test_net_exchange := $(call wrap,calloc)
 
 # test_gpu loads these by itself, from beside it: a library with NVML's names, in three versions.
 $(out)/tests/fake_nvml_%.so: tests/fake_nvml/nvml.c

@@ -25,7 +25,7 @@ struct keep_history *history_open(const struct place *place)
 struct keep_history *history_open_reader(const struct place *place)
 {
     struct keep_history *history = NULL;
-    assert_ok(keep_history_open_reader(place->state, &history, &history_err), history_err);
+    assert_ok(keep_history_read(place->state, false, &history, &history_err), history_err);
     return history;
 }
 

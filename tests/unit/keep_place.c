@@ -119,7 +119,7 @@ struct keep *place_open(const struct place *place)
 {
     struct keep *keep = NULL;
     struct error err = {0};
-    assert_ok(keep_open(place->state, false, &keep, &err), err);
+    assert_ok(keep_open(place->state, false, true, &keep, &err), err);
     return keep;
 }
 
@@ -147,6 +147,7 @@ struct intent longest_intent(int64_t begun_wall_ms)
     longest(intent.verdict, sizeof intent.verdict, 'v');
     snprintf(intent.step, sizeof intent.step, "restart");
     longest(intent.boot_id, sizeof intent.boot_id, 'b');
+    longest(intent.blob, sizeof intent.blob, 'm');
     return intent;
 }
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { WORKERS_MAX = 16 };
 static char workers[WORKERS_MAX][32]; /* blobs of the runners that work */
@@ -101,7 +102,6 @@ void pressure_unload(struct scene *s, size_t at, const char *model)
 
 void pressure_work(struct scene *s, const char *model, bool works)
 {
-    (void)s;
     char blob[32];
     snprintf(blob, sizeof blob, "sha256-%.20s", model);
     if (works) {
@@ -109,6 +109,13 @@ void pressure_work(struct scene *s, const char *model, bool works)
         memcpy(workers[n_workers++], blob, sizeof blob);
         return;
     }
+    time_t until = (time_t)(s->world.time_ms / 1000) + 300;
+    for (size_t i = 0; i < s->world.n_containers; i++)
+        for (size_t k = 0; k < s->world.containers[i].ollama.n_models; k++) {
+            struct model *m = &s->world.containers[i].ollama.models[k];
+            if (!strcmp(m->name, model))
+                strftime(m->expires_at, sizeof m->expires_at, "%Y-%m-%dT%H:%M:%SZ", gmtime(&until));
+        }
     for (size_t i = 0; i < n_workers; i++)
         if (!strcmp(workers[i], blob))
             memmove(workers[i], workers[--n_workers], sizeof workers[i]);

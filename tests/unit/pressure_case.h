@@ -14,7 +14,7 @@ void pressure_label(struct scene *scene, size_t at, const char *key, const char 
 void pressure_load(struct scene *scene, size_t at, const char *model, fact size);
 /* It left the list; its runner ended. */
 void pressure_unload(struct scene *scene, size_t at, const char *model);
-/* Its runner works, or rests, from the next step on. */
+/* Its runner works from the next step on; or rests, its request has ended. */
 void pressure_work(struct scene *scene, const char *model, bool works);
 /* So much of the host's memory is in use; below 0: unknown. */
 void pressure_use(struct scene *scene, double percent);

@@ -20,6 +20,7 @@ static struct admission_model measured(const char *name, fact bytes)
 {
     struct admission_model model = {.file = FACT_UNKNOWN,
                                     .kv_per_token = FACT_UNKNOWN,
+                                    .graph = FACT_UNKNOWN,
                                     .parameters = FACT_UNKNOWN,
                                     .context = FACT_UNKNOWN,
                                     .trained = FACT_UNKNOWN,
@@ -77,7 +78,7 @@ static void bounds(void **state)
          BOUND_HOST, -1},
         {"and one byte more", -2, GIB, -1, -2, 0, -2, 0, 64 * GIB, 20 * GIB, 8 * GIB + 1, false,
          BOUND_HOST, 1},
-        /* 100 units of 1 GiB: 75 % in use cut 5 %, 85 % 10 %, 90 % 20 % (row B6) */
+        /* 100 units of 1 GiB: 75 % in use cut 5 %, 85 % 10 %, 90 % 20 % */
         {"cut by nothing", -2, GIB, -1, -2, 0, -2, 0, 100 * GIB, 25 * GIB + 100, 13 * GIB, true,
          BOUND_HOST, -1},
         {"cut by 5 %", -2, GIB, -1, -2, 0, -2, 0, 100 * GIB, 25 * GIB, 12 * GIB, false, BOUND_HOST,
@@ -287,6 +288,20 @@ static void others(void **state)
     struct admission_wish wish = {.model = &m, .server = &server};
     admission_decide(&wish, &room, &a);
     assert_int_equal(a.answer, ADMISSION_THERE);
+    for (size_t i = 0; i < room.n_models; i++)
+        room.models[i].ghost = true; /* it is listed, and nobody serves it */
+    admission_decide(&wish, &room, &a);
+    assert_int_not_equal(a.answer, ADMISSION_THERE);
+    for (size_t i = 0; i < room.n_models; i++)
+        room.models[i].ghost = false;
+    m = measured("alias", GIB); /* another name of what is loaded */
+    snprintf(m.digest, sizeof m.digest, "d1");
+    admission_decide(&wish, &room, &a);
+    assert_int_not_equal(a.answer, ADMISSION_THERE);
+    snprintf(room.models[0].digest, sizeof room.models[0].digest, "d1");
+    admission_decide(&wish, &room, &a);
+    assert_int_equal(a.answer, ADMISSION_THERE);
+    room.models[0].digest[0] = 0;
     m = measured("llama3.1:70b", GIB);
     room.settings.models_max_parameters = 3000000000;
     admission_decide(&wish, &room, &a);

@@ -1,6 +1,5 @@
-/* Capped buffers, and lines out of pieces. */
+/* Capped buffers. */
 #include "base/buffer.h"
-#include "base/lines.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,82 +55,11 @@ static void edges(void **state)
     assert_int_equal(buffer_append(&one, block, SIZE_MAX), -EMSGSIZE);
 }
 
-struct taken {
-    char text[256];
-    unsigned n, stop_after;
-};
-
-static bool take(void *userdata, const char *line, size_t length)
-{
-    struct taken *taken = userdata;
-    size_t used = strlen(taken->text);
-    snprintf(taken->text + used, sizeof taken->text - used, "[%.*s]", (int)length, line);
-    return ++taken->n != taken->stop_after;
-}
-
-/* Whatever the pieces, the lines are the same. */
-static void pieces_of_any_size(void **state)
-{
-    (void)state;
-    static const char stream[] = "first\n\nthird is longer\nlast";
-    for (size_t piece = 1; piece <= sizeof stream; piece++) {
-        struct lines lines;
-        struct taken taken = {0};
-        lines_init(&lines, 64);
-        for (size_t at = 0; at < sizeof stream - 1; at += piece) {
-            size_t left = sizeof stream - 1 - at;
-            assert_int_equal(
-                lines_feed(&lines, stream + at, left < piece ? left : piece, take, &taken), 0);
-        }
-        assert_string_equal(taken.text, "[first][][third is longer]");
-        assert_int_equal(lines_end(&lines, take, &taken), 0);
-        assert_int_equal(lines_end(&lines, take, &taken), 0);
-        assert_string_equal(taken.text, "[first][][third is longer][last]");
-        lines_clear(&lines);
-    }
-}
-
-static void long_lines_are_left_out(void **state)
-{
-    (void)state;
-    static const char stream[] = "12345678\n123456789\n123456789012345678\nok\n123456789";
-    for (size_t piece = 1; piece <= sizeof stream; piece++) {
-        struct lines lines;
-        struct taken taken = {0};
-        lines_init(&lines, 8);
-        for (size_t at = 0; at < sizeof stream - 1; at += piece) {
-            size_t left = sizeof stream - 1 - at;
-            lines_feed(&lines, stream + at, left < piece ? left : piece, take, &taken);
-        }
-        assert_int_equal(lines_end(&lines, take, &taken), 0);
-        assert_string_equal(taken.text, "[12345678][ok]");
-        assert_int_equal(lines.skipped, 3);
-        assert_int_equal(lines_feed(&lines, "on\n", 3, take, &taken), 0);
-        assert_string_equal(taken.text, "[12345678][ok][on]");
-        lines_clear(&lines);
-    }
-}
-
-static void the_taker_may_stop(void **state)
-{
-    (void)state;
-    struct lines lines;
-    struct taken taken = {.stop_after = 2};
-    lines_init(&lines, 8);
-    assert_int_equal(lines_feed(&lines, "a\nb\nc\n", 6, take, &taken), -ECANCELED);
-    assert_string_equal(taken.text, "[a][b]");
-    taken.stop_after = 3;
-    assert_int_equal(lines_feed(&lines, "d", 1, take, &taken), 0);
-    assert_int_equal(lines_end(&lines, take, &taken), -ECANCELED);
-    lines_clear(&lines);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(grows_up_to_its_cap), cmocka_unit_test(edges),
-        cmocka_unit_test(pieces_of_any_size),  cmocka_unit_test(long_lines_are_left_out),
-        cmocka_unit_test(the_taker_may_stop),
+        cmocka_unit_test(grows_up_to_its_cap),
+        cmocka_unit_test(edges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

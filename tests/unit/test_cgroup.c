@@ -8,6 +8,7 @@
 #include <cmocka.h>
 /* clang-format on */
 #include "sense/cgroup.h"
+#include "sense/cgroup_parse.h"
 #include "tree.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,7 @@ static void version_1_takes_the_totals(void **state)
     assert_int_equal(m.swap_limit, FACT_NONE);
     assert_int_equal(m.high, FACT_UNKNOWN);
     assert_int_equal(m.oom_kills, 3);
+    assert_int_equal(m.frozen, FACT_NONE);
     assert_int_equal(m.cpu_us, 1709713);
     assert_true(m.psi.some_avg10 < 0 && m.psi.full_avg10 < 0);
     assert_int_equal(m.psi.some_total_us, FACT_UNKNOWN);
@@ -73,6 +75,7 @@ static void a_hybrid_has_its_pressure_elsewhere(void **state)
     (void)state;
     assert_int_equal(m.version, 1);
     assert_int_equal(m.cpu_us, 5000);
+    assert_int_equal(m.frozen, 1);
     assert_true(m.psi.some_avg10 == 12.5 && m.psi.full_avg10 == 4.05);
     assert_int_equal(m.psi.some_total_us, 7654321);
     assert_int_equal(m.psi.full_total_us, 1234567);
@@ -97,6 +100,7 @@ static void version_2_by_its_keys(void **state)
     assert_int_equal(m.swap_limit, FACT_NONE);
     assert_int_equal(m.high, FACT_NONE);
     assert_int_equal(m.oom_kills, 2);
+    assert_int_equal(m.frozen, FACT_UNKNOWN);
     assert_int_equal(m.cpu_us, 107551157);
     assert_true(m.psi.some_avg10 == 0.07 && m.psi.full_avg10 == 0);
     assert_int_equal(m.psi.some_total_us, 99);
@@ -113,7 +117,11 @@ static void what_is_not_there_is_unknown(void **state)
                              V2 "/memory.pressure", V2 "/memory.events",       V2 "/memory.high"};
     for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++)
         tree_remove(tree, missing[i]);
+    tree_put(tree, V2 "/cgroup.events", "populated 1\n"); /* Linux 4.15 to 5.1 */
+    assert_int_equal(read_once(tree_path(tree, "cg"), ID3, 0).frozen, FACT_NONE);
+    tree_put(tree, V2 "/cgroup.events", "populated 1\nfrozen 1\n");
     m = read_once(tree_path(tree, "cg"), ID3, 0);
+    assert_int_equal(m.frozen, 1);
     assert_int_equal(m.anon, 1);
     assert_int_equal(m.file, 1);
     assert_int_equal(m.kernel, FACT_UNKNOWN);
@@ -134,6 +142,10 @@ static void what_is_not_there_is_unknown(void **state)
     assert_int_equal(m.swap, FACT_UNKNOWN);
     assert_int_equal(m.file, 0); /* counters that disagree by a page are not a negative size */
     assert_int_equal(m.inactive_file, FACT_UNKNOWN);
+    tree_put(tree, "cg1/memory/docker/" ID1 "/memory.stat", /* Linux 4.4 */
+             "total_cache 20\ntotal_rss 7\ntotal_inactive_anon 5\ntotal_active_anon 8\n");
+    m = read_once(tree_path(tree, "cg1"), ID1, 0);
+    assert_true(m.anon == 7 && m.shmem == 6 && m.file == 14);
 }
 
 static void numbers_by_table(void **state)
@@ -171,6 +183,42 @@ static void numbers_by_table(void **state)
         if (m.usage != cases[i].number || m.limit != cases[i].limit)
             fail_msg("\"%s\": %lld, %lld", cases[i].text, (long long)m.usage, (long long)m.limit);
     }
+}
+
+/* One limit for a whole stack: on the group above its containers. */
+static void the_limits_above_count(void **state)
+{
+    static const struct {
+        const char *own, *above;
+        fact bound;
+    } cases[] = {
+        {"max\n", "700000\n", 700000},      {"900000\n", "700000\n", 700000},
+        {"600000\n", "700000\n", 600000},   {"600000\n", "max\n", 600000},
+        {"max\n", "max\n", FACT_NONE},      {"600000\n", NULL, 600000},
+        {"600000\n", "torn", FACT_UNKNOWN}, {"torn", "700000\n", FACT_UNKNOWN},
+    };
+    const struct tree *tree = *state;
+
+    tree_copy(tree, FIXTURES "v2", "cg");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        tree_put(tree, V2 "/memory.max", cases[i].own);
+        if (cases[i].above)
+            tree_put(tree, "cg/system.slice/memory.max", cases[i].above);
+        else
+            tree_remove(tree, "cg/system.slice/memory.max");
+        struct cgroup_memory m = read_once(tree_path(tree, "cg"), ID3, 0);
+        if (m.bound != cases[i].bound)
+            fail_msg("case %zu: %lld", i, (long long)m.bound);
+    }
+    tree_copy(tree, FIXTURES "v1", "cg1");
+    tree_put(tree, "cg1/memory/docker/" ID1 "/memory.stat",
+             "hierarchical_memory_limit 700000\ntotal_rss 7\n");
+    struct cgroup_memory m = read_once(tree_path(tree, "cg1"), ID1, 0);
+    assert_int_equal(m.bound, 700000);
+    assert_int_equal(m.limit, 6442450944);
+    tree_put(tree, "cg1/memory/docker/" ID1 "/memory.stat",
+             "hierarchical_memory_limit 9223372036854771712\n");
+    assert_int_equal(read_once(tree_path(tree, "cg1"), ID1, 0).bound, FACT_NONE);
 }
 
 static void keyed_files_by_table(void **state)
@@ -236,6 +284,25 @@ static void pressure_by_table(void **state)
     }
 }
 
+static void reads_by_table(void **state)
+{
+    static const struct {
+        const char *text;
+        fact bytes;
+    } cases[] = {
+        {"", 0},
+        {"8:0 rbytes=4096 wbytes=7 rios=1 wios=1 dbytes=0 dios=0\n8:16 rbytes=100 wbytes=0\n",
+         4196},
+        {"8:0 Read 512\n8:0 Write 9\n8:0 Total 521\n8:16 Read 1\nTotal 522\n", 513},
+        {"8:0 rbytes=9223372036854775807\n8:16 rbytes=1\n", FACT_UNKNOWN},
+        {"8:0 Read\n8:0\n", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(cgroup_parse_reads(text_of(cases[i].text, strlen(cases[i].text))),
+                         cases[i].bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,8 +311,10 @@ int main(void)
         cmocka_unit_test(version_2_by_its_keys),
         cmocka_unit_test_setup_teardown(what_is_not_there_is_unknown, tree_make, tree_drop),
         cmocka_unit_test_setup_teardown(numbers_by_table, tree_make, tree_drop),
+        cmocka_unit_test_setup_teardown(the_limits_above_count, tree_make, tree_drop),
         cmocka_unit_test_setup_teardown(keyed_files_by_table, tree_make, tree_drop),
         cmocka_unit_test_setup_teardown(pressure_by_table, tree_make, tree_drop),
+        cmocka_unit_test(reads_by_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,9 +83,12 @@ static void everywhere_docker_may_put_it(void **state)
         assert_found(tree, root, 0, places[i]);
         assert_refused(tree_path(tree, root), ID, 43, -ESRCH, "43");
     }
-    add_cgroup(tree, "deep/a/b/c/d/e/f/" ID, "42\n", "max\n");
+    add_cgroup(tree, "deep/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/" ID, "42\n", "max\n");
     tree_put(tree, "deep/cgroup.controllers", "");
-    assert_refused(tree_path(tree, "deep"), ID, 42, -ENOENT, "4d4d4d4d4d4d");
+    assert_found(tree, "deep", 42, "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/" ID);
+    add_cgroup(tree, "deeper/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/" ID, "42\n", "max\n");
+    tree_put(tree, "deeper/cgroup.controllers", "");
+    assert_refused(tree_path(tree, "deeper"), ID, 42, -ENOENT, "4d4d4d4d4d4d");
 }
 
 static void the_one_that_holds_the_process(void **state)

@@ -161,6 +161,9 @@ static void bad_files(void **state)
         {"[supervisor]\nstate = here\n",
          "test.conf:2: supervisor.state: \"here\" is not an absolute "
          "path: begin it with /"},
+        {"[docker]\nlabel = our.heal=true\n",
+         "test.conf:2: docker.label: \"our.heal=true\" is not the name of a label: write it "
+         "without = and a value"},
         {"[models]\nsingle = maybe\n",
          "test.conf:2: models.single: \"maybe\" is no switch: write on or off"},
         {"[remedy]\nbudget_per_hour = 2.5\n",

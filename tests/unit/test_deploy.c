@@ -15,12 +15,12 @@ static void built_in(void **state)
         {"standard", GIB(12), false, 0},
         {"standard", GIB(12) - MIB(1), true, MIB(1)},
         {"33b", GIB(32), false, 0},
-        {"33b", GIB(29) + MIB(512), false, 0},
-        {"33b", GIB(29), true, MIB(512)},
-        {"33b", GIB(16), true, GIB(13) + MIB(512)},
+        {"33b", GIB(29), false, 0},
+        {"33b", GIB(29) - MIB(512), true, MIB(512)},
+        {"33b", GIB(16), true, GIB(13)},
         {"70b", GIB(32), false, 0},
-        {"70b", GIB(31) + MIB(512), false, 0},
-        {"70b", GIB(31), true, MIB(512)},
+        {"70b", GIB(31) + MIB(205), false, 0}, /* 31.2 GiB: what is sold as 32 GB */
+        {"70b", GIB(31) - MIB(512), true, MIB(512)},
         {"localai", GIB(16), false, 0},
         {"localai", GIB(15), true, GIB(1)},
     };
@@ -42,25 +42,62 @@ static void built_in(void **state)
 static void total_remedy(void **state)
 {
     (void)state;
-    struct deploy_case c = case_of("70b", GIB(31));
+    struct deploy_case c = case_of("70b", GIB(31) - MIB(512));
     case_plan(&c);
     assert_string_equal(
         case_find(&c, DEPLOY_REFUSAL, "memory")->text,
-        "the limit of 30.0 GiB and 1.5 GiB for others are 512.0 MiB more than the host's 31.0 GiB: "
-        "take --memory 29g, or leave less to others by --reserve 1g");
-    c.wish.profile.reserve = GIB(1);
+        "the limit of 30.0 GiB and 1.0 GiB for others are 512.0 MiB more than the host's 30.5 GiB: "
+        "take --memory 29g, or leave less to others by --reserve 512m");
+    c.wish.profile.reserve = MIB(512);
     case_plan(&c);
     assert_false(c.plan.refused);
-    assert_int_equal(c.plan.reserve, GIB(1));
-    c.facts.memory_total = GIB(1);
+    assert_int_equal(c.plan.reserve, MIB(512));
+    c.facts.memory_total = MIB(512);
     case_plan(&c);
     assert_string_equal(case_find(&c, DEPLOY_REFUSAL, "memory")->text,
-                        "the limit of 30.0 GiB and 1.0 GiB for others are 30.0 GiB more than the "
-                        "host's 1.0 GiB: it needs a larger host");
+                        "the limit of 30.0 GiB and 512.0 MiB for others are 30.0 GiB more than the "
+                        "host's 512.0 MiB: it needs a larger host");
     c.facts.memory_total = FACT_UNKNOWN;
     case_plan(&c);
     assert_true(c.plan.refused);
     assert_int_equal(case_find(&c, DEPLOY_REFUSAL, "memory")->missing, FACT_UNKNOWN);
+}
+
+/* What create-70b leaves of 31.2 GiB, and from where on the host's pressure acts. */
+static void margin(void **state)
+{
+    (void)state;
+    struct deploy_case c = case_of("70b", GIB(31) + MIB(205));
+    c.facts.memory_available = GIB(30) + MIB(600);
+    case_plan(&c);
+    const struct deploy_margin *m = &c.plan.margin;
+    assert_true(m->beside == GIB(1) + MIB(205) && m->full == MIB(600));
+    assert_true(m->unload == MIB(512) && m->stop == MIB(256));
+    assert_null(case_find(&c, DEPLOY_WARNING, "memory"));
+    c.facts.memory_available = GIB(30) + MIB(400);
+    case_plan(&c);
+    assert_string_equal(case_find(&c, DEPLOY_WARNING, "memory")->text,
+                        "by what others use now 400.0 MiB are available when it is full, and below "
+                        "512.0 MiB the host's pressure acts: 112.0 MiB more must come from other "
+                        "programs, or take a smaller --memory");
+    assert_int_equal(case_find(&c, DEPLOY_WARNING, "memory")->missing, MIB(112));
+    c.facts.replaced_held = MIB(200); /* comes back */
+    case_plan(&c);
+    assert_int_equal(m->full, MIB(600));
+    c.facts.replaced_held = 0;
+    c.facts.memory_available = GIB(20);
+    case_plan(&c);
+    assert_int_equal(m->full, 0);
+    c.settings.action_unload = -1; /* unset */
+    c.settings.action_kill_switch = 99.5;
+    case_plan(&c);
+    assert_true(m->unload == FACT_NONE && m->stop > MIB(159) && m->stop < MIB(160));
+    c.facts.memory_available = FACT_UNKNOWN;
+    case_plan(&c);
+    assert_int_equal(m->full, FACT_UNKNOWN);
+    c = case_of("standard", GIB(32));
+    case_plan(&c);
+    assert_int_equal(m->beside, FACT_UNKNOWN);
 }
 
 static void available(void **state)
@@ -114,9 +151,9 @@ static void exclusive(void **state)
     assert_true(c.plan.refused);
     assert_int_equal(c.plan.n_evict, 0);
     assert_string_equal(case_find(&c, DEPLOY_REFUSAL, "others")->text,
-                        "it is exclusive: its 28.0 GiB beside ollama 8.0 GiB are 5.5 GiB more than "
-                        "the host's 32.0 GiB less 1.5 GiB for others; --evict stops ollama");
-    assert_int_equal(case_find(&c, DEPLOY_REFUSAL, "others")->missing, GIB(5) + MIB(512));
+                        "it is exclusive: its 28.0 GiB beside ollama 8.0 GiB are 5.0 GiB more than "
+                        "the host's 32.0 GiB less 1.0 GiB for others; --evict stops ollama");
+    assert_int_equal(case_find(&c, DEPLOY_REFUSAL, "others")->missing, GIB(5));
     c.facts.memory_total = GIB(38); /* both fit */
     case_plan(&c);
     assert_false(c.plan.refused);
@@ -128,11 +165,11 @@ static void exclusive(void **state)
     c.facts.others[0].limit = FACT_NONE; /* counts what it holds */
     case_plan(&c);
     assert_false(c.plan.refused);
-    c.facts.others[0].held = GIB(3);
+    c.facts.others[0].held = GIB(3) + MIB(512);
     case_plan(&c);
     assert_true(c.plan.refused);
     assert_non_null(strstr(case_find(&c, DEPLOY_REFUSAL, "others")->text,
-                           "beside ollama without a limit, holds 3.0 GiB are 512.0 MiB more"));
+                           "beside ollama without a limit, holds 3.5 GiB are 512.0 MiB more"));
     c.facts.others[0].held = FACT_UNKNOWN;
     case_plan(&c);
     assert_false(c.plan.refused);
@@ -170,7 +207,7 @@ static void beside_exclusive(void **state)
 static void eviction(void **state)
 {
     (void)state;
-    enum { AUTO_REMOVE = 1, SWARM = 2 };
+    enum { AUTO_REMOVE = 1, SWARM = 2, OBSERVED = 4 };
     static const struct {
         struct {
             enum priority priority;
@@ -187,9 +224,12 @@ static void eviction(void **state)
         {{{PRIORITY_HIGH, GIB(8), 0}}, ""},
         {{{PRIORITY_NORMAL, GIB(8), AUTO_REMOVE}}, ""},
         {{{PRIORITY_NORMAL, GIB(8), SWARM}}, ""},
+        {{{PRIORITY_NORMAL, GIB(8), OBSERVED}}, ""},
+        {{{PRIORITY_LOW, GIB(8), OBSERVED}, {PRIORITY_NORMAL, GIB(8), 0}}, ""},
+        {{{PRIORITY_LOW, GIB(1), OBSERVED}, {PRIORITY_NORMAL, GIB(8), 0}}, "1"},
         {{{PRIORITY_NORMAL, GIB(8), SWARM}, {PRIORITY_NORMAL, GIB(2), 0}}, ""},
         {{{PRIORITY_NORMAL, GIB(2), AUTO_REMOVE}, {PRIORITY_NORMAL, GIB(2), 0}}, "1"},
-        {{{PRIORITY_HIGH, GIB(2), 0}, {PRIORITY_NORMAL, GIB(2), 0}, {PRIORITY_LOW, GIB(1), 0}},
+        {{{PRIORITY_HIGH, GIB(3), 0}, {PRIORITY_NORMAL, GIB(2), 0}, {PRIORITY_LOW, GIB(1), 0}},
          "21"},
     };
     for (size_t i = 0; i < N(cases); i++) {
@@ -200,6 +240,7 @@ static void eviction(void **state)
             case_other(&c, name, cases[i].others[o].priority, cases[i].others[o].limit, MIB(1));
             c.facts.others[o].auto_remove = (cases[i].others[o].flags & AUTO_REMOVE) != 0;
             c.facts.others[o].swarm_task = (cases[i].others[o].flags & SWARM) != 0;
+            c.facts.others[o].observed = (cases[i].others[o].flags & OBSERVED) != 0;
         }
         case_plan(&c);
         char evicted[8] = "";
@@ -251,7 +292,7 @@ static void eviction_told(void **state)
     c.wish.evict = false;
     case_plan(&c);
     assert_non_null(strstr(case_find(&c, DEPLOY_REFUSAL, "others")->text, " and others are "));
-    assert_non_null(strstr(case_find(&c, DEPLOY_REFUSAL, "others")->text, " and 5 more"));
+    assert_non_null(strstr(case_find(&c, DEPLOY_REFUSAL, "others")->text, " and 4 more"));
 }
 
 static void disk(void **state)
@@ -321,6 +362,18 @@ static void limits(void **state)
     assert_non_null(case_find(&c, DEPLOY_REFUSAL, "limits"));
 }
 
+/* Those that run and are not counted could take what it gets. */
+static void more_than_are_counted(void **state)
+{
+    (void)state;
+    struct deploy_case c = case_of("standard", GIB(32));
+    for (int i = 0; i < DEPLOY_OTHERS_MAX; i++)
+        case_other(&c, "small", PRIORITY_LOW, MIB(1), MIB(1));
+    c.facts.others_left_out = 2;
+    case_plan(&c);
+    assert_non_null(strstr(case_find(&c, DEPLOY_REFUSAL, "others")->text, "66 containers with"));
+}
+
 /* More to tell than there is room: a refusal still refuses. */
 static void many_findings(void **state)
 {
@@ -337,10 +390,11 @@ static void many_findings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(built_in),         cmocka_unit_test(total_remedy),
-        cmocka_unit_test(available),        cmocka_unit_test(exclusive),
-        cmocka_unit_test(beside_exclusive), cmocka_unit_test(eviction),
-        cmocka_unit_test(eviction_told),    cmocka_unit_test(disk),
-        cmocka_unit_test(limits),           cmocka_unit_test(many_findings)};
+        cmocka_unit_test(built_in),      cmocka_unit_test(total_remedy),
+        cmocka_unit_test(margin),        cmocka_unit_test(available),
+        cmocka_unit_test(exclusive),     cmocka_unit_test(beside_exclusive),
+        cmocka_unit_test(eviction),      cmocka_unit_test(eviction_told),
+        cmocka_unit_test(disk),          cmocka_unit_test(limits),
+        cmocka_unit_test(many_findings), cmocka_unit_test(more_than_are_counted)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,6 +86,28 @@ static void too_big(void **state)
     }
 }
 
+/* What a GPU carries are weights and KV cache: buffers and the server are the host's. */
+static void those_that_fit_beside_a_gpu(void **state)
+{
+    (void)state;
+    struct deploy_case c = case_of("standard", GIB(32));
+    case_gpu(&c, "GPU-1", GIB(24), 0);
+    case_model(&c, "devstral:24b");
+    c.wish.model_wanted = true;
+    c.wish.profile.memory = MIB(700);
+    case_plan(&c);
+    check_ledger(&c);
+    assert_int_equal(c.plan.ledger.weights_vram, c.plan.ledger.weights);
+    const struct deploy_finding *f = case_find(&c, DEPLOY_REFUSAL, "model");
+    assert_non_null(f);
+    assert_int_equal(f->missing, MIB(896 - 700));
+    assert_null(strstr(strstr(f->text, "these fit: "), "devstral:24b"));
+    c.wish.profile.memory = MIB(500);
+    case_plan(&c);
+    f = case_find(&c, DEPLOY_REFUSAL, "model");
+    assert_non_null(strstr(f->text, "no known model fits"));
+}
+
 static void unknown_model(void **state)
 {
     (void)state;
@@ -270,8 +292,12 @@ static void environment(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(on_cpu), cmocka_unit_test(too_big), cmocka_unit_test(unknown_model),
-        cmocka_unit_test(on_gpu), cmocka_unit_test(choice),  cmocka_unit_test(environment)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(on_cpu),
+                                       cmocka_unit_test(too_big),
+                                       cmocka_unit_test(those_that_fit_beside_a_gpu),
+                                       cmocka_unit_test(unknown_model),
+                                       cmocka_unit_test(on_gpu),
+                                       cmocka_unit_test(choice),
+                                       cmocka_unit_test(environment)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

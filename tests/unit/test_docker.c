@@ -52,6 +52,12 @@ static void engine_is_another_one(void **state)
     engine_wait(e, 3);
     assert_int_equal(e->seen, 4);
     assert_string_equal(docker_api_version(e->docker), "1.52");
+    e->newest = 43; /* the list asked again knows nothing of the refusal */
+    e->oldest = 40;
+    docker_list(e->docker, engine_entry, engine_listed, e);
+    engine_wait(e, 4);
+    assert_int_equal(e->result, 0);
+    assert_int_equal(e->n_entries, 1);
 }
 
 static void versions_that_do_not_meet(void **state)

@@ -2,6 +2,7 @@
  */
 #include "engine_fixture.h"
 #include "sense/docker_make.h"
+#include "sense/json_member.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,9 +55,9 @@ static bool answer(struct engine *e, int fd, const char *path)
         {"/containers/create?name=warned ", 201,
          "{\"Id\":\"" ENGINE_ID "\",\"Warnings\":[\"one\",\"\",\"two\"]}"},
         {"/containers/create?name=", 201, "{\"Id\":\"" ENGINE_ID "\",\"Warnings\":null}"},
-        {"/containers/going?force=1&v=1", 409,
+        {"/containers/going?force=1 ", 409,
          "{\"message\":\"removal of container going is already in progress\"}"},
-        {"/containers/none?force=1&v=1", 404, "{\"message\":\"No such container: none\"}"},
+        {"/containers/none?force=1 ", 404, "{\"message\":\"No such container: none\"}"},
         {"/containers/stopped/stop", 304, ""},
         {"/containers/o/rename?name=taken ", 409, "{\"message\":\"Conflict.\"}"},
         {"/containers/o/json", 200, "{\"Word\":\"container\"}"},
@@ -67,8 +68,15 @@ static bool answer(struct engine *e, int fd, const char *path)
         {"/images/used ", 409, "{\"message\":\"conflict: image is being used\"}"},
         {"/images/ok ", 200, "[{\"Untagged\":\"ok:latest\"}]"},
         {"/volumes/create", 201, "{\"Name\":\"v\"}"},
-        {"/volumes/used ", 409, "{\"message\":\"volume is in use - [x]\"}"},
         {"/volumes/v ", 200, "{\"Word\":\"volume\"}"},
+        {"/networks/n%2Fm/connect ", 200, ""},
+        {"/containers/o/changes ", 200,
+         "[{\"Path\":\"/root\",\"Kind\":0},{\"Path\":\"/root/x\",\"Kind\":1},{\"Path\":\"/"
+         "y\",\"Kind\":2}]\n"},
+        {"/containers/clean/changes ", 200, "null\n"},
+        {"/containers/empty/changes ", 200, "[]\n"},
+        {"/containers/cut/changes ", 200, "[{\"Path\":\"/root\",\"Kind\":0}"},
+        {"/containers/odd/changes ", 200, "\"what\""},
         {"/info", 200, "{\"Word\":\"info\"}"},
     };
     (void)e;
@@ -131,7 +139,7 @@ static void takes_away(void **state)
     docker_remove(e->docker, "o", engine_done, e);
     engine_wait(e, ++n);
     assert_int_equal(e->result, 0);
-    assert_int_equal(engine_asked(e, "DELETE /v1.45/containers/o?force=1&v=1 "), 1);
+    assert_int_equal(engine_asked(e, "DELETE /v1.45/containers/o?force=1 "), 1);
     docker_remove(e->docker, "none", engine_done, e);
     engine_wait(e, ++n);
     assert_int_equal(e->result, -ENOENT);
@@ -172,41 +180,81 @@ static void volumes(void **state)
     assert_int_equal(engine_asked(e, "POST /v1.45/volumes/create {\"Name\":\"v\",\"Labels\":"
                                      "{\"supervisor.made\":\"1\"}}"),
                      1);
-    docker_volume_remove(e->docker, "used", engine_done, e);
+    docker_json(e->docker, DOCKER_VOLUME, "v", on_json, e);
     engine_wait(e, 2);
-    assert_int_equal(e->result, -EBUSY);
-    assert_non_null(strstr(e->err.message, "volume is in use"));
-    docker_volume_json(e->docker, "v", on_json, e);
-    engine_wait(e, 3);
     assert_string_equal(last.word, "volume");
+}
+
+static void connects(void **state)
+{
+    struct engine *e = *state;
+    e->also = answer;
+    CLEANUP_JSON json_t *endpoint = json_pack("{s:[s]}", "Aliases", "a");
+    docker_network_connect(e->docker, "n/m", "o", endpoint, engine_done, e);
+    engine_wait(e, 1);
+    assert_int_equal(e->result, 0);
+    assert_int_equal(engine_asked(e, "POST /v1.45/networks/n%2Fm/connect {\"Container\":\"o\","
+                                     "\"EndpointConfig\":{\"Aliases\":[\"a\"]}}"),
+                     1);
+}
+
+static char changed[200];
+
+static void on_change(void *userdata, const char *path, fact kind)
+{
+    (void)userdata;
+    size_t length = strlen(changed);
+    snprintf(changed + length, sizeof changed - length, "%s %d;", path, (int)kind);
+}
+
+/* An engine says "null" where nothing was changed. */
+static void own_layer(void **state)
+{
+    struct engine *e = *state;
+    static const struct {
+        const char *id, *says;
+        int result;
+    } cases[] = {{"o", "/root 0;/root/x 1;/y 2;", 0},
+                 {"clean", "", 0},
+                 {"empty", "", 0},
+                 {"cut", "/root 0;", -EBADMSG},
+                 {"odd", "", -EBADMSG}};
+    e->also = answer;
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        changed[0] = '\0';
+        docker_changes(e->docker, cases[i].id, on_change, engine_done, e);
+        engine_wait(e, i + 1);
+        assert_int_equal(e->result, cases[i].result);
+        assert_string_equal(changed, cases[i].says);
+    }
 }
 
 static void reads_as_they_are(void **state)
 {
     struct engine *e = *state;
     e->also = answer;
-    docker_inspect_json(e->docker, "o", on_json, e);
+    docker_json(e->docker, DOCKER_CONTAINER, "o", on_json, e);
     engine_wait(e, 1);
     assert_string_equal(last.word, "container");
-    docker_image_json(e->docker, "ollama/ollama:1", on_json, e);
+    docker_json(e->docker, DOCKER_IMAGE, "ollama/ollama:1", on_json, e);
     engine_wait(e, 2);
     assert_string_equal(last.word, "image");
-    docker_image_json(e->docker, "big", on_json, e);
+    docker_json(e->docker, DOCKER_IMAGE, "big", on_json, e);
     engine_wait(e, 3);
     assert_string_equal(last.word, "image");
-    docker_image_json(e->docker, "none", on_json, e);
+    docker_json(e->docker, DOCKER_IMAGE, "none", on_json, e);
     engine_wait(e, 4);
     assert_int_equal(e->result, -ENOENT);
-    docker_info_json(e->docker, on_json, e);
+    docker_json(e->docker, DOCKER_INFO, "", on_json, e);
     engine_wait(e, 5);
     assert_string_equal(last.word, "info");
-    docker_list_json(e->docker, on_json, e);
+    docker_json(e->docker, DOCKER_LIST, "", on_json, e);
     engine_wait(e, 6);
     assert_int_equal(e->result, 0);
-    docker_inspect_json(e->docker, "garbage", on_json, e);
+    docker_json(e->docker, DOCKER_CONTAINER, "garbage", on_json, e);
     engine_wait(e, 7);
     assert_int_equal(e->result, -EBADMSG);
-    docker_inspect_json(e->docker, "none", on_json, e);
+    docker_json(e->docker, DOCKER_CONTAINER, "none", on_json, e);
     engine_wait(e, 8);
     assert_int_equal(e->result, -ENOENT);
 }
@@ -221,15 +269,16 @@ static void lost(void **state)
     assert_int_equal(e->err.failure, FAILURE_JOB);
     docker_remove(e->docker, "o", engine_done, e);
     e->free_when_done = true;
-    docker_inspect_json(e->docker, "o", on_json, e);
+    docker_json(e->docker, DOCKER_CONTAINER, "o", on_json, e);
     engine_wait(e, 3);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ENGINE_TEST(creates),           ENGINE_TEST(takes_away), ENGINE_TEST(volumes),
-        ENGINE_TEST(reads_as_they_are), ENGINE_TEST(lost),
+        ENGINE_TEST(creates),  ENGINE_TEST(takes_away), ENGINE_TEST(volumes),
+        ENGINE_TEST(connects), ENGINE_TEST(own_layer),  ENGINE_TEST(reads_as_they_are),
+        ENGINE_TEST(lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,7 +105,8 @@ static void many_labels(void **state)
 static const char inspected[] =
     "{\"Id\":\"" ID1 "\",\"Name\":\"/ollama\",\"RestartCount\":2,\"State\":{\"Status\":\"running\","
     "\"Running\":true,\"OOMKilled\":true,\"Pid\":4711,\"ExitCode\":137,\"StartedAt\":"
-    "\"2026-11-21T06:39:13.663904735Z\",\"Health\":{\"Status\":\"unhealthy\",\"Log\":["
+    "\"2026-11-21T06:39:13.663904735Z\",\"FinishedAt\":\"0001-01-01T00:00:00Z\",\"Error\":\"\","
+    "\"Health\":{\"Status\":\"unhealthy\",\"Log\":["
     "{\"ExitCode\":0,\"Output\":\"fine\"},{\"ExitCode\":-1,\"Output\":\"exec: \\\"curl\\\": "
     "executable file not found in $PATH\\n\"}]}},"
     "\"HostConfig\":{\"Memory\":8589934592,\"MemorySwap\":-1,\"MemoryReservation\":0,"
@@ -127,6 +128,8 @@ static void inspect(void **state)
     assert_string_equal(c.name, "ollama");
     assert_string_equal(c.image, "ollama/ollama");
     assert_int_equal(c.status, STATUS_RUNNING);
+    assert_false(d.start_failed);
+    assert_int_equal(d.finished_ms, FACT_UNKNOWN);
     assert_int_equal(c.health, HEALTH_UNHEALTHY);
     assert_true(c.health_probed);
     assert_int_equal(c.health_exit, -1);
@@ -174,7 +177,8 @@ static void inspect_of_little(void **state)
     container_clear(&c);
 
     static const char stopped[] =
-        "{\"Id\":\"" ID1 "\",\"Name\":\"/o\",\"State\":{\"Status\":\"exited\",\"Pid\":0},"
+        "{\"Id\":\"" ID1 "\",\"Name\":\"/o\",\"State\":{\"Status\":\"exited\",\"Pid\":0,"
+        "\"Error\":\"no such file\",\"FinishedAt\":\"1970-01-01T00:00:01.5Z\"},"
         "\"HostConfig\":{\"NetworkMode\":\"host\",\"MemorySwap\":-2},\"Config\":{\"StopTimeout\":"
         "-1,\"Labels\":null,\"Env\":null},\"NetworkSettings\":{\"Networks\":{\"host\":"
         "{\"IPAddress\":\"\"}}}}";
@@ -182,6 +186,8 @@ static void inspect_of_little(void **state)
     assert_int_equal(c.status, STATUS_EXITED);
     assert_int_equal(c.health, HEALTH_NONE);
     assert_int_equal(c.pid, FACT_UNKNOWN); /* 0 is no process */
+    assert_true(d.start_failed);
+    assert_int_equal(d.finished_ms, 1500);
     assert_int_equal(c.swarm_task, 0);
     assert_int_equal(d.memory_swap, FACT_UNKNOWN);
     assert_int_equal(d.stop_timeout_s, FACT_NONE);

@@ -14,14 +14,14 @@
 
 static struct {
     unsigned times;
-    struct docker_pull_progress progress;
+    struct pull_progress progress;
     char status[64];
     struct docker_call *call;
     bool stop, free;
     char text[200000];
 } last;
 
-static void on_progress(void *userdata, const struct docker_pull_progress *progress)
+static bool on_progress(void *userdata, const struct pull_progress *progress)
 {
     struct engine *e = userdata;
     last.times++;
@@ -33,6 +33,7 @@ static void on_progress(void *userdata, const struct docker_pull_progress *progr
         docker_stream_stop(last.call);
     if (last.free)
         engine_free_client(e);
+    return true;
 }
 
 static void on_said(void *userdata, int result, const char *text, const struct error *err)
@@ -137,8 +138,6 @@ static void pulls(void **state)
     ask_pull(e, "o/o");
     assert_int_equal(e->result, 0);
     assert_int_equal(last.times, 11);
-    assert_int_equal(last.progress.layers, 3);
-    assert_int_equal(last.progress.layers_done, 2);
     assert_int_equal(last.progress.total, 150);
     assert_int_equal(last.progress.current, 105);
     assert_string_equal(last.status, "Status: Downloaded newer image");
@@ -268,7 +267,7 @@ static void objects(void **state)
     for (size_t piece = 1; piece < sizeof text; piece++) {
         struct json_stream stream;
         char all[256] = "";
-        json_stream_init(&stream, 20);
+        json_stream_init(&stream, 20, 0);
         for (size_t i = 0; i < sizeof text - 1; i += piece) {
             size_t n = sizeof text - 1 - i < piece ? sizeof text - 1 - i : piece;
             assert_int_equal(json_stream_feed(&stream, text + i, n, object_taken, all), 0);

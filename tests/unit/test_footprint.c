@@ -111,11 +111,21 @@ static void unknown(void **state)
     assert_int_equal(footprint_of(longest).source, FOOTPRINT_UNKNOWN);
 }
 
+struct room {
+    fact bytes, context;
+};
+
+static bool fits(const struct footprint *f, const void *userdata)
+{
+    const struct room *room = userdata;
+    return f->weights + f->kv_per_token * room->context + f->compute <= room->bytes;
+}
+
 static void that_fit(void **state)
 {
     (void)state;
     const char *models[40];
-    size_t n = footprints_that_fit(GIB(8), 4096, models, 5);
+    size_t n = footprints_that_fit(fits, &(struct room){GIB(8), 4096}, models, 5);
     assert_int_equal(n, 5);
     fact before = GIB(8);
     for (size_t i = 0; i < n; i++) {
@@ -134,13 +144,13 @@ static void that_fit(void **state)
             assert_true(f.weights <= before ||
                         f.weights + f.kv_per_token * 4096 + f.compute > GIB(8));
     }
-    assert_int_equal(footprints_that_fit(GIB(1000), 4096, models, 40), 32);
+    assert_int_equal(footprints_that_fit(fits, &(struct room){GIB(1000), 4096}, models, 40), 32);
     assert_string_equal(models[0], "llama3.1:405b");
-    assert_int_equal(footprints_that_fit(100 << 20, 4096, models, 5), 0);
-    assert_int_equal(footprints_that_fit(GIB(8), 4096, models, 0), 0);
-    assert_int_equal(footprints_that_fit(FACT_UNKNOWN, 4096, models, 5), 0);
+    assert_int_equal(footprints_that_fit(fits, &(struct room){100 << 20, 4096}, models, 5), 0);
+    assert_int_equal(footprints_that_fit(fits, &(struct room){GIB(8), 4096}, models, 0), 0);
+    assert_int_equal(footprints_that_fit(fits, &(struct room){FACT_UNKNOWN, 4096}, models, 5), 0);
     /* more context, smaller models */
-    footprints_that_fit(GIB(8), 131072, models, 1);
+    footprints_that_fit(fits, &(struct room){GIB(8), 131072}, models, 1);
     assert_true(footprint_of(models[0]).weights < GIB(4));
 }
 

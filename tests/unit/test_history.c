@@ -1,4 +1,4 @@
-/* The history: events, samples, models; in order, bounded, thinned. */
+/* The history: events, samples; in order, bounded, thinned. */
 #include "history_case.h"
 #include <errno.h>
 #include <stdio.h>
@@ -42,6 +42,10 @@ static void test_events_come_back_in_order(void **state)
     assert_string_equal(history_hear_events(place, since).kinds, "raised engine-lost healed ");
     struct history_filter after = {.after_id = all.first_id + 1, .limit = 10};
     assert_string_equal(history_hear_events(place, after).kinds, "engine-lost healed ");
+    after.limit = 1; /* no event between two questions is left out */
+    assert_string_equal(history_hear_events(place, after).kinds, "engine-lost ");
+    struct history_filter first = {.after_id = -1, .limit = 1};
+    assert_string_equal(history_hear_events(place, first).kinds, "raised ");
     keep_history_close(history);
     assert_string_equal(history_hear_events(place, (struct history_filter){.limit = 1}).kinds,
                         "healed ");
@@ -223,58 +227,6 @@ static void test_bytes_are_bounded(void **state)
     assert_true(st.st_size <= SMALL);
 }
 
-static void test_models_are_learned(void **state)
-{
-    struct keep_history *history = history_open(*state);
-    struct history_footprint f = {.digest = history_id_a,
-                                  .context = 4096,
-                                  .parallel = 2,
-                                  .kv_type = "q8_0",
-                                  .model = "qwen3:8b",
-                                  .held = 5000,
-                                  .seen = 1,
-                                  .last_wall_ms = history_noon_ms};
-    struct history_use use = {
-        .model = "qwen3:8b", .loads = 1, .last_used_wall_ms = history_noon_ms};
-    struct history_batch batch = history_batch_at(1);
-    batch.footprints = &f;
-    batch.uses = &use;
-    batch.n_footprints = batch.n_uses = 1;
-    assert_ok(keep_history_write(history, &batch, &history_err), history_err);
-    f.held = 4000; /* less: another load, which does not lower what was seen */
-    f.last_wall_ms = history_noon_ms + 1;
-    use.last_used_wall_ms = 0; /* loaded, not used yet */
-    assert_ok(keep_history_write(history, &batch, &history_err), history_err);
-    f.held = f.seen = use.loads = 0;
-    assert_ok(keep_history_footprint(history, &f, &history_err), history_err);
-    assert_int_equal(f.held, 5000);
-    assert_int_equal(f.seen, 2);
-    assert_int_equal(f.last_wall_ms, history_noon_ms + 1);
-    assert_ok(keep_history_use(history, &use, &history_err), history_err);
-    assert_int_equal(use.loads, 2);
-    assert_int_equal(use.last_used_wall_ms, history_noon_ms);
-    /* A copy has the same, and needs no file. */
-    struct keep_history *copy = NULL;
-    assert_ok(keep_history_open_models(((struct place *)*state)->state, &copy, &history_err),
-              history_err);
-    keep_history_close(history);
-    history = copy;
-    char path[160];
-    snprintf(path, sizeof path, "%s/history.db", ((struct place *)*state)->state);
-    assert_int_equal(unlink(path), 0);
-    f.held = 0;
-    assert_ok(keep_history_footprint(history, &f, &history_err), history_err);
-    assert_int_equal(f.held, 5000);
-    assert_int_equal(keep_history_last_used_ms(history, "qwen3:8b"), history_noon_ms);
-    f.context = 8192;
-    assert_int_equal(keep_history_footprint(history, &f, &history_err), -ENOENT);
-    use.model = "other";
-    assert_int_equal(keep_history_use(history, &use, &history_err), -ENOENT);
-    keep_history_close(history);
-    assert_int_equal(keep_history_open_models(((struct place *)*state)->state, &copy, &history_err),
-                     -ENOENT);
-}
-
 #define test(f) cmocka_unit_test_setup_teardown(f, place_make, place_drop)
 
 int main(void)
@@ -286,7 +238,6 @@ int main(void)
         test(test_seconds_stay_an_hour_minutes_longer),
         test(test_clock_that_jumps_costs_little),
         test(test_bytes_are_bounded),
-        test(test_models_are_learned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@ static void test_nothing_to_read(void **state)
 {
     struct place *place = *state;
     struct keep_history *history = NULL;
-    assert_int_equal(keep_history_open_reader(place->state, &history, &history_err), -ENOENT);
+    assert_int_equal(keep_history_read(place->state, false, &history, &history_err), -ENOENT);
     assert_message(history_err, "history.db");
     assert_null(history);
     keep_history_close(NULL);
@@ -136,7 +136,7 @@ static void test_corrupt_is_set_aside(void **state)
         history = NULL;
         struct history_filter all = {.limit = 9};
         struct history_heard heard = {0};
-        int r = keep_history_open_reader(place->state, &history, &history_err);
+        int r = keep_history_read(place->state, false, &history, &history_err);
         if (r == 0)
             r = keep_history_events(history, &all, history_hear, &heard, NULL, &history_err);
         keep_history_close(history);
@@ -182,12 +182,12 @@ static void test_foreign_and_newer_files(void **state)
     sqlite3 *db = NULL;
     snprintf(path, sizeof path, "%s/history.db", place->state);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 4", NULL, NULL, NULL), SQLITE_OK);
     history = NULL;
     assert_int_equal(keep_history_open(place->state, true, BOUND, &history, &history_err),
                      -ENOTSUP);
     assert_message(history_err, "newer supervisor");
-    assert_int_equal(keep_history_open_reader(place->state, &history, &history_err), -ENOTSUP);
+    assert_int_equal(keep_history_read(place->state, false, &history, &history_err), -ENOTSUP);
     assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 0", NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(keep_history_open(place->state, true, BOUND, &history, &history_err),
                      -ENOTSUP);

@@ -260,6 +260,23 @@ static void model_that_begins_to_work_stays(void **state)
 }
 
 /* A supervisor that has just started knows nobody's use yet: its first pass waits for that. */
+/* Its client reads slowly, or it hangs: that its runner computes nothing does not make it idle. */
+static void model_with_a_request_stays(void **state)
+{
+    struct scene s;
+    (void)state;
+    pressure_begin(&s, NULL);
+    pressure_load(&s, 0, "m1", 6 * GIB);
+    pressure_load(&s, 0, "m2", 2 * GIB);
+    pressure_settle(&s);
+    scene_process(&s, 200)->cpu_us += 500000; /* m1's begins after a rest, and does not end */
+    pressure_step(&s, 12);
+    pressure_use(&s, 91);
+    pressure_step(&s, 3);
+    assert_string_equal(pressure_asked(&s), "a:m2");
+    scene_end(&s);
+}
+
 static void pass_waits_until_rest_is_known(void **state)
 {
     struct scene s;
@@ -302,6 +319,9 @@ static void exclusive_container_keeps_its_model_in_a_pass(void **state)
     pressure_step(&s, 130); /* two passes */
     assert_string_equal(pressure_asked(&s), "");
     pressure_use(&s, 95);
+    pressure_step(&s, 30); /* beside it bytes count */
+    assert_string_equal(pressure_asked(&s), "");
+    pressure_use(&s, 99);
     pressure_step(&s, 3);
     assert_string_equal(pressure_asked(&s), "a:large");
     scene_end(&s);
@@ -344,6 +364,7 @@ int main(void)
         cmocka_unit_test(pass_ends_as_soon_as_it_is_below),
         cmocka_unit_test(passes_of_strict15g_come_twice_as_often),
         cmocka_unit_test(model_that_begins_to_work_stays),
+        cmocka_unit_test(model_with_a_request_stays),
         cmocka_unit_test(pass_waits_until_rest_is_known),
         cmocka_unit_test(tiers_go_after_thirty_minutes_at_critical),
         cmocka_unit_test(exclusive_container_keeps_its_model_in_a_pass),

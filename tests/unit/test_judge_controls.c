@@ -1,4 +1,4 @@
-/* page-cache and high-drift, and the levels of pressure (rows C1, C4, B4). */
+/* page-cache and high-drift, and the levels of pressure. */
 /* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -45,6 +45,19 @@ static void leak_of_an_older_version(void **state)
     scene_end(&s);
 }
 
+/* What is shown as left is what the ladder goes by: with the swap that is left to it. */
+static void swap_is_room(void **state)
+{
+    struct scene s;
+    (void)state;
+    growth_begin(&s, NULL, "0.24.0", NULL);
+    scene_container(&s)->cgroup.swap_limit = 4 * GIB;
+    assert_true(growth_until(&s, VERDICT_GROWTH_LEAK, 1200, 2 * GIB) >= 0);
+    double left_s = verdict_evidence(leak(&s), "left"); /* 8 and 4 GiB less 750 MiB */
+    assert_true(left_s > 5.4 * HOUR && left_s < 5.9 * HOUR);
+    scene_end(&s);
+}
+
 /* The look that first sees the model listed is the first point: not a sample of the hold is lost.
  */
 static void the_hold_runs_from_the_first_look(void **state)
@@ -250,7 +263,7 @@ static void processes_unknown(struct scene *s)
 
 static void unknown_neither_raises_nor_clears(void **state)
 {
-    static void (*const changes[])(struct scene * s) = {memory_unknown, processes_unknown};
+    static void (*const changes[])(struct scene *s) = {memory_unknown, processes_unknown};
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct scene s;
@@ -292,6 +305,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leak_of_an_older_version),
+        cmocka_unit_test(swap_is_room),
         cmocka_unit_test(the_hold_runs_from_the_first_look),
         cmocka_unit_test(leak_that_begins_late),
         cmocka_unit_test(slow_leak),

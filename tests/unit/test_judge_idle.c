@@ -249,7 +249,8 @@ static void used_model_stays(void **state)
         if (i % 2)
             computes(&s);
         else
-            snprintf(s.models[0].expires_at, sizeof s.models[0].expires_at, "%d", i);
+            snprintf(s.models[0].expires_at, sizeof s.models[0].expires_at, "%d-11-21T04:00:00Z",
+                     2127 + i);
         assert_true(scene_never_raised(&s, VERDICT_IDLE_MODEL, 29));
     }
     assert_true(raised(&s, 10) > 0);
@@ -258,6 +259,34 @@ static void used_model_stays(void **state)
     assert_int_equal(scene_verdict(&s, VERDICT_IDLE_MODEL)->state, VERDICT_CLEARED);
     assert_true(scene_never_raised(&s, VERDICT_IDLE_MODEL, 29));
     scene_end(&s);
+}
+
+/* What we do in a runner ourselves is no use, and what follows is one again. */
+static void our_own_probe_is_no_use(void **state)
+{
+    static const struct {
+        const char *blob;
+        double raised_s;
+    } cases[] = {{A, 31}, {B, 56}, {"", 56}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct scene s;
+        loaded(&s, SET);
+        scene_step(&s, 24);
+        judge_tell_probed(s.judge, scene_container(&s)->id, cases[i].blob);
+        computes(&s);
+        takes_memory(&s);
+        answered_a_short_one(&s);
+        scene_step(&s, 1);
+        judge_tell_probed(s.judge, scene_container(&s)->id, "");
+        double raised_s = raised(&s, 100);
+        if (raised_s < cases[i].raised_s || raised_s > cases[i].raised_s)
+            fail_msg("case %zu: raised at %g", i, raised_s);
+        computes(&s);
+        scene_step(&s, 1);
+        assert_int_equal(scene_verdict(&s, VERDICT_IDLE_MODEL)->state, VERDICT_CLEARED);
+        scene_end(&s);
+    }
 }
 
 int main(void)
@@ -269,6 +298,7 @@ int main(void)
         cmocka_unit_test(uses_by_table),
         cmocka_unit_test(frequent_looks_do_not_hide_work),
         cmocka_unit_test(used_model_stays),
+        cmocka_unit_test(our_own_probe_is_no_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -273,9 +273,32 @@ static void setting_that_goes_clears(void **state)
     scene_end(&s);
 }
 
+/* It began to work after a rest, and its request has not ended: who waits for it is asked. */
+static void a_waiting_request_is_a_use(void **state)
+{
+    static const struct {
+        bool connected, ended, told;
+    } cases[] = {{true, false, false}, {false, false, true}, {true, true, true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct scene s;
+        loaded(&s, SET " leak.connected_hold=60s");
+        scene_step(&s, 10);
+        s.connections = cases[i].connected;
+        computes(&s);
+        scene_step(&s, 1);
+        if (cases[i].ended)
+            snprintf(s.models[0].expires_at, sizeof s.models[0].expires_at, "2126-11-21T04:00:20Z");
+        if ((raised(&s, 300) >= 0) != cases[i].told)
+            fail_msg("case %zu", i);
+        scene_end(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_waiting_request_is_a_use),
         cmocka_unit_test(unknown_blocks),
         cmocka_unit_test(unread_connections_block),
         cmocka_unit_test(raised_one_is_not_confirmed_by_unknown),

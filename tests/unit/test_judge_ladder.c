@@ -30,8 +30,9 @@ static void runner_begin(struct scene *s)
 {
     growth_begin(s, NULL, "0.24.0", NULL);
     assert_true(growth_until(s, VERDICT_GROWTH_LEAK, 1200, 2 * GIB) > 0);
+    scene_step(s, 11); /* at rest, before the limit is near */
     scene_container(s)->cgroup.limit = scene_assessment(s)->held + 8 * MIB;
-    scene_step(s, 8);
+    scene_step(s, 2);
 }
 
 /* The remedy of the last look was not enough. */
@@ -219,8 +220,8 @@ static void grows_again(struct scene *s)
 
 static void server_is_only_told(void **state)
 {
-    static void (*const changes[])(struct scene * s) = {below_the_limit, connected,
-                                                        connections_unknown, works, grows_again};
+    static void (*const changes[])(struct scene *s) = {below_the_limit, connected,
+                                                       connections_unknown, works, grows_again};
     (void)state;
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         struct scene s;
@@ -248,9 +249,96 @@ static void little_of_the_server_is_only_told(void **state)
     scene_end(&s);
 }
 
+/* It never rests, and always has a client: near the limit it goes at the end of its request, in the
+ * last minute it is killed; once. */
+static void near_the_limit(void **state)
+{
+    struct scene s;
+    (void)state;
+    growth_begin(&s, NULL, "0.24.0", NULL);
+    s.connections = 1;
+    s.cpu_percent = 30;
+    assert_true(growth_until(&s, VERDICT_GROWTH_LEAK, 700, 3 * GIB) > 0);
+    assert_int_equal(remedy_of(&s), REMEDY_NONE);
+    scene_container(&s)->cgroup.limit = scene_assessment(&s)->held + 400 * MIB;
+    scene_step(&s, 12); /* it works, and grows no more */
+    assert_true(scene_raised(&s, VERDICT_GROWTH_LEAK));
+    assert_int_equal(remedy_of(&s), REMEDY_NONE);
+    growth_run(&s, 3, 3 * GIB);
+    assert_int_equal(leak(&s)->remedy, REMEDY_UNLOAD);
+    scene_container(&s)->cgroup.limit = scene_assessment(&s)->held + 40 * MIB;
+    growth_run(&s, 3, 3 * GIB);
+    assert_int_equal(leak(&s)->remedy, REMEDY_KILL_RUNNER);
+    assert_int_equal(leak(&s)->pid, 200);
+    s.connections_always = true;
+    growth_run(&s, 1, 3 * GIB);
+    assert_true(leak(&s)->confirmed);
+    failed(&s);
+    assert_int_equal(remedy_of(&s), REMEDY_NONE);
+    scene_end(&s);
+}
+
+/* The kernel kills when the swap that is left to it is full too; where that is not known, nothing
+ * is done. */
+static void swap_is_room_too(void **state)
+{
+    static const struct {
+        fact version, limit, swap, swap_limit; /* of the cgroup; MiB, limit: beyond what is held */
+        fact swap_total, swap_used;            /* of the host, MiB */
+        enum remedy remedy;
+    } cases[] = {
+        {2, 40, 0, 0, 4096, 0, REMEDY_KILL_RUNNER},
+        {2, 40, 0, FACT_NONE, 4096, 0, REMEDY_NONE},
+        {2, 40, 0, 2048, 4096, 0, REMEDY_NONE},
+        {2, 40, 0, 2048, 4096, 4096, REMEDY_KILL_RUNNER}, /* the host's is full */
+        {2, -2000, 2008, 2040, 4096, 3000, REMEDY_KILL_RUNNER},
+        {2, -2000, 2008, 2400, 4096, 3000, REMEDY_UNLOAD},
+        {2, -2000, 2008, FACT_NONE, 4096, 3000, REMEDY_NONE},
+        {2, -2000, 2008, FACT_NONE, 4096, 4068, REMEDY_KILL_RUNNER},
+        {2, 40, 0, FACT_UNKNOWN, 4096, 0, REMEDY_NONE},
+        {2, 40, 0, FACT_UNKNOWN, 0, 0, REMEDY_KILL_RUNNER}, /* there is none */
+        {2, 40, 0, FACT_NONE, FACT_UNKNOWN, 0, REMEDY_NONE},
+        {2, 40, 0, FACT_NONE, 4096, FACT_UNKNOWN, REMEDY_NONE},
+        {1, 40, 0, FACT_NONE, 4096, 0, REMEDY_NONE},
+        {1, 40, 0, 0, 4096, 0, REMEDY_KILL_RUNNER}, /* beyond the limit: it is of both together */
+        {1, 40, 0, 360, 4096, 0, REMEDY_UNLOAD},
+        {1, 40, 0, FACT_UNKNOWN, 4096, 0, REMEDY_NONE},
+        {2, FACT_NONE, 0, FACT_NONE, 4096, 0, REMEDY_NONE},
+        {2, FACT_NONE, 0, FACT_NONE, 4096, 4096, REMEDY_KILL_RUNNER}, /* 40 MiB are available */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct scene s;
+        growth_begin(&s, NULL, "0.24.0", NULL);
+        struct cgroup_memory *m = &scene_container(&s)->cgroup;
+        struct host *host = &s.world.host;
+        s.connections = 1;
+        s.cpu_percent = 30;
+        m->version = (int)cases[i].version;
+        m->swap = cases[i].swap * MIB;
+        assert_true(growth_until(&s, VERDICT_GROWTH_LEAK, 700, 3 * GIB) > 0);
+        bool unlimited = cases[i].limit == FACT_NONE;
+        m->limit = unlimited ? FACT_NONE : scene_assessment(&s)->held + cases[i].limit * MIB;
+        if (unlimited)
+            host->available = 40 * MIB;
+        m->swap_limit =
+            fact_known(cases[i].swap_limit) ? cases[i].swap_limit * MIB : cases[i].swap_limit;
+        if (m->version == 1 && fact_known(m->swap_limit))
+            m->swap_limit += m->limit;
+        host->swap_total = fact_times(cases[i].swap_total, MIB);
+        host->swap_used = fact_times(cases[i].swap_used, MIB);
+        growth_run(&s, 3, 3 * GIB);
+        if (remedy_of(&s) != cases[i].remedy)
+            fail_msg("case %zu: %s", i, remedy_name(remedy_of(&s)));
+        scene_end(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(swap_is_room_too),
+        cmocka_unit_test(near_the_limit),
         cmocka_unit_test(ladders_of_the_table),
         cmocka_unit_test(climbs_where_a_step_was_not_enough),
         cmocka_unit_test(any_condition_ends_it),

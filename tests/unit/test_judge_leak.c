@@ -281,6 +281,12 @@ static void edge_of_busy(void **state)
     scene_look(&s);
     assert_true(scene_until_raised(&s, VERDICT_IDLE_LEAK, 120) == 60);
     scene_end(&s);
+    scene_begin(&s, NULL); /* the network is another's, and so may the bytes be */
+    scene_container(&s)->received = FACT_NONE;
+    scene_leak(&s, 2 * GIB);
+    scene_look(&s);
+    assert_true(scene_until_raised(&s, VERDICT_IDLE_LEAK, 120) == 60);
+    scene_end(&s);
 }
 
 static void burst_restarts_the_hold(void **state)

@@ -333,6 +333,7 @@ static void any_allocation_may_fail(void **state)
         fail_malloc = NOT_FAILING;
         scene_add_runner(&s, 200, "sha256-1");
         struct process *runner = scene_process(&s, 200);
+        runner->clients = 0;
         fail_malloc = (struct fail_call){at, ENOMEM};
         for (int i = 0; i < 12; i++, w->monotonic_s += 1, w->time_ms += 1000)
             assert_int_equal(judge_look(s.judge, w, &s.judgement), 0);

@@ -69,6 +69,37 @@ static void limit_by_table(void **state)
     }
 }
 
+/* What bounds it may be a group above it; what is set is its own. */
+static void a_limit_above(void **state)
+{
+    static const struct {
+        const char *settings;
+        fact own, bound;
+        int kind;
+    } cases[] = {
+        {NULL, FACT_NONE, 4 * GIB, -1},
+        {NULL, FACT_NONE, FACT_NONE, VERDICT_NO_LIMIT},
+        {NULL, 4 * GIB, FACT_UNKNOWN, -1},
+        {"memory.limit=8g", 8 * GIB, 4 * GIB, -1},
+        {"memory.limit=4g", FACT_NONE, 4 * GIB, VERDICT_LIMIT_DRIFT},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct scene s;
+        scene_begin(&s, cases[i].settings);
+        scene_container(&s)->cgroup.limit = cases[i].own;
+        scene_container(&s)->cgroup.bound = cases[i].bound;
+        scene_container(&s)->cgroup.anon = 1 * GIB;
+        scene_look(&s);
+        scene_step(&s, 1);
+        for (int kind = VERDICT_NO_LIMIT; kind <= VERDICT_LIMIT_DRIFT; kind++)
+            if ((kind == VERDICT_NO_LIMIT || kind == VERDICT_LIMIT_DRIFT) &&
+                scene_raised(&s, (enum verdict_kind)kind) != (kind == cases[i].kind))
+                fail_msg("case %zu", i);
+        scene_end(&s);
+    }
+}
+
 /* One look is not enough: a limit that is just being changed would come back at once. */
 static void drift_needs_two_looks(void **state)
 {
@@ -166,17 +197,17 @@ static void swap_by_table(void **state)
         fact limit, swap_limit, host_swap, swap;
         bool drifts;
     } cases[] = {
-        {"none wanted, none there", "memory.limit=8g", 2, 8 * GIB, 0, GIB, 0, false},
-        {"none wanted, as much again", "memory.limit=8g", 2, 8 * GIB, 8 * GIB, GIB, 0, true},
-        {"none wanted, no bound", "memory.limit=8g", 2, 8 * GIB, FACT_NONE, GIB, 0, true},
-        {"the host has no swap", "memory.limit=8g", 2, 8 * GIB, 8 * GIB, 0, 0, false},
-        {"the host's swap unknown", "memory.limit=8g", 2, 8 * GIB, 8 * GIB, FACT_UNKNOWN, 0, false},
-        {"not counted", "memory.limit=8g", 2, 8 * GIB, FACT_NONE, GIB, FACT_NONE, false},
-        {"unknown", "memory.limit=8g", 2, 8 * GIB, FACT_UNKNOWN, GIB, 0, false},
+        {"none wanted, none there", "memory.swap=0", 2, 8 * GIB, 0, GIB, 0, false},
+        {"none wanted, as much again", "memory.swap=0", 2, 8 * GIB, 8 * GIB, GIB, 0, true},
+        {"none wanted, no bound", "memory.swap=0", 2, 8 * GIB, FACT_NONE, GIB, 0, true},
+        {"the host has no swap", "memory.swap=0", 2, 8 * GIB, 8 * GIB, 0, 0, false},
+        {"the host's swap unknown", "memory.swap=0", 2, 8 * GIB, 8 * GIB, FACT_UNKNOWN, 0, false},
+        {"not counted", "memory.swap=0", 2, 8 * GIB, FACT_NONE, GIB, FACT_NONE, false},
+        {"unknown", "memory.swap=0", 2, 8 * GIB, FACT_UNKNOWN, GIB, 0, false},
         {"wanted and there", "memory.swap=2g", 2, 8 * GIB, 2 * GIB, GIB, 0, false},
-        {"left as it is", "memory.swap=", 2, 8 * GIB, 5 * GIB, GIB, 0, false},
-        {"memory and swap together", "memory.limit=8g", 1, 8 * GIB, 8 * GIB, GIB, 0, false},
-        {"twice", "memory.limit=8g", 1, 8 * GIB, 16 * GIB, GIB, 0, true},
+        {"left as it is", "memory.limit=8g", 2, 8 * GIB, 5 * GIB, GIB, 0, false},
+        {"memory and swap together", "memory.swap=0", 1, 8 * GIB, 8 * GIB, GIB, 0, false},
+        {"twice", "memory.swap=0", 1, 8 * GIB, 16 * GIB, GIB, 0, true},
         {"no limit is wanted", "memory.swap=1g", 2, FACT_NONE, 8 * GIB, GIB, 0, false},
     };
     (void)state;
@@ -220,6 +251,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limit_by_table),
+        cmocka_unit_test(a_limit_above),
         cmocka_unit_test(drift_needs_two_looks),
         cmocka_unit_test(floor_remembers_the_most_held_with_a_model),
         cmocka_unit_test(leak_is_no_footprint),

@@ -33,6 +33,26 @@ static const struct verdict *oom(const struct scene *s)
     return scene_verdict(s, VERDICT_OOM_KILL);
 }
 
+static void each_kill_is_told(void **state)
+{
+    struct scene s;
+    (void)state;
+    begin(&s);
+    snprintf(scene_container(&s)->ollama.version, sizeof scene_container(&s)->ollama.version,
+             "0.33.0");
+    for (int i = 1; i <= 3; i++) {
+        kill_one(&s);
+        scene_container(&s)->cgroup.peak = 8 * GIB;
+        scene_step(&s, 1);
+        assert_true(oom(&s)->changed && oom(&s)->state == VERDICT_RAISED);
+        assert_true(verdict_evidence(oom(&s), "kills") == i);
+        assert_non_null(strstr(oom(&s)->why, "a prompt cache of up to 8.0 GiB cannot fit 8.0 GiB"));
+        scene_step(&s, 30);
+        assert_false(oom(&s)->changed);
+    }
+    scene_end(&s);
+}
+
 static void runner_killed_at_its_own_limit(void **state)
 {
     struct scene s;
@@ -175,6 +195,7 @@ static void next_life_ends_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_kill_is_told),
         cmocka_unit_test(runner_killed_at_its_own_limit),
         cmocka_unit_test(causes),
         cmocka_unit_test(victim_by_time),

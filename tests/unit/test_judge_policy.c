@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
+#include "judge/memory.h"
 #include "judge/verdict_json.h"
 #include "worlds.h"
 #include <stdio.h>
@@ -77,6 +78,69 @@ static void changed_settings_hold_from_the_next_look_on(void **state)
     judge_settings_changed(s.judge); /* what was raised has not held so long */
     scene_step(&s, 1);
     assert_int_equal(scene_verdict(&s, VERDICT_IDLE_LEAK)->state, VERDICT_CLEARED);
+    scene_end(&s);
+}
+
+/* Containers whose labels say the same have their settings together: as long as one of them is
+ * there. */
+static void same_labels_same_settings(void **state)
+{
+    struct history a = {0}, b = {0}, c = {0};
+    struct history *const all[] = {&a, &b, &c};
+    struct settings one = {.poll_s = 1}, other = {.poll_s = 2};
+    (void)state;
+    a.by_labels = settings_like(all, 3, &one);
+    b.by_labels = settings_like(all, 3, &one);
+    c.by_labels = settings_like(all, 3, &other);
+    assert_ptr_equal(a.by_labels, b.by_labels);
+    assert_ptr_not_equal(a.by_labels, c.by_labels);
+    history_forget_settings(&a);
+    assert_null(a.by_labels);
+    assert_true(b.by_labels->are.poll_s == 1 && c.by_labels->are.poll_s == 2);
+    history_forget_settings(&b);
+    history_forget_settings(&c);
+}
+
+/* Three with labels, the first two with the same: the first goes, and all labels are read anew. */
+static void labels_hold_when_another_container_goes(void **state)
+{
+    enum { N = 3 };
+    static const char *const holds[N] = {"20s", "20s", "40s"};
+    struct scene s;
+    char ids[N][CONTAINER_ID_SIZE];
+    (void)state;
+    scene_begin(&s, NULL);
+    for (size_t i = 0; i < N; i++) {
+        struct container copy, *added = world_add_container(&s.world);
+        assert_non_null(added);
+        assert_int_equal(container_copy(&copy, scene_container(&s)), 0);
+        snprintf(copy.id, sizeof copy.id, "%064zu", i + 1);
+        memcpy(ids[i], copy.id, sizeof copy.id);
+        assert_int_equal(pairs_add(&copy.labels, &copy.n_labels, "supervisor.leak.hold", holds[i]),
+                         0);
+        copy.processes[0].rss_anon += 2 * GIB;
+        copy.connections = 0;
+        *added = copy;
+    }
+    scene_look(&s);
+    for (int t = 1; t <= 50; t++) {
+        if (t == 5) {
+            container_clear(&s.world.containers[1]);
+            memmove(&s.world.containers[1], &s.world.containers[2],
+                    (N - 1) * sizeof s.world.containers[0]);
+            s.world.n_containers--;
+        }
+        if (t == 10)
+            judge_settings_changed(s.judge);
+        for (size_t i = 1; i < s.world.n_containers; i++)
+            s.world.containers[i].connections = 0;
+        scene_step(&s, 1);
+        for (size_t i = 1; i < N; i++) {
+            const struct verdict *v = judgement_find(&s.judgement, ids[i], VERDICT_IDLE_LEAK);
+            bool raised = v && v->state == VERDICT_RAISED;
+            assert_int_equal(raised, t >= (i == 1 ? 20 : 40));
+        }
+    }
     scene_end(&s);
 }
 
@@ -179,9 +243,10 @@ static void verdict_as_json(void **state)
     scene_look(&s);
     scene_step(&s, 60);
     json_t *json = verdict_to_json(scene_verdict(&s, VERDICT_IDLE_LEAK), "restart: healed");
-    json_t *wanted = json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f}", "container", "ollama",
-                               "verdict", "idle-leak", "state", "raised", "remedy", "restart",
-                               "acted", "restart: healed", "since", 5000.0, "hold_s", 60.0);
+    json_t *wanted =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:f}", "container", "ollama", "verdict",
+                  "idle-leak", "state", "raised", "remedy", "restart", "acted", "restart: healed",
+                  "since", 5000.0, "hold_s", 60.0, "raised", 5060.0);
     const char *key;
     json_t *value;
     assert_non_null(json);
@@ -229,6 +294,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_are_the_containers_own_policy),
+        cmocka_unit_test(same_labels_same_settings),
+        cmocka_unit_test(labels_hold_when_another_container_goes),
         cmocka_unit_test(command_line_beats_label),
         cmocka_unit_test(changed_settings_hold_from_the_next_look_on),
         cmocka_unit_test(mode_is_carried_by_the_verdict),

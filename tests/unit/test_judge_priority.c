@@ -1,4 +1,4 @@
-/* low-priority: who gives way while the host is short of memory (row C11). */
+/* low-priority: who gives way while the host is short of memory. */
 /* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>

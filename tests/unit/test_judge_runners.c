@@ -209,6 +209,17 @@ static void another_server(struct scene *s)
     scene_add_process(s, 150, PROCESS_SERVE, 10 * MIB);
 }
 
+static void list_of_nobody_knows_whom(struct scene *s)
+{
+    scene_container(s)->ollama.n_models = 0;
+    scene_container(s)->ollama.server = FACT_NONE;
+}
+static void list_of_another_process(struct scene *s)
+{
+    scene_container(s)->ollama.n_models = 0;
+    scene_container(s)->ollama.server = 77;
+}
+
 static const struct {
     const char *name;
     void (*change)(struct scene *s);
@@ -238,6 +249,8 @@ static const struct {
     {"server unknown", server_unknown, false, true},
     {"processes unknown", processes_unknown, false, true},
     {"another server", another_server, false, true},
+    {"whose list it is, nobody can tell", list_of_nobody_knows_whom, false, true},
+    {"another process's list", list_of_another_process, false, true},
     {"unlisted", unlisted, true, false},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
@@ -312,6 +325,30 @@ static void unknown_looks_restart_the_hold_when_many(void **state)
         }
 }
 
+/* Somebody may use the runner itself, past the server. */
+static void one_that_is_used_is_no_orphan(void **state)
+{
+    static const fact not_none[] = {1, FACT_UNKNOWN};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct scene s;
+        scene_begin(&s, NULL);
+        loaded(&s);
+        scene_unlist(&s, "a");
+        s.clients = not_none[i];
+        assert_true(scene_never_raised(&s, VERDICT_ORPHAN_RUNNER, 400));
+        const struct verdict *v = scene_verdict(&s, VERDICT_ORPHAN_RUNNER);
+        assert_int_equal(i == 1, v && !strcmp(v->missing, "connections to its runner's port"));
+        s.clients = 0; /* he has left */
+        assert_true(scene_until_raised(&s, VERDICT_ORPHAN_RUNNER, 5) > 0);
+        s.clients = 1; /* he is back, which the fresh look sees */
+        s.connections_always = true;
+        scene_step(&s, 1);
+        assert_false(scene_raised(&s, VERDICT_ORPHAN_RUNNER));
+        scene_end(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +357,7 @@ int main(void)
         cmocka_unit_test(only_an_orphan_is_one),
         cmocka_unit_test(standing_orphan_by_what_comes_next),
         cmocka_unit_test(unknown_looks_restart_the_hold_when_many),
+        cmocka_unit_test(one_that_is_used_is_no_orphan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

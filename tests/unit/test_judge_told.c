@@ -210,6 +210,52 @@ static void healthcheck_by_table(void **state)
     }
 }
 
+/* ---- many at one time ---- */
+
+static size_t count(const struct scene *s, enum verdict_kind kind, enum verdict_state state)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->judgement.n_verdicts; i++)
+        n += s->judgement.verdicts[i].kind == kind && s->judgement.verdicts[i].state == state;
+    return n;
+}
+
+/* One of 250 containers lists models that it does not have: that takes the room of no other kind,
+ * and what was told of them ends, all in the look that ends it. */
+static void many_models_hide_nothing(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_begin(&s, NULL);
+    for (int i = 0; i < SCENE_MODELS_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "m%d", i);
+        scene_list(&s, name, A);
+    }
+    scene_look(&s);
+    scene_step(&s, 15);
+    assert_int_equal(count(&s, VERDICT_GHOST_MODEL, VERDICT_RAISED), SCENE_MODELS_MAX);
+    for (int i = 1; i < 250; i++) {
+        struct container *other = world_add_container(&s.world);
+        assert_non_null(other);
+        snprintf(other->id, sizeof other->id, "%064d", i);
+        other->status = STATUS_EXITED;
+    }
+    struct container *c = scene_container(&s);
+    c->health = HEALTH_UNHEALTHY;
+    c->health_probed = true;
+    c->health_exit = 127;
+    snprintf(c->health_output, sizeof c->health_output, "/bin/sh: 1: curl: not found");
+    scene_step(&s, 15);
+    size_t told = count(&s, VERDICT_GHOST_MODEL, VERDICT_RAISED);
+    assert_true(told > 0 && told < 8);
+    assert_true(scene_raised(&s, VERDICT_BROKEN_HEALTHCHECK));
+    s.n_models = 0;
+    scene_step(&s, 1);
+    assert_int_equal(count(&s, VERDICT_GHOST_MODEL, VERDICT_CLEARED), SCENE_MODELS_MAX);
+    scene_end(&s);
+}
+
 /* ---- thermal ---- */
 
 static struct gpu *add_gpu(struct scene *s, unsigned index, fact celsius)
@@ -307,6 +353,7 @@ int main(void)
         cmocka_unit_test(swap_by_table),
         cmocka_unit_test(swap_of_an_orphan_is_nothing),
         cmocka_unit_test(healthcheck_by_table),
+        cmocka_unit_test(many_models_hide_nothing),
         cmocka_unit_test(hot_gpu_is_told_of_the_host),
         cmocka_unit_test(heat_by_table),
         cmocka_unit_test(heat_holds_without_a_break),

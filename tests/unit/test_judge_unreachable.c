@@ -132,6 +132,88 @@ static void cpu_unknown(struct scene *s)
     scene_container(s)->cgroup.cpu_us = FACT_UNKNOWN;
 }
 
+static void our_way_may_be_broken(struct scene *s)
+{
+    silent(s);
+    scene_container(s)->ollama.doubted = true;
+}
+
+static void runner_reads(struct scene *s)
+{
+    runner_rests(s);
+    scene_process(s, 200)->state = 'D';
+}
+
+/* ---- somebody holds it */
+
+static void server_waits_for_a_disk(struct scene *s)
+{
+    silent(s);
+    scene_serve(s)->state = 'D';
+}
+static void server_is_traced(struct scene *s)
+{
+    silent(s);
+    scene_serve(s)->state = 't';
+}
+static void another_is_traced(struct scene *s)
+{
+    silent(s);
+    scene_add_process(s, 300, PROCESS_OTHER, 0)->state = 't';
+}
+static void state_unknown(struct scene *s)
+{
+    silent(s);
+    scene_serve(s)->state = 0;
+}
+static void frozen(struct scene *s)
+{
+    silent(s);
+    scene_container(s)->cgroup.frozen = 1;
+}
+static void frozen_unknown(struct scene *s)
+{
+    silent(s);
+    scene_container(s)->cgroup.frozen = FACT_UNKNOWN;
+}
+static void cannot_be_frozen(struct scene *s)
+{
+    silent(s);
+    scene_container(s)->cgroup.frozen = FACT_NONE;
+}
+
+/* A thread of it loads by direct I/O: in state S all the while, and its memory is there already. */
+static void reads_by_a_thread(struct scene *s)
+{
+    runner_rests(s);
+    scene_container(s)->cgroup.disk_read = (fact)(s->now_s / 60) * MIB;
+}
+static void has_read_once(struct scene *s)
+{
+    runner_rests(s);
+    scene_container(s)->cgroup.disk_read = 7 * MIB;
+}
+static void reads_unknown_with_a_client(struct scene *s)
+{
+    has_a_client(s);
+    scene_container(s)->cgroup.disk_read = FACT_UNKNOWN;
+}
+
+/* Somebody waits for it, who gets no answer either: longer, not for ever. */
+static void a_client_lengthens_the_hold(void **state)
+{
+    struct scene s;
+    (void)state;
+    begin(&s, "leak.unreachable_restart=2m leak.connected_hold=5m");
+    scene_container(&s)->cgroup.disk_read = 4096;
+    double silent_s = s.now_s;
+    s.change = has_a_client;
+    double acted_s = until_acted(&s, 900);
+    if (acted_s < silent_s + 300 || acted_s > silent_s + 320)
+        fail_msg("%g s", acted_s - silent_s);
+    scene_end(&s);
+}
+
 static void restarted_only_where_nothing_works(void **state)
 {
     static const struct {
@@ -141,13 +223,24 @@ static void restarted_only_where_nothing_works(void **state)
     } cases[] = {
         {"works", works, false},
         {"receives", receives, false},
-        {"client", has_a_client, false},
+        {"runner in state D", runner_reads, false},
+        {"server in state D", server_waits_for_a_disk, false},
+        {"server in state t", server_is_traced, false},
+        {"another process in state t", another_is_traced, false},
+        {"state unknown", state_unknown, false},
+        {"frozen", frozen, false},
+        {"frozen unknown", frozen_unknown, false},
+        {"cannot be frozen", cannot_be_frozen, true},
+        {"a thread reads", reads_by_a_thread, false},
+        {"reads unknown, with a client", reads_unknown_with_a_client, false},
         {"connections unknown", connections_unknown, false},
         {"processes unknown", processes_unknown, false},
+        {"our way may be broken", our_way_may_be_broken, false},
         {"runner grows", runner_grows, false},
         {"runner unknown", runner_unknown, false},
         {"cpu unknown", cpu_unknown, false},
         {"runner rests", runner_rests, true},
+        {"has read before", has_read_once, true},
         {"nothing", silent, true},
     };
     (void)state;
@@ -187,6 +280,11 @@ static void another_life_must_answer_first(void **state)
     scene_end(&s);
 }
 
+static void answers_otherwise(struct scene *s)
+{
+    silent(s);
+    scene_container(s)->ollama.foreign = true;
+}
 static void not_asked(struct scene *s)
 {
     ollama_clear(&scene_container(s)->ollama);
@@ -204,7 +302,8 @@ static void paused(struct scene *s)
 
 static void what_is_not_unreachable(void **state)
 {
-    static void (*const changes[])(struct scene * s) = {not_asked, answer_pending, paused};
+    static void (*const changes[])(struct scene *s) = {not_asked, answer_pending, paused,
+                                                       answers_otherwise};
     (void)state;
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         struct scene s;
@@ -233,7 +332,8 @@ static void one_answer_begins_the_hold_anew(void **state)
 /* The fresh look before the restart. */
 static void fresh_look_may_drop_it(void **state)
 {
-    static void (*const changes[])(struct scene * s) = {has_a_client, works, processes_unknown};
+    static void (*const changes[])(struct scene *s) = {has_a_client, works, processes_unknown,
+                                                       our_way_may_be_broken};
     (void)state;
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         struct scene s;
@@ -255,6 +355,7 @@ int main(void)
         cmocka_unit_test(told_then_restarted),
         cmocka_unit_test(settings),
         cmocka_unit_test(restarted_only_where_nothing_works),
+        cmocka_unit_test(a_client_lengthens_the_hold),
         cmocka_unit_test(one_that_never_answered_is_told),
         cmocka_unit_test(another_life_must_answer_first),
         cmocka_unit_test(what_is_not_unreachable),

@@ -59,13 +59,13 @@ static void check_corrupt(struct place *place, off_t at, size_t n)
     spoil(place, at, n);
 
     keep = NULL;
-    assert_int_equal(keep_open(place->state, false, &keep, &err), -EUCLEAN);
+    assert_int_equal(keep_open(place->state, false, true, &keep, &err), -EUCLEAN);
     assert_message(err, place->state);
     assert_message(err, "it is corrupt");
     assert_null(keep);
     assert_int_equal(count_aside(place), 0);
 
-    assert_ok(keep_open(place->state, true, &keep, &err), err);
+    assert_ok(keep_open(place->state, true, true, &keep, &err), err);
     assert_int_equal(access(set_aside(keep), F_OK), 0);
     assert_string_equal(set_aside(keep), ""); /* told once */
     assert_int_equal(count_aside(place), 1);
@@ -93,8 +93,8 @@ static void test_truncated(void **state)
     char path[128];
     snprintf(path, sizeof path, "%s/supervisor.db", place->state);
     assert_int_equal(truncate(path, 6000), 0);
-    assert_int_equal(keep_open(place->state, false, &keep, &err), -EUCLEAN);
-    assert_ok(keep_open(place->state, true, &keep, &err), err);
+    assert_int_equal(keep_open(place->state, false, true, &keep, &err), -EUCLEAN);
+    assert_ok(keep_open(place->state, true, true, &keep, &err), err);
     keep_close(keep);
 }
 
@@ -112,7 +112,7 @@ static void test_only_three_stay_aside(void **state)
     }
     spoil(place, 0, 4096);
     struct keep *keep = NULL;
-    assert_ok(keep_open(place->state, true, &keep, &err), err);
+    assert_ok(keep_open(place->state, true, true, &keep, &err), err);
     assert_int_equal(count_aside(place), 3);
     snprintf(oldest, sizeof oldest, "%s/supervisor.db.corrupt-20240102T000000Z", place->state);
     assert_int_not_equal(access(oldest, F_OK), 0);
@@ -129,8 +129,8 @@ static void test_newer_schema(void **state)
     keep_close(place_open(place));
     place_run(place, "PRAGMA user_version = 7");
     for (int repair = 0; repair < 2; repair++) {
-        assert_int_equal(keep_open(place->state, repair, &keep, &err), -ENOTSUP);
-        assert_message(err, "made by a newer supervisor (schema 7, this one knows 3)");
+        assert_int_equal(keep_open(place->state, repair, true, &keep, &err), -ENOTSUP);
+        assert_message(err, "made by a newer supervisor (schema 7, this one knows 5)");
         assert_message(err, place->state);
     }
     assert_int_equal(place_number(place, "PRAGMA user_version"), 7);
@@ -143,7 +143,7 @@ static void test_foreign_database(void **state)
     struct keep *keep = NULL;
     assert_int_equal(mkdir(place->state, 0700), 0);
     place_run(place, "CREATE TABLE songs (title TEXT)");
-    assert_int_equal(keep_open(place->state, true, &keep, &err), -ENOTSUP);
+    assert_int_equal(keep_open(place->state, true, true, &keep, &err), -ENOTSUP);
     assert_message(err, "some other program's database");
     assert_int_equal(place_number(place, "SELECT count(*) FROM songs"), 0);
 }

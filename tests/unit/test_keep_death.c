@@ -31,7 +31,7 @@ static void check_whole(const struct place *place)
 static void commit_for_ever(const struct place *place, int report)
 {
     struct keep *keep = NULL;
-    if (keep_open(place->state, true, &keep, NULL) < 0)
+    if (keep_open(place->state, true, true, &keep, NULL) < 0)
         _exit(1);
     for (int64_t i = 0;; i++) {
         struct intent intent = longest_intent(i);
@@ -117,7 +117,7 @@ static void work(const struct place *place, int number)
     int r = 0;
     for (int i = 0; r == 0 && i < INTENTS; i++) {
         if (!keep)
-            r = keep_open(place->state, number == 1, &keep, &err);
+            r = keep_open(place->state, number == 1, true, &keep, &err);
         if (r == 0)
             r = begin_end_hold(keep, number);
         if (number == 0) {

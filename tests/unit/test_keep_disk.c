@@ -75,7 +75,7 @@ static void fill_before_open(struct place *place, bool killed)
     pid_t child = fork();
     if (child == 0) {
         struct keep *keep = NULL;
-        int r = keep_open(place->state, true, &keep, NULL);
+        int r = keep_open(place->state, true, true, &keep, NULL);
         if (killed)
             kill(getpid(), SIGKILL);
         for (int i = 0; r == 0 && i < 3; i++)
@@ -174,7 +174,7 @@ static void test_too_small_to_open(void **state)
     struct keep *keep = NULL;
     place_mount_tmpfs(place, "1m");
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(keep_open(place->state, true, &keep, &err), -ENOSPC);
+        assert_int_equal(keep_open(place->state, true, true, &keep, &err), -ENOSPC);
         assert_int_equal(err.failure, FAILURE_UNREACHABLE);
         assert_message(err, place->state);
         assert_message(err, "no space is left; free some");
@@ -188,7 +188,7 @@ static void test_full_before_the_first_open(void **state)
     struct keep *keep = NULL;
     place_mount_tmpfs(place, "4m");
     place_fill(place);
-    assert_int_equal(keep_open(place->state, true, &keep, &err), -ENOSPC);
+    assert_int_equal(keep_open(place->state, true, true, &keep, &err), -ENOSPC);
     assert_message(err, place->state);
     place_unfill(place);
     keep_close(place_open(place));
@@ -202,13 +202,13 @@ static void test_read_only(void **state)
     place_mount_tmpfs(place, "4m");
     keep_close(place_open(place));
     place_read_only(place);
-    assert_int_equal(keep_open(place->state, true, &keep, &err), -EROFS);
+    assert_int_equal(keep_open(place->state, true, true, &keep, &err), -EROFS);
     assert_message(err, place->state);
     assert_message(err, "Read-only");
     assert_int_equal(keep_lock_daemon(place->state, &lock, NULL, &err), -EROFS);
     assert_message(err, "supervisor.lock");
     snprintf(place->state, sizeof place->state, "%s/fresh", place->root);
-    assert_int_equal(keep_open(place->state, true, &keep, &err), -EROFS);
+    assert_int_equal(keep_open(place->state, true, true, &keep, &err), -EROFS);
     assert_message(err, place->state);
 }
 
@@ -218,25 +218,25 @@ static void test_places_that_cannot_be(void **state)
     struct keep *keep = NULL;
     char path[1200];
     snprintf(path, sizeof path, "%s/no/such", place->root);
-    assert_int_equal(keep_open(path, true, &keep, &err), -ENOENT);
+    assert_int_equal(keep_open(path, true, true, &keep, &err), -ENOENT);
     assert_message(err, path);
-    assert_int_equal(keep_open("/proc/version", true, &keep, &err), -ENOTDIR);
+    assert_int_equal(keep_open("/proc/version", true, true, &keep, &err), -ENOTDIR);
     assert_message(err, "/proc/version");
 
     assert_int_equal(mkdir(place->state, 0700), 0);
     snprintf(path, sizeof path, "%s/supervisor.db", place->state);
     assert_int_equal(symlink("/etc/passwd", path), 0);
-    assert_int_equal(keep_open(place->state, true, &keep, &err), -EIO);
+    assert_int_equal(keep_open(place->state, true, true, &keep, &err), -EIO);
     assert_message(err, "is not a regular file");
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_int_equal(keep_open(place->state, true, &keep, &err), -EIO);
+    assert_int_equal(keep_open(place->state, true, true, &keep, &err), -EIO);
     assert_message(err, "is not a regular file");
 
     snprintf(path, sizeof path, "%s/%0250d", place->root, 1);
     assert_int_equal(mkdir(path, 0700), 0);
     snprintf(path, sizeof path, "%s/%0250d/%0250d", place->root, 1, 2);
-    assert_int_equal(keep_open(path, true, &keep, &err), -ENAMETOOLONG);
+    assert_int_equal(keep_open(path, true, true, &keep, &err), -ENAMETOOLONG);
     assert_message(err, "at most 465 bytes");
     assert_null(keep);
 }

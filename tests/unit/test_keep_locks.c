@@ -23,7 +23,7 @@ static void hold_both_locks(const char *directory)
 {
     struct keep_lock *daemon_lock = NULL, *container = NULL;
     if (keep_lock_daemon(directory, &daemon_lock, NULL, NULL) < 0 ||
-        keep_lock_state(directory, id, &container, NULL, NULL) < 0)
+        keep_lock_one(directory, false, id, &container, NULL, NULL) < 0)
         _exit(1);
 }
 
@@ -38,7 +38,7 @@ static void assert_held_by(const char *directory, fact pid)
     assert_message(err, directory);
     assert_message(err, who);
     holder = 0;
-    assert_int_equal(keep_lock_state(directory, id, &lock, &holder, &err), -EWOULDBLOCK);
+    assert_int_equal(keep_lock_one(directory, false, id, &lock, &holder, &err), -EWOULDBLOCK);
     assert_int_equal(holder, pid);
     assert_message(err, "container 0123456789ab is being worked on");
     assert_message(err, who);
@@ -49,7 +49,7 @@ static void take_both(const char *directory)
 {
     struct keep_lock *daemon_lock = NULL, *container = NULL;
     assert_ok(keep_lock_daemon(directory, &daemon_lock, NULL, &err), err);
-    assert_ok(keep_lock_state(directory, id, &container, NULL, &err), err);
+    assert_ok(keep_lock_one(directory, false, id, &container, NULL, &err), err);
     keep_unlock(container);
     keep_unlock(daemon_lock);
 }
@@ -70,7 +70,7 @@ static void test_kernel_frees_locks(void **state)
 static struct keep_lock *take_life(const char *run)
 {
     struct keep_lock *lock = NULL;
-    assert_ok(keep_lock_life_below(run, id, &lock, NULL, &err), err);
+    assert_ok(keep_lock_one(run, true, id, &lock, NULL, &err), err);
     return lock;
 }
 
@@ -105,7 +105,7 @@ static void test_life_is_shared(void **state)
     fact holder = FACT_UNKNOWN;
     run_of(*state, run, locks, file);
     struct keep_lock *lock = take_life(run), *second = NULL;
-    assert_int_equal(keep_lock_life_below(run, id, &second, &holder, &err), -EWOULDBLOCK);
+    assert_int_equal(keep_lock_one(run, true, id, &second, &holder, &err), -EWOULDBLOCK);
     assert_message(err, "another supervisor (pid ");
     assert_int_equal(holder, getpid());
     assert_int_equal(stat(locks, &st), 0);
@@ -114,7 +114,7 @@ static void test_life_is_shared(void **state)
     assert_int_equal(st.st_mode & 07777, 0600);
     keep_unlock(lock);
     assert_int_equal(access(file, F_OK), -1);
-    assert_int_equal(keep_lock_life_below(run, "no id", &lock, NULL, &err), -EINVAL);
+    assert_int_equal(keep_lock_one(run, true, "no id", &lock, NULL, &err), -EINVAL);
 }
 
 /* As somebody without rights, who looks for a way in. */
@@ -152,7 +152,7 @@ static void test_nobody_can_hold_it(void **state)
 static void assert_not_believed(const char *run, const char *part)
 {
     struct keep_lock *lock = NULL;
-    int r = keep_lock_life_below(run, id, &lock, NULL, &err);
+    int r = keep_lock_one(run, true, id, &lock, NULL, &err);
     assert_true(r < 0 && r != -EWOULDBLOCK);
     assert_message(err, part);
     assert_null(lock);
@@ -215,7 +215,7 @@ static void test_left_locks_are_swept(void **state)
     struct place *place = *state;
     char path[200];
     struct keep_lock *daemon_lock = NULL, *held = NULL;
-    assert_ok(keep_lock_state(place->state, id, &held, NULL, &err), err);
+    assert_ok(keep_lock_one(place->state, false, id, &held, NULL, &err), err);
     for (int i = 0; i < 300; i++) {
         snprintf(path, sizeof path, "%s/locks/%064d.lock", place->state, i);
         assert_int_equal(close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)), 0);
@@ -234,12 +234,12 @@ static void test_locks_within_a_process(void **state)
     struct place *place = *state;
     struct keep_lock *lock = NULL, *second = NULL;
     fact holder = FACT_UNKNOWN;
-    assert_ok(keep_lock_state(place->state, id, &lock, &holder, &err), err);
+    assert_ok(keep_lock_one(place->state, false, id, &lock, &holder, &err), err);
     assert_int_equal(holder, FACT_UNKNOWN); /* said on failure only */
-    assert_int_equal(keep_lock_state(place->state, id, &second, &holder, NULL), -EWOULDBLOCK);
+    assert_int_equal(keep_lock_one(place->state, false, id, &second, &holder, NULL), -EWOULDBLOCK);
     assert_int_equal(holder, getpid());
     keep_unlock(lock);
-    assert_ok(keep_lock_state(place->state, id, &second, NULL, &err), err);
+    assert_ok(keep_lock_one(place->state, false, id, &second, NULL, &err), err);
     keep_unlock(second);
     keep_unlock(NULL);
     char path[200];
@@ -254,7 +254,7 @@ static void contend(const char *directory)
     snprintf(witness, sizeof witness, "%s/witness", directory);
     for (int taken = 0; taken < LOCK_ROUNDS;) {
         struct keep_lock *lock = NULL;
-        int r = keep_lock_state(directory, id, &lock, NULL, NULL);
+        int r = keep_lock_one(directory, false, id, &lock, NULL, NULL);
         if (r == -EWOULDBLOCK) {
             sched_yield();
             continue;
@@ -312,7 +312,7 @@ static void test_locks_are_not_inherited(void **state)
     struct place *place = *state;
     struct keep_lock *daemon_lock = NULL, *container = NULL;
     assert_ok(keep_lock_daemon(place->state, &daemon_lock, NULL, &err), err);
-    assert_ok(keep_lock_state(place->state, id, &container, NULL, &err), err);
+    assert_ok(keep_lock_one(place->state, false, id, &container, NULL, &err), err);
     char command[160];
     snprintf(command, sizeof command, "ls -l /proc/self/fd | grep -q '%s'", place->state);
     assert_int_equal(WEXITSTATUS(system(command)), 1); /* grep: none */
@@ -337,7 +337,7 @@ static void test_lock_names(void **state)
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct keep_lock *lock = NULL;
-        assert_int_equal(keep_lock_state(place->state, bad[i], &lock, NULL, &err), -EINVAL);
+        assert_int_equal(keep_lock_one(place->state, false, bad[i], &lock, NULL, &err), -EINVAL);
         assert_int_equal(err.failure, FAILURE_USAGE);
         assert_message(err, bad[i]);
         assert_null(lock);
@@ -369,7 +369,7 @@ static void test_lock_on_a_full_disk(void **state)
     pid_t child = place_child(hold_both_locks, place->state, &stay);
     struct keep_lock *lock = NULL;
     fact holder = 0;
-    assert_int_equal(keep_lock_state(place->state, id, &lock, &holder, &err), -EWOULDBLOCK);
+    assert_int_equal(keep_lock_one(place->state, false, id, &lock, &holder, &err), -EWOULDBLOCK);
     assert_true(holder == child || holder == FACT_UNKNOWN); /* its pid may have found no room */
     close(stay);
     assert_int_equal(waitpid(child, &status, 0), child);

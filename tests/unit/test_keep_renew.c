@@ -16,7 +16,7 @@ static struct keep_report report;
 static struct keep *open_as_daemon(const struct place *place)
 {
     struct keep *keep = NULL;
-    assert_ok(keep_open(place->state, true, &keep, &err), err);
+    assert_ok(keep_open(place->state, true, true, &keep, &err), err);
     return keep;
 }
 
@@ -214,7 +214,7 @@ static void test_only_the_daemon_sets_aside(void **state)
     struct place *place = *state;
     struct keep *daemon = open_as_daemon(place), *command = NULL;
     struct intent intent = longest_intent(1);
-    assert_ok(keep_open(place->state, false, &command, &err), err);
+    assert_ok(keep_open(place->state, false, true, &command, &err), err);
     begin(command);
     spoil(place);
     assert_int_equal(keep_intent_begin(command, &intent, &err), -EUCLEAN);
@@ -295,6 +295,31 @@ static void test_full_disk_is_told_and_freed(void **state)
     keep_close(keep);
 }
 
+/* Its directory is moved away, and another daemon is faster in the one that takes its place. */
+static void test_directory_moved_and_taken(void **state)
+{
+    struct place *place = *state;
+    struct keep *keep = open_as_daemon(place);
+    struct keep_lock *lock = NULL, *others = NULL;
+    struct intent refused = longest_intent(1);
+    assert_ok(keep_lock_daemon(place->state, &lock, NULL, &err), err);
+    keep_own(keep, lock);
+    assert_ok(keep_check(keep, &report, &err), err);
+    directory_removed(place);
+    assert_ok(keep_lock_daemon(place->state, &others, NULL, &err), err);
+    assert_int_equal(keep_owned(keep, &err), -EWOULDBLOCK);
+    assert_true(keep_intent_begin(keep, &refused, &err) < 0);
+    usleep(1100 * 1000);
+    assert_int_equal(keep_intent_begin(keep, &refused, &err), -EWOULDBLOCK);
+    assert_message(err, "in use by another supervisor");
+    keep_unlock(others);
+    usleep(2100 * 1000);
+    begin(keep);
+    assert_true(keep_lock_holds(lock));
+    keep_close(keep);
+    keep_unlock(lock);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_make, place_drop)
@@ -305,6 +330,7 @@ int main(void)
         TEST(test_only_the_daemon_sets_aside),
         TEST(test_back_off),
         TEST(test_an_end_is_owed),
+        TEST(test_directory_moved_and_taken),
         TEST(test_full_disk_is_told_and_freed),
     };
     return cmocka_run_group_tests_name("keep_renew", tests, NULL, NULL);

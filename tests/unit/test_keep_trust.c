@@ -27,7 +27,7 @@ static void test_state_that_others_could_replace_is_refused(void **state)
     const struct place *place = *state;
     char locks[128], aside[128];
     struct keep_lock *lock = NULL;
-    assert_ok(keep_lock_state(place->state, id, &lock, NULL, &err), err);
+    assert_ok(keep_lock_one(place->state, false, id, &lock, NULL, &err), err);
     keep_unlock(lock);
     snprintf(locks, sizeof locks, "%s/locks", place->state);
     snprintf(aside, sizeof aside, "%s/elsewhere", place->root);
@@ -36,7 +36,7 @@ static void test_state_that_others_could_replace_is_refused(void **state)
         assert_int_equal(chown(locks, cases[i].locks_owner, 0), 0);
         assert_int_equal(chmod(place->state, cases[i].state), 0);
         assert_int_equal(chmod(locks, cases[i].locks), 0);
-        int r = keep_lock_state(place->state, id, &lock, NULL, &err);
+        int r = keep_lock_one(place->state, false, id, &lock, NULL, &err);
         assert_int_equal(r, cases[i].good ? 0 : -EPERM);
         if (r < 0)
             assert_message(err, place->state);
@@ -46,7 +46,7 @@ static void test_state_that_others_could_replace_is_refused(void **state)
     assert_int_equal(chown(locks, 0, 0), 0);
     assert_int_equal(rename(locks, aside), 0);
     assert_int_equal(symlink(aside, locks), 0);
-    assert_int_equal(keep_lock_state(place->state, id, &lock, NULL, &err), -EPERM);
+    assert_int_equal(keep_lock_one(place->state, false, id, &lock, NULL, &err), -EPERM);
 }
 
 int main(void)

@@ -19,6 +19,7 @@ static struct admission_model measured(const char *name, fact bytes)
 {
     struct admission_model model = {.file = FACT_UNKNOWN,
                                     .kv_per_token = FACT_UNKNOWN,
+                                    .graph = FACT_UNKNOWN,
                                     .parameters = FACT_UNKNOWN,
                                     .context = FACT_UNKNOWN,
                                     .trained = FACT_UNKNOWN,
@@ -58,20 +59,29 @@ static void needs(void **state)
     need_of(&m, &server, 0, &need);
     assert_int_equal(need.kv, 32 * MIB);
 
-    /* what was measured is believed; where requests made it grow, it has its margin in it */
-    static const struct {
-        fact learned, wanted;
-    } learned[] = {{500 * MIB, 600 * MIB}, {2000 * MIB, 2000 * MIB}, {1040 * MIB, 0}};
-    for (size_t i = 0; i < N(learned); i++) {
-        m = measured("x", learned[i].learned);
-        m.file = 800 * MIB;
-        m.kv_per_token = 32 << 10; /* 1028 MiB in all */
+    m = measured("x", 2000 * MIB); /* what was measured is believed, also against its metadata */
+    m.file = 800 * MIB;
+    m.kv_per_token = 32 << 10;
+    need_of(&m, &server, 20, &need);
+    assert_int_equal(need.source, NEED_LEARNED);
+    assert_int_equal(need.wanted, 2400 * MIB);
+
+    m.learned = FACT_UNKNOWN; /* its own graph, with the mask of its context */
+    m.graph = 50 * MIB;
+    need_of(&m, &server, 0, &need);
+    assert_int_equal(need.compute, 54 * MIB);
+    static const fact huge[] = {(fact)1 << 54, INT64_MAX};
+    for (size_t i = 0; i < N(huge); i++) { /* never a figure that wrapped */
+        m.kv_per_token = huge[i];
         need_of(&m, &server, 20, &need);
-        assert_int_equal(need.source, NEED_LEARNED);
-        assert_int_equal(need.bytes, learned[i].learned);
-        assert_int_equal(need.wanted,
-                         learned[i].wanted ? learned[i].wanted : 1028 * MIB + 1028 * MIB / 5);
+        assert_int_equal(need.source, NEED_UNKNOWN);
+        assert_true(need.kv == FACT_UNKNOWN && need.bytes == FACT_UNKNOWN);
+        assert_int_equal(need.wanted, FACT_UNKNOWN);
     }
+    m.kv_per_token = (fact)1 << 49; /* 2^61 at 4,096 tokens: no overflow yet */
+    need_of(&m, &server, 20, &need);
+    assert_true(need.wanted > (fact)1 << 61);
+    m.kv_per_token = 32 << 10;
     m = measured("llama3.1:8b", FACT_UNKNOWN); /* the table, then the name, then nothing */
     need_of(&m, &server, 20, &need);
     assert_int_equal(need.source, NEED_TABLE);

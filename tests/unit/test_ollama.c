@@ -25,8 +25,9 @@ struct fixture {
     struct http *http;
     struct server *server;
     struct ollama_client *client;
-    atomic_int ps, show, version;
+    atomic_int ps, show, version, tags;
     atomic_int models; /* in /api/ps */
+    atomic_int pulled; /* a newer one of the first name: it has another digest */
     atomic_uint shows_asked, versions_asked;
     char unload_body[256];
 
@@ -74,6 +75,17 @@ static enum server_next answer(void *userdata, int fd, const char *request)
                                                        "\\nTEMPLATE {{ .Prompt }}\\n\"}"
                                                      : "{}");
     }
+    char text[16384] = "{\"models\":[";
+    if (strstr(request, "GET /api/tags ")) {
+        for (int i = 0; i < 40; i++) {
+            size_t used = strlen(text);
+            snprintf(text + used, sizeof text - used,
+                     "%s{\"name\":\"m%d:latest\",\"digest\":\"%.61s%03d\"}", i ? "," : "", i,
+                     DIGEST, i == 0 && f->pulled ? 999 : i);
+        }
+        snprintf(text + strlen(text), sizeof text - strlen(text), "]}");
+        return behave(f->tags, fd, text);
+    }
     if (strstr(request, "POST /api/generate ")) {
         snprintf(f->unload_body, sizeof f->unload_body, "%s", body);
         if (strstr(body, "missing"))
@@ -82,7 +94,6 @@ static enum server_next answer(void *userdata, int fd, const char *request)
             return behave(f->ps, fd, "{\"done\":true,\"done_reason\":\"unload\"}");
         return SERVER_KEEP;
     }
-    char text[16384] = "{\"models\":[";
     for (int i = 0; i < f->models; i++) {
         size_t used = strlen(text);
         snprintf(text + used, sizeof text - used,
@@ -170,14 +181,14 @@ static void a_good_look(void **state)
     assert_int_equal(f->answer.models[0].size_vram, 0);
     assert_int_equal(f->answer.models[0].context_length, 2048);
     assert_string_equal(f->answer.models[0].expires_at, "2026-11-21T03:46:48.37652541Z");
-    assert_int_equal(server_connections(f->server), 3); /* one for each question */
+    assert_int_equal(server_connections(f->server), 4); /* one for each question */
     uint16_t port;
     assert_int_equal(http_local_ports(f->http, &port, 1), 0); /* and none is kept */
 
     poll(f, 2000); /* what is known is not asked again */
     assert_string_equal(f->answer.models[0].blob, BLOB);
     assert_string_equal(f->answer.version, "0.33.0");
-    assert_int_equal(server_requests(f->server), 4);
+    assert_int_equal(server_requests(f->server), 5);
 
     f->models = 0;
     poll(f, 2000);
@@ -240,6 +251,34 @@ static void shows_that_fail(void **state)
     assert_string_equal(f->answer.models[0].blob, BLOB);
     assert_string_equal(f->answer.version, "0.33.0");
     assert_int_equal(f->shows_asked, 3);
+}
+
+static void a_name_that_means_another_model(void **state)
+{
+    struct fixture *f = *state;
+    f->pulled = 1;
+    f->models = 2;
+    for (int i = 0; i < 3; i++) {
+        poll(f, 2000);
+        assert_string_equal(f->answer.models[0].blob, "");
+        assert_string_equal(f->answer.models[1].blob, BLOB);
+    }
+    assert_int_equal(f->shows_asked, 2); /* the digest that is loaded is nobody's name any more */
+}
+
+static void blobs_wait_for_the_names(void **state)
+{
+    struct fixture *f = *state;
+    static const enum way ways[] = {FAILS, TALKS_NONSENSE, RESETS};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        f->tags = ways[i];
+        poll(f, 2000);
+        assert_true(f->answer.reachable);
+        assert_string_equal(f->answer.models[0].blob, "");
+    }
+    f->tags = WELL;
+    poll(f, 2000);
+    assert_string_equal(f->answer.models[0].blob, BLOB);
 }
 
 static void many_models(void **state)
@@ -345,6 +384,8 @@ int main(void)
         TEST(a_good_look),
         TEST(unreachable),
         TEST(shows_that_fail),
+        TEST(a_name_that_means_another_model),
+        TEST(blobs_wait_for_the_names),
         TEST(many_models),
         TEST(freed_and_polled_in_between),
         TEST(unload),

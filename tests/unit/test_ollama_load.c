@@ -72,13 +72,49 @@ static void metadata(void **state)
     for (size_t i = 0; i < N(cases); i++) {
         ollama_model_init(&m);
         assert_int_equal(ollama_parse_metadata(cases[i].body, strlen(cases[i].body), &m), 0);
-        if (m.kv_per_token != cases[i].kv || m.context != cases[i].context ||
+        if (m.shape.kv_per_token != cases[i].kv || m.context != cases[i].context ||
             m.trained != cases[i].trained || m.parameters != cases[i].parameters)
-            fail_msg("case %zu: kv %lld, context %lld", i, (long long)m.kv_per_token,
+            fail_msg("case %zu: kv %lld, context %lld", i, (long long)m.shape.kv_per_token,
                      (long long)m.context);
     }
     assert_int_equal(ollama_parse_metadata("[]", 2, &m), -EBADMSG);
     assert_int_equal(ollama_parse_metadata("", 0, &m), -EBADMSG);
+}
+
+#define LLAMA3                                                                                     \
+    "\"model_info\":{\"general.architecture\":\"llama\",\"llama.attention.head_count\":32,"        \
+    "\"llama.attention.head_count_kv\":8,\"llama.block_count\":32,\"llama.embedding_length\":"     \
+    "4096,"                                                                                        \
+    "\"llama.feed_forward_length\":14336"
+
+/* Weights are the tensors; the buffers of an 8B model are llama.cpp's 258.5 MiB. */
+static void shapes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        struct model_shape shape;
+    } cases[] = {
+        {"{" LLAMA3 "},\"tensors\":[{\"name\":\"token_embd.weight\",\"type\":\"Q4_K\",\"shape\":"
+         "[4096,128256]},{\"name\":\"x\",\"type\":\"q6_k\",\"shape\":[256]}]}",
+         {4096LL * 128256 * 9 / 16 + 210, 32 * 8 * 256 * 2, 271056896}},
+        {"{" LLAMA3 ",\"llama.vocab_size\":128256},\"tensors\":[{\"type\":\"Q9\",\"shape\":[2]}]}",
+         {FACT_UNKNOWN, 32 * 8 * 256 * 2, 271056896}},
+        {"{" LLAMA3 "}}", {FACT_UNKNOWN, 32 * 8 * 256 * 2, (3 * 14336 + 4 * 4096) * 2048LL}},
+        {"{\"model_info\":{},\"tensors\":[{\"type\":\"F32\",\"shape\":[]}]}", SHAPE_UNKNOWN},
+        {"{\"tensors\":[{\"type\":\"F32\",\"shape\":[4611686018427387904,4]}]}", SHAPE_UNKNOWN},
+        {"{\"tensors\":[{\"type\":\"F32\",\"shape\":[-4]}]}", SHAPE_UNKNOWN},
+    };
+    struct ollama_model m;
+    for (size_t i = 0; i < N(cases); i++) {
+        const struct model_shape *wanted = &cases[i].shape;
+        ollama_model_init(&m);
+        assert_int_equal(ollama_parse_metadata(cases[i].body, strlen(cases[i].body), &m), 0);
+        if (m.shape.weights != wanted->weights || m.shape.kv_per_token != wanted->kv_per_token ||
+            m.shape.graph != wanted->graph)
+            fail_msg("case %zu: %lld, %lld, %lld", i, (long long)m.shape.weights,
+                     (long long)m.shape.kv_per_token, (long long)m.shape.graph);
+    }
 }
 
 /* ---- beside a server */
@@ -257,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tags),
         cmocka_unit_test(metadata),
+        cmocka_unit_test(shapes),
         cmocka_unit_test_setup_teardown(asking, set_up, tear_down),
         cmocka_unit_test_setup_teardown(loading, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cancelled, set_up, tear_down),

@@ -1,5 +1,6 @@
 /* The command line: options, the table of commands, help, configuration from options. */
 #include "cli/cli.h"
+#include "configs.h"
 
 #include <errno.h>
 #include <fcntl.h>

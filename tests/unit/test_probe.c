@@ -57,12 +57,11 @@ static void outcomes(void **state)
     struct probe probe = {.reserve = 5000};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct probe_answer answer;
         struct probe_result r = {
             .size = 64 * MIB, .wanted = 1000, .limit_engine = 64 * MIB, .missing = FACT_UNKNOWN};
         json_t *json = json_loads(cases[i].state, 0, NULL);
-        probe_answer_read(cases[i].said, &answer);
-        probe_judge(&probe, json, &answer, cases[i].said, &r);
+        probe_answer_read(cases[i].said, &r.answer);
+        probe_judge(&probe, json, cases[i].said, &r);
         json_decref(json);
         assert_int_equal(r.end, cases[i].end);
         assert_non_null(strstr(r.reason, cases[i].words));

@@ -105,6 +105,29 @@ static void put_process(const struct tree *tree, int pid, long started, const ch
     tree_put_bytes(tree, path, text, length);
 }
 
+/* Before Linux 4.5 only statm tells what of it is anonymous. */
+static void an_old_kernel(void **state)
+{
+    const struct tree *tree = *state;
+    fact page = sysconf(_SC_PAGESIZE);
+    struct process p;
+
+    put_process(tree, 7, 1, "ollama", "ollama|serve|");
+    tree_put(tree, "7/status", "VmRSS:\t 40 kB\nVmSwap:\t 8 kB\n");
+    tree_put(tree, "7/statm", "100 10 4 1 0 20 0\n");
+    assert_int_equal(process_read(tree->root, 7, &p), 0);
+    assert_int_equal(p.rss_anon, 6 * page);
+    assert_int_equal(p.rss_file, 4 * page);
+    assert_int_equal(p.swap, 8192);
+    tree_put(tree, "7/statm", "100 10");
+    assert_int_equal(process_read(tree->root, 7, &p), 0);
+    assert_int_equal(p.rss_anon, FACT_UNKNOWN);
+    tree_put(tree, "7/statm", "0 0 0 0 0 0 0\n"); /* one that ends: it has let its memory go */
+    tree_put(tree, "7/status", "State:\tX\n");
+    assert_int_equal(process_read(tree->root, 7, &p), 0);
+    assert_int_equal(p.rss_anon, FACT_UNKNOWN);
+}
+
 static enum process_kind kind_at_next_look(struct look *look, const struct tree *tree)
 {
     assert_int_equal(LOOK(look, tree->root, 7), 0);
@@ -300,6 +323,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fixture),
+        cmocka_unit_test_setup_teardown(an_old_kernel, tree_make, tree_drop),
         cmocka_unit_test_setup_teardown(a_kind_is_kept, tree_make, tree_drop),
         cmocka_unit_test_setup_teardown(between_fork_and_exec, tree_make, tree_drop),
         cmocka_unit_test_setup_teardown(what_is_gone_is_forgotten, tree_make, tree_drop),

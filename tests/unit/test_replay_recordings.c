@@ -249,6 +249,8 @@ static void leak_in_a_recording_is_found(void **state)
 static void forget_models(struct container *c)
 {
     c->ollama.n_models = 0;
+    for (size_t i = 0; i < c->n_processes; i++)
+        c->processes[i].clients = 0; /* which was not read then */
 }
 
 /* The last runner stays, and the server no longer names it. */

@@ -133,11 +133,50 @@ static void what_was_seen_counts(void **state)
     scene_end(&s);
 }
 
+/* What is remembered of a use counts, until it was used again. */
+static void a_remembered_use_counts(void **state)
+{
+    struct scene s;
+    (void)state;
+    loaded(&s, "24h");
+    expires_in(&s, 48 * 3600.0); /* kept for longer: that tells nothing */
+    scene_process(&s, 200)->cpu_us = 70000000;
+    scene_step(&s, 1);
+    double now_s = s.world.monotonic_s;
+    struct model_use use = {.model = "a",
+                            .from_s = now_s - 3001,
+                            .to_s = now_s - 3000,
+                            .use = USE_WORK,
+                            .pid = 200,
+                            .started_us = scene_process(&s, 200)->started_us,
+                            .cpu_us = 70000000,
+                            .seen_s = now_s - 20};
+    int64_t expires_ms;
+    assert_int_equal(clock_parse(s.models[0].expires_at, &expires_ms), 0);
+    for (int used = 0; used < 2; used++) {
+        use.expires_ms = expires_ms;
+        use.seen_s += used;
+        judge_tell_uses(s.judge, scene_container(&s)->id, &use, 1);
+        scene_step(&s, 1);
+        double is_s = idle_s(&s, NULL, false);
+        if (is_s < 3000 || is_s > 3010)
+            fail_msg("idle for %g s", is_s);
+    }
+    scene_process(&s, 200)->cpu_us += 500000;
+    scene_step(&s, 1);
+    assert_true(idle_s(&s, NULL, false) < 0);
+    scene_step(&s, 20);
+    double is_s = idle_s(&s, NULL, false);
+    assert_true(is_s >= 20 && is_s < 23);
+    scene_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_expiry_and_memory),
         cmocka_unit_test(what_was_seen_counts),
+        cmocka_unit_test(a_remembered_use_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,10 @@ static void every_member_goes_both_ways(void **state)
     assert_false(world.containers[1].processes_known);
     assert_true(world.containers[1].ollama.asked);
     assert_false(world.containers[1].ollama.reachable);
+    assert_true(world.containers[1].ollama.foreign && world.containers[1].ollama.doubted);
+    assert_int_equal(world.containers[1].ollama.server, FACT_NONE);
+    assert_int_equal(world.containers[1].received, FACT_NONE);
+    assert_int_equal(c->ollama.server, 39);
     assert_string_equal(world.containers[1].ollama.error, "refused");
 
     assert_true(world.gpus_known);
@@ -154,12 +158,59 @@ static void remarks_are_events(void **state)
     assert_string_equal(longer, "load sm");
 }
 
+/* The names of all members, each once; of labels and environment only their own. */
+static void collect(const json_t *value, json_t *names)
+{
+    const char *name;
+    json_t *member;
+    size_t i;
+    json_object_foreach((json_t *)value, name, member)
+    {
+        json_object_set_new(names, name, json_true());
+        if (strcmp(name, "labels") != 0 && strcmp(name, "env") != 0)
+            collect(member, names);
+    }
+    json_array_foreach(value, i, member) collect(member, names);
+}
+
+/* A row's first cell names members: `a` `b`. */
+static void the_docs_name_every_member_and_no_other(void **state)
+{
+    (void)state;
+    json_t *world = json_loads(whole, 0, NULL), *members = json_object(), *told = json_object();
+    FILE *docs = fopen("docs/world.md", "re"); /* tests run in the repository's root */
+    char line[1024], *cell, *end;
+
+    assert_non_null(docs);
+    collect(world, members);
+    json_object_set_new(members, "incomplete", json_true()); /* of a server that answers */
+    while (fgets(line, sizeof line, docs)) {
+        cell = line[0] == '|' && (end = strchr(line + 1, '|')) ? (*end = '\0', line + 1) : NULL;
+        while (cell && (cell = strchr(cell, '`')) && (end = strchr(cell + 1, '`'))) {
+            *end = '\0';
+            json_object_set_new(told, cell + 1, json_true());
+            cell = end + 1;
+        }
+    }
+    fclose(docs);
+    const char *name;
+    json_t *flag;
+    json_object_foreach(members, name, flag) if (!json_object_get(told, name))
+        fail_msg("docs/world.md has no row for `%s`", name);
+    json_object_foreach(told, name, flag) if (!json_object_get(members, name))
+        fail_msg("docs/world.md has a row for `%s`, which no world has", name);
+    json_decref(told);
+    json_decref(members);
+    json_decref(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recordings_go_both_ways),
         cmocka_unit_test(every_member_goes_both_ways),
         cmocka_unit_test(remarks_are_events),
+        cmocka_unit_test(the_docs_name_every_member_and_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,6 +63,7 @@ void scene_begin(struct scene *scene, const char *settings)
     c->cgroup.swap_limit = 0;
     c->cgroup.high = FACT_NONE;
     c->cgroup.cpu_us = 250000;
+    c->cgroup.disk_read = c->cgroup.frozen = 0;
     scene_add_process(scene, SERVE_PID, PROCESS_SERVE, 0)->rss_anon = 10 * MIB;
     scene_serve(scene)->ppid = 1;
     scene_serve(scene)->rss_file = 24 * MIB;
@@ -119,6 +120,7 @@ struct process *scene_add_runner(struct scene *scene, fact pid, const char *blob
 {
     struct process *p = scene_add_process(scene, pid, PROCESS_RUNNER, 400 * MIB);
     p->rss_file = 200 * MIB;
+    p->port = 40000 + pid;
     snprintf(p->blob, sizeof p->blob, "%s", blob);
     return p;
 }
@@ -185,6 +187,9 @@ void scene_look(struct scene *scene)
     scene->world.time_ms =
         wall_origin_ms + scene->wall_offset_ms + (int64_t)(scene->now_s * 1000 + 0.5);
     c->connections = read ? scene->connections : FACT_UNKNOWN;
+    for (size_t i = 0; i < c->n_processes; i++)
+        if (c->processes[i].kind == PROCESS_RUNNER)
+            c->processes[i].clients = read ? scene->clients : FACT_UNKNOWN;
     ask(scene);
     struct container kept;
     struct host kept_host = scene->world.host;

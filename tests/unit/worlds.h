@@ -26,6 +26,7 @@ struct scene {
     double asked_s; /* the last question */
     bool silent;    /* no questions: what the test wrote into the world stays */
     fact connections;
+    fact clients; /* of each runner's own port; read with the connections */
     bool connections_always, connections_never;
     double cpu_percent;    /* of a core, used by the container between two looks */
     double received_per_s; /* bytes */

@@ -42,7 +42,7 @@ static void compare(struct run *run)
     bool back =
         fact_known(held) && fact_known(run->before) && run->before - held >= run->expected / 2;
     if (!back && clock_boottime_s() < run->deadline_s) {
-        sense_look_now(run->act->sense, run->id);
+        sense_look_now(run->act->o.sense, run->id);
         run_later(run, look_ms, compare);
         return;
     }
@@ -58,18 +58,16 @@ static void wait_for_exit(struct run *run)
 {
     if (!alive(run, run->verdict.pid, run->verdict.started_us)) {
         run->deadline_s = clock_boottime_s() + 2;
-        sense_look_now(run->act->sense, run->id);
+        sense_look_now(run->act->o.sense, run->id);
         run_later(run, look_ms, compare);
-        return;
-    }
-    if (clock_boottime_s() > run->deadline_s) {
+    } else if (clock_boottime_s() > run->deadline_s) {
         run_not_done(run, "process %lld was killed and does not end", (long long)run->verdict.pid);
-        return;
+    } else {
+        run_later(run, look_ms, wait_for_exit);
     }
-    run_later(run, look_ms, wait_for_exit);
 }
 
-static void deed(struct run *run)
+static void kill_it(struct run *run)
 {
     if (syscall(SYS_pidfd_send_signal, run->pidfd, SIGKILL, NULL, 0) < 0) {
         int code = errno;
@@ -80,6 +78,11 @@ static void deed(struct run *run)
     }
     run->deadline_s = clock_boottime_s() + exit_s;
     run_enter(run, STAGE_CHECK);
+}
+
+static void deed(struct run *run)
+{
+    run_look_last(run, kill_it);
 }
 
 static void recover(struct run *run)

@@ -1,4 +1,4 @@
-/* Asking for page cache under pressure (row C1, docs/judgement.md, acting 7): at most what is
+/* Asking for page cache under pressure (docs/judgement.md, acting 7): at most what is
  * inactive, by memory.reclaim, on a worker, because the write lasts as long as the kernel works. */
 #include "act/control.h"
 #include "act/run.h"
@@ -96,17 +96,16 @@ static int reclaim(const char *directory, fact bytes, atomic_bool *stop, const c
     return code;
 }
 
-static void job(uv_work_t *work)
+static void job(struct run *run)
 {
-    struct run *run = work->data;
-    const char *text = "";
-    run->work_result = reclaim(run->of.control.directory, run->expected, &run->stop, &text);
-    snprintf(run->of.control.text, sizeof run->of.control.text, "%s", text);
+    run->of.control.early = "";
+    run->work_result =
+        reclaim(run->of.control.directory, run->expected, &run->stop, &run->of.control.early);
 }
 
 static void compare(struct run *run)
 {
-    sense_look_now(run->act->sense, run->id);
+    sense_look_now(run->act->o.sense, run->id);
     const struct container *c = run_same_life(run);
     if (!c) {
         run_end(run, INTENT_DONE, HEAL_DROPPED, FACT_UNKNOWN,
@@ -115,25 +114,23 @@ static void compare(struct run *run)
     }
     run->page_cache_after = c->cgroup.file;
     fact back = fact_known(c->cgroup.file) ? run->page_cache_before - c->cgroup.file : FACT_UNKNOWN;
-    const char *early = run->of.control.text;
-    char text[sizeof run->of.control.text + 4];
-    snprintf(text, sizeof text, "%s%s", *early ? "; " : "", early);
+    const char *early = run->of.control.early, *mark = *early ? "; " : "";
     if (back > 0)
-        run_done(run, "%s of %s given back%s", SHOWN(back), SHOWN(run->page_cache_before), text);
+        run_done(run, "%s of %s given back%s%s", SHOWN(back), SHOWN(run->page_cache_before), mark,
+                 early);
     else
-        run_end(run, INTENT_DONE, HEAL_NOT_DONE, run_held(run), "%s%s",
+        run_end(run, INTENT_DONE, HEAL_NOT_DONE, run_held(run), "%s%s%s",
                 fact_known(back) ? "page cache comes back as fast as it is taken"
                                  : "what was given back is unknown",
-                text);
+                mark, early);
 }
 
 static void asked(struct run *run)
 {
-    if (run->work_result < 0) {
+    if (run->work_result < 0)
         run_not_done(run, "memory.reclaim: %s", strerror(-run->work_result));
-        return;
-    }
-    run_enter(run, STAGE_CHECK);
+    else
+        run_enter(run, STAGE_CHECK);
 }
 
 static void check(struct run *run)
@@ -150,6 +147,5 @@ const struct step step_reclaim = {.name = "reclaim",
                                   .prepare = prepare,
                                   .deed = deed,
                                   .check = check,
-                                  .give_back = run_control_free,
                                   .gentle = true,
                                   .rest_s = 300};

@@ -2,7 +2,6 @@
  * "Pressure"). What becomes of the request is life.h's. */
 #include "act/life.h"
 #include "base/clock.h"
-#include "sense/docker_make.h"
 
 #include <errno.h>
 
@@ -16,12 +15,18 @@ static int prepare(struct run *run, struct error *err)
                      "its stop might delete it (--rm), or it is a Swarm task");
 }
 
+static void ask(struct run *run)
+{
+    double since_s = clock_boottime_s() - (double)run->intent.grace_s - life_margin_s;
+    if (sense_signals(run->act->o.sense, run->id, since_s, true).stops)
+        run_drop(run, "somebody else has told it to stop already");
+    else
+        life_stop(run, life_answered);
+}
+
 static void deed(struct run *run)
 {
-    run->request_under_way = true;
-    run->of.life.asked_s = clock_boottime_s();
-    docker_stop(run->act->docker, run->id, run->intent.grace_s,
-                (long)run->intent.grace_s * 1000 + life_client_margin_ms, life_answered, run);
+    run_look_last(run, ask);
 }
 
 /* The engine carries it out whoever asked: its end is waited for, it is not asked again. */

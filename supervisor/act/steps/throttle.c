@@ -1,4 +1,4 @@
-/* Throttling (row C11): a CPU quota and, on cgroup version 2, a memory.high, for who gives way.
+/* Throttling: a CPU quota and, on cgroup version 2, a memory.high, for who gives way.
  * What was there is written down before; act/throttler.c gives it back. Both are lost with the
  * cgroup. */
 #include "act/run.h"
@@ -6,7 +6,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What cannot be taken from it without harm: memory in use that is no page cache. Unknown: nobody
@@ -29,17 +29,15 @@ static fact in_use(const struct run *run, const struct container *c)
 static int prepare(struct run *run, struct error *err)
 {
     const struct container *c = run_container(run);
-    const char *path = sense_cgroup_path(run->act->sense, run->id);
+    const char *path = sense_cgroup_path(run->act->o.sense, run->id);
     const struct settings *s = run_settings(run);
     if (!c || !path || !fact_known(c->cgroup.inode))
         return error_set(err, FAILURE_JOB, -ENOENT, "where its cgroup lies is unknown");
-    run->of.throttle.cgroupfs = strdup(s->cgroupfs);
-    struct throttle *t = run->of.throttle.t = calloc(1, sizeof *t);
-    if (!run->of.throttle.cgroupfs || !t)
-        return error_set(err, FAILURE_JOB, -ENOMEM, "not enough memory");
+    struct throttle *t = &run->of.throttle.t;
+    snprintf(run->of.throttle.cgroupfs, sizeof run->of.throttle.cgroupfs, "%s", s->cgroupfs);
     memcpy(t->container, run->id, sizeof t->container);
     memcpy(t->name, run->name, sizeof t->name);
-    memcpy(t->started_at, run->started_at, sizeof t->started_at);
+    memcpy(t->started_at, run->intent.started_at, sizeof t->started_at);
     memcpy(t->boot_id, run->act->boot_id, sizeof t->boot_id);
     t->version = c->cgroup.version;
     t->inode = c->cgroup.inode;
@@ -49,23 +47,23 @@ static int prepare(struct run *run, struct error *err)
                          s->remedy_throttle_cpu_percent, t, err->message, sizeof err->message);
 }
 
-static void job(uv_work_t *work)
+static void job(struct run *run)
 {
-    struct run *run = work->data;
-    struct keep *keep = run->act->keep;
+    const char *cgroupfs = run->of.throttle.cgroupfs;
+    const struct throttle *t = &run->of.throttle.t;
+    struct keep *keep = run->act->o.keep;
     char text[128];
     struct error err = {0};
-    int r = keep_throttle_begin(keep, run->of.throttle.t, &run->work_error);
+    int r = keep_throttle_begin(keep, t, &run->work_error);
     run->of.throttle.not_remembered = r < 0;
     run->of.throttle.stands = r == 0;
-    if (r == 0 &&
-        (r = throttle_apply(run->of.throttle.cgroupfs, run->of.throttle.t, &run->work_error)) < 0) {
-        /* What stands of it goes; where that fails the row stays, and so it is known. */
-        if (throttle_undo(run->of.throttle.cgroupfs, run->of.throttle.t->boot_id,
-                          run->of.throttle.t, text, sizeof text, &err) == 0 &&
-            keep_throttle_end(keep, run->id, &err) == 0)
-            run->of.throttle.stands = false;
-    }
+    if (r == 0)
+        r = throttle_apply(cgroupfs, t, &run->work_error);
+    /* What stands of it goes; where that fails the row stays, and so it is known. */
+    if (run->of.throttle.stands && r < 0 &&
+        throttle_undo(cgroupfs, t->boot_id, t, text, sizeof text, &err) == 0 &&
+        keep_throttle_end(keep, run->id, &err) == 0)
+        run->of.throttle.stands = false;
     run->work_result = r;
 }
 
@@ -73,7 +71,7 @@ static void written(struct run *run)
 {
     char text[96];
     if (run->of.throttle.stands && !throttles_find(run->act->throttles, run->id) &&
-        !throttles_add(run->act->throttles, run->of.throttle.t))
+        !throttles_add(run->act->throttles, &run->of.throttle.t))
         run->act->throttles->known = false; /* memory is spent: read again from keep */
     if (run->of.throttle.not_remembered)
         run_end(run, INTENT_DROPPED, HEAL_NO_MEMORY_OF_IT, run_held(run), "%.300s",
@@ -81,7 +79,7 @@ static void written(struct run *run)
     else if (run->work_result < 0)
         run_not_done(run, "%.300s", run->work_error.message);
     else
-        run_done(run, "%s", throttle_format(run->of.throttle.t, text, sizeof text));
+        run_done(run, "%s", throttle_format(&run->of.throttle.t, text, sizeof text));
 }
 
 static void deed(struct run *run)
@@ -89,11 +87,5 @@ static void deed(struct run *run)
     run_work(run, job, written);
 }
 
-static void give_back(struct run *run)
-{
-    free(run->of.throttle.cgroupfs);
-    free(run->of.throttle.t);
-}
-
 const struct step step_throttle = {
-    .name = "throttle", .prepare = prepare, .deed = deed, .give_back = give_back, .gentle = true};
+    .name = "throttle", .prepare = prepare, .deed = deed, .gentle = true};

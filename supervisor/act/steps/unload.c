@@ -2,8 +2,6 @@
  * runner is gone (docs/judgement.md, acting 4). */
 #include "act/run.h"
 #include "base/clock.h"
-#include "base/size.h"
-#include "sense/process.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const long request_ms = 10000; /* row C6: 10 s a model */
+static const long request_ms = 10000; /* 10 s a model */
 static const double unload_s = 10;
 static const uint64_t look_ms = 250;
 /* Row C6: less than this released, or half of what was expected, calls for the context reset. */
@@ -37,10 +35,10 @@ static const struct process *runner_of(const struct container *c, const struct m
 static int prepare(struct run *run, struct error *err)
 {
     const struct container *c = run_container(run);
-    const struct model *model = ollama_model(&c->ollama, run->model);
+    const struct model *model = ollama_model(&c->ollama, run->verdict.model);
     if (!model)
-        return error_set(err, FAILURE_JOB, -ENOENT, "%.100s is not loaded", run->model);
-    if (!sense_ollama(run->act->sense, run->id))
+        return error_set(err, FAILURE_JOB, -ENOENT, "%.100s is not loaded", run->verdict.model);
+    if (!sense_ollama(run->act->o.sense, run->id))
         return error_set(err, FAILURE_JOB, -ENOTCONN, "where its Ollama answers is unknown");
     const struct process *p = runner_of(c, model);
     run->verdict.pid = p ? p->pid : FACT_UNKNOWN;
@@ -63,24 +61,14 @@ static bool runner_alive(const struct run *run, const struct container *c)
 
 static void watch(struct run *run);
 
-static void after_look(void *userdata, int result)
-{
-    (void)result;
-    if (!run_closed(userdata))
-        watch(userdata);
-}
-
 /* A look whose answer of /api/ps is newer than the question. */
 static void look_again(struct run *run)
 {
-    run->request_under_way = true;
-    if (sense_fresh(run->act->sense, run->id, after_look, run) < 0) {
-        run->request_under_way = false;
+    if (run_fresh(run, watch) < 0)
         run_later(run, look_ms, watch);
-    }
 }
 
-/* The context reset (row C6): only by a person's --force, only this runner. */
+/* The context reset: only by a person's --force, only this runner. */
 static bool reset_context(struct run *run)
 {
     if (!run->force || run->pidfd < 0 || run->of.unload.killed)
@@ -106,57 +94,51 @@ static void watch(struct run *run)
                 "it was told to go; the kill switch comes first");
         return;
     }
-    bool there = ollama_model(&c->ollama, run->model) != NULL, alive = runner_alive(run, c);
-    bool over = clock_boottime_s() > run->deadline_s;
+    const struct model *there = ollama_model(&c->ollama, run->verdict.model);
+    bool alive = runner_alive(run, c), over = clock_boottime_s() > run->deadline_s;
     fact held = run_held(run),
          back = fact_known(run->before) && fact_known(held) ? run->before - held : 0;
-    bool enough =
-        !fact_known(run->expected) || back >= run->expected / 2 || back >= released_enough;
+    /* What a runner held goes with it, also where something else took as much meanwhile. */
+    bool exited = fact_known(run->verdict.pid) && !alive;
+    bool seen = !fact_known(run->expected) || back >= run->expected / 2 || back >= released_enough;
+    bool enough = exited || seen;
     bool answered = c->ollama.asked && c->ollama.reachable;
-    if (answered && !there && !alive && (enough || over)) {
-        run->end.nothing_left = true;
-        if (enough)
-            run_end(run, INTENT_DONE, HEAL_DONE, held, "%s",
-                    run->of.unload.killed ? "its runner had to be killed" : "");
-        else
-            run_end_short(run, INTENT_FAILED, held, "it is unloaded: ");
-        return;
-    }
-    if (run->of.unload.killed && answered && !alive &&
-        (enough || over)) { /* a killed runner stays listed until the next request */
-        run_end(run, INTENT_DONE, HEAL_DONE, held,
-                "its runner had to be killed; /api/ps lists it until the next request");
-        return;
-    }
-    if (!over) {
-        run_later(run, look_ms, look_again);
-        return;
-    }
-    if (reset_context(run))
-        return;
+    bool gone = answered && !alive && (enough || over), killed = run->of.unload.killed;
+    bool again = answered && there && !alive && fact_known(run->verdict.pid) && runner_of(c, there);
     const struct assessment *a = judgement_assessment(run->act->judgement, run->id);
     bool under_way = !a || a->activity == ACTIVITY_BUSY || a->activity == ACTIVITY_LOADING;
-    if (!run->asked && !under_way) {
-        run_end_short(run, INTENT_FAILED, held, "it stays loaded although nothing is under way: ");
+    run->end.nothing_left = gone && !there;
+    if (gone && !there && !enough)
+        run_end_short(run, INTENT_FAILED, held, "it is unloaded: ");
+    else if (gone && !there)
+        run_end(run, INTENT_DONE, HEAL_DONE, held, "%s",
+                killed  ? "its runner had to be killed"
+                : !seen ? "something else took as much meanwhile"
+                        : "");
+    else if (again)
+        run_end(run, INTENT_DONE, HEAL_DONE, held, "somebody has loaded it again since");
+    else if (gone && killed) /* a killed runner stays listed until the next request */
+        run_end(run, INTENT_DONE, HEAL_DONE, held,
+                "its runner had to be killed; /api/ps lists it until the next request");
+    else if (!over)
+        run_later(run, look_ms, look_again);
+    else if (reset_context(run))
         return;
-    }
-    run_end(run, run->asked ? INTENT_DONE : INTENT_FAILED, HEAL_PENDING, held,
-            "it is still loaded: a request or a load is under way, and it goes when that ends "
-            "(--wait waits, --force kills its runner)");
+    else if (!run->asked && !under_way)
+        run_end_short(run, INTENT_FAILED, held, "it stays loaded although nothing is under way: ");
+    else
+        run_end(run, run->asked ? INTENT_DONE : INTENT_FAILED, HEAL_PENDING, held,
+                "it is still loaded: a request or a load is under way, and it goes when that ends "
+                "(--wait waits, --force kills its runner)");
 }
 
-static void on_asked(void *userdata, int result, const struct error *err)
+static void asked(struct run *run)
 {
-    struct run *run = userdata;
-    if (run_closed(run))
-        return;
-    if (result < 0) {
-        run_end(run, INTENT_DROPPED, HEAL_NOT_DONE, FACT_UNKNOWN, "%s",
-                err ? err->message : "Ollama did not take the request");
-        return;
-    }
     run->deadline_s = clock_boottime_s() + (run->wait_s > unload_s ? run->wait_s : unload_s);
-    run_enter(run, STAGE_CHECK);
+    if (run->work_result < 0)
+        run_end(run, INTENT_DROPPED, HEAL_NOT_DONE, FACT_UNKNOWN, "%s", run->work_error.message);
+    else
+        run_enter(run, STAGE_CHECK);
 }
 
 static void check(struct run *run)
@@ -166,13 +148,11 @@ static void check(struct run *run)
 
 static void deed(struct run *run)
 {
-    struct ollama_client *client = sense_ollama(run->act->sense, run->id);
-    if (!client) {
+    struct ollama_client *client = sense_ollama(run->act->o.sense, run->id);
+    if (client)
+        ollama_unload(client, run->verdict.model, request_ms, run_asks(run, asked), run);
+    else
         run_drop(run, "it does not run any more");
-        return;
-    }
-    run->request_under_way = true;
-    ollama_unload(client, run->model, request_ms, on_asked, run);
 }
 
 const struct step step_unload = {

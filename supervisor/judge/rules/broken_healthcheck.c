@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the engines and the shells say; a run that took too long has exit -1 too, and another text
- * (facts on Ollama, 5). `curl ... || exit 1` ends with 1: then only a shell's own words count. */
+/* What the engines and the shells say; a run that took too long has exit -1 too, and another text.
+ * `curl ... || exit 1` ends with 1: then only a shell's own words count. */
 static bool cannot_run(const struct container *c)
 {
     static const char *const words[] = {"executable file not found", "no such file or directory",

@@ -44,7 +44,7 @@ static void judge(struct look *look)
     const struct container *c = look->container;
     struct foreign f = foreign_of(c);
     struct verdict *v = look_judge(look, VERDICT_HELD_ELSEWHERE, h->own, elsewhere(look, &f),
-                                   h->settings.leak_hold_s);
+                                   h->settings->leak_hold_s);
     if (!v)
         return;
     SHOW(look, v, NULL, {"shmem", UNIT_BYTES, (double)c->cgroup.shmem},

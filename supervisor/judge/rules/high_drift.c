@@ -8,7 +8,7 @@
 static struct ruling drift(const struct look *look)
 {
     const struct cgroup_memory *m = &look->container->cgroup;
-    fact wanted = look->history->settings.memory_high;
+    fact wanted = look->history->settings->memory_high;
     return wanted < 0             ? NO("memory.high is not set: none is wanted")
            : m->version == 1      ? YES(look->now_s)
            : look_throttled(look) ? NO("it is throttled: what stands there goes with that")
@@ -22,7 +22,7 @@ static struct ruling drift(const struct look *look)
 static void judge(struct look *look)
 {
     const struct cgroup_memory *m = &look->container->cgroup;
-    fact wanted = look->history->settings.memory_high, floor = look->assessment->floor;
+    fact wanted = look->history->settings->memory_high, floor = look->assessment->floor;
     struct verdict *v =
         look_judge(look, VERDICT_HIGH_DRIFT, look->history->own, drift(look), two_looks(look));
     if (!v)

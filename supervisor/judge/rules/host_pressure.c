@@ -53,6 +53,26 @@ static void take(const struct turn *turn, struct condition *condition, double fr
     condition_take(condition, reached, look->now_s, look->now_s, look->allowance_s);
 }
 
+/* One that is paused, or whose status nobody knows, may hold what it held. */
+static bool holds_memory(enum container_status status)
+{
+    return status != STATUS_CREATED && status != STATUS_EXITED && status != STATUS_DEAD;
+}
+
+/* Where an exclusive container has its memory, the host was given to it, and nearly full is what
+ * was asked for: then it is short only when no more than that is available. Never earlier than by
+ * per cent.
+ */
+static double beside_exclusive(const struct look *look, double percent, fact available)
+{
+    const struct world *world = look->world;
+    double total = (double)world->host.total, from = 100 * (total - (double)available) / total;
+    for (size_t i = 0; percent >= 0 && i < world->n_containers && world->host.total > 0; i++)
+        if (holds_memory(world->containers[i].status) && relief_exclusive(&world->containers[i]))
+            return from > percent ? from : percent;
+    return percent;
+}
+
 static bool holds(const struct turn *turn, const struct condition *condition)
 {
     return condition->since_s >= 0 &&
@@ -97,7 +117,7 @@ static void tell_host(struct turn *turn)
     struct look *look = turn->look;
     const struct standing *told = &look->host->own[VERDICT_HOST_PRESSURE].standing;
     const struct settings *s = turn->settings;
-    double grave = s->action_unload >= 0 ? s->action_unload : s->action_kill_switch;
+    double grave = s->action_unload >= 0 ? turn->unload_from : turn->stop_from;
     bool critical = grave >= 0 && turn->in_use >= grave;
     struct verdict *v =
         look_judge(look, VERDICT_HOST_PRESSURE, look->host->own, shortage(turn), three_looks(look));
@@ -129,8 +149,10 @@ static void judge(struct look *look)
                         .least = RELIEF_NONE};
     const struct settings *s = turn.settings;
     take(&turn, &pressure->optimize, s->action_optimize);
-    take(&turn, &pressure->unload, s->action_unload);
-    take(&turn, &pressure->stop, s->action_kill_switch);
+    turn.unload_from = beside_exclusive(look, s->action_unload, PRESSURE_EXCLUSIVE_UNLOAD);
+    turn.stop_from = beside_exclusive(look, s->action_kill_switch, PRESSURE_EXCLUSIVE_STOP);
+    take(&turn, &pressure->unload, turn.unload_from);
+    take(&turn, &pressure->stop, turn.stop_from);
     take(&turn, &pressure->flush, s->action_flush);
     if (holds(&turn, &pressure->unload)) {
         turn.asked = ASKED_UNLOAD;

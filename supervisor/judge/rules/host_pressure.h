@@ -12,14 +12,15 @@ struct turn {
     struct look *look; /* at the host */
     struct host_pressure *pressure;
     const struct settings *settings;
-    double in_use;              /* per cent of the host's memory; < 0 unknown */
-    enum asked asked;           /* of the models, now or until it is known that it is not */
-    const struct condition *by; /* what asks it; NULL: nothing does */
-    enum relief_stage least;    /* the first stage at which an `enforce` container has one */
-    size_t may_go;              /* models of `enforce` containers */
-    bool waits;                 /* whether one more may is known soon */
-    size_t n_going;             /* of `enforce` containers, chosen before */
-    bool read_anew;             /* one has just gone: what came back is seen in the next look */
+    double in_use;                 /* per cent of the host's memory; < 0 unknown */
+    double unload_from, stop_from; /* from so much on; < 0: never */
+    enum asked asked;              /* of the models, now or until it is known that it is not */
+    const struct condition *by;    /* what asks it; NULL: nothing does */
+    enum relief_stage least;       /* the first stage at which an `enforce` container has one */
+    size_t may_go;                 /* models of `enforce` containers */
+    bool waits;                    /* whether one more may is known soon */
+    size_t n_going;                /* of `enforce` containers, chosen before */
+    bool read_anew;                /* one has just gone: what came back is seen in the next look */
 };
 
 /* The look at one container: what its own rules left behind. */

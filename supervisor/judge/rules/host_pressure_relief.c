@@ -24,12 +24,13 @@ static enum relief_stage stage_of(const struct look *look, const struct relief_m
                                             : RELIEF_IDLE;
 }
 
-/* Idle: it used little of a core, and nothing else was seen to happen in it either. */
+/* Idle: it used little of a core, nothing else was seen to happen in it either, and no request is
+ * known to be under way: one may wait. */
 static enum rest rest_of(const struct look *look, const struct runner *r)
 {
-    enum rest rest = window_rest(&r->window, look->history->settings.leak_busy_cpu_percent);
+    enum rest rest = window_rest(&r->window, look->history->settings->leak_busy_cpu_percent);
     bool worked = r->work.used_s >= 0 && look->now_s - r->work.used_s < rest_s;
-    return rest == REST_IDLE && worked ? REST_BUSY : rest;
+    return rest == REST_IDLE && (worked || r->work.request_s >= 0) ? REST_BUSY : rest;
 }
 
 /* What is known of the model. Nobody has used it for as long as that was watched: what its
@@ -45,15 +46,14 @@ static void describe(const struct look *look, const struct config *config,
         .held = p ? process_held(p) : FACT_UNKNOWN,
         .size = model->size,
         .tier = tier_of(tiers, n_tiers, model->name),
-        .pinned = model_in_list(look->history->settings.models_pin, model->name),
+        .pinned = model_in_list(look->history->settings->models_pin, model->name),
         .rest = r ? rest_of(look, r) : REST_UNKNOWN,
         .idle_s = used_s >= 0 ? look->now_s - used_s : -1,
         .used_s = used_s >= 0 ? used_s : look->now_s};
     memcpy(ret_model->name, model->name, sizeof ret_model->name);
 }
 
-/* The host was given to it: that it is nearly full is what was asked for. */
-static bool is_exclusive(const struct container *c)
+bool relief_exclusive(const struct container *c)
 {
     const char *label = container_label(c, "supervisor.exclusive");
     bool on;
@@ -69,7 +69,7 @@ static void take(const struct look *look, const struct config *config, const str
     struct known_model *known = history_model(h, model->name);
     *m = (struct relief_model){.model = model, .pid = FACT_UNKNOWN, .started_us = FACT_UNKNOWN};
     describe(look, config, model, p, r, &m->loaded);
-    m->class = model_class(&m->loaded, h->settings.models_small_model);
+    m->class = model_class(&m->loaded, h->settings->models_small_model);
     if (p) {
         m->pid = p->pid;
         m->started_us = p->started_us;
@@ -78,7 +78,7 @@ static void take(const struct look *look, const struct config *config, const str
                  has_failed(&known->failures, REMEDY_UNLOAD, look->now_s, relief_skip_s);
     m->waits = !asked && r && m->loaded.rest == REST_UNKNOWN && known_soon(look, p, r);
     m->goes = !asked && model_stays(&m->loaded, level, false) == STAYS_NOT &&
-              !is_exclusive(look->container);
+              !relief_exclusive(look->container);
     m->stage = asked || m->waits ? RELIEF_NONE : stage_of(look, m);
 }
 

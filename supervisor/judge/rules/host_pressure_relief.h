@@ -42,6 +42,8 @@ static const double relief_skip_s = 60;
 /* What its stop would give back to the host: what it holds, less what is swapped out; bytes or
  * unknown. */
 fact relief_of(const struct container *container, const struct assessment *assessment);
+/* The host was given to it: that it is nearly full is what was asked for. */
+bool relief_exclusive(const struct container *container);
 /* Why it must not be stopped; NULL: it may be. */
 const char *relief_unstoppable(const struct container *container);
 

@@ -85,6 +85,28 @@ static void mind_stopping(struct turn *turn)
     condition_reset(&p->stop);
 }
 
+/* While somebody else stops one of them, or it is restarted, what comes back is not known: nobody
+ * else is stopped for good before that, and then the world is read anew. */
+static void mind_others(struct turn *turn)
+{
+    struct host_pressure *p = turn->pressure;
+    const struct world *world = turn->look->world;
+    bool others = false;
+    for (size_t i = 0; i < world->n_containers; i++) {
+        struct look look = pressure_look(turn, i);
+        enum container_status status = look.container->status;
+        if (!look.history->relief.stopping || (status != STATUS_RUNNING && status != STATUS_PAUSED))
+            continue;
+        if (!strcmp(look.container->id, p->stopping))
+            return; /* its own goes on */
+        others = true;
+    }
+    if (!others)
+        return;
+    p->stopping[0] = '\0';
+    condition_reset(&p->stop);
+}
+
 static void choose(struct turn *turn, bool held, fact *ret_relief)
 {
     struct host_pressure *p = turn->pressure;
@@ -153,6 +175,7 @@ void pressure_stop(struct turn *turn)
     const struct condition *by = &turn->pressure->stop;
     const struct world *world = turn->look->world;
     mind_stopping(turn);
+    mind_others(turn);
     bool held = by->since_s >= 0 && turn->look->now_s - by->since_s >= stop_hold_s;
     fact relief = 0, watched_relief = 0;
     size_t watched = world->n_containers;

@@ -32,7 +32,8 @@ static struct ruling not_busy(const struct look *look)
 {
     return look->busy == TRI_UNKNOWN ? UNKNOWN("CPU time or received bytes")
            : look->busy == TRI_FALSE ? YES(look->use.from_s)
-           : look->use.cpu_percent > look->history->settings.leak_busy_cpu_percent
+           : look->history->pulling  ? NO("it is busy: it pulls (models.pull)")
+           : look->use.cpu_percent > look->history->settings->leak_busy_cpu_percent
                ? NO("it is busy: @ of a core", PERCENT(look->use.cpu_percent))
                : NO("it is busy: it receives @", {UNIT_BYTES_PER_SECOND, look->use.received_per_s});
 }
@@ -51,7 +52,7 @@ static struct ruling excess(const struct look *look)
 static void judge(struct look *look)
 {
     struct history *h = look->history;
-    const struct settings *s = &h->settings;
+    const struct settings *s = h->settings;
     bool up = look_uptime_s(look) > s->leak_grace_s;
     look_take(look, &h->idle[IDLE_UP],
               up ? YES(look->now_s) : NO("it has just started (leak.grace)"));

@@ -1,4 +1,4 @@
-/* idle-model: nobody has used a loaded model for longer than is wanted (row C8). */
+/* idle-model: nobody has used a loaded model for longer than is wanted. */
 #include "base/model_name.h"
 #include "base/size.h"
 #include "judge/rules.h"
@@ -6,9 +6,10 @@
 #include <stdio.h>
 
 /* One of whose runner nobody can tell whether it is its own is not called idle. */
-static struct ruling idles(const struct look *look, const struct model *m, const struct runner *r)
+static struct ruling idles(const struct look *look, const struct model *m, const struct runner *r,
+                           enum tri connected)
 {
-    const struct settings *s = &look->history->settings;
+    const struct settings *s = look->history->settings;
     size_t n;
     const struct tier *tiers = config_tiers(look->config, &n);
     if (!m)
@@ -24,12 +25,14 @@ static struct ruling idles(const struct look *look, const struct model *m, const
                                                   : UNKNOWN("loaded models or processes");
     return r->worked == WORKED_UNKNOWN ? UNKNOWN("what its runner does")
            : r->worked == WORKED       ? NO("it is used")
-                                       : YES(look->now_s);
+           : r->work.request_s >= 0 && connected == TRI_TRUE
+               ? NO("a request is under way in it, whose client waits")
+               : YES(look->now_s);
 }
 
 static double hold_of(const struct look *look, enum tri connected)
 {
-    const struct settings *s = &look->history->settings;
+    const struct settings *s = look->history->settings;
     double hold_s = s->models_idle_unload_s;
     if (connected == TRI_TRUE && s->leak_connected_hold_s > hold_s)
         hold_s = s->leak_connected_hold_s;
@@ -38,12 +41,12 @@ static double hold_of(const struct look *look, enum tri connected)
 
 static void judge(struct look *look, struct known_model *known)
 {
-    const struct settings *s = &look->history->settings;
+    const struct settings *s = look->history->settings;
     const struct model *m = known->now;
     const struct runner *r = m ? model_runner(look, m) : NULL;
     struct matter *own = &known->own[VERDICT_IDLE_MODEL];
     enum tri connected = look_connected(look, connections_patience_s);
-    look_take(look, &own->condition, idles(look, m, r));
+    look_take(look, &own->condition, idles(look, m, r, connected));
     struct finding f = conditions_find(&own->condition, 1);
     if (look_near_end(look, &f, hold_of(look, TRI_FALSE)))
         look_want_connections(

@@ -8,7 +8,7 @@
  * counted, there is nothing to bound. */
 static bool swap_drifts(const struct look *look)
 {
-    const struct settings *s = &look->history->settings;
+    const struct settings *s = look->history->settings;
     const struct cgroup_memory *m = &look->container->cgroup;
     if (!fact_known(s->memory_swap) || look->world->host.swap_total <= 0 || !fact_known(m->swap) ||
         m->swap_limit == FACT_UNKNOWN)
@@ -19,7 +19,7 @@ static bool swap_drifts(const struct look *look)
 
 static struct ruling drift(const struct look *look)
 {
-    fact wanted = look->history->settings.memory_limit, is = look->container->cgroup.limit;
+    fact wanted = look->history->settings->memory_limit, is = look->container->cgroup.limit;
     return wanted < 0 ? NO("memory.limit is not set: none is wanted")
            : is == FACT_UNKNOWN || !fact_known(look->held) ? UNKNOWN("its limit, or what it holds")
            : is == FACT_NONE || !same_pages(is, wanted) || swap_drifts(look)
@@ -30,13 +30,14 @@ static struct ruling drift(const struct look *look)
 static void judge(struct look *look)
 {
     const struct cgroup_memory *m = &look->container->cgroup;
-    fact wanted = look->history->settings.memory_limit;
+    fact wanted = look->history->settings->memory_limit;
     struct verdict *v =
         look_judge(look, VERDICT_LIMIT_DRIFT, look->history->own, drift(look), two_looks(look));
     if (!v)
         return;
     bool swaps = m->limit >= 0 && same_pages(m->limit, wanted);
     SHOW(look, v, NULL, {"wanted", UNIT_BYTES, (double)wanted},
+         {"limit", UNIT_BYTES, (double)m->limit},
          {"swap_limit", UNIT_BYTES, swaps ? (double)m->swap_limit : -1});
     bool may = fact_known(look->assessment->floor) && wanted >= look->assessment->floor;
     v->remedy = may ? REMEDY_LIMIT : REMEDY_NONE;

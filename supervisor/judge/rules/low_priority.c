@@ -1,5 +1,5 @@
-/* low-priority: while the host is short of memory, who gives way is throttled (row C11;
- * docs/judgement.md). */
+/* low-priority: while the host is short of memory, who gives way is throttled
+ * (docs/judgement.md). */
 #include "judge/rules.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ bool look_throttled(const struct look *look)
 static bool is_over(struct look *look, double in_use_percent)
 {
     struct history *h = look->history;
-    if (in_use_percent >= h->settings.level_critical - slack_percent)
+    if (in_use_percent >= h->settings->level_critical - slack_percent)
         h->relieved_s = -1;
     else if (h->relieved_s < 0)
         h->relieved_s = look->now_s;
@@ -34,7 +34,7 @@ static struct ruling wanted(struct look *look)
     if (container_priority(look->container) != PRIORITY_LOW)
         return NO("its label supervisor.priority is not low");
     bool known = look->container->cgroup.version && in_use >= 0;
-    bool critical = known && pressure_of_host(&look->world->host, &h->settings) == LEVEL_CRITICAL;
+    bool critical = known && pressure_of_host(&look->world->host, h->settings) == LEVEL_CRITICAL;
     if (!known || critical)
         h->relieved_s = -1;
     if (!known)
@@ -44,7 +44,7 @@ static struct ruling wanted(struct look *look)
     if (h->own[VERDICT_LOW_PRIORITY].standing.raised && !is_over(look, in_use))
         return STAYS("it is nearly over");
     return NO("@ of the host's memory are in use, it is throttled above @", PERCENT(in_use),
-              PERCENT(h->settings.level_critical));
+              PERCENT(h->settings->level_critical));
 }
 
 static void judge(struct look *look)
@@ -58,7 +58,7 @@ static void judge(struct look *look)
     if (!v)
         return;
     v->remedy = REMEDY_THROTTLE;
-    SHOW(look, v, NULL, {"quota", UNIT_PERCENT, h->settings.remedy_throttle_cpu_percent});
+    SHOW(look, v, NULL, {"quota", UNIT_PERCENT, h->settings->remedy_throttle_cpu_percent});
     snprintf(v->why, sizeof v->why,
              "the host is short of memory, and its label supervisor.priority says that it gives "
              "way");

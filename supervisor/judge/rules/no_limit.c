@@ -5,11 +5,11 @@
 
 static struct ruling none(const struct look *look)
 {
-    fact limit = look->container->cgroup.limit;
-    return limit == FACT_UNKNOWN                       ? UNKNOWN("its limit")
-           : limit != FACT_NONE                        ? NO("it has a limit of @", BYTES(limit))
-           : look->history->settings.memory_limit >= 0 ? NO("one is wanted, see limit-drift")
-                                                       : YES(look->now_s);
+    fact limit = cgroup_bound(&look->container->cgroup);
+    return limit == FACT_UNKNOWN                        ? UNKNOWN("its limit")
+           : limit != FACT_NONE                         ? NO("it has a limit of @", BYTES(limit))
+           : look->history->settings->memory_limit >= 0 ? NO("one is wanted, see limit-drift")
+                                                        : YES(look->now_s);
 }
 
 static void judge(struct look *look)

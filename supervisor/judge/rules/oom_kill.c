@@ -1,5 +1,7 @@
 /* oom-kill: the kernel killed in this container. The engine's OOMKilled stays
  * false when it was only a runner, and the restart count 0: the cgroup's counter alone tells. */
+#include "base/size.h"
+#include "judge/growth.h"
 #include "judge/rules.h"
 
 #include <stdio.h>
@@ -35,16 +37,17 @@ static enum oom_cause cause_of(const struct look *look)
     return host_low ? OOM_HOST : OOM_OTHER;
 }
 
-static void take(struct look *look)
+/* Whether the kernel has killed since the last look. */
+static bool take(struct look *look)
 {
     struct oom *o = &look->history->oom;
     const struct cgroup_memory *m = &look->container->cgroup;
     fact before = o->seen;
     if (!fact_known(m->oom_kills))
-        return;
+        return false;
     o->seen = m->oom_kills;
     if (!fact_known(before) || m->oom_kills <= before)
-        return;
+        return false;
     bool stood = o->at_s >= 0 && look->history->own[VERDICT_OOM_KILL].standing.raised;
     *o = (struct oom){.seen = m->oom_kills,
                       .at_s = look->now_s,
@@ -63,6 +66,7 @@ static void take(struct look *look)
         o->pid = o->gone_pid;
         o->held = o->gone_held;
     }
+    return true;
 }
 
 /* Whether a kill stands; without one at_s is < 0. */
@@ -85,7 +89,7 @@ static void judge(struct look *look)
         [OOM_HOST] = "the host had no memory left",
         [OOM_OTHER] = "a parent's limit or the host's memory was spent, not its own limit"};
     struct oom *o = &look->history->oom;
-    take(look);
+    bool anew = take(look);
     struct ruling ruling = stands(look);
     bool stand = ruling.value == TRI_TRUE;
     if (stand && !fact_known(o->pid) && o->gone_s >= o->at_s && o->gone_s - o->at_s <= victim_s) {
@@ -102,10 +106,17 @@ static void judge(struct look *look)
          {"peak", UNIT_BYTES, (double)o->peak}, {"usage", UNIT_BYTES, (double)o->usage},
          {"available", UNIT_BYTES, (double)o->available});
     v->pid = o->pid;
-    char who[48] = "a process";
+    v->changed |= anew; /* each is an event of its own */
+    char who[48] = "a process", cache[96] = "";
+    fact bound = growth_bound(look, NULL);
     if (fact_known(o->pid))
         snprintf(who, sizeof who, "the runner %lld", (long long)o->pid);
-    snprintf(v->why, sizeof v->why, "the kernel killed %s, because %s", who, causes[o->cause]);
+    if (o->cause == OOM_OWN_LIMIT && (bound == FACT_NONE || bound >= o->limit))
+        snprintf(cache, sizeof cache, ": a prompt cache of %s%s cannot fit %s",
+                 bound == FACT_NONE ? "any size" : "up to ", bound == FACT_NONE ? "" : SHOWN(bound),
+                 SHOWN(o->limit));
+    snprintf(v->why, sizeof v->why, "the kernel killed %s, because %s%s", who, causes[o->cause],
+             cache);
 }
 
 const struct rule rule_oom_kill = {

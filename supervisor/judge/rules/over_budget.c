@@ -27,7 +27,7 @@ static struct verdict *settle(struct look *look, struct matter *own, struct ruli
 
 static void judge(struct look *look)
 {
-    fact budget = look->history->settings.memory_max_model_memory;
+    fact budget = look->history->settings->memory_max_model_memory;
     fact held = look->assessment->models_held;
     struct verdict *v = settle(look, look->history->own, over(look->now_s, held, budget), held,
                                budget, look->live_runners);

@@ -5,7 +5,7 @@
 
 static struct ruling oversize(const struct look *look, const struct model *m)
 {
-    fact most = look->history->settings.models_max_parameters;
+    fact most = look->history->settings->models_max_parameters;
     return !m                           ? UNKNOWN("loaded models or processes")
            : !fact_known(most)          ? NO("models.max_parameters is not set")
            : !fact_known(m->parameters) ? UNKNOWN("its number of parameters")
@@ -18,7 +18,7 @@ static bool may_unload(struct look *look, const struct model *m, const struct ru
                        struct verdict *v)
 {
     if (!r || v->state != VERDICT_RAISED || !fact_known(m->size) ||
-        m->size < look->history->settings.models_small_model || runner_rests(look, r) != TRI_TRUE)
+        m->size < look->history->settings->models_small_model || runner_rests(look, r) != TRI_TRUE)
         return false;
     v->pid = r->pid;
     v->started_us = r->started_us;
@@ -28,7 +28,7 @@ static bool may_unload(struct look *look, const struct model *m, const struct ru
 
 static void judge(struct look *look, struct known_model *known)
 {
-    const struct settings *s = &look->history->settings;
+    const struct settings *s = look->history->settings;
     const struct model *m = known->now;
     struct verdict *v =
         look_judge(look, VERDICT_OVERSIZE_MODEL, known->own, oversize(look, m), 2 * look->poll_s);

@@ -14,7 +14,7 @@ static struct ruling wanted(const struct look *look)
 {
     const struct cgroup_memory *m = &look->container->cgroup;
     double in_use = pressure_in_use(&look->world->host),
-           from = look->history->settings.action_optimize;
+           from = look->history->settings->action_optimize;
     if (!m->version || !fact_known(m->inactive_file) || in_use < 0)
         return UNKNOWN("the host's memory, or its page cache");
     if (in_use >= from && m->inactive_file >= worth)

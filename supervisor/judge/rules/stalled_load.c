@@ -17,7 +17,7 @@ static void judge(struct look *look, struct runner *r)
     f.all_now &= waiting;
     f.contradicted |= orphaned || (known && !waiting);
     struct verdict *v = look_found(look, VERDICT_STALLED_LOAD, r->own, &f, false,
-                                   look->history->settings.leak_orphan_hold_s);
+                                   look->history->settings->leak_orphan_hold_s);
     if (!v)
         return;
     v->pid = r->pid;

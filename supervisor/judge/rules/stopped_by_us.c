@@ -18,7 +18,8 @@ static void judge(struct look *look)
     static const struct reason runs = {.text = "it runs"};
     struct left *left = &look->history->left;
     enum container_status status = look->container->status;
-    left->is &= status != STATUS_RUNNING && status != STATUS_PAUSED;
+    left->is &= status != STATUS_RUNNING && status != STATUS_PAUSED &&
+                !container_is_kept(look->container); /* another one serves in its place */
     struct finding f = {left->is ? left->since_s : -1, left->is, !left->is, left->is ? NULL : &runs,
                         0};
     struct verdict *v = look_found(look, VERDICT_STOPPED_BY_US, look->history->own, &f, false, 0);
@@ -34,8 +35,9 @@ static void judge(struct look *look)
 
 const struct rule rule_stopped_by_us = {
     {"stopped-by-us", SEVERITY_CRITICAL, REMEDY_NONE, REMEDY_NONE, DEEDS | BIT(REMEDY_STOP),
-     "it was stopped to be restarted, and the engine has refused three times to start it; it "
-     "stands, for the next supervisor too, until it runs, or is removed",
+     "it was stopped to be restarted, and the engine has refused three times to start it, or "
+     "it is only observed since; it stands, for the next supervisor too, until it runs, or is "
+     "removed",
      "none", "tries stopped",
      "any deed: what the engine's words name must be mended by a person first"},
     .of_container = judge,

@@ -34,7 +34,7 @@ static void judge(struct look *look, struct runner *r)
     for (size_t i = 0; i < ORPHAN_CONDITIONS; i++)
         conditions[i] = i == ORPHAN_UNLISTED ? own->condition : r->conditions[i];
     struct finding f = conditions_find(conditions, ORPHAN_CONDITIONS);
-    double hold_s = look->history->settings.leak_stuck_hold_s;
+    double hold_s = look->history->settings->leak_stuck_hold_s;
     if (known && known->found_over && hold_s < found_hold_s)
         hold_s = found_hold_s;
     if (look_near_end(look, &f, hold_s))
