@@ -47,6 +47,11 @@ static void not_healable(struct fix *fix, struct fix_target *t, const struct con
         fix_end(fix, t, FIX_NOT, "nothing to heal here: %s", SHOWN_VERDICT(elsewhere));
     else if (stalled)
         fix_end(fix, t, FIX_NOT, "not healed: %s", SHOWN_VERDICT(stalled));
+    else if (!v && a->unlisted_runners > 0)
+        fix_end(fix, t, FIX_NOT,
+                "not healed: Ollama does not list %zu of its runners, which may be loading, in use "
+                "or waited for; `supervisor explain %.200s` tells which",
+                a->unlisted_runners, t->name);
     else if (v && v->missing[0])
         fix_end(fix, t, FIX_NOT,
                 "not healed: the server holds %s, and nothing is done on a guess; unknown is %s",
@@ -197,7 +202,9 @@ void fix_look(struct fix *fix, struct fix_target *t, const struct world *world,
                 t->step);
         return;
     }
-    bool loading = a->activity == ACTIVITY_LOADING || a->live_runners > c->ollama.n_models;
+    /* Also beside a model that is listed and has no runner. */
+    bool loading = a->activity == ACTIVITY_LOADING || a->live_runners > c->ollama.n_models ||
+                   a->unlisted_runners > 0;
     bool climbs = t->climbs && judgement_find(j, t->id, t->kind);
     bool suspect = suspicion(j, t->id) != NULL || loading || leak_in_the_way(a) || climbs;
     if (!t->looked) { /* twice, so that rates are known */

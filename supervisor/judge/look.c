@@ -138,6 +138,9 @@ static void assess(struct look *look)
     a->serve_held = look->serve_held;
     a->threshold = look->threshold;
     a->live_runners = look->live_runners;
+    for (size_t i = 0; i < c->n_processes; i++)
+        a->unlisted_runners += process_is_live_runner(&c->processes[i]) &&
+                               runner_listed(look, &c->processes[i]) == TRI_FALSE;
     a->answered = look->answered == TRI_TRUE;
     a->baseline = look->baseline;
     a->learned_baseline = look->history->learned_baseline;

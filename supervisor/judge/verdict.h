@@ -130,6 +130,7 @@ struct assessment {
     fact held_with_model;       /* the most ever held with a model loaded, as far as seen */
     fact serve_held, threshold; /* the server's own, and how far above the baseline is a leak */
     size_t live_runners;        /* runners alive, listed or not */
+    size_t unlisted_runners;    /* those of them that the list does not name, as far as it tells */
     bool answered;              /* /api/ps said something about now */
     bool not_busy;              /* known: for five seconds it has neither computed nor received */
     fact models_held;           /* by its live runners */

@@ -168,6 +168,20 @@ def test_model_that_stops_meanwhile_and_an_orphan(bench, fix):
     assert untouched(one, started) and one.runners() == [] and one.held() < 60 * MIB
 
 
+def test_orphan_that_a_client_may_wait_for_is_no_healthy_container(bench, fix):
+    """Also where as many models are listed as runners live, because one model has none."""
+    one = bench.ollama("waited-for", version="0.24", models="big=40M")
+    one.load("big")
+    one.orphan(60 * MIB)
+    one.ghost("big")
+    started = one.started_at()
+    outlive_grace()
+    with socket.create_connection((one.address, PORT), 5):
+        done = fix("waited-for", leak__orphan_hold="4s")
+    assert done.code == 1 and "stands still while a client waits" in done.err, done
+    assert untouched(one, started) and len(one.runners()) == 1
+
+
 @pytest.mark.parametrize("arguments", [[], ["--force"]])
 def test_unreachable_ollama_is_unknown(bench, fix, arguments):
     one = bench.ollama("mute")

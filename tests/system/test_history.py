@@ -115,7 +115,7 @@ def test_follow_shows_what_comes(bench):
         seen = []
         while "died" not in seen:
             seen.append(json.loads(follower.stdout.readline())["event"])
-        assert seen[0] == "found" and set(seen) <= {"found", "raised", "died"}, seen
+        assert seen[0] == "found" and set(seen) <= {"found", "raised", "ollama-lost", "died"}, seen
     finally:
         follower.terminate()
         follower.wait(5)
