@@ -163,7 +163,8 @@ static void refuse(struct create *create)
         return;
     bool back = old && (existing ? create_came_for(existing, create->old.id)
                                  : create_serves_the_same(create, old));
-    if (!back && create->n_evicted == 0)
+    /* Those run again where the taking back was interrupted too; then it goes alone. */
+    if (!back && create->n_evicted == 0 && !create_label(existing, "supervisor.evicted"))
         return;
     if (back) {
         create->set_aside = create->old_was_running = create->quieted = true;

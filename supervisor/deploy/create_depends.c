@@ -3,11 +3,18 @@
  * again without it. */
 #include "deploy/create_private.h"
 
+static bool is_named(const char *name, const char *ref, size_t length)
+{
+    return strlen(name) == length && strncmp(name, ref, length) == 0;
+}
+
+/* By its id or its name; an earlier run may have set it aside. */
 static bool is_it(const struct create *create, const char *ref, size_t length)
 {
-    const char *id = create->existing.id;
-    return (length >= 12 && strncmp(id, ref, length) == 0) ||
-           (strlen(create->name) == length && strncmp(create->name, ref, length) == 0);
+    bool aside = create->from == create->old.json;
+    return (length >= 12 && strncmp(member_string_or(create->from, "Id", ""), ref, length) == 0) ||
+           is_named(create->name, ref, length) ||
+           (aside && is_named(create->old_name, ref, length));
 }
 
 /* What of it the container has; NULL: nothing. */
@@ -56,14 +63,14 @@ void create_judge_depends(struct create *create)
 {
     size_t i;
     json_t *entry;
-    if (!create->from || create->from != create->existing.json)
+    if (!create->from)
         return;
     json_array_foreach(create->list, i, entry)
     {
         CLEANUP_JSON json_t *container = NULL;
         struct error err = {0};
         const char *id = member_string(entry, "Id");
-        if (!id || strcmp(id, create->existing.id) == 0)
+        if (!id || strcmp(id, member_string_or(create->from, "Id", "")) == 0)
             continue;
         int r = create_find(create, DOCKER_CONTAINER, id, &container, &err);
         if (r > 0)

@@ -101,21 +101,21 @@ void create_put_back_old(struct create *create)
 }
 
 /* Not beside the old one on the same volume, nor beside those that were stopped for it, when they
- * are started again. */
-static void stop_made(struct create *create)
+ * are started again. Whether it does not run. */
+static bool stop_made(struct create *create)
 {
     CLEANUP_JSON json_t *json = NULL;
     struct error err = {0};
-    if (((create->made && create->set_aside) || (create->started && create->n_evicted > 0)) &&
-        create_settle(create, create->result->id, &json, NULL) == 0 &&
-        create_stop(create, json, &err) < 0)
+    bool stops = (create->made && create->set_aside) || (create->started && create->n_evicted > 0);
+    int r = stops ? create_settle(create, create->result->id, &json, NULL) : 0;
+    if (stops && r == 0 && (r = create_stop(create, json, &err)) < 0)
         create_say(create, CREATE_WARNING, "%s does not stop: %s", create->name, err.message);
+    return r == 0;
 }
 
 static bool take_away_made(struct create *create)
 {
     struct error err = {0};
-    stop_made(create);
     if (!create->made)
         return true;
     if (create->quieted && create_set_policy(create, create->old.id, &create->policy, &err) < 0)
@@ -133,24 +133,33 @@ static bool take_away_made(struct create *create)
     return true;
 }
 
-void create_undo(struct create *create)
+static void start_evicted(struct create *create)
 {
     struct error err = {0};
+    for (; create->n_evicted > 0; create->n_evicted--) {
+        const char *id = create->evicted[create->n_evicted - 1];
+        int r = create_do(create, DEED_START_AGAIN, id, 0, &err);
+        if (r < 0 && !create_absent(r, &err))
+            create_say(create, CREATE_WARNING,
+                       "%.12s was stopped and could not be started again: %s", id, err.message);
+        else if (r == 0)
+            create_say(create, CREATE_STEP, "%.12s started again", id);
+    }
+}
+
+/* Those that were stopped for it run before it goes: its label is what names them, to the next run
+ * where this one is killed. */
+void create_undo(struct create *create)
+{
     create->undoing = true;
     await_forget_signal(create->await);
+    if (stop_made(create))
+        start_evicted(create);
     if (!take_away_made(create))
         return; /* its name is taken, its volume in use */
     if (create->volume_made)
         create_say(create, CREATE_STEP, "volume %s, which was made for it, stays",
                    create->plan->profile.volume);
     create_put_back_old(create);
-    for (size_t i = 0; i < create->n_evicted; i++) {
-        int r = create_do(create, DEED_START_AGAIN, create->evicted[i], 0, &err);
-        if (r < 0 && !create_absent(r, &err))
-            create_say(create, CREATE_WARNING,
-                       "%.12s was stopped and could not be started again: %s", create->evicted[i],
-                       err.message);
-        else if (r == 0)
-            create_say(create, CREATE_STEP, "%.12s started again", create->evicted[i]);
-    }
+    start_evicted(create);
 }

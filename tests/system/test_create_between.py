@@ -120,6 +120,27 @@ def test_a_refusal_starts_those_again_that_were_stopped(crowded):
         assert set(bench.there()) == {"small"} and runs(bench, "small") == [True]
 
 
+@pytest.mark.parametrize("way, path, act", [("POST", r"/start$", proxy.HANG), ("POST", r"/start$", proxy.LOSE),
+                                             ("DELETE", r"/containers/", proxy.HANG), ("DELETE", r"/containers/", proxy.LOSE)])
+def test_taking_back_that_is_killed_leaves_nobody_stopped(crowded, way, path, act):
+    assert crowded.create("small").code == 0
+    with through_proxy(crowded) as bench:
+        def killed_where(way, path, act, *arguments):
+            rule = bench.proxy.rule(way, path, act)
+            child = bench.started("big", *arguments)
+            wait.until(lambda: rule.taken, 60, f"{way} {path}")
+            if act == proxy.LOSE:
+                assert rule.done.wait(30)
+            child.kill()
+            child.communicate()
+            bench.proxy.off(rule)
+        killed_where("POST", r"/start$", proxy.HANG, "--evict")
+        assert runs(bench, "small", "big") == [False, False]
+        killed_where(way, path, act, "--memory", "900g")
+        done = bench.create("big", "--memory", "900g")
+        assert done.code == 1 and set(bench.there()) == {"small"} and runs(bench, "small") == [True], done
+
+
 def test_one_to_be_stopped_that_goes_by_itself(crowded):
     assert crowded.create("small").code == 0
     with through_proxy(crowded) as bench:
@@ -173,6 +194,15 @@ def test_those_that_depend_on_the_replaced_one_are_named(bench, persons):
     done = bench.create("trial", "--replace", "--dry-run", "--json")
     warnings = findings(done, "warning")
     assert done.code == 0 and [any(f"{name}, which is stopped" in text for text in warnings) for name in how] == [True] * 4, done
+
+
+def test_those_that_depend_on_what_an_interrupted_run_set_aside_are_named(proxied, persons):
+    old = persons("trial", HostConfig={"Binds": ["models:/root/.ollama"]})
+    assert killed_at(proxied, 1, proxy.LOSE, "--replace").endswith("name=trial" + OLD)
+    persons("late", HostConfig={"NetworkMode": f"container:{old}"}, Env=["OLLAMA_HOST=127.0.0.1:11500", "SIMOLLAMA_CONTROL=127.0.0.1:11600"])
+    done = proxied.create("trial", "--replace", "--json")
+    assert done.code == 1 and any(text.startswith("late has the network") for text in findings(done, "refusal")), done
+    assert proxied.inspect("trial")["Id"] == old and runs(proxied, "trial", "late") == [True, True]
 
 
 def test_what_is_composes_is_named(bench, persons):
