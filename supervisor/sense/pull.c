@@ -28,9 +28,11 @@ struct pull_progress pull_sum(const struct pull_layers *layers, const char *stat
         const struct pull_layer *layer = &layers->list[i];
         if (!fact_known(layer->total))
             continue;
-        sum.total = (fact_known(sum.total) ? sum.total : 0) + layer->total;
-        sum.current = (fact_known(sum.current) ? sum.current : 0) +
-                      (fact_known(layer->current) ? layer->current : 0);
+        sum.total = fact_add(fact_known(sum.total) ? sum.total : 0, layer->total);
+        sum.current = fact_add(fact_known(sum.current) ? sum.current : 0,
+                               fact_known(layer->current) ? layer->current : 0);
+        if (!fact_known(sum.total) || !fact_known(sum.current))
+            return (struct pull_progress){FACT_UNKNOWN, FACT_UNKNOWN, status};
     }
     return sum;
 }

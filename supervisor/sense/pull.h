@@ -25,7 +25,8 @@ struct pull_layers { /* zeroed at first */
 
 /* The one of that id, added where it is new. NULL: there are too many, or memory is spent. */
 struct pull_layer *pull_layer(struct pull_layers *layers, const char *id);
-/* Unknown until the size of a layer is known. status is borrowed. */
+/* Unknown until the size of a layer is known, and where no fact can hold the sum. status is
+ * borrowed. */
 struct pull_progress pull_sum(const struct pull_layers *layers, const char *status);
 void pull_clear(struct pull_layers *layers);
 

@@ -142,6 +142,20 @@ static void ends(void **state)
     }
 }
 
+#define HUGE_LAYER(of)                                                                             \
+    "{\"status\":\"pulling\",\"digest\":\"sha256:" of                                              \
+    "\",\"total\":9223372036854775807,\"completed\":1}\n"
+
+/* Layers whose sum no fact can hold: how far it is is unknown, not negative. */
+static void huge(void **state)
+{
+    struct fixture *f = *state;
+    pull(f, HUGE_LAYER("a") HUGE_LAYER("b") HUGE_LAYER("c") "{\"status\":\"success\"}\n");
+    assert_int_equal(f->result, 0);
+    assert_int_equal(f->current, FACT_UNKNOWN);
+    assert_int_equal(f->total, FACT_UNKNOWN);
+}
+
 static void ended(void **state)
 {
     struct fixture *f = *state;
@@ -169,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(ends, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(huge, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ended, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
