@@ -277,9 +277,10 @@ prove:
 	@$(MAKE) --no-print-directory prove-sanitized
 	@$(MAKE) --no-print-directory prove-ticks
 
-## prove-matrix: each stage of each remedy times each fault (an hour or two)
+## prove-matrix: each stage of each remedy times each fault (an hour; ENGINES=3 side by side)
 prove-matrix: program simollama shims
-	/usr/bin/python3 -B -m pytest tests/system/test_fault_matrix.py -m "prove or not prove" -q -p no:cacheprovider
+	tests/lab/run /usr/bin/python3 -B -m pytest tests/system/test_fault_matrix.py -m "prove or not prove" -q -p no:cacheprovider \
+	  --workers $(or $(ENGINES),3) --split $(or $(ENGINES),3)
 
 ## prove-sanitized: tests/system with the sanitizers in the program (an hour; MODULES="test_heal test_fix" for some)
 prove-sanitized: simollama shims

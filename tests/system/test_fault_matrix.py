@@ -26,14 +26,30 @@ def run(engine, number, cell):
     Cell(engine, number, *cell).run()
 
 
+class UnderWay(dict):
+    """By cell; one that was not begun yet, as it is of another part of this module, is begun when it is asked for."""
+
+    def __init__(self, pool, engine):
+        self.pool, self.engine = pool, engine
+
+    def begin(self, cell):
+        self[cell] = self.pool.submit(run, self.engine, len(self), cell)
+        return self[cell]
+
+    __missing__ = begin
+
+
 @pytest.fixture(scope="module")
 def under_way(request, engine, built):
-    """All that were chosen, some at a time."""
+    """All that were chosen for this worker, some at a time."""
     engine.image()
     chosen = [item.callspec.params["cell"] for item in request.session.items if item.path == request.path]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
-            yield {cell: pool.submit(run, engine, number, cell) for number, cell in enumerate(chosen)}
+            cells = UnderWay(pool, engine)
+            for cell in chosen:
+                cells.begin(cell)
+            yield cells
         except BaseException:
             wait.given_up.set()
             raise

@@ -23,15 +23,17 @@ LATER = (("inside/test_triage_v2.py", "inside/test_deploy.py", "inside/test_thro
 
 def pytest_addoption(parser):
     parser.addoption("--workers", type=int, default=WORKERS, help=f"how many modules run at a time ({WORKERS})")
+    parser.addoption("--split", type=int, default=1, help="into how many parts each module is dealt; only for those whose tests need no order")
 
 
-def modules(items):
-    """Lists of items, one list a module, the longest first."""
+def modules(items, split):
+    """Lists of items, one list a module or a part of one, the longest first."""
     groups = {}
     for item in items:
         groups.setdefault(item.path, []).append(item)
     order = {name: place for place, name in enumerate(FIRST)}
-    return sorted(groups.values(), key=lambda group: order.get(group[0].path.name, len(FIRST)))
+    whole = sorted(groups.values(), key=lambda group: order.get(group[0].path.name, len(FIRST)))
+    return [part for group in whole for part in (group[i::split] for i in range(split)) if part]
 
 
 class Sender:
@@ -76,7 +78,7 @@ def work(session, groups, queue, pipe):
     session.config.pluginmanager.register(sender)
     try:
         while number := os.read(queue, 1):
-            group = groups[number[0]]
+            group = session.items = groups[number[0]]
             another = next((g[0] for g in groups if g is not group), None)  # keeps the session's fixtures
             for item, after in zip(group, [*group[1:], another]):
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
@@ -177,7 +179,7 @@ def side_by_side(session, groups):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session):
     options = session.config.option
-    groups = modules(session.items)
+    groups = modules(session.items, options.split)
     if min(options.workers, len(groups)) < 2 or options.collectonly or options.usepdb or session.testsfailed:
         return None  # as always
     rounds = [[group for group in groups if str(group[0].path).endswith(names)] for names in LATER]
