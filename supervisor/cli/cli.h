@@ -130,8 +130,8 @@ int cli_width(void);
 /* One for each command. */
 command_function cmd_status, cmd_fix_ollama, cmd_run, cmd_enforce, cmd_unload, cmd_load,
     cmd_preload, cmd_optimize, cmd_emergency_restart, cmd_record, cmd_replay, cmd_config,
-    cmd_full_optimization, cmd_health, cmd_profiles, cmd_create, cmd_events, cmd_explain,
-    cmd_release, cmd_adopt, cmd_complete, cmd_completion, cmd_api, cmd_test, cmd_probe_memory,
-    cmd_version, cmd_help;
+    cmd_full_optimization, cmd_health, cmd_doctor, cmd_profiles, cmd_create, cmd_events,
+    cmd_explain, cmd_release, cmd_adopt, cmd_complete, cmd_completion, cmd_api, cmd_test,
+    cmd_probe_memory, cmd_version, cmd_help;
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "cli/cli.h"
 
-enum { COMMANDS_DEPLOY_N = 13 };
+enum { COMMANDS_DEPLOY_N = 14 };
 /* The commands that deploy, and the hidden ones. */
 extern const struct command commands_deploy[COMMANDS_DEPLOY_N];
 extern const struct option_spec json_options[]; /* --json alone */

@@ -51,7 +51,8 @@ static const struct option_spec test_options[] = {
     "the same name names, and finishes, or puts the old one back. Run again, it starts what is "   \
     "there and says what differs."
 
-/* The functions are in cli/create.c, profiles.c, test.c, full_optimization.c, health.c, api.c. */
+/* The functions are in cli/create.c, profiles.c, test.c, full_optimization.c, doctor.c, health.c,
+ * api.c. */
 const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
     {COMMAND("create-standard", "makes a container with Ollama in 8 GiB", "", 0, 0), CREATE,
      .examples = "supervisor create-standard\n"
@@ -85,6 +86,16 @@ const struct command commands_deploy[COMMANDS_DEPLOY_N] = {
      .exits =
          "0  all of it is done, or there was nothing to do\n1  a step needs a person, or failed\n",
      .function = cmd_full_optimization},
+    {COMMAND("doctor", "tells what is wrong around it, and what mends it", "", 0, 0),
+     .options = json_options,
+     .details = "Looks at the engine, the kernel, the daemon, its state directory, the clock and "
+                "each container with Ollama, and changes nothing. Each thing that is wrong or "
+                "missing is told with what it costs and the one command that mends it; the worst "
+                "comes first. With --json one list, with severity, check, container, text, cost "
+                "and mend.",
+     .examples = "supervisor doctor\nsupervisor doctor --json | jq '.[] | select(.mend)'\n",
+     .exits = "0  nothing is to be mended\n1  there are warnings\n4  there is something critical\n",
+     .function = cmd_doctor},
     {COMMAND("health", "tells whether a daemon looks, for a HEALTHCHECK", "", 0, 0),
      .options = json_options,
      .details = "Reads the heartbeat that the daemon writes into the state directory, and nothing "

@@ -123,6 +123,8 @@ static void on_note(void *userdata, enum sense_note note, const struct container
     struct task *task = userdata;
     if (note == NOTE_ENGINE_LOST && !task->chosen)
         task_end(task, cli_fail(sense_engine_error(flow_sense(task->flow))));
+    else if (note == NOTE_LABEL_BAD && task->bad_label)
+        task->bad_label(task, c, text);
     else if (note == NOTE_LABEL_BAD)
         fprintf(stderr, "supervisor: %s: %s\n", c->name, text);
 }

@@ -39,6 +39,8 @@ struct task {
     /* In each look from then on. */
     void (*look)(struct task *task, const struct world *world, const struct judgement *judgement);
     void (*heal)(struct task *task, const struct heal_event *event); /* may be NULL */
+    /* Of a label that cannot be understood; NULL: it is said on stderr. */
+    void (*bad_label)(struct task *task, const struct container *c, const char *text);
     const char *one;         /* it takes one container alone: how that is named, as in
                                 " by --container"; NULL: any number */
     struct loading *loading; /* of a command that loads: begun before it, and told what the healer

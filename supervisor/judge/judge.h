@@ -60,4 +60,8 @@ void judge_restart_holds(struct judge *judge, const char *id, const char *model)
  * did not have, or of another life, is ignored. */
 void judge_tell_failed(struct judge *judge, const struct verdict *verdict, double now_s);
 
+/* Whether the engine calls it unhealthy because its check itself cannot run: of what is seen now,
+ * without the verdict's hold (rules/broken_healthcheck.c). */
+bool healthcheck_broken(const struct container *container);
+
 #endif

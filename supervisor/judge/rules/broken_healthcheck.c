@@ -1,4 +1,5 @@
 /* broken-healthcheck: the check itself cannot run. A restart would not help. */
+#include "judge/judge.h"
 #include "judge/rules.h"
 
 #include <stdio.h>
@@ -20,6 +21,11 @@ static bool cannot_run(const struct container *c)
         if (strstr(output, words[i]))
             return true;
     return false;
+}
+
+bool healthcheck_broken(const struct container *c)
+{
+    return c->health == HEALTH_UNHEALTHY && c->health_probed && cannot_run(c);
 }
 
 static struct ruling broken(const struct look *look)
