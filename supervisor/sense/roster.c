@@ -10,7 +10,8 @@
 enum { RANK_CHOSEN = 1, RANK_RUNS = 2, RANK_ENFORCED = 4, RANK_HERE = 8, RANK_NAMED = 16 };
 
 /* One that is here counts the same whether it runs: it may be stopped to be started again. One of
- * which it is not known whether it is chosen at all has rank 0. */
+ * which it is not known whether it is chosen at all has rank 0, and one that is found by its
+ * process alone. */
 static unsigned char rank(bool named, bool here, bool enforced, bool runs)
 {
     unsigned of = RANK_CHOSEN | (named ? RANK_NAMED : 0u) | (enforced ? RANK_ENFORCED : 0u) |
@@ -22,6 +23,8 @@ static unsigned char rank(bool named, bool here, bool enforced, bool runs)
 
 static unsigned char rank_of(const struct watch *w)
 {
+    if (policy_by_process(&w->container) && !w->refreshing)
+        return 0;
     return rank(w->named || w->refreshing, w->here, w->container.mode == MODE_ENFORCE,
                 w->container.status == STATUS_RUNNING);
 }
@@ -77,7 +80,7 @@ static void weigh(struct sense *sense)
     for (size_t i = 0; i < sense->n; i++)
         sense->watches[i]->here |= cgroup_ids_have(&r->here, sense->watches[i]->container.id);
     for (size_t i = 0; i < r->n_waiting; i++)
-        if (!r->waiting[i].unsure && cgroup_ids_have(&r->here, r->waiting[i].id))
+        if (r->waiting[i].rank && cgroup_ids_have(&r->here, r->waiting[i].id))
             r->waiting[i].rank = (unsigned char)((r->waiting[i].rank & ~RANK_RUNS) | RANK_HERE);
 }
 
@@ -117,7 +120,7 @@ void roster_pass_over(struct sense *sense, const char *id)
     r->others_at = (r->others_at + 1) % ROSTER_OTHERS_MAX;
 }
 
-void roster_offer(struct sense *sense, const struct docker_entry *e, bool named, bool unsure)
+void roster_offer(struct sense *sense, const struct docker_entry *e, bool named, enum offer offer)
 {
     struct roster *r = &sense->roster;
     r->listed++;
@@ -130,9 +133,9 @@ void roster_offer(struct sense *sense, const struct docker_entry *e, bool named,
     bool full = sense->n + sense->inspecting_new + r->n_waiting >= SENSE_CONTAINERS_MAX;
     if (full && !r->weighed)
         weigh(sense);
-    struct candidate c = {.named = named, .unsure = unsure};
+    struct candidate c = {.named = named, .unsure = offer == OFFER_UNSURE};
     memcpy(c.id, e->id, sizeof c.id);
-    c.rank = unsure
+    c.rank = offer != OFFER_CHOSEN
                  ? 0
                  : rank(named, r->weighed && cgroup_ids_have(&r->here, e->id),
                         policy_labelled(config_settings(sense->o.config), e->labels, e->n_labels) ||
