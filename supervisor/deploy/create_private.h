@@ -150,6 +150,8 @@ bool create_home(const char *home, char *text, size_t size);
 bool create_is_mounted(const json_t *container, const char *path);
 /* create_layer.c: what no volume has of the models, in the container's own layer. */
 struct create_layer {
+    size_t others;   /* files and directories elsewhere, of which something may be missed */
+    char other[128]; /* the first of them */
     size_t found;
     char first[128], root[200]; /* the first path, the directory of models that it is in */
 };

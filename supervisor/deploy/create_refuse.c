@@ -141,6 +141,32 @@ static bool own(const struct create *create, const char *address, uint16_t port)
     return false;
 }
 
+/* What the replaced one publishes of its other ports stays published: the port within the container
+ * that has this one of the host. NULL: none. */
+static const char *kept_binding(const struct create *create, const char *address, uint16_t port)
+{
+    const char *key;
+    json_t *bindings, *binding;
+    size_t i;
+    char own_port[16], wanted[8];
+    const json_t *host = json_object_get(create->from, "HostConfig");
+    snprintf(own_port, sizeof own_port, "%u/tcp", create->server_port);
+    snprintf(wanted, sizeof wanted, "%u", port);
+    json_object_foreach((json_t *)json_object_get(host, "PortBindings"), key, bindings)
+    {
+        if (strcmp(key, own_port) == 0 || !strstr(key, "/tcp"))
+            continue;
+        json_array_foreach(bindings, i, binding)
+        {
+            const char *ip = member_string(binding, "HostIp");
+            if (strcmp(member_string_or(binding, "HostPort", ""), wanted) == 0 &&
+                (everywhere(address) || everywhere(ip) || strcmp(address, ip) == 0))
+                return key;
+        }
+    }
+    return NULL;
+}
+
 static bool is_evicted(const struct create *create, const char *name)
 {
     for (size_t i = 0; i < create->plan->n_evict; i++)
@@ -164,7 +190,19 @@ static void judge_port(struct create *create)
 {
     const struct profile *profile = &create->plan->profile;
     char remedy[96] = "take another port: --port";
-    if (profile->port == 0 || create->seen->exists || own(create, profile->address, profile->port))
+    if (profile->port == 0 || create->seen->exists)
+        return;
+    const char *kept = create_has_own_network(create)
+                           ? kept_binding(create, profile->address, profile->port)
+                           : NULL;
+    if (kept) {
+        deploy_find(create->plan, DEPLOY_REFUSAL, "port", FACT_UNKNOWN,
+                    "port %u of %s is where %.64s publishes its port %.20s, which stays so; take "
+                    "another port: --port",
+                    profile->port, profile->address, create->name, kept);
+        return;
+    }
+    if (own(create, profile->address, profile->port))
         return;
     if (!create_has_own_network(create)) {
         deploy_find(

@@ -8,7 +8,7 @@
 #include "sense/gpu.h"
 #include "sense/world.h"
 
-enum { DEPLOY_FINDINGS_MAX = 24, DEPLOY_OTHERS_MAX = 64, DEPLOY_TEXT_SIZE = 960 };
+enum { DEPLOY_FINDINGS_MAX = 24, DEPLOY_OTHERS_MAX = 64, DEPLOY_TEXT_SIZE = 1600 };
 
 /* Another container with Ollama that there is on the host. */
 struct deploy_other {

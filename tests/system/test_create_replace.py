@@ -1,12 +1,15 @@
 """supervisor create --replace: everything that was mounted, joined, set and published is taken over or named; nothing is lost."""
 
+import io
 import os
 import subprocess
+import tarfile
 
 import pytest
 
 import wait
 from engine import Engine
+from engine_api import UnixConnection
 from making import KEPT, STANDARD, Making, bench, free_port, making, proxied, result, sound, trial, variant
 
 HOME = "/root/.ollama"
@@ -158,6 +161,67 @@ def test_what_lies_in_its_own_layer_refuses_with_the_command_that_saves_it(own):
     assert has(bench, "trial", f"{HOME}/models") and has(bench, "trial" + KEPT, f"{HOME}/models")
     refused = bench.create("trial", "--discard")
     assert refused.code == 1 and "own layer" in refused.out and bench.inspect("trial" + KEPT)["Id"] == old["Id"], refused
+
+
+def put(bench, container, path):
+    """Writes a file into the container, with the directories above it."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        entry = tarfile.TarInfo(path.lstrip("/"))
+        entry.size, entry.mode = 4, 0o644
+        tar.addfile(entry, io.BytesIO(b"kept"))
+    connection = UnixConnection(bench.engine.socket, 30)
+    connection.request("PUT", f"/containers/{container}/archive?path=/", data.getvalue(), {"Content-Type": "application/x-tar"})
+    answer = connection.getresponse()
+    assert answer.status == 200, answer.read()
+
+
+@pytest.mark.parametrize("root", ["/my models", "/m;touch $PLACE/ran", "/it's `touch ran`"])
+def test_the_printed_command_does_what_it_says_and_no_more(own, root, tmp_path):
+    bench = own.bench
+    old = own(Env=[f"OLLAMA_MODELS={root}"])
+    put(bench, old["Id"], f"{root}/kept")
+    done = bench.create("trial", "--replace", "--json")
+    refusal, = [f["text"] for f in result(done)["findings"] if f["severity"] == "refusal"]
+    command = refusal[refusal.index("docker create"):refusal.index("; then name")]
+    saved = subprocess.run(["bash", "-euo", "pipefail", "-c", command], env=os.environ | {"DOCKER_HOST": bench.engine.url, "PLACE": str(tmp_path)},
+                           capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert saved.returncode == 0 and not os.listdir(tmp_path), saved
+    done = bench.create("trial", "--replace", "--volume", "trial-models")
+    assert done.code == 0, done
+    assert has(bench, "trial", f"{root}/kept") and mounts(bench.inspect("trial"))[root][1] == "trial-models"
+
+
+def test_a_command_that_is_too_long_is_not_cut(own):
+    bench, root = own.bench, "/" + "/".join("'" * 30 for _ in range(6))
+    old = own(Env=[f"OLLAMA_MODELS={root}"])
+    put(bench, old["Id"], f"{root}/kept")
+    done = bench.create("trial", "--replace", "--json")
+    refusal, = [f["text"] for f in result(done)["findings"] if f["severity"] == "refusal"]
+    assert done.code == 1 and "docker create" not in refusal and refusal.endswith("then name that volume: --volume"), refusal
+
+
+def test_a_port_that_stays_published_is_not_taken_twice(own):
+    bench, port = own.bench, free_port()
+    old = own(ExposedPorts={"9999/tcp": {}}, HostConfig={"Binds": [f"models:{HOME}"], "PortBindings": {
+        "9999/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}]}})
+    done = bench.create("trial", "--replace", "--port", str(port))
+    assert done.code == 1 and "publishes its port 9999/tcp" in done.out and "nothing was changed" in done.out, done
+    assert bench.inspect("trial")["State"]["StartedAt"] == old["State"]["StartedAt"]
+    assert bench.create("trial", "--replace", "--port", str(free_port())).code == 0
+
+
+def test_what_else_goes_with_the_discarded_is_named(own):
+    bench = own.bench
+    old = own(HostConfig={"Binds": [f"models:{HOME}"]})
+    put(bench, old["Id"], "/app/data/web.db")
+    put(bench, old["Id"], "/tmp/passing")
+    done = bench.create("trial", "--replace", "--discard", "--dry-run", "--json")
+    warnings = [f["text"] for f in result(done)["findings"] if f["severity"] == "warning"]
+    assert done.code == 0 and any("/app" in text and "docker cp" in text for text in warnings), done
+    assert not any("/tmp" in text for text in warnings), warnings
+    kept = bench.create("trial", "--replace", "--dry-run", "--json")
+    assert not any("/app" in f["text"] for f in result(kept)["findings"]), kept
 
 
 def test_kept_until_a_person_says_so(own):
