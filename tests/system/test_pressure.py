@@ -358,6 +358,8 @@ def test_pressure_ends_while_the_stop_is_written_down(pressed):
         bench.configure({"pressure.action_kill_switch": "99.9%"})
         daemon.send(signal.SIGHUP)
         daemon.wait("verdict cleared", 15, container="relieved")
+    dropped = daemon.wait("remedy dropped", 10, container="relieved", step="stop")
+    assert dropped["why"] == "the verdict has ended while the intent was written down", dropped
     time.sleep(5)
     assert one.running() and one.stop_signals() == 0, daemon.text()
 
