@@ -348,20 +348,24 @@ def test_restarted_while_the_stop_is_written_down(pressed):
     assert one.running() and (one.started_at(), one.stop_signals()) == life, daemon.text()
 
 
-def test_pressure_ends_while_the_stop_is_written_down(pressed):
-    bench = pressed(STOP)
-    one = bench.ollama("relieved")
-    daemon = bench.daemon(one)
-    one.leak(hundredth_of_host() + 60 * MIB)
-    with intents.database_busy(bench.state):
-        daemon.wait("verdict raised", 15, container="relieved", remedy="stop")
+def test_pressure_ends_before_the_last_look(engine, built):
+    """Each inspect takes its time: that of the fresh look, after which the stop is written down, and the last one before the deed."""
+    bench = FaultyBench(engine, QUICK | STOP, "relieved.enable")
+    try:
+        one = bench.ollama("relieved")
+        daemon = bench.daemon(one)
+        bench.proxy.rule("GET", f"{one.id}/json", proxy.PASS, delay=3.0)
+        one.leak(hundredth_of_host() + 60 * MIB)
+        daemon.wait("acting", 30, container="relieved", step="stop")
         bench.configure({"pressure.action_kill_switch": "99.9%"})
         daemon.send(signal.SIGHUP)
-        daemon.wait("verdict cleared", 15, container="relieved")
-    dropped = daemon.wait("remedy dropped", 10, container="relieved", step="stop")
-    assert dropped["why"] == "the verdict has ended while the intent was written down", dropped
-    time.sleep(5)
-    assert one.running() and one.stop_signals() == 0, daemon.text()
+        daemon.wait("verdict cleared", 10, container="relieved", verdict="host-pressure")
+        dropped = daemon.wait("remedy dropped", 10, container="relieved", step="stop")
+        assert dropped["why"] == "the verdict has ended while the intent was written down", dropped
+        time.sleep(3)
+        assert one.running() and one.stop_signals() == 0, daemon.text()
+    finally:
+        bench.close()
 
 
 def test_restarted_while_the_stop_is_on_its_way(engine, built):
