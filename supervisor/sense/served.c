@@ -73,7 +73,8 @@ static void on_read(uv_work_t *work, int status)
             sense->served = sense->serving.fresh;
             sense->serving.fresh = before;
             sense->serving.due = true;
-            sense_list(sense);
+            if (sense->up)
+                sense_list(sense);
         }
     }
     sense_let_go(sense);
