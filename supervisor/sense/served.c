@@ -73,8 +73,7 @@ static void on_read(uv_work_t *work, int status)
             sense->served = sense->serving.fresh;
             sense->serving.fresh = before;
             sense->serving.due = true;
-            if (sense->up)
-                sense_list(sense);
+            sense_list(sense);
         }
     }
     sense_let_go(sense);
