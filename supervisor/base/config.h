@@ -39,7 +39,6 @@ struct settings {
     char
         docker_image[256]; /* comma-separated globs: "ollama/ollama,ollama/ollama:*,ollama/ollama@*"
                               (and with a registry before: "*" "/ollama/ollama:*") */
-    bool docker_process;   /* on: whoever runs `ollama serve` is watched, whatever its image */
     /* [paths] */
     char procfs[256], cgroupfs[256]; /* /proc, /sys/fs/cgroup */
     char sysfs[256];                 /* /sys: GPUs */

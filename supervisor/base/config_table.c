@@ -55,8 +55,6 @@ const struct setting settings_table[SETTINGS_N] = {
           "the label by which a container asks to be supervised (on), or not to be (off)"),
     TEXT("docker", "image", NULL, MAY, IMAGES, docker_image,
          "patterns of images that are Ollama: by any tag or digest, from any registry"),
-    SWITCH("docker", "process", NULL, MUST, "on", docker_process,
-           "forks and bundles have other images: where `ollama serve` runs it is watched, no more"),
 
     PATH("paths", "procfs", NULL, MUST, "/proc", procfs,
          "elsewhere inside a container: /host/proc"),

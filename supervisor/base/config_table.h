@@ -49,7 +49,7 @@ struct setting {
     fact unset;          /* what a fact is then */
 };
 
-enum { SETTINGS_N = 75 };
+enum { SETTINGS_N = 74 };
 extern const struct setting settings_table[SETTINGS_N];
 
 struct preset {

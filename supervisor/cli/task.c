@@ -2,7 +2,6 @@
 #include "base/size.h"
 #include "cli/loading.h"
 #include "cli/say.h"
-#include "sense/policy.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -59,12 +58,11 @@ int targets_choose(const struct world *world, const char *named, const char *com
         if (c->status != STATUS_RUNNING)
             continue;
         running++;
-        if (!policy_by_process(c)) /* that it is Ollama is no more than likely */
-            only = c;
+        only = c;
         if (c->mode == MODE_ENFORCE)
             add(ret_targets, c);
     }
-    if (!ret_targets->n && running == 1 && only)
+    if (!ret_targets->n && running == 1)
         add(ret_targets, only);
     for (size_t i = 0; told && i < world->n_containers; i++) {
         const struct container *c = &world->containers[i];
@@ -74,10 +72,6 @@ int targets_choose(const struct world *world, const char *named, const char *com
     }
     if (ret_targets->n)
         return 0;
-    if (running == 1)
-        return error_set(err, FAILURE_JOB, -ENOENT,
-                         "what runs Ollama here was found by its process alone; name it, if it is "
-                         "meant");
     if (running)
         return error_set(
             err, FAILURE_JOB, -ENOENT,

@@ -69,27 +69,22 @@ static bool confirm(int hierarchy, struct search *s)
     return r == -ECANCELED;
 }
 
-static void add_id(struct cgroup_ids *ids, const char *id)
+/* The first 64 hexadecimal digits in the name, if it has them. */
+static void note_id(struct cgroup_ids *ids, const char *name)
 {
-    if (ids->n == ids->room && ids->room < CGROUP_IDS_MAX) {
-        size_t room = ids->room ? 2 * ids->room : 64;
-        void *grown = realloc(ids->list, room * sizeof *ids->list);
-        if (grown)
-            ids->list = grown, ids->room = room;
-    }
-    if (ids->n < ids->room)
-        snprintf(ids->list[ids->n++], sizeof *ids->list, "%.64s", id);
-}
-
-void cgroup_ids_note(struct cgroup_ids *ids, struct text text)
-{
-    while (text.at < text.end) {
-        const char *at = text.at;
-        while (at < text.end && ((*at >= '0' && *at <= '9') || (*at >= 'a' && *at <= 'f')))
-            at++;
-        if (at - text.at == ID_LENGTH)
-            add_id(ids, text.at);
-        text.at = at > text.at ? at : at + 1;
+    for (size_t n; *name; name += n ? n : 1) {
+        n = strspn(name, "0123456789abcdef");
+        if (n != ID_LENGTH)
+            continue;
+        if (ids->n == ids->room && ids->room < CGROUP_IDS_MAX) {
+            size_t room = ids->room ? 2 * ids->room : 64;
+            void *grown = realloc(ids->list, room * sizeof *ids->list);
+            if (grown)
+                ids->list = grown, ids->room = room;
+        }
+        if (ids->n < ids->room)
+            snprintf(ids->list[ids->n++], sizeof *ids->list, "%.64s", name);
+        return;
     }
 }
 
@@ -114,7 +109,7 @@ static bool walk(int hierarchy, int parent, const char *name, size_t length, int
         if (n < 0 || (size_t)n >= sizeof s->relative - length)
             continue;
         if (s->id == NULL) {
-            cgroup_ids_note(s->ids, text_of(entry->d_name, strlen(entry->d_name)));
+            note_id(s->ids, entry->d_name);
         } else if (strstr(entry->d_name, s->id) != NULL && confirm(hierarchy, s)) {
             done = true;
             break;
@@ -223,17 +218,6 @@ static int by_id(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-void cgroup_ids_sort(struct cgroup_ids *ids)
-{
-    size_t kept = 0;
-    if (ids->n > 0)
-        qsort(ids->list, ids->n, sizeof *ids->list, by_id);
-    for (size_t i = 0; i < ids->n; i++)
-        if (kept == 0 || by_id(ids->list[kept - 1], ids->list[i]) != 0)
-            memmove(ids->list[kept++], ids->list[i], sizeof *ids->list);
-    ids->n = kept;
-}
-
 void cgroup_ids_read(const char *root, struct cgroup_ids *ids)
 {
     struct cgroup_place place = {0};
@@ -245,7 +229,8 @@ void cgroup_ids_read(const char *root, struct cgroup_ids *ids)
     CLOSE_FD int hierarchy = proc_directory_open(AT_FDCWD, place.hierarchy);
     if (hierarchy >= 0)
         walk(hierarchy, hierarchy, ".", 0, CGROUP_DEPTH_MAX, &s);
-    cgroup_ids_sort(ids);
+    if (ids->n > 0)
+        qsort(ids->list, ids->n, sizeof *ids->list, by_id);
 }
 
 bool cgroup_ids_have(const struct cgroup_ids *ids, const char *id)

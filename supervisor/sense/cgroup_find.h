@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "base/fact.h"
-#include "sense/text.h"
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,10 +34,6 @@ struct cgroup_ids {
     size_t n, room;
 };
 void cgroup_ids_read(const char *root, struct cgroup_ids *ids);
-/* Adds each run of exactly 64 hexadecimal digits of the text, as far as there is room; then they
- * are put into order, each once, before anybody asks whether it has one. */
-void cgroup_ids_note(struct cgroup_ids *ids, struct text text);
-void cgroup_ids_sort(struct cgroup_ids *ids);
 bool cgroup_ids_have(const struct cgroup_ids *ids, const char *id);
 void cgroup_ids_clear(struct cgroup_ids *ids);
 

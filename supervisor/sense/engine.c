@@ -31,6 +31,8 @@ static void on_retry(uv_timer_t *timer)
     sense_connect(timer->data);
 }
 
+static void list(struct sense *sense);
+
 void sense_engine_lost(struct sense *sense, const struct error *err)
 {
     if (sense->closing)
@@ -107,19 +109,16 @@ static bool has_label(const struct sense *sense, const struct docker_entry *e)
 }
 
 /* An image that the list has by its id alone, because a newer one was pulled under its name, may be
- * any: inspect knows which it was. One in which `ollama serve` runs is looked at whatever it is
- * called, unless its label says no. */
+ * any: inspect knows which it was. */
 static void offer(struct sense *sense, const struct docker_entry *e)
 {
     bool named = is_named(sense, e),
          chosen = policy_chosen(config_settings(sense->o.config), e->image, e->labels, e->n_labels,
                                 adopted_has(&sense->adopted, e->name, e->image)),
-         unlabelled = !named && !chosen && !has_label(sense, e),
-         served = unlabelled && cgroup_ids_have(&sense->served, e->id),
-         unsure = unlabelled && !served && !strncmp(e->image, "sha256:", 7);
-    if ((!named && !chosen && !served && !unsure) || (unsure && roster_is_other(sense, e->id)))
+         unsure = !named && !chosen && !strncmp(e->image, "sha256:", 7) && !has_label(sense, e);
+    if ((!named && !chosen && !unsure) || (unsure && roster_is_other(sense, e->id)))
         return;
-    roster_offer(sense, e, named, served ? OFFER_SERVED : unsure ? OFFER_UNSURE : OFFER_CHOSEN);
+    roster_offer(sense, e, named, unsure);
     sense_inspect_next(sense);
 }
 
@@ -156,7 +155,7 @@ static void on_listed(void *userdata, int result, size_t skipped, const struct e
     char text[160];
     if (sense->closing)
         return;
-    sense->listing = sense->serving.listing = false;
+    sense->listing = false;
     double now_s = clock_boottime_s();
     sense->list_ok_s = now_s + list_pause * (now_s - sense->list_begun_s);
     if (result < 0) {
@@ -189,12 +188,12 @@ static void on_listed(void *userdata, int result, size_t skipped, const struct e
     }
     if (sense->list_again) {
         sense->list_again = false;
-        sense_list(sense);
+        list(sense);
     }
 }
 
-/* One at a time; who wants another meanwhile gets one after it. */
-void sense_list(struct sense *sense)
+/* One list at a time; who wants another meanwhile gets one after it, and after a pause. */
+static void list(struct sense *sense)
 {
     double now_s = clock_boottime_s();
     sense->list_again = sense->listing;
@@ -211,9 +210,6 @@ void sense_list(struct sense *sense)
     for (size_t i = 0; i < sense->n; i++)
         sense->watches[i]->listed = false;
     roster_list_begins(sense);
-    sense->serving.listing = sense->serving.due;
-    sense->serving.due = false;
-    sense_ask_served(sense);
     docker_list(sense->o.docker, on_entry, on_listed, sense);
 }
 
@@ -236,7 +232,7 @@ static void on_event(void *userdata, const struct docker_event *event)
         sense_inspect(sense, w);
     else if (!strcmp(event->action, "start") || !strcmp(event->action, "create") ||
              !strcmp(event->action, "rename"))
-        sense_list(sense); /* is it one of ours? */
+        list(sense); /* is it one of ours? */
 }
 
 static void on_events_ended(void *userdata, int result, const struct error *err)
@@ -265,7 +261,7 @@ static void on_pinged(void *userdata, int result, const struct error *err)
         docker_events(sense->o.docker, on_event, on_events_ended, sense);
         sense->stream_s = clock_boottime_s() + subscribed_s;
     }
-    sense_list(sense);
+    list(sense);
 }
 
 void sense_connect(struct sense *sense)

@@ -48,16 +48,11 @@ bool policy_chosen(const struct settings *settings, const char *image, const str
                         : enable != 0;
 }
 
-static const char by_adoption[] = "adopted", by_process[] = "found by process";
+static const char by_adoption[] = "adopted";
 
 bool policy_by_adoption(const struct container *container)
 {
     return !strcmp(container->mode_why, by_adoption);
-}
-
-bool policy_by_process(const struct container *container)
-{
-    return !strncmp(container->mode_why, by_process, strlen(by_process));
 }
 
 void policy_mode(const struct settings *settings, bool named, enum adoption adoption,
@@ -77,11 +72,6 @@ void policy_mode(const struct settings *settings, bool named, enum adoption adop
     } else if (container->labels_cut) {
         container->mode = MODE_OBSERVE;
         why = "its labels are too long";
-    } else if (enable == -1 && !mode && adoption != ADOPTION_YES &&
-               !image_matches(settings->docker_image, container->image)) {
-        container->mode = MODE_OBSERVE;
-        why = adoption == ADOPTION_UNKNOWN ? "found by process; who is adopted cannot be read"
-                                           : by_process;
     } else if (!strcmp(settings->mode, "auto")) {
         bool adopted = enable == -1 && adoption == ADOPTION_YES;
         container->mode = enable == 1 || adopted ? MODE_ENFORCE : MODE_OBSERVE;

@@ -20,7 +20,7 @@ bool policy_chosen(const struct settings *settings, const char *image, const str
                    size_t n_labels, enum adoption adoption);
 
 /* Sets container->mode and mode_why. `auto`: enforce with the label, or without one where it was
- * adopted; observe when found by image. Observe in every mode when found by its process alone. A
+ * adopted; observe when found by image. A
  * label that says observe wins over one that says supervise (of two that name one container,
  * observe wins), and so does one that is not understood; observe too where not all of its labels
  * are known, because they are too long. named: the command line named it, which is the person's
@@ -29,8 +29,5 @@ void policy_mode(const struct settings *settings, bool named, enum adoption adop
                  struct container *container);
 /* Its mode is enforce because it was adopted, and for nothing else. */
 bool policy_by_adoption(const struct container *container);
-/* It is looked at because `ollama serve` runs in it, and for nothing else: whoever means it names
- * it. */
-bool policy_by_process(const struct container *container);
 
 #endif

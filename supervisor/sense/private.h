@@ -6,7 +6,6 @@
 #include "sense/gpu_watch.h"
 #include "sense/host.h"
 #include "sense/roster.h"
-#include "sense/served.h"
 #include "sense/watch.h"
 
 enum {
@@ -30,15 +29,6 @@ struct sense {
         bool under_way, changed;
         double due_s; /* boottime */
     } adoptions;
-    struct cgroup_ids served; /* in which `ollama serve` runs, as of the last reading: */
-    struct {                  /* sense/served.c: what a worker reads, because a process may hang */
-        uv_work_t work;
-        struct cgroup_ids fresh;
-        bool under_way, known;
-        bool due, listing;   /* a list is to come for them; it is under way */
-        double until_s;      /* until when the first of it is waited for */
-        double took_s, ok_s; /* the last reading; not before that another one */
-    } serving;
     struct host_reader *host;
     struct gpu_watch *gpus;
     bool gpus_looked;             /* their first answer was there in a look */
@@ -104,8 +94,6 @@ void sense_ask_ollama(struct watch *w);
  * hint that comes meanwhile asks once more. */
 void sense_connect(struct sense *sense);
 void sense_inspect(struct sense *sense, struct watch *w);
-/* Another list, after the one under way and after a pause. */
-void sense_list(struct sense *sense);
 /* Asks about those that wait for it, as far as there is room. */
 void sense_inspect_next(struct sense *sense);
 /* The engine cannot be reached: told once, and tried again. */

@@ -10,8 +10,7 @@
 enum { RANK_CHOSEN = 1, RANK_RUNS = 2, RANK_ENFORCED = 4, RANK_HERE = 8, RANK_NAMED = 16 };
 
 /* One that is here counts the same whether it runs: it may be stopped to be started again. One of
- * which it is not known whether it is chosen at all has rank 0, and one that is found by its
- * process alone. */
+ * which it is not known whether it is chosen at all has rank 0. */
 static unsigned char rank(bool named, bool here, bool enforced, bool runs)
 {
     unsigned of = RANK_CHOSEN | (named ? RANK_NAMED : 0u) | (enforced ? RANK_ENFORCED : 0u) |
@@ -23,8 +22,6 @@ static unsigned char rank(bool named, bool here, bool enforced, bool runs)
 
 static unsigned char rank_of(const struct watch *w)
 {
-    if (policy_by_process(&w->container) && !w->refreshing)
-        return 0;
     return rank(w->named || w->refreshing, w->here, w->container.mode == MODE_ENFORCE,
                 w->container.status == STATUS_RUNNING);
 }
@@ -80,7 +77,7 @@ static void weigh(struct sense *sense)
     for (size_t i = 0; i < sense->n; i++)
         sense->watches[i]->here |= cgroup_ids_have(&r->here, sense->watches[i]->container.id);
     for (size_t i = 0; i < r->n_waiting; i++)
-        if (r->waiting[i].rank && cgroup_ids_have(&r->here, r->waiting[i].id))
+        if (!r->waiting[i].unsure && cgroup_ids_have(&r->here, r->waiting[i].id))
             r->waiting[i].rank = (unsigned char)((r->waiting[i].rank & ~RANK_RUNS) | RANK_HERE);
 }
 
@@ -120,7 +117,7 @@ void roster_pass_over(struct sense *sense, const char *id)
     r->others_at = (r->others_at + 1) % ROSTER_OTHERS_MAX;
 }
 
-void roster_offer(struct sense *sense, const struct docker_entry *e, bool named, enum offer offer)
+void roster_offer(struct sense *sense, const struct docker_entry *e, bool named, bool unsure)
 {
     struct roster *r = &sense->roster;
     r->listed++;
@@ -133,9 +130,9 @@ void roster_offer(struct sense *sense, const struct docker_entry *e, bool named,
     bool full = sense->n + sense->inspecting_new + r->n_waiting >= SENSE_CONTAINERS_MAX;
     if (full && !r->weighed)
         weigh(sense);
-    struct candidate c = {.named = named, .unsure = offer == OFFER_UNSURE};
+    struct candidate c = {.named = named, .unsure = unsure};
     memcpy(c.id, e->id, sizeof c.id);
-    c.rank = offer != OFFER_CHOSEN
+    c.rank = unsure
                  ? 0
                  : rank(named, r->weighed && cgroup_ids_have(&r->here, e->id),
                         policy_labelled(config_settings(sense->o.config), e->labels, e->n_labels) ||

@@ -38,11 +38,8 @@ void roster_free(struct roster *roster);
 void roster_list_begins(struct sense *sense);
 /* One that is followed is listed. */
 void roster_keep(struct sense *sense);
-/* A listed container that is to be followed and is not: it waits, or is left out. served: for its
- * process alone, which anybody may run, so that all others come before it. */
-enum offer { OFFER_CHOSEN, OFFER_SERVED, OFFER_UNSURE };
-void roster_offer(struct sense *sense, const struct docker_entry *entry, bool named,
-                  enum offer offer);
+/* A listed container that is to be followed and is not: it waits, or is left out. */
+void roster_offer(struct sense *sense, const struct docker_entry *entry, bool named, bool unsure);
 /* An inspect said that it is not to be followed; whether one did, of so many at least: it is not
  * asked again. */
 void roster_pass_over(struct sense *sense, const char *id);

@@ -9,8 +9,6 @@
 
 /* A driver without NVIDIA's persistence mode takes a second or two to wake up. */
 static const double gpus_patience_s = 3;
-/* Reading who runs `ollama serve` takes milliseconds, unless a process hangs in the kernel. */
-static const double served_patience_s = 1;
 
 const struct note_kind note_kinds[NOTES] = {
     [NOTE_ENGINE_LOST] = {"engine-lost", LOG_LEVEL_ERROR, "engine lost"},
@@ -111,7 +109,6 @@ int sense_start(struct sense *sense, struct error *err)
         return r;
     sense->reconcile_due_s = clock_boottime_s() + reconcile_s;
     sense->gpus_until_s = clock_boottime_s() + gpus_patience_s;
-    sense->serving.until_s = clock_boottime_s() + served_patience_s;
     if (gpu_watch_new(sense->o.loop, s->nvml, s->sysfs, on_gpus, sense, &sense->gpus) < 0)
         return error_set(err, FAILURE_JOB, -ENOMEM, "not enough memory to look at the GPUs");
     start_ticking(sense);
@@ -130,8 +127,6 @@ void sense_let_go(struct sense *sense)
         return;
     adopted_clear(&sense->adopted);
     adopted_clear(&sense->adoptions.fresh);
-    cgroup_ids_clear(&sense->served);
-    cgroup_ids_clear(&sense->serving.fresh);
     free(sense);
 }
 
@@ -164,17 +159,9 @@ void sense_free(struct sense *sense)
     uv_close((uv_handle_t *)&sense->retry, on_closed);
 }
 
-/* Who is found by its process is found a list later. */
-static bool awaits_served(const struct sense *sense)
-{
-    bool first = sense->serving.under_way && !sense->serving.known;
-    return (first || sense->serving.due || sense->serving.listing) &&
-           clock_boottime_s() < sense->serving.until_s;
-}
-
 bool sense_settled(const struct sense *sense)
 {
-    if (!sense->listed || sense_awaits_inspects(sense) || awaits_served(sense))
+    if (!sense->listed || sense_awaits_inspects(sense))
         return false;
     for (size_t i = 0; i < sense->n; i++)
         if (sense->watches[i]->client && !sense->watches[i]->answered_once)

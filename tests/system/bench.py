@@ -38,7 +38,7 @@ class Bench:
         self.state = self.directory / "state"
         self.settings = CALM | UNHEARD | (QUICK if settings is None else settings)
         if label:
-            self.settings |= {"docker.label": label, "docker.image": "found-by-label-alone", "docker.process": "off"}
+            self.settings |= {"docker.label": label, "docker.image": "found-by-label-alone"}
         self.containers, self.daemons = [], []
 
     def ollama(self, name="ollama", mode="enforce", **options):

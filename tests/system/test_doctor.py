@@ -87,10 +87,7 @@ def another_image(engine):
 
 
 def test_an_image_of_another_name(bench, another_image):
-    """Watched, as `ollama serve` runs in it; where that is not looked for, it is named at least."""
     stranger = bench.ollama("stranger", mode=None, image=another_image)
-    assert severity(examined(bench), "mode", "stranger") == "note"
-    bench.settings |= {"docker.process": "off"}
     found = examined(bench, code=1)
     assert severity(found, "not-followed", "stranger") == "note", found
     assert severity(found, "ollama") == "warning" and "create-standard" in found["ollama", ""]["mend"], found

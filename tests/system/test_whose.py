@@ -209,7 +209,7 @@ def test_one_of_an_image_without_a_name_is_asked_about_once(bench, engine):
     engine.api.call("POST", f"/images/{engine.image('0.24')}/tag", query={"repo": "somebody/else", "tag": "moved"})
     between = EngineProxy(engine.socket, bench.directory)
     try:
-        bench.daemons.append(daemon := program.Daemon(["-c", bench.configure({"docker.process": "off"}), "--host", between.url, "--state", bench.state]))
+        bench.daemons.append(daemon := program.Daemon(["-c", bench.configure(), "--host", between.url, "--state", bench.state]))
         daemon.wait("first look", 10)
         for n in range(3):
             daemon.wait("supervising", 10, container=bench.ollama(f"next-{n}").name)

@@ -9,7 +9,6 @@
 #include "act/healer.h"
 #include "configs.h"
 #include "sense/policy.h"
-#include <stdio.h>
 #include <string.h>
 
 static void words_of_the_labels(void **state)
@@ -61,48 +60,8 @@ static void words_of_the_labels(void **state)
     config_free(config);
 }
 
-/* Found by its process alone it is only watched, whatever the mode; a person's word counts. */
-static void found_by_process(void **state)
-{
-    static const struct {
-        const char *image, *label, *mode;
-        bool named;
-        enum adoption adoption;
-        enum container_mode is;
-        bool by_process;
-    } cases[] = {
-        {"alpine/ollama:1", NULL, NULL, false, ADOPTION_NONE, MODE_OBSERVE, true},
-        {"alpine/ollama:1", NULL, NULL, false, ADOPTION_UNKNOWN, MODE_OBSERVE, true},
-        {"ollama/ollama:1", NULL, NULL, false, ADOPTION_NONE, MODE_ENFORCE, false},
-        {"alpine/ollama:1", NULL, NULL, false, ADOPTION_YES, MODE_ENFORCE, false},
-        {"alpine/ollama:1", NULL, NULL, true, ADOPTION_NONE, MODE_ENFORCE, false},
-        {"alpine/ollama:1", "on", NULL, false, ADOPTION_NONE, MODE_ENFORCE, false},
-        {"alpine/ollama:1", NULL, "enforce", false, ADOPTION_NONE, MODE_ENFORCE, false},
-    };
-    struct config *config = new_config();
-    (void)state;
-    assert_int_equal(config_set(config, "supervisor.mode=enforce", ORIGIN_COMMAND_LINE, NULL), 0);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct container c;
-        struct settings settings;
-        container_init(&c);
-        snprintf(c.image, sizeof c.image, "%s", cases[i].image);
-        if (cases[i].label)
-            pairs_add(&c.labels, &c.n_labels, "supervisor.enable", cases[i].label);
-        if (cases[i].mode)
-            pairs_add(&c.labels, &c.n_labels, "supervisor.mode", cases[i].mode);
-        policy_for(config, &c, &settings, NULL);
-        policy_mode(&settings, cases[i].named, cases[i].adoption, &c);
-        if (c.mode != cases[i].is || policy_by_process(&c) != cases[i].by_process)
-            fail_msg("case %zu: mode %d, %s", i, (int)c.mode, c.mode_why);
-        container_clear(&c);
-    }
-    config_free(config);
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(words_of_the_labels),
-                                       cmocka_unit_test(found_by_process)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(words_of_the_labels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
