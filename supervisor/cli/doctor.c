@@ -127,11 +127,13 @@ int cmd_doctor(struct cli *cli)
                             .inspected = json_object()};
     int status = 0;
     doctor_host(&doctor);
-    if (doctor_engine(&doctor)) {
+    if (doctor_engine(&doctor) && !doctor.signal) {
         struct task task = TASK(cli, "doctor", NULL, &doctor, .everything = true, .gpus = true,
                                 .look = look, .bad_label = on_bad_label);
         status = task_run(&task);
     }
+    if (doctor.signal)
+        status = 128 + doctor.signal;
     if (status == 0) {
         status = exit_status(&doctor);
         if (cli_has(cli, "json"))

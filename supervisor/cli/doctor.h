@@ -22,6 +22,7 @@ struct doctor {
     json_t *engine;     /* the engine's own description; NULL: it cannot be reached */
     json_t *inspected;  /* of each running container, by its id */
     bool default_gpus;  /* every container of this engine gets the NVIDIA GPUs that it asks for */
+    int signal;         /* that ends it; 0 */
     bool found_running; /* a container with Ollama runs */
 };
 

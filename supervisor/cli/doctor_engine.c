@@ -1,4 +1,5 @@
 /* supervisor doctor: the engine, what its kernel can, and how its containers were made. */
+#include "base/clock.h"
 #include "cli/doctor.h"
 #include "deploy/await.h"
 #include "sense/json_member.h"
@@ -6,7 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-enum { INSPECTED_MAX = 256 }; /* as many as are followed */
+enum { INSPECTED_MAX = 256 };      /* as many as are followed */
+static const double inspect_s = 5; /* all of them together, and one that does not answer */
 
 static void not_reached(struct doctor *doctor, const struct error *err)
 {
@@ -36,14 +38,15 @@ static bool is_rootless(const json_t *engine)
 static void judge_kernel(struct doctor *doctor)
 {
     const json_t *engine = doctor->engine;
-    if (member_truth(engine, "MemoryLimit") == 0)
+    fact limits = member_truth(engine, "MemoryLimit");
+    if (limits == 0 && !is_rootless(engine))
         doctor_find(doctor, DOCTOR_CRITICAL, "memory-controller", "",
                     "no memory limit holds, and what a container holds is told by its processes "
                     "alone",
                     "add cgroup_enable=memory to the kernel's command line (Raspberry Pi OS: "
                     "/boot/firmware/cmdline.txt) and boot again",
                     "the kernel counts no memory of control groups");
-    else
+    else if (limits == 1)
         doctor_find(doctor, DOCTOR_OK, "memory-controller", "", NULL, NULL,
                     "memory limits hold (cgroup version %s)",
                     member_string_or(engine, "CgroupVersion", "1"));
@@ -53,11 +56,12 @@ static void judge_kernel(struct doctor *doctor)
                     "add swapaccount=1 to the kernel's command line and boot again",
                     "the kernel does not count the swap of control groups");
     if (is_rootless(engine))
-        doctor_find(doctor, DOCTOR_NOTE, "rootless", "",
+        doctor_find(doctor, limits == 0 ? DOCTOR_WARNING : DOCTOR_NOTE, "rootless", "",
                     "memory limits hold only where systemd hands the memory controller to this "
                     "user",
                     "systemctl show user@$(id -u) -p DelegateControllers tells it",
-                    "the engine runs without root");
+                    "the engine runs without root%s",
+                    limits == 0 ? ", and cannot limit memory" : "");
 }
 
 /* Whether an image without a tag that is Ollama's is run by somebody whom nothing chooses. */
@@ -70,18 +74,21 @@ static bool looks_like_ollama(const json_t *container)
 static void inspect_all(struct doctor *doctor, struct await *await)
 {
     json_t *list = NULL, *entry;
-    size_t i;
+    size_t i, missed = 0;
+    double end_s = clock_boottime_s() + inspect_s;
     if (await_json(await, DOCKER_LIST, "", &list, NULL) < 0)
         return;
     json_array_foreach(list, i, entry)
     {
         json_t *container = NULL;
         const char *id = member_string(entry, "Id");
-        if (i >= INSPECTED_MAX || !id ||
-            strcmp(member_string_or(entry, "State", ""), "running") != 0)
+        if (!id || strcmp(member_string_or(entry, "State", ""), "running") != 0)
             continue;
-        if (await_json(await, DOCKER_CONTAINER, id, &container, NULL) < 0)
+        if (i >= INSPECTED_MAX || await_signal(await) || clock_boottime_s() > end_s ||
+            await_json(await, DOCKER_CONTAINER, id, &container, NULL) < 0) {
+            missed++;
             continue;
+        }
         const json_t *host = json_object_get(container, "HostConfig"),
                      *devices = json_object_get(host, "Devices");
         size_t k;
@@ -105,6 +112,11 @@ static void inspect_all(struct doctor *doctor, struct await *await)
         json_decref(container);
     }
     json_decref(list);
+    if (missed > 0)
+        doctor_find(doctor, DOCTOR_NOTE, "inspect", "",
+                    "their GPU and restart policy are not looked at",
+                    "docker inspect tells whether the engine answers",
+                    "of %zu containers the engine did not tell in time how they were made", missed);
 }
 
 bool doctor_engine(struct doctor *doctor)
@@ -125,5 +137,6 @@ bool doctor_engine(struct doctor *doctor)
         strcmp(member_string_or(doctor->engine, "DefaultRuntime", ""), "nvidia") == 0;
     judge_kernel(doctor);
     inspect_all(doctor, await);
+    doctor->signal = await_signal(await);
     return true;
 }

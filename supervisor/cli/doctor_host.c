@@ -47,7 +47,7 @@ static void judge_state(struct doctor *doctor)
                         "sudo supervisor doctor", "%s: %s", state, error_of_file(errno));
         return; /* the first run makes it */
     }
-    if (info.st_uid != 0 || (info.st_mode & (S_IWGRP | S_IWOTH))) {
+    if ((info.st_uid != 0 && info.st_uid != geteuid()) || (info.st_mode & (S_IWGRP | S_IWOTH))) {
         doctor_find(doctor, DOCTOR_CRITICAL, "state", "",
                     "it is not used, since whoever can write there decides what is healed",
                     "sudo chown root:root and sudo chmod 755 of that directory",

@@ -19,6 +19,13 @@ static const json_t *inspected(const struct doctor *doctor, const struct contain
 
 static void judge_mode(struct doctor *doctor, const struct container *c)
 {
+    static const struct {
+        const char *why, *mend;
+    } mends[] = {{"label", "its label says so"},
+                 {"configuration", "supervisor.mode in the configuration says so: auto or enforce"},
+                 {"a label that is not understood", "make it anew with a label that is"},
+                 {"its labels are too long", "make it anew with shorter labels"},
+                 {"found by image; who is adopted cannot be read", "sudo supervisor doctor"}};
     char mend[400];
     if (c->mode == MODE_ENFORCE) {
         doctor_find(doctor, DOCTOR_OK, "mode", c->name, NULL, NULL, "what it needs is done (%s)",
@@ -26,8 +33,10 @@ static void judge_mode(struct doctor *doctor, const struct container *c)
         return;
     }
     snprintf(mend, sizeof mend, "supervisor adopt %.255s", c->name);
-    doctor_find(doctor, DOCTOR_NOTE, "mode", c->name, "nothing is healed in it",
-                strcmp(c->mode_why, "label") == 0 ? "its label says so" : mend,
+    for (size_t i = 0; i < sizeof mends / sizeof mends[0]; i++)
+        if (strcmp(c->mode_why, mends[i].why) == 0)
+            snprintf(mend, sizeof mend, "%s", mends[i].mend);
+    doctor_find(doctor, DOCTOR_NOTE, "mode", c->name, "nothing is healed in it", mend,
                 "it is only watched (%s)", c->mode_why);
 }
 
@@ -70,36 +79,38 @@ static void judge_server(struct doctor *doctor, const struct container *c)
                 "%s", o->error[0] ? o->error : "it was not asked yet");
 }
 
-/* Four fifths of the host, in whole GiB. */
-static fact wanted_limit(const struct host *host)
+/* What bounds it to four fifths of the host; where it holds more, the kernel would kill for it. */
+static void limit_mend(const struct container *c, const struct host *host, char mend[600])
 {
-    return (host->total / 5 * 4) >> 30;
+    fact mib = (host->total / 5 * 4) >> 20, held = container_held(c, host);
+    snprintf(mend, 600, "%sdocker update --memory %lldm --memory-swap %lldm %.255s",
+             !fact_known(held) ? "where it holds less than that: "
+             : held >= (mib << 20) / 10 * 9
+                 ? "first supervisor flush or fix-ollama, as it holds more "
+                   "or nearly so; then: "
+                 : "",
+             (long long)mib, (long long)mib, c->name);
 }
 
 static void judge_limit(struct doctor *doctor, const struct container *c, const struct host *host)
 {
     fact bound = cgroup_bound(&c->cgroup);
-    char mend[500];
-    if (bound == FACT_NONE && fact_known(host->total)) {
-        fact gib = wanted_limit(host) > 0 ? wanted_limit(host) : 1;
-        snprintf(mend, sizeof mend, "docker update --memory %lldg --memory-swap %lldg %.255s",
-                 (long long)gib, (long long)gib, c->name);
+    char mend[600];
+    if (!fact_known(host->total))
+        return;
+    limit_mend(c, host, mend);
+    if (bound == FACT_NONE)
         doctor_find(doctor, DOCTOR_WARNING, "limit", c->name,
                     "one model that is too large, or a leak, takes the host into its swap, and the "
                     "kernel kills what it likes",
                     mend, "nothing bounds its memory but the host's %s", SHOWN(host->total));
-    } else if (fact_known(bound) && fact_known(host->total) && bound > host->total) {
-        snprintf(mend, sizeof mend, "docker update --memory %lldg --memory-swap %lldg %.255s",
-                 (long long)wanted_limit(host), (long long)wanted_limit(host), c->name);
+    else if (fact_known(bound) && bound > host->total)
         doctor_find(doctor, DOCTOR_WARNING, "limit", c->name,
                     "the limit never holds: the host is in its swap before", mend,
                     "it may take %s, and the host has %s", SHOWN(bound), SHOWN(host->total));
-    } else if (fact_known(bound)) {
+    else if (fact_known(bound))
         doctor_find(doctor, DOCTOR_OK, "limit", c->name, NULL, NULL,
-                    "it may take %s of the "
-                    "host's %s",
-                    SHOWN(bound), SHOWN(host->total));
-    }
+                    "it may take %s of the host's %s", SHOWN(bound), SHOWN(host->total));
 }
 
 /* llama-server's own default of --cache-ram (its README); Ollama sets none. */
@@ -164,7 +175,7 @@ static void judge_gpu(struct doctor *doctor, const struct container *c, const st
 {
     const json_t *is = inspected(doctor, c);
     bool nvidia = false, amd = false;
-    char mend[400];
+    char mend[500];
     for (size_t i = 0; i < world->n_gpus; i++) {
         nvidia |= world->gpus[i].vendor == GPU_NVIDIA;
         amd |= world->gpus[i].vendor == GPU_AMD;
@@ -173,10 +184,12 @@ static void judge_gpu(struct doctor *doctor, const struct container *c, const st
         return;
     bool has = (nvidia && (doctor->default_gpus || json_is_true(json_object_get(is, "nvidia")))) ||
                (amd && json_is_true(json_object_get(is, "amd")));
-    snprintf(mend, sizeof mend,
-             "make it anew with --gpus all; by a profile: supervisor create PROFILE --name %.255s "
-             "--replace --gpu all",
-             c->name);
+    snprintf(
+        mend, sizeof mend,
+        "make it anew with %s; by a profile: supervisor create PROFILE --name %.255s --replace "
+        "--gpu all",
+        nvidia ? "--gpus all" : "--device /dev/kfd --device /dev/dri and Ollama's rocm image",
+        c->name);
     if (has)
         doctor_find(doctor, DOCTOR_OK, "gpu", c->name, NULL, NULL, "it was given the GPU");
     else
@@ -202,7 +215,7 @@ static void judge_rest(struct doctor *doctor, const struct container *c)
                     "make it anew with fewer labels",
                     "it has more labels of the supervisor than "
                     "are read");
-    if (strcmp(policy, "no") == 0 || (is && !policy[0])) {
+    if ((strcmp(policy, "no") == 0 || (is && !policy[0])) && c->auto_remove != 1) {
         snprintf(mend, sizeof mend, "docker update --restart unless-stopped %.255s", c->name);
         doctor_find(doctor, DOCTOR_NOTE, "restart-policy", c->name,
                     "it stays stopped after the host was booted", mend,

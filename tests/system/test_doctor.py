@@ -56,7 +56,7 @@ def test_each_container_with_its_own(bench):
     free.engine.api.call("POST", f"/containers/{stopped.id}/stop", query={"t": 1})
     found = examined(bench, code=4)
     assert severity(found, "limit", "free") == "warning", found
-    assert re.fullmatch(r"docker update --memory \d+g --memory-swap \d+g free", found["limit", "free"]["mend"]), found
+    assert re.fullmatch(r"docker update --memory \d+m --memory-swap \d+m free", found["limit", "free"]["mend"]), found
     assert severity(found, "ollama", "deaf") == "critical" and severity(found, "ollama", "free") == "ok"
     assert severity(found, "mode", "watched") == "note" and severity(found, "mode", "free") == "ok"
     assert severity(found, "labels", "mistyped") == "warning" and "soon" in found["labels", "mistyped"]["text"]
