@@ -23,8 +23,15 @@ static int prepare(struct run *run, struct error *err)
 /* ---- a life that was sent a signal within the stop grace and a margin is being stopped by
  * somebody: inspect shows it running all the while */
 
+/* Once more, as the last look took its time, and shows a life that is being stopped as running. */
 static void ask(struct run *run)
 {
+    double since_s = clock_boottime_s() - (double)run->intent.grace_s - life_margin_s;
+    if (run->verdict.kind != VERDICT_KINDS &&
+        sense_signals(run->act->o.sense, run->id, since_s, true).stops) {
+        run_drop(run, "somebody else has told it to stop already");
+        return;
+    }
     run->of.life.asked_s = clock_boottime_s();
     docker_restart(run->act->o.docker, run->id, run->intent.grace_s, life_timeout_ms(run),
                    run_asks(run, life_answered), run);
