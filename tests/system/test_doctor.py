@@ -26,13 +26,20 @@ def examined(bench, code=None):
     return {(one["check"], one.get("container", "")): one for one in found}
 
 
+def watched(bench, one):
+    """A daemon that has looked: its sign of life is there."""
+    daemon = bench.daemon(one)
+    wait.until(lambda: bench.supervisor("health").code == 0, 20, "it has looked")
+    return daemon
+
+
 def severity(found, check, container=""):
     return found[check, container]["severity"] if (check, container) in found else None
 
 
 def test_all_is_well(bench):
     one = bench.ollama("fine", memory_limit=512 * MIB, env={"LLAMA_ARG_CACHE_RAM": "64"}, restart="unless-stopped")
-    daemon = bench.daemon(one)
+    daemon = watched(bench, one)
     before = (one.inspect(), sorted(os.listdir(bench.state)))
     found = examined(bench, code=0)
     for check in ("engine", "memory-controller", "daemon", "state"):
@@ -71,7 +78,7 @@ def test_each_container_with_its_own(bench):
 
 def test_what_the_mend_says_mends(bench):
     one = bench.ollama("boundless", env={"LLAMA_ARG_CACHE_RAM": "64"}, restart="unless-stopped")
-    bench.daemon(one)
+    watched(bench, one)
     found = examined(bench, code=1)
     command = found["limit", "boundless"]["mend"].split()
     subprocess.run([command[0], "--host", one.engine.url, *command[1:]], check=True, capture_output=True)
@@ -112,7 +119,7 @@ def test_a_state_directory_that_others_may_write(bench, mode, expected):
 
 def test_one_that_hangs_is_no_daemon(bench):
     one = bench.ollama("fine", memory_limit=512 * MIB, env={"LLAMA_ARG_CACHE_RAM": "64"}, restart="unless-stopped")
-    daemon = bench.daemon(one)
+    daemon = watched(bench, one)
     assert severity(examined(bench), "daemon") == "ok"
     os.kill(daemon.process.pid, signal.SIGSTOP)
     try:
