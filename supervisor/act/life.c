@@ -309,6 +309,12 @@ void life_follow(struct run *run)
     docker_inspect(run->act->o.docker, run->id, on_looked, run);
 }
 
+bool life_told_to_stop(const struct run *run)
+{
+    double since_s = clock_boottime_s() - (double)run->intent.grace_s - life_margin_s;
+    return sense_signals(run->act->o.sense, run->id, since_s, true).stops;
+}
+
 long life_timeout_ms(const struct run *run)
 {
     /* An engine under load takes its time, and an answer that is not awaited is a lost one. */

@@ -9,6 +9,9 @@
 /* What the engine may need beyond the stop grace. */
 static const double life_margin_s = 10;
 
+/* Whether somebody has told it to stop within its grace and that margin: it is being stopped then,
+ * though inspect shows it running. */
+bool life_told_to_stop(const struct run *run);
 /* The engine's client waits for so long, ms. */
 long life_timeout_ms(const struct run *run);
 /* Asks the engine to stop it. */

@@ -11,11 +11,12 @@
 
 enum { EXIT_WARNING = 1, EXIT_CRITICAL = 4 };
 
-const char *doctor_severity_name(enum doctor_severity severity)
-{
-    static const char *const names[] = {"ok", "note", "warning", "critical"};
-    return names[severity];
-}
+static const struct {
+    const char *name, *colour;
+} severities[] = {[DOCTOR_OK] = {"ok", "\033[32m"},
+                  [DOCTOR_NOTE] = {"note", ""},
+                  [DOCTOR_WARNING] = {"warning", "\033[33m"},
+                  [DOCTOR_CRITICAL] = {"critical", "\033[31m"}};
 
 void doctor_find(struct doctor *doctor, enum doctor_severity severity, const char *check,
                  const char *about, const char *cost, const char *mend, const char *format, ...)
@@ -26,7 +27,7 @@ void doctor_find(struct doctor *doctor, enum doctor_severity severity, const cha
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     json_t *finding =
-        json_pack("{s:s, s:s}", "severity", doctor_severity_name(severity), "check", check);
+        json_pack("{s:s, s:s}", "severity", severities[severity].name, "check", check);
     if (about[0])
         put_text(finding, "container", about);
     put_text(finding, "text", text);
@@ -58,24 +59,16 @@ static void on_bad_label(struct task *task, const struct container *c, const cha
 
 /* ---- what is said */
 
-static const char *colour_of(const char *severity)
-{
-    return strcmp(severity, "critical") == 0  ? "\033[31m"
-           : strcmp(severity, "warning") == 0 ? "\033[33m"
-           : strcmp(severity, "ok") == 0      ? "\033[32m"
-                                              : "";
-}
-
-static void print_finding(const json_t *finding, int width, bool colour)
+static void print_finding(const json_t *finding, enum doctor_severity severity, int width,
+                          bool colour)
 {
     enum { INDENT = 10 };
-    const char *severity = member_string_or(finding, "severity", ""),
-               *name = member_string_or(finding, "container", ""),
+    const char *name = member_string_or(finding, "container", ""),
                *cost = member_string(finding, "cost"), *mend = member_string(finding, "mend");
     char text[1200];
     snprintf(text, sizeof text, "%s: %s%s%s", member_string_or(finding, "check", ""), name,
              name[0] ? ": " : "", member_string_or(finding, "text", ""));
-    printf("%s%-*s%s", colour ? colour_of(severity) : "", INDENT, severity,
+    printf("%s%-*s%s", colour ? severities[severity].colour : "", INDENT, severities[severity].name,
            colour ? "\033[0m" : "");
     help_wrap(stdout, text, INDENT, INDENT, width);
     for (size_t i = 0; i < 2; i++) {
@@ -88,20 +81,18 @@ static void print_finding(const json_t *finding, int width, bool colour)
     }
 }
 
-static const char *order[] = {"critical", "warning", "note", "ok"};
-
 static void print_all(const struct doctor *doctor)
 {
     int width = cli_width();
     bool colour = cli_colour(stdout);
     size_t bad = doctor->counts[DOCTOR_CRITICAL] + doctor->counts[DOCTOR_WARNING];
-    for (size_t k = 0; k < sizeof order / sizeof order[0]; k++) {
+    for (int severity = DOCTOR_CRITICAL; severity >= DOCTOR_OK; severity--) {
         size_t i;
         json_t *finding;
         json_array_foreach(doctor->findings, i, finding)
         {
-            if (strcmp(member_string_or(finding, "severity", ""), order[k]) == 0)
-                print_finding(finding, width, colour);
+            if (strcmp(member_string_or(finding, "severity", ""), severities[severity].name) == 0)
+                print_finding(finding, (enum doctor_severity)severity, width, colour);
         }
     }
     if (bad == 0)

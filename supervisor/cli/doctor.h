@@ -26,9 +26,6 @@ struct doctor {
     bool found_running; /* a container with Ollama runs */
 };
 
-/* "ok", "note", "warning", "critical". */
-const char *doctor_severity_name(enum doctor_severity severity);
-
 /* check: one word of its own, "memory-controller". about: a container, or "" for the host. text:
  * one sentence. cost: what it costs; mend: the command or the change that mends it; both NULL where
  * nothing is wrong. */

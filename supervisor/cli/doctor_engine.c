@@ -50,7 +50,7 @@ static void judge_kernel(struct doctor *doctor)
         doctor_find(doctor, DOCTOR_OK, "memory-controller", "", NULL, NULL,
                     "memory limits hold (cgroup version %s)",
                     member_string_or(engine, "CgroupVersion", "1"));
-    if (member_truth(engine, "MemoryLimit") == 1 && member_truth(engine, "SwapLimit") == 0)
+    if (limits == 1 && member_truth(engine, "SwapLimit") == 0)
         doctor_find(doctor, DOCTOR_NOTE, "swap-accounting", "",
                     "a limit bounds memory alone: what is beyond it goes to the swap of the host",
                     "add swapaccount=1 to the kernel's command line and boot again",

@@ -113,9 +113,6 @@ static void judge_limit(struct doctor *doctor, const struct container *c, const 
                     "it may take %s of the host's %s", SHOWN(bound), SHOWN(host->total));
 }
 
-/* llama-server's own default of --cache-ram (its README); Ollama sets none. */
-static const fact cache_default = (fact)8192 << 20;
-
 static void judge_cache(struct doctor *doctor, const struct container *c, const struct host *host)
 {
     fact bound = cgroup_bound(&c->cgroup);
@@ -123,13 +120,13 @@ static void judge_cache(struct doctor *doctor, const struct container *c, const 
     if (!container_is_ollama(c) || !c->ollama.reachable || !ledger_runs_llama_server(c, NULL) ||
         container_env(c, "LLAMA_ARG_CACHE_RAM") || !fact_known(room))
         return;
-    doctor_find(doctor, room < 2 * cache_default ? DOCTOR_WARNING : DOCTOR_NOTE, "prompt-cache",
-                c->name,
+    doctor_find(doctor, room < 2 * ledger_cache_default ? DOCTOR_WARNING : DOCTOR_NOTE,
+                "prompt-cache", c->name,
                 "each loaded model keeps so many finished prompts beside its weights, where no "
                 "list of Ollama shows them",
                 "make it anew with LLAMA_ARG_CACHE_RAM=1024 (MiB) in its environment",
                 "its prompt cache is bounded by the default of %s alone, in %s",
-                SHOWN(cache_default), SHOWN(room));
+                SHOWN(ledger_cache_default), SHOWN(room));
 }
 
 /* As disk_free_of_models; -EAGAIN: that disk has hung for a while. */

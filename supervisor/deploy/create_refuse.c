@@ -114,49 +114,22 @@ static const char *publisher(const struct create *create, const char *address, u
     return NULL;
 }
 
-/* The one that goes, or stays as it is, has it now: at that address, or at one of all where all are
- * wanted. */
-static bool own(const struct create *create, const char *address, uint16_t port)
-{
-    const struct create_container *list[] = {&create->existing, &create->old};
-    for (size_t i = 0; i < 2; i++) {
-        const char *key;
-        json_t *bindings, *binding;
-        size_t k;
-        const json_t *settings = json_object_get(list[i]->json, "NetworkSettings");
-        json_object_foreach(json_object_get(settings, "Ports"), key, bindings)
-        {
-            json_array_foreach(bindings, k, binding)
-            {
-                const char *text = member_string(binding, "HostPort"),
-                           *ip = member_string(binding, "HostIp");
-                char wanted[8];
-                snprintf(wanted, sizeof wanted, "%u", port);
-                if (text && strcmp(text, wanted) == 0 && strstr(key, "/tcp") &&
-                    (everywhere(address) || everywhere(ip) || strcmp(address, ip) == 0))
-                    return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* What the replaced one publishes of its other ports stays published: the port within the container
- * that has this one of the host. NULL: none. */
-static const char *kept_binding(const struct create *create, const char *address, uint16_t port)
+/* Of an inspect's bindings (port within the container -> [{HostIp, HostPort}]) the port that has
+ * this one of the host, at that address or at one of all where all are wanted; but not `except`.
+ * NULL: none. */
+static const char *bound_to(const json_t *bindings, const char *except, const char *address,
+                            uint16_t port)
 {
     const char *key;
-    json_t *bindings, *binding;
+    json_t *list, *binding;
     size_t i;
-    char own_port[16], wanted[8];
-    const json_t *host = json_object_get(create->from, "HostConfig");
-    snprintf(own_port, sizeof own_port, "%u/tcp", create->server_port);
+    char wanted[8];
     snprintf(wanted, sizeof wanted, "%u", port);
-    json_object_foreach((json_t *)json_object_get(host, "PortBindings"), key, bindings)
+    json_object_foreach((json_t *)bindings, key, list)
     {
-        if (strcmp(key, own_port) == 0 || !strstr(key, "/tcp"))
+        if (strcmp(key, except) == 0 || !strstr(key, "/tcp"))
             continue;
-        json_array_foreach(bindings, i, binding)
+        json_array_foreach(list, i, binding)
         {
             const char *ip = member_string(binding, "HostIp");
             if (strcmp(member_string_or(binding, "HostPort", ""), wanted) == 0 &&
@@ -165,6 +138,28 @@ static const char *kept_binding(const struct create *create, const char *address
         }
     }
     return NULL;
+}
+
+/* The one that goes, or stays as it is, has it now. */
+static bool own(const struct create *create, const char *address, uint16_t port)
+{
+    const struct create_container *list[] = {&create->existing, &create->old};
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *settings = json_object_get(list[i]->json, "NetworkSettings");
+        if (bound_to(json_object_get(settings, "Ports"), "", address, port))
+            return true;
+    }
+    return false;
+}
+
+/* What the replaced one publishes of its other ports stays published: the port within the container
+ * that has this one of the host. NULL: none. */
+static const char *kept_binding(const struct create *create, const char *address, uint16_t port)
+{
+    char own_port[16];
+    const json_t *host = json_object_get(create->from, "HostConfig");
+    snprintf(own_port, sizeof own_port, "%u/tcp", create->server_port);
+    return bound_to(json_object_get(host, "PortBindings"), own_port, address, port);
 }
 
 static bool is_evicted(const struct create *create, const char *name)

@@ -194,8 +194,6 @@ void growth_look(struct look *look)
     take_serve(look);
 }
 
-/* llama-server's own default of --cache-ram, in MiB; Ollama sets none. */
-static const fact cache_default_mib = 8192;
 /* More bounds nothing. */
 static const long a_pebibyte_in_mib = 1L << 30;
 
@@ -208,7 +206,7 @@ fact growth_bound(const struct look *look, const struct process *p)
     errno = 0;
     long mib = text ? strtol(text, &end, 10) : 0;
     if (!text || end == text || *end || errno)
-        return cache_default_mib << 20;
+        return ledger_cache_default;
     return mib < 0 || mib > a_pebibyte_in_mib ? FACT_NONE : (fact)mib << 20;
 }
 

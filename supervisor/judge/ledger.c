@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* llama-server's own default of --cache-ram; Ollama sets none. */
-static const fact cache_default = (fact)8192 << 20;
 /* Below this, what a runner maps from files are its libraries: 18 to 27 MiB were seen. */
 static const fact mapped_worth = (fact)64 << 20;
 /* llama.cpp's buffers: 49 to 196 MiB were measured for a model of 1.15 GiB. */
@@ -165,7 +163,7 @@ static fact cache_bound(const struct container *c, const struct process *p)
     if (!ledger_runs_llama_server(c, p))
         return 0;
     if (!container_env(c, "LLAMA_ARG_CACHE_RAM"))
-        return cache_default;
+        return ledger_cache_default;
     if (!number(c, "LLAMA_ARG_CACHE_RAM", &mib))
         return FACT_UNKNOWN;
     return mib < 0 ? FACT_NONE : fact_times(mib, 1 << 20);

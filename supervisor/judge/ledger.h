@@ -84,6 +84,8 @@ const char *ledger_source_name(enum ledger_source source); /* "/api/ps" */
 
 /* The live runner of a listed model, by its blob; NULL: none, or nobody can tell which. */
 const struct process *ledger_runner(const struct container *container, const struct model *model);
+/* llama-server's own default of --cache-ram (its README), in bytes; Ollama sets none. */
+static const fact ledger_cache_default = (fact)8192 << 20;
 /* Since 0.30 every model is served by llama-server, which has a prompt cache. A build that was not
  * released calls itself 0.0.0: then the program's name tells (p: the runner, or NULL). */
 bool ledger_runs_llama_server(const struct container *container, const struct process *p);

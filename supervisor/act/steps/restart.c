@@ -26,9 +26,7 @@ static int prepare(struct run *run, struct error *err)
 /* Once more, as the last look took its time, and shows a life that is being stopped as running. */
 static void ask(struct run *run)
 {
-    double since_s = clock_boottime_s() - (double)run->intent.grace_s - life_margin_s;
-    if (run->verdict.kind != VERDICT_KINDS &&
-        sense_signals(run->act->o.sense, run->id, since_s, true).stops) {
+    if (run->verdict.kind != VERDICT_KINDS && life_told_to_stop(run)) {
         run_drop(run, "somebody else has told it to stop already");
         return;
     }

@@ -1,7 +1,6 @@
 /* The kill switch: stops a container. It is never started again by us (docs/judgement.md,
  * "Pressure"). What becomes of the request is life.h's. */
 #include "act/life.h"
-#include "base/clock.h"
 
 #include <errno.h>
 
@@ -17,8 +16,7 @@ static int prepare(struct run *run, struct error *err)
 
 static void ask(struct run *run)
 {
-    double since_s = clock_boottime_s() - (double)run->intent.grace_s - life_margin_s;
-    if (sense_signals(run->act->o.sense, run->id, since_s, true).stops)
+    if (life_told_to_stop(run))
         run_drop(run, "somebody else has told it to stop already");
     else
         life_stop(run, life_answered);
